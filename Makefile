@@ -1,0 +1,36 @@
+# `make demo` and `make test` set up what they need; nothing else has to be run first.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+DEMO ?= demo
+# One thread a process: on two cores a second thread that waits for the other makes both slower.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: setup demo test lint bench clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Swipewise needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,text]'
+	touch $(STAMP)
+
+demo: setup
+	$(BIN)/swipewise demo $(DEMO)
+
+test: setup
+	$(BIN)/python -m pytest -q
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: setup
+	$(BIN)/python benchmarks/world.py
+	$(BIN)/python benchmarks/crash.py
+
+clean:
+	rm -rf demo dist .mypy_cache .ruff_cache .pytest_cache

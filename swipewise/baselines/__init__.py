@@ -1,0 +1,1 @@
+"""Recommenders to beat, with the same face as the model."""

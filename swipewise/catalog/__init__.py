@@ -1,0 +1,1 @@
+"""The catalogue: videos and a column of vectors per encoder, in Lance."""

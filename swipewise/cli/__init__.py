@@ -1,0 +1,74 @@
+"""The command line. One file a command; each is imported only when it is called, so that help is instant."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+import swipewise
+from swipewise.errors import SwipewiseError
+
+# command -> (module, one-line help shown without importing it)
+_COMMANDS = {
+    "init": ("swipewise.cli.init", "Make a workspace with a commented configuration."),
+    "simulate": ("swipewise.cli.simulate", "Write a simulated platform whose truth is known."),
+    "videos": ("swipewise.cli.videos", "Add videos to the catalogue and look at it."),
+    "events": ("swipewise.cli.events", "Import behaviour logs."),
+    "viewers": ("swipewise.cli.viewers", "Import viewers' profiles."),
+    "train": ("swipewise.cli.train", "Fit the model to the workspace."),
+    "evaluate": ("swipewise.cli.evaluate", "Measure the model against baselines; write the report."),
+    "feed": ("swipewise.cli.feed", "Print a viewer's feed and why each video is in it."),
+    "serve": ("swipewise.cli.serve", "Offer the feed and take events over HTTP."),
+    "demo": ("swipewise.cli.demo", "Run the whole main job on a simulated platform."),
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that lists its commands from the table above and imports one only when it runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(_COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], _COMMANDS, n=1)
+            hint = f": did you mean {close[0]!r}?" if close else f": valid are {', '.join(_COMMANDS)}"
+            raise click.UsageError(f"no command {args[0]!r}{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(swipewise.__version__, prog_name="swipewise")
+def cli() -> None:
+    """Turn raw short videos and behaviour logs into a personalised feed, and say why.
+
+    \b
+    Start with:
+      swipewise demo                    the whole job on a simulated platform
+      swipewise init shop               a workspace of your own
+      swipewise videos add clips/ -w shop
+    """
+
+
+def main() -> None:
+    """Run the command line; an error that a user can mend is one line on stderr and exit code 1."""
+    try:
+        cli()
+    except SwipewiseError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)

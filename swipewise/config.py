@@ -1,0 +1,267 @@
+"""``swipewise.toml`` as frozen dataclasses; an unknown key is an error that names the nearest valid one.
+
+A section is a dataclass below, a key is one of its fields, and the template that ``swipewise init`` writes is
+generated from both, so that file, defaults and help cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import types
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from swipewise.errors import ConfigError
+
+
+def _key(default: Any, help: str, *, low: float | None = None, high: float | None = None) -> Any:
+    """A configuration key: its default, the comment beside it and its inclusive limits."""
+    return field(default=default, metadata={"help": help, "low": low, "high": high})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaConfig:
+    """How clips are decoded."""
+
+    frames: int = _key(8, "frames taken of a clip, at evenly spaced times", low=1, high=256)
+    max_frame_side: int = _key(256, "longer side of a decoded frame, pixels; larger ones are scaled", low=16)
+    max_seconds: float = _key(600.0, "seconds of a clip that are looked at; the rest is left out", low=0.1)
+    timeout_seconds: float = _key(120.0, "wall time allowed for one file before it is rejected", low=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodersConfig:
+    """Which encoder stands for each modality; `none` leaves it out."""
+
+    visual: str = _key("descriptor", "descriptor: colour, texture, edges and motion")
+    audio: str = _key("descriptor", "descriptor: log-mel statistics, rhythm and timbre")
+    text: str = _key("descriptor", "descriptor: hashed words and character n-grams; minilm: the [text] extra")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestConfig:
+    """How a catalogue is filled."""
+
+    workers: int = _key(0, "processes that decode and encode; 0 takes one a core", low=0, high=256)
+    batch: int = _key(64, "videos written to the catalogue in one commit", low=1, high=4096)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsConfig:
+    """What counts as liking a video."""
+
+    positive: tuple[str, ...] = _key(
+        ("finish", "like", "comment", "share", "follow"), "any of these actions makes an interaction positive"
+    )
+    positive_watch_ratio: float = _key(
+        0.8, "so does watching this share of the clip, unless it was skipped or hidden", low=0
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """The network (equations 1 to 4)."""
+
+    width: int = _key(64, "d, the width of every vector", low=8, high=4096)
+    layers: int = _key(2, "Transformer layers over the history", low=1, high=48)
+    heads: int = _key(4, "attention heads; must divide the width", low=1, high=64)
+    history: int = _key(50, "events of the history that are read", low=1, high=10_000)
+    dropout: float = _key(0.2, "dropout in the Transformer and the heads", low=0, high=0.9)
+    id_dropout: float = _key(
+        0.3, "share of training steps that hide a video's id, so that content carries it", low=0, high=1
+    )
+    modalities: tuple[str, ...] = _key(("visual", "text", "audio", "attributes", "id"), "what a video is known by")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """How the network is fitted."""
+
+    seed: int = _key(0, "seed of every random choice", low=0)
+    epochs: int = _key(40, "passes over the data at most", low=1)
+    patience: int = _key(5, "epochs without a better validation NDCG@10 before stopping", low=1)
+    batch_events: int = _key(2048, "events in one batch; sequences of like length share it", low=1)
+    negatives: int = _key(512, "sampled negatives shared by a batch", low=1)
+    learning_rate: float = _key(2e-3, "peak step size of AdamW", low=0)
+    weight_decay: float = _key(0.01, "decay of AdamW", low=0)
+    checkpoint_seconds: float = _key(30.0, "time between checkpoints within an epoch", low=0)
+    device: str = _key("auto", "auto, cpu or cuda")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitConfig:
+    """The global time split: train, then validation, then test, by share of all interactions."""
+
+    validation: float = _key(0.1, "share of interactions, by time, that early stopping looks at", low=0, high=0.5)
+    test: float = _key(0.15, "share of interactions, by time, that only evaluation looks at", low=0, high=0.5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedConfig:
+    """How a feed is put together."""
+
+    size: int = _key(20, "videos in a feed", low=1, high=1000)
+    retrieve: int = _key(500, "candidates taken from the index", low=1)
+    popular: int = _key(50, "candidates added from what is popular now", low=0)
+    fresh: int = _key(20, "candidates added from the newest uploads", low=0)
+    popular_days: float = _key(7.0, "days over which popularity is counted", low=0)
+    popularity_weight: float = _key(0.05, "weight of popularity in the blended score", low=0)
+    freshness_weight: float = _key(0.0, "weight of recency in the blended score", low=0)
+    diversity: float = _key(0.2, "0 ranks by score alone, towards 1 like videos are spread out", low=0, high=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """Where `swipewise serve` listens."""
+
+    host: str = _key("127.0.0.1", "address to listen on")
+    port: int = _key(8000, "port to listen on", low=0, high=65535)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole configuration; each field is a section of ``swipewise.toml``."""
+
+    media: MediaConfig = MediaConfig()
+    encoders: EncodersConfig = EncodersConfig()
+    ingest: IngestConfig = IngestConfig()
+    events: EventsConfig = EventsConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    split: SplitConfig = SplitConfig()
+    feed: FeedConfig = FeedConfig()
+    server: ServerConfig = ServerConfig()
+
+    @classmethod
+    def load(cls, path: Path) -> Config:
+        """Read a ``swipewise.toml``.
+
+        Raises:
+            ConfigError: The file is unreadable, or a key is unknown, of the wrong type or out of range. The
+                message names file, line, key and the nearest valid key.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+            tables = tomllib.loads(text)
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{path}: {error}") from error
+        return _parse(tables, text, path)
+
+
+def _parse(tables: dict[str, Any], text: str, path: Path) -> Config:
+    sections = {f.name: f for f in fields(Config)}
+    parsed = {}
+    for name, table in tables.items():
+        where = f"{path}:{_line_of(text, name)}"
+        if name not in sections:
+            raise ConfigError(f"{where}: unknown section [{name}]{_nearest(name, sections)}")
+        if not isinstance(table, dict):
+            raise ConfigError(f"{where}: {name} is a section: write [{name}] on a line of its own")
+        parsed[name] = _parse_section(name, type(sections[name].default), table, text, path)
+    config = Config(**parsed)
+    _check_together(config, text, path)
+    return config
+
+
+def _parse_section(section: str, cls: type, table: dict[str, Any], text: str, path: Path) -> Any:
+    known = {f.name: f for f in fields(cls)}
+    hints = get_type_hints(cls)
+    values = {}
+    for key, value in table.items():
+        where = f"{path}:{_line_of(text, section, key)}"
+        if key not in known:
+            raise ConfigError(f"{where}: unknown key {key!r} in [{section}]{_nearest(key, known)}")
+        values[key] = _convert(value, hints[key], known[key].metadata, f"{where}: {section}.{key}")
+    return cls(**values)
+
+
+def _convert(value: Any, hint: Any, limits: Any, where: str) -> Any:
+    """Check a TOML value against a field's type and limits."""
+    if get_origin(hint) is tuple:
+        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+            raise ConfigError(f"{where} must be a list of strings, not {value!r}")
+        return tuple(value)
+    if get_origin(hint) in (Union, types.UnionType):
+        hint = next(arg for arg in get_args(hint) if arg is not type(None))
+    if hint is float and type(value) is int:
+        value = float(value)
+    if type(value) is not hint:
+        raise ConfigError(f"{where} must be {_TYPE_NAMES[hint]}, not {value!r}")
+    low, high = limits["low"], limits["high"]
+    # `not (low <= value)` also turns away NaN, which compares false with everything.
+    if (low is not None and not (low <= value)) or (high is not None and not (value <= high)):
+        bounds = f"at least {low}" if high is None else f"between {low if low is not None else '-inf'} and {high}"
+        raise ConfigError(f"{where} must be {bounds}, not {value!r}")
+    return value
+
+
+_TYPE_NAMES = {int: "a whole number", float: "a number", str: "a string in quotes", bool: "true or false"}
+
+
+def _check_together(config: Config, text: str, path: Path) -> None:
+    """Limits that involve more than one key or a closed set of names."""
+    from swipewise.schema import FLAG_ACTIONS, Modality
+
+    def fail(section: str, key: str, message: str) -> None:
+        raise ConfigError(f"{path}:{_line_of(text, section, key)}: {section}.{key} {message}")
+
+    if config.model.width % config.model.heads:
+        fail("model", "heads", f"= {config.model.heads} must divide model.width = {config.model.width}")
+    for name in config.model.modalities:
+        if name not in set(Modality):
+            fail("model", "modalities", f"names {name!r}{_nearest(name, list(Modality))}")
+    if not config.model.modalities:
+        fail("model", "modalities", f"must name at least one of {', '.join(Modality)}")
+    for name in config.events.positive:
+        if name not in set(FLAG_ACTIONS):
+            fail("events", "positive", f"names {name!r}{_nearest(name, list(FLAG_ACTIONS))}")
+    if config.training.device not in ("auto", "cpu", "cuda"):
+        fail("training", "device", f"must be auto, cpu or cuda, not {config.training.device!r}")
+
+
+def _nearest(name: str, valid: Any) -> str:
+    close = get_close_matches(name, list(valid), n=1, cutoff=0.5)
+    return f": did you mean {close[0]!r}?" if close else f": valid are {', '.join(valid)}"
+
+
+def _line_of(text: str, section: str, key: str | None = None) -> int:
+    """The line of a section, or of a key within it; tomllib keeps no positions."""
+    current = None
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[\s*([\w.\"-]+)\s*\]", line):
+            current = header[1].strip('"')
+            if key is None and current.split(".")[0] == section:
+                return number
+        elif assigned := re.match(r"\s*([\w\".-]+?)\s*=", line):
+            name = assigned[1].replace('"', "")
+            dotted = f"{current}.{name}" if current else name
+            if dotted == f"{section}.{key}" or (key is None and dotted.split(".")[0] == section):
+                return number
+    return 1
+
+
+def template() -> str:
+    """The commented ``swipewise.toml`` of a new workspace: every key, its default and what it means.
+
+    >>> template().splitlines()[0]
+    '# Swipewise workspace. A key left out keeps the default shown here.'
+    """
+    lines = ["# Swipewise workspace. A key left out keeps the default shown here.", ""]
+    for section in fields(Config):
+        cls = type(section.default)
+        lines += [f"# {cls.__doc__}", f"[{section.name}]"]
+        for key in fields(cls):  # type: ignore[arg-type]
+            lines += [f"# {key.metadata['help']}", f"# {key.name} = {_as_toml(key.default)}"]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _as_toml(value: Any) -> str:
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(_as_toml, value)) + "]"
+    return repr(value)

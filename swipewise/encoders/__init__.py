@@ -1,0 +1,1 @@
+"""Encoders turn one modality of a clip into a vector."""

@@ -1,0 +1,1 @@
+"""Behaviour: the live log, the history, and both as interactions and sequences."""

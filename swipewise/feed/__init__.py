@@ -1,0 +1,1 @@
+"""The feed: sources, filters, scores, blend, diversity, selection, and why."""

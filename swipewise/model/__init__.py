@@ -1,0 +1,1 @@
+"""The network, in torch alone: fusion, behaviour, sequence, profile."""

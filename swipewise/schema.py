@@ -1,0 +1,200 @@
+"""The words of the domain: its records and the one place where a column name is spelled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Modality(StrEnum):
+    """What a video is known by."""
+
+    VISUAL = "visual"
+    TEXT = "text"
+    AUDIO = "audio"
+    ATTRIBUTES = "attributes"
+    ID = "id"
+
+
+CONTENT_MODALITIES: Final = (Modality.VISUAL, Modality.TEXT, Modality.AUDIO)
+"""The modalities an encoder turns into vectors, in the order used everywhere."""
+
+
+class Action(StrEnum):
+    """What happened between a viewer and a video; ``exposure`` opens an interaction."""
+
+    EXPOSURE = "exposure"
+    VIEW = "view"
+    FINISH = "finish"
+    LIKE = "like"
+    COMMENT = "comment"
+    SHARE = "share"
+    FOLLOW = "follow"
+    SKIP = "skip"
+    HIDE = "hide"
+
+
+FLAG_ACTIONS: Final = (
+    Action.FINISH,
+    Action.LIKE,
+    Action.COMMENT,
+    Action.SHARE,
+    Action.FOLLOW,
+    Action.SKIP,
+    Action.HIDE,
+)
+"""The actions an interaction keeps as booleans, in column order."""
+
+
+class Col:
+    """Names of the columns of every table Swipewise reads or writes."""
+
+    # videos
+    VIDEO_ID = "video_id"
+    URI = "uri"
+    CONTENT_HASH = "content_hash"
+    CAPTION = "caption"
+    CREATOR = "creator"
+    MUSIC = "music"
+    TAGS = "tags"
+    LANGUAGE = "language"
+    UPLOADED_AT = "uploaded_at"
+    INGESTED_AT = "ingested_at"
+    DURATION = "duration_seconds"
+    WIDTH = "width"
+    HEIGHT = "height"
+    REASON = "reason"
+
+    # events and interactions
+    EVENT_ID = "event_id"
+    VIEWER_ID = "viewer_id"
+    ACTION = "action"
+    AT = "at"
+    WATCH_SECONDS = "watch_seconds"
+    WATCH_RATIO = "watch_ratio"
+    POSITION = "position"
+    DAY = "day"
+    FINISH = "finish"
+    LIKE = "like"
+    COMMENT = "comment"
+    SHARE = "share"
+    FOLLOW = "follow"
+    SKIP = "skip"
+    HIDE = "hide"
+
+    # viewers
+    PROFILE = "profile"
+    UPDATED_AT = "updated_at"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Video:
+    """One catalogue entry, without its vectors.
+
+    Times are timezone-aware UTC. ``content_hash`` is the SHA-256 of the file's bytes: the same file is the
+    same video wherever it lies.
+    """
+
+    video_id: str
+    uri: str
+    content_hash: str
+    caption: str | None = None
+    creator: str | None = None
+    music: str | None = None
+    tags: tuple[str, ...] = ()
+    language: str | None = None
+    uploaded_at: datetime | None = None
+    duration_seconds: float | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """What encoders see of a video: the decoded picture and sound, and its words.
+
+    frames_FHWC: (F, H, W, 3) uint8 RGB, upright, F frames at evenly spaced times; None without a picture.
+    frame_times_F: (F,) float64, seconds from the start.
+    waveform_S: (S,) float32 mono in [-1, 1] at ``sample_rate`` Hz; None without sound.
+    """
+
+    frames_FHWC: NDArray[np.uint8] | None = None
+    frame_times_F: NDArray[np.float64] | None = None
+    waveform_S: NDArray[np.float32] | None = None
+    sample_rate: int = 16_000
+    caption: str | None = None
+    duration_seconds: float | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing a viewer did with a video; the unit of the event log."""
+
+    event_id: str
+    viewer_id: str
+    video_id: str
+    action: Action
+    at: datetime
+    watch_seconds: float | None = None
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interaction:
+    """An exposure folded with the actions that followed it; the training row."""
+
+    viewer_id: str
+    video_id: str
+    at: datetime
+    watch_seconds: float | None = None
+    watch_ratio: float | None = None
+    position: int | None = None
+    actions: frozenset[Action] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """The static features of a viewer (the paper's s_u): names to strings, numbers or lists of strings."""
+
+    viewer_id: str
+    features: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A video under consideration for a feed, and where it came from."""
+
+    video_id: str
+    source: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """A video of the viewer's history that speaks for a recommendation; ``similarity`` is a cosine."""
+
+    video_id: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommendation:
+    """One place of a feed and why it is there.
+
+    ``modality_weights`` are the fusion's α for this viewer and video and sum to 1; empty when no model spoke.
+    """
+
+    video_id: str
+    position: int
+    score: float
+    source: str
+    modality_weights: dict[str, float] = field(default_factory=dict)
+    evidence: tuple[Evidence, ...] = ()

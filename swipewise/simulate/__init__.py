@@ -1,0 +1,1 @@
+"""A simulated platform whose truth is known."""

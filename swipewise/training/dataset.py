@@ -1,0 +1,237 @@
+"""A data set: everything a recommender may learn from, in index-coded arrays.
+
+Legend of shape suffixes: U = viewers, V = videos, I = interactions, D = width of a vector, A = attribute values,
+P = profile fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from swipewise.config import EventsConfig
+from swipewise.errors import DataError
+from swipewise.schema import FLAG_ACTIONS, Action, Col
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentFeature:
+    """One modality's vectors: values_VD float32, zeros where ``present_V`` is False."""
+
+    values_VD: NDArray[np.float32]
+    present_V: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interactions:
+    """Interactions sorted by viewer, then time.
+
+    viewer_I, video_I: int64 indices; at_I: int64 milliseconds since 1970 UTC; watch_ratio_I: float32, 0 where
+    unknown; actions_IF: bool, columns as FLAG_ACTIONS; positive_I: bool, what training and metrics count as liked.
+    """
+
+    viewer_I: NDArray[np.int64]
+    video_I: NDArray[np.int64]
+    at_I: NDArray[np.int64]
+    watch_ratio_I: NDArray[np.float32]
+    actions_IF: NDArray[np.bool_]
+    positive_I: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.viewer_I)
+
+    def where(self, keep_I: NDArray[np.bool_]) -> Interactions:
+        """The interactions at which ``keep_I`` is True, in the same order."""
+        return Interactions(**{name: getattr(self, name)[keep_I] for name in self.__slots__})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """Viewers, videos and what happened between them.
+
+    uploaded_at_V: int64 milliseconds, the time of the first interaction (or 0) where the upload time is unknown.
+    attributes_VA: int64 codes from 1, 0 pads; ``attribute_values`` gives each code's meaning ("creator=ann").
+    profile_UP: int64 codes from 1, 0 where a field is missing; ``profile_values`` likewise ("age=18-24").
+    """
+
+    viewer_ids: tuple[str, ...]
+    video_ids: tuple[str, ...]
+    interactions: Interactions
+    uploaded_at_V: NDArray[np.int64]
+    content: Mapping[str, ContentFeature]
+    attributes_VA: NDArray[np.int64]
+    attribute_values: tuple[str, ...]
+    profile_UP: NDArray[np.int64]
+    profile_values: tuple[str, ...]
+
+    def before(self, time: int) -> Dataset:
+        """The same viewers and videos with only the interactions earlier than ``time`` (milliseconds)."""
+        return replace(self, interactions=self.interactions.where(self.interactions.at_I < time))
+
+    def between(self, start: int, end: int) -> Dataset:
+        """The same viewers and videos with only the interactions in [start, end) milliseconds."""
+        at_I = self.interactions.at_I
+        return replace(self, interactions=self.interactions.where((at_I >= start) & (at_I < end)))
+
+    def viewer_offsets(self) -> NDArray[np.int64]:
+        """Offsets (U + 1,): the interactions of viewer u are the rows offsets[u]:offsets[u + 1]."""
+        return np.searchsorted(self.interactions.viewer_I, np.arange(len(self.viewer_ids) + 1))
+
+
+class Recommender(Protocol):
+    """The face that the model and every baseline share.
+
+    A recommender is fitted on one data set and then scores with the histories in it. To score with newer
+    histories and the same parameters, give it another data set of the same viewers and videos with ``observe``.
+    """
+
+    name: str
+
+    def fit(self, dataset: Dataset) -> Self:
+        """Learn from the interactions of ``dataset``."""
+        ...
+
+    def observe(self, dataset: Dataset) -> Self:
+        """Take the histories to score with from ``dataset``; learned parameters stay as they are."""
+        ...
+
+    def score(self, viewers_B: NDArray[np.int64], videos_N: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Scores (B, N); higher is better, comparable only within a viewer."""
+        ...
+
+    def recommend(self, viewers_B: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+        """The best k videos of each viewer (B, k), best first, without those in the viewer's history."""
+        ...
+
+
+def build_dataset(
+    videos: pl.DataFrame,
+    content: Mapping[str, tuple[list[str], NDArray[np.float32]]],
+    interactions: pl.DataFrame,
+    profiles: pl.DataFrame,
+    events: EventsConfig,
+) -> Dataset:
+    """Code tables of strings as arrays of indices.
+
+    Args:
+        videos: The catalogue: video_id and, where known, uploaded_at, creator, music, tags, language.
+        content: For each content modality the video ids that have it and their vectors (n, D), in one order.
+        interactions: Interactions as the event reader gives them; those with unknown videos are left out.
+        profiles: viewer_id and one column a profile field (strings, numbers or lists of strings).
+        events: What counts as positive.
+
+    Raises:
+        DataError: There are no videos, or no interaction is with a video of the catalogue.
+    """
+    if videos.is_empty():
+        raise DataError("the catalogue holds no videos: add some with 'swipewise videos add PATH'")
+    video_ids = tuple(videos[Col.VIDEO_ID])
+    video_index = pl.DataFrame({Col.VIDEO_ID: video_ids, "video": np.arange(len(video_ids))})
+    rows = interactions.join(video_index, on=Col.VIDEO_ID, how="inner")
+    if rows.is_empty():
+        raise DataError(
+            f"none of the {len(interactions)} interactions is with a video of the catalogue: "
+            "import behaviour with 'swipewise events import FILE', or check that its video ids match"
+        )
+    seen_viewers = pl.concat([rows[Col.VIEWER_ID], profiles[Col.VIEWER_ID].cast(pl.String)])
+    viewer_ids = tuple(seen_viewers.unique().sort())
+    viewer_index = pl.DataFrame({Col.VIEWER_ID: viewer_ids, "viewer": np.arange(len(viewer_ids))})
+    rows = rows.join(viewer_index, on=Col.VIEWER_ID).sort("viewer", Col.AT, "video")
+    coded = _interactions(rows, events)
+    attributes_VA, attribute_values = _categories(videos, [Col.CREATOR, Col.MUSIC, Col.LANGUAGE, Col.TAGS])
+    fields = [name for name in profiles.columns if name != Col.VIEWER_ID]
+    aligned = viewer_index.join(profiles, on=Col.VIEWER_ID, how="left", maintain_order="left")
+    profile_UP, profile_values = _categories(aligned, fields)
+    return Dataset(
+        viewer_ids=viewer_ids,
+        video_ids=video_ids,
+        interactions=coded,
+        uploaded_at_V=_upload_times(videos, coded),
+        content={name: _content(ids, values, video_ids) for name, (ids, values) in content.items()},
+        attributes_VA=attributes_VA,
+        attribute_values=attribute_values,
+        profile_UP=profile_UP,
+        profile_values=profile_values,
+    )
+
+
+def _interactions(rows: pl.DataFrame, events: EventsConfig) -> Interactions:
+    ratio = rows[Col.WATCH_RATIO].fill_null(0.0).fill_nan(0.0).to_numpy().astype(np.float32)
+    actions_IF = np.stack([rows[flag].to_numpy() for flag in FLAG_ACTIONS], axis=1).astype(bool)
+    turned_away = rows[Action.SKIP].to_numpy() | rows[Action.HIDE].to_numpy()
+    positive = (ratio >= events.positive_watch_ratio) & ~turned_away
+    for name in events.positive:
+        positive |= rows[name].to_numpy() & ~rows[Action.HIDE].to_numpy()
+    return Interactions(
+        viewer_I=rows["viewer"].to_numpy().astype(np.int64),
+        video_I=rows["video"].to_numpy().astype(np.int64),
+        at_I=_milliseconds(rows[Col.AT]),
+        watch_ratio_I=ratio,
+        actions_IF=actions_IF,
+        positive_I=positive,
+    )
+
+
+def _milliseconds(times: pl.Series) -> NDArray[np.int64]:
+    return times.dt.epoch("ms").to_numpy().astype(np.int64)
+
+
+def _upload_times(videos: pl.DataFrame, rows: Interactions) -> NDArray[np.int64]:
+    """Known upload times; else the first interaction, as a video must have existed by then; else 0."""
+    first = np.full(len(videos), np.iinfo(np.int64).max)
+    np.minimum.at(first, rows.video_I, rows.at_I)
+    first[first == np.iinfo(np.int64).max] = 0
+    if Col.UPLOADED_AT not in videos.columns:
+        return first
+    known = videos[Col.UPLOADED_AT]
+    return np.where(known.is_not_null().to_numpy(), known.dt.epoch("ms").fill_null(0).to_numpy(), first)
+
+
+def _content(ids: list[str], values: NDArray[np.float32], video_ids: tuple[str, ...]) -> ContentFeature:
+    """Spread vectors over all videos; float16 is cast before anything is computed from it."""
+    place = {video_id: row for row, video_id in enumerate(video_ids)}
+    known = [(place[video_id], row) for row, video_id in enumerate(ids) if video_id in place]
+    values_VD = np.zeros((len(video_ids), values.shape[1]), np.float32)
+    present_V = np.zeros(len(video_ids), bool)
+    if known:
+        to, source = np.array(known).T
+        values_VD[to] = values[source].astype(np.float32)
+        present_V[to] = np.isfinite(values_VD[to]).all(axis=1)
+        values_VD[~present_V] = 0.0
+    return ContentFeature(values_VD=values_VD, present_V=present_V)
+
+
+def _categories(table: pl.DataFrame, columns: list[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Code each distinct "column=value" from 1; list columns take several places; numbers fall into deciles."""
+    codes: dict[str, int] = {}
+    parts: list[list[int]] = [[] for _ in range(len(table))]
+    for name in columns:
+        if name not in table.columns:
+            continue
+        column = table[name]
+        is_list = isinstance(column.dtype, pl.List)
+        if column.dtype.is_numeric():
+            column = _deciles(column)
+        width = max(1, column.list.len().max() or 1) if is_list else 1
+        for row, value in enumerate(column.to_list()):
+            values = value or [] if is_list else [value]
+            coded = [codes.setdefault(f"{name}={v}", len(codes) + 1) for v in values if v is not None]
+            parts[row] += coded + [0] * (width - len(coded))  # type: ignore[operator]
+    width = max((len(part) for part in parts), default=0)
+    return np.array(parts, np.int64).reshape(len(table), width), tuple(codes)
+
+
+def _deciles(column: pl.Series) -> pl.Series:
+    """Numbers with many distinct values become the index of their decile; few stay as they are."""
+    if column.n_unique() <= 20:
+        return column
+    edges = np.unique(np.nanquantile(column.drop_nulls().cast(pl.Float64).to_numpy(), np.arange(0.1, 1.0, 0.1)))
+    floats = column.cast(pl.Float64)
+    return pl.Series(
+        column.name, [None if v is None or np.isnan(v) else int(np.searchsorted(edges, v)) for v in floats]
+    )

@@ -1,0 +1,104 @@
+"""A workspace: one directory with ``swipewise.toml`` and the embedded stores.
+
+::
+
+    swipewise.toml   configuration
+    catalog/         videos, their vectors, rejected files (Lance)
+    events/          live.sqlite (events and profiles), history/ (Delta Lake), rejects/ (rows an import left out)
+    runs/            one folder a training run
+    report/          the last evaluation
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from swipewise.config import Config, template
+from swipewise.errors import WorkspaceError
+
+CONFIG_NAME = "swipewise.toml"
+VARIABLE = "SWIPEWISE_WORKSPACE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """An opened workspace: where its parts lie, and its configuration."""
+
+    root: Path
+    config: Config
+
+    @classmethod
+    def create(cls, root: Path) -> Workspace:
+        """Make a workspace with a commented configuration; the folder may exist, a configuration may not.
+
+        Raises:
+            WorkspaceError: There is a workspace already, or the folder cannot be written.
+        """
+        path = root / CONFIG_NAME
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            with path.open("x", encoding="utf-8") as file:
+                file.write(template())
+        except FileExistsError as error:
+            raise WorkspaceError(f"{root} is a workspace already, or a file: choose another folder") from error
+        except OSError as error:
+            raise WorkspaceError(f"cannot make a workspace at {root}: {error.strerror}") from error
+        return cls.open(root)
+
+    @classmethod
+    def open(cls, root: Path | str | None = None) -> Workspace:
+        """Open the workspace at ``root``, else at ``$SWIPEWISE_WORKSPACE``, else here.
+
+        Raises:
+            WorkspaceError: There is no ``swipewise.toml`` at that place.
+            ConfigError: It cannot be understood.
+        """
+        place = Path(root or os.environ.get(VARIABLE) or ".")
+        if not (place / CONFIG_NAME).is_file():
+            raise WorkspaceError(
+                f"no {CONFIG_NAME} in {place.resolve()}: make a workspace with 'swipewise init {place}', "
+                f"or name one with --workspace or {VARIABLE}"
+            )
+        return cls(root=place.resolve(), config=Config.load(place / CONFIG_NAME))
+
+    @property
+    def catalog_dir(self) -> Path:
+        """The Lance datasets of the catalogue."""
+        return self.root / "catalog"
+
+    @property
+    def events_dir(self) -> Path:
+        """The live log, the history and the rows that imports left out."""
+        return self.root / "events"
+
+    @property
+    def runs_dir(self) -> Path:
+        """One folder a run."""
+        return self.root / "runs"
+
+    @property
+    def report_dir(self) -> Path:
+        """The last evaluation."""
+        return self.root / "report"
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold the workspace's lock for one kind of writing; the system frees it when the process dies.
+
+        Raises:
+            WorkspaceError: Another process holds it.
+        """
+        path = self.root / f".{name}.lock"
+        with path.open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise WorkspaceError(
+                    f"another process is running '{name}' in {self.root}: wait for it to end and try again"
+                ) from error
+            yield
