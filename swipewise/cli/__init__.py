@@ -55,7 +55,7 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(swipewise.__version__, prog_name="swipewise")
 def cli() -> None:
-    """Turn raw short videos and behaviour logs into a personalised feed, and say why.
+    r"""Turn raw short videos and behaviour logs into a personalised feed, and say why.
 
     \b
     Start with:

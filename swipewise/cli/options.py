@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 
-def _open(ctx: click.Context, param: click.Parameter, value: Path | None) -> Any:
+def _open(_ctx: click.Context, _param: click.Parameter, value: Path | None) -> Any:
     from swipewise.workspace import Workspace
 
     return Workspace.open(value)
