@@ -1,0 +1,207 @@
+"""Rank every candidate for a viewer, and say how good the ranking is; no sampling of candidates anywhere.
+
+Training uses it for early stopping, the baselines for tuning and evaluation for its report, so that one definition
+serves all three.
+
+Legend of shape suffixes: B = viewers, V = all videos, K = places of the ranking, R = pairs of a viewer and a
+relevant video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swipewise.errors import DataError
+from swipewise.training.dataset import Dataset
+
+ScoreFn = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]
+"""``Recommender.score``: viewers (B,) and videos (N,) to scores (B, N), higher is better."""
+
+NO_VIDEO = -1
+"""Fills the places of a ranking when there are fewer candidates than places."""
+
+_BLOCK_VIEWERS = 256
+_BLOCK_SCORES = 4_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankingTask:
+    """What has to be ranked high for whom: liked later, not seen before.
+
+    history: the interactions that recommenders may look at; videos in a viewer's own history are no candidates.
+    viewers_B: (B,) int64, the viewers with at least one relevant video, ascending.
+    last_at_B: (B,) int64 milliseconds, the viewer's last interaction of the period that is predicted; every video
+        uploaded at or before it is a candidate.
+    relevant_R: (R,) int64, ``row * V + video`` ascending, where row is the place in ``viewers_B``.
+    """
+
+    history: Dataset
+    viewers_B: NDArray[np.int64]
+    last_at_B: NDArray[np.int64]
+    relevant_R: NDArray[np.int64]
+
+    @property
+    def relevant_B(self) -> NDArray[np.int64]:
+        """How many relevant videos each viewer has: (B,)."""
+        return np.bincount(self.relevant_R // len(self.history.video_ids), minlength=len(self.viewers_B))
+
+
+def ranking_task(history: Dataset, future: Dataset) -> RankingTask:
+    """Set up the ranking of what viewers will like in ``future`` given ``history``.
+
+    Args:
+        history: The interactions before a moment.
+        future: The interactions from that moment on, of the same viewers and videos.
+
+    Raises:
+        DataError: No viewer likes anything new in ``future``.
+    """
+    videos = len(future.video_ids)
+    rows = future.interactions
+    seen = np.unique(history.interactions.viewer_I * videos + history.interactions.video_I)
+    liked = np.unique((rows.viewer_I * videos + rows.video_I)[rows.positive_I])
+    new = liked[~np.isin(liked, seen, assume_unique=True)]
+    if not len(new):
+        raise DataError(
+            f"there is nothing to predict: none of the {len(rows)} interactions of this period is a positive one "
+            "with a video new to its viewer: import more behaviour, or make split.validation and split.test larger"
+        )
+    viewers_B, row_R = np.unique(new // videos, return_inverse=True)
+    offsets = future.viewer_offsets()
+    last_at_B = rows.at_I[offsets[viewers_B + 1] - 1]  # sorted by time within a viewer
+    return RankingTask(
+        history=history,
+        viewers_B=viewers_B,
+        last_at_B=last_at_B,
+        relevant_R=row_R * videos + new % videos,
+    )
+
+
+def top_k_unseen(
+    score: ScoreFn,
+    dataset: Dataset,
+    viewers_B: NDArray[np.int64],
+    k: int,
+    *,
+    uploaded_by_B: NDArray[np.int64] | None = None,
+) -> NDArray[np.int64]:
+    """The best ``k`` videos of each viewer that are not in the viewer's history.
+
+    Equal scores are put in an order that is arbitrary but always the same, so that a recommender which cannot tell
+    videos apart gains nothing from the order of the catalogue.
+
+    Args:
+        score: Gives the scores of a block of viewers for all videos.
+        dataset: Whose interactions are the histories.
+        viewers_B: (B,) int64 indices of viewers.
+        k: Places of the ranking.
+        uploaded_by_B: (B,) int64 milliseconds; only videos uploaded by then are candidates. None: all are.
+
+    Returns:
+        (B, k) int64 indices of videos, best first, ``NO_VIDEO`` where candidates ran out.
+
+    Raises:
+        DataError: A score is not a number.
+    """
+    videos = len(dataset.video_ids)
+    order_V = np.random.default_rng(0).permutation(videos)
+    best_BK = np.full((len(viewers_B), k), NO_VIDEO)
+    block = max(1, min(_BLOCK_VIEWERS, _BLOCK_SCORES // max(videos, 1)))
+    for start in range(0, len(viewers_B), block):
+        here = slice(start, start + block)
+        scores_BV = score(viewers_B[here], np.arange(videos))[:, order_V]
+        if np.isnan(scores_BV).any():
+            raise DataError("a recommender's score is not a number: train it again with a smaller learning rate")
+        candidate_BV = _unseen(dataset, viewers_B[here])[:, order_V]
+        if uploaded_by_B is not None:
+            candidate_BV &= dataset.uploaded_at_V[order_V] <= uploaded_by_B[here, None]
+        places_BK = _top_k(np.where(candidate_BV, scores_BV, -np.inf), min(k, videos))
+        found_BK = np.take_along_axis(candidate_BV, places_BK, axis=1)
+        best_BK[here, : places_BK.shape[1]] = np.where(found_BK, order_V[places_BK], NO_VIDEO)
+    return best_BK
+
+
+def _unseen(dataset: Dataset, viewers_B: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(B, V), False where the video is in the viewer's history."""
+    offsets = dataset.viewer_offsets()
+    unseen_BV = np.ones((len(viewers_B), len(dataset.video_ids)), bool)
+    for row, viewer in enumerate(viewers_B):
+        unseen_BV[row, dataset.interactions.video_I[offsets[viewer] : offsets[viewer + 1]]] = False
+    return unseen_BV
+
+
+def _top_k(scores_BV: NDArray[np.floating], k: int) -> NDArray[np.int64]:
+    """Columns (B, k) of the largest values of each row, largest first; of equal ones the leftmost.
+
+    As a stable sort of the whole row would give, in linear time: everything above the k-th value, then as many of
+    those equal to it as there is room for.
+    """
+    kth_B1 = -np.partition(-scores_BV, k - 1, axis=1)[:, k - 1 : k]
+    above_BV = scores_BV > kth_B1
+    equal_BV = scores_BV == kth_B1
+    room_B1 = k - above_BV.sum(axis=1, keepdims=True)
+    columns_BK = np.nonzero(above_BV | (equal_BV & (equal_BV.cumsum(axis=1) <= room_B1)))[1].reshape(-1, k)
+    values_BK = np.take_along_axis(scores_BV, columns_BK, axis=1)
+    return np.take_along_axis(columns_BK, np.argsort(-values_BK, axis=1, kind="stable"), axis=1)
+
+
+def rank_hits(score: ScoreFn, task: RankingTask, k: int) -> NDArray[np.bool_]:
+    """Rank the candidates of every viewer of a task: (B, k), True where a relevant video has that place."""
+    best_BK = top_k_unseen(score, task.history, task.viewers_B, k, uploaded_by_B=task.last_at_B)
+    return hits_of(best_BK, task.relevant_R, len(task.history.video_ids))
+
+
+def hits_of(best_BK: NDArray[np.int64], relevant_R: NDArray[np.int64], videos: int) -> NDArray[np.bool_]:
+    """(B, K), True where the video at that place is among the pairs ``relevant_R`` (see RankingTask)."""
+    pairs_BK = np.arange(len(best_BK))[:, None] * videos + best_BK
+    hits_BK: NDArray[np.bool_] = np.isin(pairs_BK, relevant_R) & (best_BK != NO_VIDEO)
+    return hits_BK
+
+
+def ndcg_at_k(hits_BK: NDArray[np.bool_], relevant_B: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+    """Normalised discounted cumulative gain of the first ``k`` places, (B,) in [0, 1].
+
+    A hit at place j (from 1) gains 1 / log2(j + 1); the sum is divided by the best possible one, which has hits at
+    the first min(k, relevant) places.
+
+    >>> hits = np.array([[False, True, False]])
+    >>> bool(ndcg_at_k(hits, np.array([1]), 3)[0] == 1 / np.log2(3))
+    True
+    """
+    gain_K = 1 / np.log2(np.arange(2, k + 2))
+    ideal_B = np.concatenate([[0.0], gain_K.cumsum()])[np.minimum(relevant_B, k)]
+    gained_B = (hits_BK[:, :k] * gain_K[: hits_BK.shape[1]]).sum(axis=1)
+    return _ratio(gained_B, ideal_B)
+
+
+def recall_at_k(hits_BK: NDArray[np.bool_], relevant_B: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+    """Share of the relevant videos that are among the first ``k``, (B,) in [0, 1].
+
+    >>> recall_at_k(np.array([[True, False, True]]), np.array([4]), 3).tolist()
+    [0.5]
+    """
+    return _ratio(hits_BK[:, :k].sum(axis=1), relevant_B)
+
+
+def reciprocal_rank(hits_BK: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """One divided by the place (from 1) of the first relevant video, 0 when none is ranked: (B,).
+
+    >>> reciprocal_rank(np.array([[False, True, True], [False, False, False]])).tolist()
+    [0.5, 0.0]
+    """
+    return np.where(hits_BK.any(axis=1), 1 / (hits_BK.argmax(axis=1) + 1), 0.0)
+
+
+def mean_ndcg(score: ScoreFn, task: RankingTask, k: int = 10) -> float:
+    """Mean NDCG@k over the viewers of a task; what early stopping and tuning maximise."""
+    return float(ndcg_at_k(rank_hits(score, task, k), task.relevant_B, k).mean())
+
+
+def _ratio(part_B: NDArray[np.number], whole_B: NDArray[np.number]) -> NDArray[np.float64]:
+    """The quotient, 0 where the whole is 0."""
+    quotient_B: NDArray[np.float64] = np.divide(part_B, whole_B, out=np.zeros(len(part_B)), where=whole_B > 0)
+    return quotient_B

@@ -1,0 +1,180 @@
+"""Rankings over a hand-made data set of viewers 0.. and videos 0..; times are plain numbers of milliseconds."""
+
+from math import log2
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from swipewise.errors import DataError
+from swipewise.training.dataset import Dataset, Interactions
+from swipewise.training.ranking import (
+    NO_VIDEO,
+    hits_of,
+    mean_ndcg,
+    ndcg_at_k,
+    rank_hits,
+    ranking_task,
+    recall_at_k,
+    reciprocal_rank,
+    top_k_unseen,
+)
+
+
+def dataset_of(
+    rows: list[tuple[int, int, int, bool]], *, viewers: int, uploaded: list[int], start: int = 0
+) -> Dataset:
+    """Rows are (viewer, video, at, positive)."""
+    rows = sorted(rows, key=lambda row: (row[0], row[2]))
+    columns = np.array(rows, np.int64).reshape(-1, 4)
+    return Dataset(
+        viewer_ids=tuple(f"u{n}" for n in range(viewers)),
+        video_ids=tuple(f"v{n}" for n in range(len(uploaded))),
+        interactions=Interactions(
+            viewer_I=columns[:, 0],
+            video_I=columns[:, 1],
+            at_I=columns[:, 2],
+            watch_ratio_I=columns[:, 3].astype(np.float32),
+            actions_IF=np.zeros((len(rows), 7), bool),
+            positive_I=columns[:, 3].astype(bool),
+        ),
+        uploaded_at_V=np.array(uploaded, np.int64),
+        content={},
+        attributes_VA=np.zeros((len(uploaded), 0), np.int64),
+        attribute_values=(),
+        profile_UP=np.zeros((viewers, 0), np.int64),
+        profile_values=(),
+    )
+
+
+def by_index(viewers_B: NDArray[np.int64], videos_N: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Prefers high video indices, for every viewer."""
+    return np.tile(videos_N.astype(np.float32), (len(viewers_B), 1))
+
+
+def all_equal(viewers_B: NDArray[np.int64], videos_N: NDArray[np.int64]) -> NDArray[np.float32]:
+    return np.zeros((len(viewers_B), len(videos_N)), np.float32)
+
+
+def test_best_unseen_videos_come_first_and_missing_ones_are_marked() -> None:
+    dataset = dataset_of([(0, 4, 10, True), (1, 0, 10, False), (1, 3, 11, True)], viewers=3, uploaded=[0] * 5)
+    best = top_k_unseen(by_index, dataset, np.array([0, 1, 2]), 4)
+    assert best.tolist() == [[3, 2, 1, 0], [4, 2, 1, NO_VIDEO], [4, 3, 2, 1]]
+
+
+def test_more_places_than_videos_leaves_places_empty() -> None:
+    dataset = dataset_of([(0, 1, 10, True)], viewers=1, uploaded=[0, 0])
+    assert top_k_unseen(by_index, dataset, np.array([0]), 4).tolist() == [[0] + [NO_VIDEO] * 3]
+
+
+def test_only_videos_uploaded_by_then_are_candidates() -> None:
+    dataset = dataset_of([(0, 0, 10, True)], viewers=2, uploaded=[5, 20, 30, 40])
+    best = top_k_unseen(by_index, dataset, np.array([0, 1]), 3, uploaded_by_B=np.array([30, 20]))
+    assert best.tolist() == [[2, 1, NO_VIDEO], [1, 0, NO_VIDEO]]
+
+
+def test_scores_of_minus_infinity_are_ranked_last_but_not_lost() -> None:
+    dataset = dataset_of([(0, 2, 10, True)], viewers=1, uploaded=[0] * 3)
+    worst = top_k_unseen(lambda b, n: np.full((len(b), len(n)), -np.inf, np.float32), dataset, np.array([0]), 3)
+    assert sorted(worst[0].tolist()) == [NO_VIDEO, 0, 1]
+
+
+def test_ties_are_broken_the_same_way_every_time_and_not_by_the_order_of_the_catalogue() -> None:
+    dataset = dataset_of([], viewers=1000, uploaded=[0] * 100)
+    few = top_k_unseen(all_equal, dataset, np.array([7]), 10)
+    many = top_k_unseen(all_equal, dataset, np.arange(1000), 10)
+    assert (many == few).all()
+    assert few[0].tolist() != list(range(10))
+    assert few[0].tolist() != list(range(99, 89, -1))
+
+
+def test_agrees_with_a_full_sort_on_random_scores_with_many_ties() -> None:
+    rng = np.random.default_rng(3)
+    dataset = dataset_of([(u, v, 1, True) for u in range(30) for v in range(u)], viewers=30, uploaded=[0] * 40)
+    scores_UV = rng.integers(0, 6, (30, 40)).astype(np.float32)
+    best = top_k_unseen(lambda b, n: scores_UV[np.ix_(b, n)], dataset, np.arange(30), 12)
+    for viewer in range(30):
+        expected = np.sort(scores_UV[viewer, viewer:])[::-1][:12]
+        found = best[viewer][best[viewer] != NO_VIDEO]
+        assert scores_UV[viewer, found].tolist() == expected.tolist()
+        assert (found >= viewer).all()
+        assert len(set(found.tolist())) == len(expected)
+
+
+def test_a_score_that_is_no_number_is_an_error() -> None:
+    dataset = dataset_of([], viewers=1, uploaded=[0, 0])
+    with pytest.raises(DataError, match="score is not a number"):
+        top_k_unseen(lambda b, n: np.full((len(b), len(n)), np.nan, np.float32), dataset, np.array([0]), 1)
+
+
+def test_a_task_keeps_what_is_liked_later_and_new_to_the_viewer() -> None:
+    rows = [
+        (0, 0, 10, True),
+        (0, 0, 100, True),  # seen before: not relevant
+        (0, 1, 110, True),
+        (0, 1, 120, True),  # the same again counts once
+        (0, 2, 130, False),  # not liked, but it is the viewer's last interaction
+        (1, 1, 105, False),  # nothing liked: no viewer of the task
+        (2, 3, 101, True),
+        (2, 0, 102, True),
+    ]
+    dataset = dataset_of(rows, viewers=4, uploaded=[0] * 4)
+    task = ranking_task(dataset.before(100), dataset.between(100, 1000))
+    assert task.viewers_B.tolist() == [0, 2]
+    assert task.last_at_B.tolist() == [130, 102]
+    assert task.relevant_R.tolist() == [0 * 4 + 1, 1 * 4 + 0, 1 * 4 + 3]
+    assert task.relevant_B.tolist() == [1, 2]
+
+
+def test_a_task_with_nothing_to_predict_is_an_error() -> None:
+    dataset = dataset_of([(0, 0, 10, True), (0, 0, 20, True), (0, 1, 30, False)], viewers=1, uploaded=[0, 0])
+    with pytest.raises(DataError, match="nothing to predict: none of the 2 interactions"):
+        ranking_task(dataset.before(20), dataset.between(20, 100))
+
+
+def test_hits_are_those_of_the_viewers_own_relevant_videos() -> None:
+    best = np.array([[2, 0, NO_VIDEO], [2, 1, 0]])
+    relevant = np.array([0 * 3 + 2, 1 * 3 + 0])
+    assert hits_of(best, relevant, 3).tolist() == [[True, False, False], [False, False, True]]
+
+
+def test_an_empty_place_is_no_hit_of_the_viewer_before() -> None:
+    # Row 1 with NO_VIDEO would read as row 0's last video if it were not left out.
+    assert hits_of(np.array([[NO_VIDEO], [NO_VIDEO]]), np.array([2]), 3).tolist() == [[False], [False]]
+
+
+def test_ndcg_is_the_gain_over_the_best_gain() -> None:
+    hits = np.array([[True, False, True, False], [False, False, False, True], [True, True, False, False]])
+    ndcg = ndcg_at_k(hits, np.array([3, 1, 2]), 4)
+    ideal_of_three = 1 + 1 / log2(3) + 1 / log2(4)
+    assert ndcg == pytest.approx([(1 + 1 / log2(4)) / ideal_of_three, 1 / log2(5), 1.0])
+
+
+def test_ndcg_of_more_relevant_videos_than_places_can_still_be_one() -> None:
+    assert ndcg_at_k(np.ones((1, 2), bool), np.array([9]), 2).tolist() == [1.0]
+
+
+def test_hits_beyond_k_do_not_count() -> None:
+    hits = np.array([[False, False, True]])
+    assert ndcg_at_k(hits, np.array([1]), 2).tolist() == [0.0]
+    assert recall_at_k(hits, np.array([1]), 2).tolist() == [0.0]
+    assert recall_at_k(hits, np.array([1]), 3).tolist() == [1.0]
+
+
+def test_a_viewer_without_relevant_videos_scores_nothing() -> None:
+    none = np.zeros((1, 3), bool)
+    assert ndcg_at_k(none, np.array([0]), 3).tolist() == recall_at_k(none, np.array([0]), 3).tolist() == [0.0]
+
+
+def test_reciprocal_rank_looks_at_the_first_hit_only() -> None:
+    hits = np.array([[False, False, True, True], [True, False, False, False], [False] * 4])
+    assert reciprocal_rank(hits).tolist() == [1 / 3, 1.0, 0.0]
+
+
+def test_mean_ndcg_over_the_viewers_of_a_task() -> None:
+    rows = [(0, 0, 10, True), (0, 1, 110, True), (1, 2, 110, True)]
+    dataset = dataset_of(rows, viewers=2, uploaded=[0, 0, 0])
+    task = ranking_task(dataset.before(100), dataset.between(100, 1000))
+    # by_index ranks viewer 0: 2, 1 (0 is seen), a hit at place 2; viewer 1: 2, 1, 0, a hit at place 1.
+    assert rank_hits(by_index, task, 3).tolist() == [[False, True, False], [True, False, False]]
+    assert mean_ndcg(by_index, task) == pytest.approx((1 / log2(3) + 1) / 2)
