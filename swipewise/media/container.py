@@ -1,0 +1,148 @@
+"""Open clips, choose their streams and read packets, whatever state the file is in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, overload
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
+
+from swipewise.errors import MediaError
+
+# Playlists and other files that make the reader open further files or addresses are left out on purpose: an upload
+# must not be able to read what lies beside it.
+_FORMATS = (
+    "mov,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,m4v,h264,hevc,ogg,asf,gif,ivf,mxf,nut,dv,amr,wav,mp3,aac,flac"
+)
+
+# A reader that keeps failing at one place of a damaged file would never come to its end.
+_READ_ERRORS = 100
+
+MediaStream = TypeVar("MediaStream", VideoStream, AudioStream)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[InputContainer]:
+    """Open a clip for reading.
+
+    Raises:
+        MediaError: It is missing, empty, unreadable or not a video or audio file.
+    """
+    try:
+        size = path.stat().st_size
+        regular = path.is_file()
+    except OSError as error:
+        raise MediaError(f"the file cannot be read: {error.strerror}") from error
+    if not regular:
+        raise MediaError("not a regular file")
+    if size == 0:
+        raise MediaError("the file is empty")
+    options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
+    try:
+        # Without the prefix a colon in the name would read as a protocol.
+        container = av.open(f"file:{path}", options=options)
+    except PermissionError as error:
+        raise MediaError("the file cannot be read: permission denied") from error
+    except av.FFmpegError as error:
+        raise MediaError(f"not a video or audio file that can be read ({_said(error)})") from error
+    with container:
+        yield container
+
+
+def _said(error: av.FFmpegError) -> str:
+    return (error.strerror or type(error).__name__).lower()
+
+
+def video_stream(container: InputContainer) -> VideoStream | None:
+    """The stream a player would show; cover art is not a picture of the clip."""
+    moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    return _best(container, moving)
+
+
+def audio_stream(container: InputContainer) -> AudioStream | None:
+    """The stream a player would sound."""
+    return _best(container, list(container.streams.audio))
+
+
+def _best(container: InputContainer, streams: list[MediaStream]) -> MediaStream | None:
+    """FFmpeg's choice where it is one that can be decoded, else the first that can."""
+    usable = [stream for stream in streams if stream.codec_context is not None]
+    if not usable:
+        return None
+    best = container.streams.best(usable[0].type)
+    return next((stream for stream in usable if best is not None and stream.index == best.index), usable[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Seconds on the container's clock from the first to the end of the last packet of a stream."""
+
+    start: float
+    end: float
+
+
+def spans(container: InputContainer, streams: list[Stream], max_seconds: float) -> tuple[dict[int, Span], bool]:
+    """Read through the packets without decoding any: what is really there, whatever the header says.
+
+    Returns:
+        The span of each stream that has packets, by stream index; and whether the file was read to its end rather
+        than to ``max_seconds``.
+    """
+    starts: dict[int, float] = {}
+    ends: dict[int, float] = {}
+    for packet in packets(container, *streams):
+        ticks = packet.pts if packet.pts is not None else packet.dts
+        if ticks is None or packet.is_discard:
+            continue
+        index, time = packet.stream_index, float(ticks * packet.time_base)
+        starts[index] = min(time, starts.get(index, time))
+        ends[index] = max(time + _length(packet), ends.get(index, time))
+        if len(ends) == len(streams) and all(ends[i] - starts[i] > max_seconds for i in ends):
+            return {i: Span(start=starts[i], end=ends[i]) for i in ends}, False
+    return {i: Span(start=starts[i], end=ends[i]) for i in ends}, True
+
+
+def _length(packet: Packet[Stream]) -> float:
+    if packet.duration:
+        return float(packet.duration * packet.time_base)
+    rate = packet.stream.average_rate
+    return float(1 / rate) if rate else 0.0
+
+
+def packets(container: InputContainer, *streams: Stream) -> Iterator[Packet[Stream]]:
+    """The packets of the streams to the end of the file, reading on past damaged places."""
+    for _ in range(_READ_ERRORS):
+        try:
+            yield from container.demux(*streams)
+        except av.FFmpegError:
+            continue
+        return
+
+
+@overload
+def frames(container: InputContainer, stream: VideoStream, failures: list[str]) -> Iterator[av.VideoFrame]: ...
+@overload
+def frames(container: InputContainer, stream: AudioStream, failures: list[str]) -> Iterator[av.AudioFrame]: ...
+def frames(
+    container: InputContainer, stream: VideoStream | AudioStream, failures: list[str]
+) -> Iterator[av.VideoFrame] | Iterator[av.AudioFrame]:
+    """Decode a stream in order; a packet that fails is skipped and its error added to ``failures``."""
+    return _decoded(container, stream, failures)
+
+
+def _decoded(container: InputContainer, stream: Stream, failures: list[str]) -> Iterator[Any]:
+    # The pool that decodes many clips at once takes a core each.
+    stream.codec_context.thread_count = 1
+    for packet in packets(container, stream):
+        try:
+            yield from packet.decode()
+        except av.FFmpegError as error:
+            failures.append(_said(error))

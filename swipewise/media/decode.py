@@ -1,0 +1,93 @@
+"""Decode a clip into what encoders see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from av.container import InputContainer
+from av.stream import Stream
+from numpy.typing import NDArray
+
+from swipewise.config import MediaConfig
+from swipewise.errors import MediaError
+from swipewise.media.container import Span, audio_stream, frames, opened, spans, video_stream
+from swipewise.media.picture import Pictures, pictures_at
+from swipewise.media.sound import SAMPLE_RATE, waveform
+from swipewise.schema import Clip
+
+
+def decode(path: Path, config: MediaConfig) -> Clip:
+    """Decode the pictures at evenly spaced times and the sound of a clip.
+
+    The times are the centres of ``config.frames`` equal spans of what the file really holds. Damaged packets are
+    skipped. A clip whose picture or sound cannot be had comes without it.
+
+    Raises:
+        MediaError: The file is not a clip, or neither picture nor sound can be had; the message says why.
+    """
+    with opened(path) as container:
+        header = container.duration / 1_000_000 if container.duration else None
+        video, audio = video_stream(container), audio_stream(container)
+        streams: list[Stream] = [stream for stream in (video, audio) if stream is not None]
+        if not streams:
+            raise MediaError(f"no picture and no sound that can be decoded in it ({_contents(container)})")
+        found, whole = spans(container, streams, config.max_seconds)
+        # Streams may not be touched once their container is closed: keep what is needed of them.
+        seen = found.get(video.index) if video is not None else None
+        has_video, has_audio = video is not None, audio is not None
+    start = min((span.start for span in found.values()), default=0.0)
+    failures: list[str] = []
+    pictures = _pictures(path, config, seen, start, failures) if has_video else None
+    sound_S = _sound(path, config, failures) if has_audio else None
+    if pictures is None and sound_S is None:
+        raise MediaError(_why_nothing(bool(found), failures))
+    end = max((span.end for span in found.values()), default=0.0)
+    return Clip(
+        frames_FHWC=pictures.frames_FHWC if pictures else None,
+        frame_times_F=pictures.times_F - start if pictures else None,
+        waveform_S=sound_S,
+        sample_rate=SAMPLE_RATE,
+        duration_seconds=_duration(header, end - start if whole else None),
+        width=pictures.width if pictures else None,
+        height=pictures.height if pictures else None,
+    )
+
+
+def _pictures(
+    path: Path, config: MediaConfig, span: Span | None, start: float, failures: list[str]
+) -> Pictures | None:
+    # Without a span no packet carries a time; frames are then counted from the start at the stream's rate.
+    span = span or Span(start=start, end=start + config.max_seconds)
+    length = min(span.end - span.start, config.max_seconds)
+    targets_F: NDArray[np.float64] = span.start + (np.arange(config.frames) + 0.5) * (length / config.frames)
+    with opened(path) as container:
+        stream = video_stream(container)
+        assert stream is not None
+        rate = float(stream.average_rate or 25)
+        return pictures_at(frames(container, stream, failures), targets_F, config.max_frame_side, rate)
+
+
+def _sound(path: Path, config: MediaConfig, failures: list[str]) -> NDArray[np.float32] | None:
+    with opened(path) as container:
+        stream = audio_stream(container)
+        assert stream is not None
+        return waveform(frames(container, stream, failures), config.max_seconds)
+
+
+def _duration(header: float | None, measured: float | None) -> float | None:
+    """What the header says, unless the packets contradict it: a truncated or unfinished recording."""
+    if header and measured and abs(header - measured) > 0.25 + 0.02 * measured:
+        return measured
+    return header or measured or None
+
+
+def _contents(container: InputContainer) -> str:
+    kinds = [stream.type for stream in container.streams]
+    return f"its streams: {', '.join(kinds)}" if kinds else "it has no streams"
+
+
+def _why_nothing(any_packets: bool, failures: list[str]) -> str:
+    if failures:
+        return f"none of it can be decoded: {len(failures)} damaged packets ({failures[0]})"
+    return "only silence and no picture in it" if any_packets else "its streams are empty: the file is cut short"

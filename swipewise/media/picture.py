@@ -1,0 +1,121 @@
+"""Frames at evenly spaced times, upright and scaled.
+
+Legend of shape suffixes: F = frames, H, W = rows and columns, C = 3 (RGB).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orientation:
+    """How a stored picture becomes upright: transpose it first, then flip it."""
+
+    transpose: bool = False
+    flip_x: bool = False
+    flip_y: bool = False
+
+    @property
+    def degrees(self) -> int:
+        """Clockwise turn in degrees, 0, 90, 180 or 270; of a mirrored picture, the turn after mirroring it."""
+        if self.transpose:
+            return 90 if self.flip_x else 270
+        return 180 if self.flip_y else 0
+
+    def apply(self, picture_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The picture upright; a view where possible."""
+        if self.transpose:
+            picture_HWC = picture_HWC.swapaxes(0, 1)
+        return picture_HWC[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
+
+
+def orientation(frame: av.VideoFrame) -> Orientation:
+    """Read the display matrix that phones write; angles between quarter turns go to the nearest."""
+    if "DISPLAYMATRIX" not in frame.side_data:
+        return Orientation()
+    data = bytes(frame.side_data["DISPLAYMATRIX"])
+    # Rows of fixed-point numbers; a stored point (x, y) is shown at (a x + c y, b x + d y).
+    a, b, c, d = np.frombuffer(data, np.int32)[[0, 1, 3, 4]].tolist()
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        return Orientation(transpose=True, flip_x=c < 0, flip_y=b < 0)
+    return Orientation(flip_x=a < 0, flip_y=d < 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pictures:
+    """What was seen of a clip.
+
+    frames_FHWC: uint8 RGB; times_F: when each was first shown, seconds; width and height: upright, before scaling.
+    """
+
+    frames_FHWC: NDArray[np.uint8]
+    times_F: NDArray[np.float64]
+    width: int
+    height: int
+
+
+def pictures_at(
+    frames: Iterable[av.VideoFrame], targets_F: NDArray[np.float64], max_side: int, frame_rate: float
+) -> Pictures | None:
+    """Pick for each time the frame on screen then; None when there is no frame at all.
+
+    A time before the first frame gets the first, one after the last the last, so that a damaged or very short clip
+    yields as many pictures as any other. Reading stops as soon as the last time is served.
+
+    Args:
+        frames: Frames in order of presentation.
+        targets_F: Times on the same clock as the frames, ascending.
+        max_side: Longer side of the pictures; larger frames are scaled, smaller ones left alone.
+        frame_rate: Spacing for frames that carry no time.
+    """
+    canvas: _Canvas | None = None
+    held: av.VideoFrame | None = None
+    held_time = 0.0
+    shown: list[tuple[NDArray[np.uint8], float]] = []
+    for frame in frames:
+        time = held_time + 1 / frame_rate if frame.pts is None else frame.time
+        if held is not None and canvas is not None:
+            time = max(time, held_time)  # a clock that jumps back would hold up all later targets
+            served = int(np.searchsorted(targets_F, time, side="left"))
+            shown += canvas.draw(held, held_time, served - len(shown))
+            if served == len(targets_F):
+                break
+        else:
+            canvas = _Canvas(frame, max_side)
+        held, held_time = frame, time
+    if held is None or canvas is None:
+        return None
+    shown += canvas.draw(held, held_time, len(targets_F) - len(shown))
+    return Pictures(
+        frames_FHWC=np.stack([picture for picture, _ in shown]),
+        times_F=np.array([time for _, time in shown]),
+        width=canvas.shown_size[0],
+        height=canvas.shown_size[1],
+    )
+
+
+class _Canvas:
+    """Turns frames into upright RGB of one size, which the clip's first frame decides."""
+
+    def __init__(self, first: av.VideoFrame, max_side: int) -> None:
+        self._upright = orientation(first)
+        self._reformatter = VideoReformatter()
+        scale = min(1.0, max_side / max(first.width, first.height))
+        self._width = max(1, round(first.width * scale))
+        self._height = max(1, round(first.height * scale))
+        turned = self._upright.transpose
+        self.shown_size = (first.height, first.width) if turned else (first.width, first.height)
+
+    def draw(self, frame: av.VideoFrame, time: float, times: int) -> list[tuple[NDArray[np.uint8], float]]:
+        """The picture and its time, as often as asked; nothing is converted when that is never."""
+        if times <= 0:
+            return []
+        scaled = self._reformatter.reformat(frame, self._width, self._height, "rgb24", interpolation="AREA")
+        return [(self._upright.apply(scaled.to_ndarray().astype(np.uint8, copy=False)), time)] * times
