@@ -66,6 +66,7 @@ class Col:
     LANGUAGE = "language"
     UPLOADED_AT = "uploaded_at"
     INGESTED_AT = "ingested_at"
+    ENCODERS = "encoders"
     DURATION = "duration_seconds"
     WIDTH = "width"
     HEIGHT = "height"

@@ -1,0 +1,256 @@
+"""The catalogue of one workspace.
+
+Legend of shape suffixes: N = videos, D = width of a vector.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from swipewise.catalog.records import (
+    REJECTED_SCHEMA,
+    VIDEO_FIELDS,
+    VIDEO_SCHEMA,
+    Rejection,
+    from_arrow,
+    split_column,
+    to_arrow,
+    to_row,
+    to_video,
+    vector_column,
+    vector_type,
+)
+from swipewise.catalog.table import Table, is_one_of
+from swipewise.errors import DataError, StoreError, UnknownIdError
+from swipewise.schema import Col, Modality, Video
+
+Vectors = Mapping[tuple[Modality, str], Sequence[NDArray[np.float32] | None]]
+"""For each (modality, encoder identity) a vector (D,) a video, None where the video lacks the modality."""
+
+_Columns = Mapping[str, Sequence[NDArray[np.float32] | None]]
+
+
+class Catalog:
+    """Videos, a column of vectors per encoder, and the files that could not be taken.
+
+    Opening costs nothing and an empty catalogue can be read. Every read sees the newest commit, whoever wrote it;
+    writers take turns by the workspace's lock.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._videos = Table(directory / "videos.lance", key=Col.VIDEO_ID, schema=VIDEO_SCHEMA)
+        self._rejected = Table(directory / "rejected.lance", key=Col.URI, schema=REJECTED_SCHEMA)
+
+    def videos(self) -> pl.DataFrame:
+        """Every video ordered by id: the fields of ``schema.Video`` and ``ingested_at``."""
+        return self._read(self._videos, [*VIDEO_FIELDS, Col.INGESTED_AT], VIDEO_SCHEMA).sort(Col.VIDEO_ID)
+
+    def encoded(self) -> dict[str, frozenset[str]]:
+        """For each video the columns ("visual:descriptor@1") whose encoder has looked at it, whatever it found."""
+        table = self._read(self._videos, [Col.VIDEO_ID, Col.ENCODERS], VIDEO_SCHEMA)
+        return {video_id: frozenset(columns) for video_id, columns in table.iter_rows()}
+
+    def get(self, video_id: str) -> Video:
+        """One video.
+
+        Raises:
+            UnknownIdError: There is none with this id; the message names the nearest.
+        """
+        return to_video(self._row(video_id, list(VIDEO_FIELDS)))
+
+    def encoders(self) -> list[tuple[Modality, str]]:
+        """The (modality, encoder identity) pairs that have a column of vectors, in order of name."""
+        return [split_column(name) for name in sorted(_vector_columns(self._videos.open()))]
+
+    def encoders_of(self, video_id: str) -> list[tuple[Modality, str]]:
+        """The pairs for which this video has a vector.
+
+        Raises:
+            UnknownIdError: There is no video with this id.
+        """
+        columns = sorted(_vector_columns(self._videos.open()))
+        row = self._row(video_id, [Col.VIDEO_ID, *columns])
+        return [split_column(name) for name in columns if row[name] is not None]
+
+    def vectors(self, modality: str, identity: str) -> tuple[list[str], NDArray[np.float32]]:
+        """The ids of the videos that have a vector of this encoder, and the vectors (N, D) in the same order.
+
+        Raises:
+            StoreError: No video was encoded by it; the message names the encoders there are.
+        """
+        column = vector_column(modality, identity)
+        dataset = self._videos.open()
+        if column not in _vector_columns(dataset):
+            existing = ", ".join(sorted(_vector_columns(dataset))) or "none"
+            raise StoreError(f"no vectors of {column!r} in {self._videos.path}: there are {existing}")
+        present = f"`{column}` IS NOT NULL"
+        video_ids: list[str] = []
+        with self._videos.errors("read"):
+            values_ND = np.empty((dataset.count_rows(present), _dim(dataset, column)), np.float32)
+            for batch in dataset.scanner(columns=[Col.VIDEO_ID, column], filter=present).to_batches():
+                start = len(video_ids)
+                video_ids += batch.column(Col.VIDEO_ID).to_pylist()
+                flat = batch.column(column).flatten().to_numpy()
+                values_ND[start : len(video_ids)] = flat.reshape(-1, values_ND.shape[1])
+        return video_ids, values_ND
+
+    def upsert(self, videos: Sequence[Video], vectors: Vectors) -> None:
+        """Write videos and their vectors in one atomic commit that is on disk when this returns.
+
+        A video that is known keeps the vectors of encoders that are not in ``vectors``, unless what they were made
+        of has changed: the file for pictures and sound, the caption for text.
+
+        Raises:
+            StoreError: They cannot be written, or vectors are not as wide as those of the same encoder before.
+            DataError: A video stands twice in ``videos``.
+        """
+        if not videos:
+            return
+        id_, times = Counter(video.video_id for video in videos).most_common(1)[0]
+        if times > 1:
+            raise DataError(f"video {id_!r} is to be written {times} times in one commit: write it once")
+        given = {vector_column(*encoder): list(column) for encoder, column in vectors.items()}
+        dataset = self._with_columns(given)
+        self._videos.upsert(self._rows(dataset, videos, given))
+
+    def reject(self, uri: str, content_hash: str | None, reason: str) -> None:
+        """Note that a file could not be taken, and why; a later note on the same uri replaces it."""
+        self.reject_all([Rejection(uri=uri, content_hash=content_hash, reason=reason)])
+
+    def reject_all(self, rejections: Sequence[Rejection]) -> None:
+        """The same for many files in one commit; of several notes on one uri the last counts."""
+        now = datetime.now(UTC)
+        rows = {
+            each.uri: {
+                Col.URI: each.uri,
+                Col.CONTENT_HASH: each.content_hash,
+                Col.REASON: each.reason,
+                Col.AT: now,
+            }
+            for each in rejections
+        }
+        if rows:
+            self._rejected.upsert(pa.Table.from_pylist(list(rows.values()), REJECTED_SCHEMA))
+
+    def unreject(self, uris: Sequence[str]) -> None:
+        """Take files off the rejected list, as they are in the catalogue now or no longer asked for."""
+        self._rejected.delete(uris)
+
+    def rejected(self) -> pl.DataFrame:
+        """The files that could not be taken, ordered by uri: uri, content_hash, reason, at."""
+        return self._read(self._rejected, REJECTED_SCHEMA.names, REJECTED_SCHEMA).sort(Col.URI)
+
+    def version(self) -> str:
+        """A fingerprint of the videos and their vectors: the same as long as none changes, cheap to ask for."""
+        times = self._read(self._videos, [Col.UPDATED_AT], VIDEO_SCHEMA)[Col.UPDATED_AT].dt.epoch("us")
+        state = (len(times), times.max(), times.cast(pl.Int128).sum(), self.encoders())
+        return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
+
+    def compact(self) -> None:
+        """Merge what many small commits left behind, so that reads stay fast; readers are not disturbed."""
+        self._videos.compact()
+        self._rejected.compact()
+
+    def _read(self, table: Table, columns: list[str], schema: pa.Schema) -> pl.DataFrame:
+        dataset = table.open()
+        with table.errors("read"):
+            found = schema.empty_table().select(columns) if dataset is None else dataset.to_table(columns=columns)
+        frame = pl.from_arrow(found)
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    def _row(self, video_id: str, columns: list[str]) -> dict[str, Any]:
+        dataset = self._videos.open()
+        with self._videos.errors("read"):
+            where = is_one_of(Col.VIDEO_ID, [video_id])
+            rows = [] if dataset is None else dataset.to_table(columns=columns, filter=where).to_pylist()
+        if not rows:
+            raise UnknownIdError(f"no video {video_id!r} in the catalogue{self._hint(video_id)}")
+        row: dict[str, Any] = rows[0]
+        return row
+
+    def _hint(self, video_id: str) -> str:
+        ids = self._read(self._videos, [Col.VIDEO_ID], VIDEO_SCHEMA)[Col.VIDEO_ID]
+        # Comparing with every id of a large catalogue would take longer than anybody waits for a hint.
+        close = get_close_matches(video_id, ids.head(50_000).to_list(), n=1, cutoff=0.5)
+        if close:
+            return f": did you mean {close[0]!r}?"
+        return (
+            ": 'swipewise videos list' shows what there is" if len(ids) else ", which is empty: add videos first"
+        )
+
+    def _rows(self, dataset: Any, videos: Sequence[Video], given: _Columns) -> pa.Table:
+        """What is to be stored: the given vectors, and of what is stored already all that is still true."""
+        with self._videos.errors("read"):
+            stored = dataset.to_table(filter=is_one_of(Col.VIDEO_ID, [video.video_id for video in videos]))
+        known = {row[Col.VIDEO_ID]: row for row in stored.select(VIDEO_SCHEMA.names).to_pylist()}
+        columns = _vector_columns(dataset)
+        kept = {name: dict(zip(known, from_arrow(stored.column(name)), strict=True)) for name in columns}
+        filled = {name: list(given.get(name, [None] * len(videos))) for name in columns}
+        now = datetime.now(UTC)
+        rows = []
+        for place, video in enumerate(videos):
+            before = known.get(video.video_id)
+            still_true = _still_true(before, video) - given.keys()
+            for name in still_true.intersection(columns):
+                filled[name][place] = kept[name][video.video_id]
+            ingested_at = before[Col.INGESTED_AT] if before else now
+            encoders = sorted(still_true | given.keys())
+            rows.append(to_row(video, ingested_at=ingested_at, updated_at=now, encoders=encoders))
+        table = pa.Table.from_pylist(rows, VIDEO_SCHEMA)
+        for name in columns:
+            table = table.append_column(name, to_arrow(filled[name], _dim(dataset, name)))
+        return table
+
+    def _with_columns(self, given: _Columns) -> Any:
+        """The dataset with a column for every encoder that gave a vector; adding one touches no stored file."""
+        dataset = self._videos.open_or_create()
+        existing, new = set(_vector_columns(dataset)), []
+        for name, column in given.items():
+            widths = {len(vector) for vector in column if vector is not None}
+            if name in existing:
+                widths.add(_dim(dataset, name))
+            if len(widths) > 1:
+                raise StoreError(
+                    f"{name} gave vectors of {' and '.join(map(str, sorted(widths)))} numbers: "
+                    "an encoder that changes its width needs a new version"
+                )
+            if widths and name not in existing:
+                new.append(pa.field(name, vector_type(widths.pop())))
+        if new:
+            with self._videos.errors("add columns to"):
+                dataset.add_columns(new)
+        return dataset
+
+
+def _vector_columns(dataset: Any) -> list[str]:
+    names = dataset.schema.names if dataset is not None else []
+    return [name for name in names if name not in VIDEO_SCHEMA.names]
+
+
+def _dim(dataset: Any, column: str) -> int:
+    return int(dataset.schema.field(column).type.list_size)
+
+
+def _still_true(known: dict[str, Any] | None, video: Video) -> set[str]:
+    """The columns whose vectors are still true of a video that is about to be written."""
+    if known is None:
+        return set()
+    same_file = known[Col.CONTENT_HASH] == video.content_hash
+    same_caption = known[Col.CAPTION] == video.caption
+    return {
+        name
+        for name in known[Col.ENCODERS]
+        if (same_caption if split_column(name)[0] is Modality.TEXT else same_file)
+    }

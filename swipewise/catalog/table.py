@@ -1,0 +1,158 @@
+"""One Lance dataset as a table with a key: created when first written, migrated when opened, compacted when due.
+
+Lance gives atomic commits and snapshots: a reader keeps the version it opened whatever is written meanwhile. It
+must never be used in a process made by fork.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import lance
+import pyarrow as pa
+
+from swipewise.errors import StoreError
+
+Migration = Callable[[Any], None]
+"""Changes a ``lance.LanceDataset`` by one version. May run twice if the process dies halfway, so must bear it."""
+
+_VERSION_KEY = "swipewise.schema_version"
+_FRAGMENTS = 32
+# Fragments of this size are left alone from then on, so that filling a large catalogue never rewrites it all.
+_ROWS_A_FRAGMENT = 16_384
+# A reader works on one version for the length of one read; older versions than this have none.
+_KEEP_VERSIONS = timedelta(hours=1)
+
+
+class Table:
+    """A Lance dataset whose rows are known by ``key``.
+
+    Args:
+        path: Folder of the dataset; it appears with the first write.
+        key: The column that upserts match on.
+        schema: Columns of a new dataset, at the newest schema version.
+        migrations: From version n to n + 1, oldest first; appended to, never changed.
+    """
+
+    def __init__(self, path: Path, *, key: str, schema: pa.Schema, migrations: tuple[Migration, ...] = ()) -> None:
+        self.path = path
+        self._key = key
+        self._schema = schema
+        self._migrations = migrations
+
+    def open(self) -> Any:
+        """The newest version of the dataset (``lance.LanceDataset``), or None before the first write.
+
+        Raises:
+            StoreError: It cannot be read, or a newer Swipewise wrote it.
+        """
+        if not (self.path / "_versions").is_dir():
+            return None
+        with self.errors("open"):
+            dataset = lance.dataset(self.path)
+            return self._migrated(dataset)
+
+    def open_or_create(self) -> Any:
+        """The newest version of the dataset, created empty if there is none.
+
+        Raises:
+            StoreError: It cannot be read or written.
+        """
+        dataset = self.open()
+        if dataset is not None:
+            return dataset
+        with self.errors("create"):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            newest = {_VERSION_KEY: str(len(self._migrations) + 1)}
+            return lance.write_dataset(self._schema.with_metadata(newest).empty_table(), self.path)
+
+    def upsert(self, rows: pa.Table) -> None:
+        """Write rows in one atomic commit: those whose key is known replace what is there.
+
+        Raises:
+            StoreError: They cannot be written; what was stored stays as it was.
+        """
+        dataset = self.open_or_create()
+        with self.errors("write to"):
+            merge = dataset.merge_insert(self._key).when_matched_update_all().when_not_matched_insert_all()
+            merge.execute(rows)
+        if self._small_fragments() > _FRAGMENTS:
+            # Only the small ones: rewriting every fragment in which a row has changed waits until the end.
+            self.compact(deleted_share=0.1)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove the rows with these keys; unknown keys are no error.
+
+        Raises:
+            StoreError: The dataset cannot be written.
+        """
+        dataset = self.open()
+        wanted = is_one_of(self._key, keys)
+        if dataset is not None and wanted is not None:
+            with self.errors("write to"):
+                dataset.delete(wanted)
+
+    def compact(self, *, deleted_share: float = 0.0) -> None:
+        """Merge small fragments, drop the files of versions that no reader can still hold.
+
+        Args:
+            deleted_share: Fragments with a larger share of deleted rows than this are rewritten without them.
+
+        Raises:
+            StoreError: The dataset cannot be written.
+        """
+        dataset = self.open()
+        if dataset is None:
+            return
+        with self.errors("compact"):
+            dataset.optimize.compact_files(
+                target_rows_per_fragment=_ROWS_A_FRAGMENT,
+                materialize_deletions_threshold=deleted_share,
+                num_threads=1,
+            )
+            dataset.cleanup_old_versions(older_than=_KEEP_VERSIONS)
+
+    @contextmanager
+    def errors(self, doing: str) -> Iterator[None]:
+        """Turn what Lance and the file system raise within the block into a StoreError that names the path."""
+        try:
+            yield
+        except (OSError, ValueError, RuntimeError) as error:
+            # Lance ends its messages with places in its own source, which help nobody here.
+            cause = re.split(r", /?\S+\.rs:\d+", str(error))[0]
+            raise StoreError(
+                f"cannot {doing} {self.path}: {cause} (check the disk's free space and the folder's permissions)"
+            ) from error
+
+    def _small_fragments(self) -> int:
+        fragments = self.open().get_fragments()
+        return sum(fragment.physical_rows < _ROWS_A_FRAGMENT for fragment in fragments)
+
+    def _migrated(self, dataset: Any) -> Any:
+        stored = int((dataset.schema.metadata or {}).get(_VERSION_KEY.encode(), b"1"))
+        known = len(self._migrations) + 1
+        if stored > known:
+            raise StoreError(
+                f"{self.path} was written by a newer Swipewise (schema version {stored}, this one knows {known}): "
+                "upgrade Swipewise"
+            )
+        for number in range(stored, known):
+            self._migrations[number - 1](dataset)
+            dataset = lance.dataset(self.path)
+            dataset.update_schema_metadata({_VERSION_KEY: str(number + 1)})
+        return dataset
+
+
+def is_one_of(column: str, values: Iterable[str]) -> str | None:
+    """A filter for rows whose string column holds one of the values; None without values.
+
+    >>> is_one_of("uri", ["a", "it's"])
+    "`uri` IN ('a', 'it''s')"
+    """
+    listed = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+    return f"`{column}` IN ({listed})" if listed else None
