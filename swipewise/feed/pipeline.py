@@ -1,0 +1,93 @@
+"""The stages of a feed in their order: source, filter, score, blend, select, explain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+from swipewise.feed.stages import (
+    Blend,
+    Dropped,
+    Explain,
+    Feed,
+    Filter,
+    Level,
+    Query,
+    Score,
+    Select,
+    Source,
+    Step,
+)
+from swipewise.schema import Candidate
+
+OUTRANKED = "outranked"
+"""The reason given for candidates that passed every filter and were not selected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """The stages that make a feed; what is dropped on the way keeps its reason."""
+
+    sources: Sequence[Source]
+    filters: Sequence[Filter]
+    score: Score
+    blend: Blend
+    select: Select
+    explain: Explain
+
+    def run(self, query: Query, level: Level) -> Feed:
+        """Make the feed of one query."""
+        trace = _Trace()
+        candidates = self._source(query, trace)
+        dropped: list[Dropped] = []
+        for stage in self.filters:
+            kept = [candidate for candidate in candidates if stage.keeps(query, candidate)]
+            dropped += _dropped(candidates, kept, stage.reason)
+            candidates = kept
+            trace.step(f"filter: {stage.reason}", candidates)
+        scores_N = self.score.score(query, candidates)
+        trace.step("score", candidates)
+        blended = self.blend.blend(query, candidates, scores_N).tolist()
+        candidates = [replace(c, score=score) for c, score in zip(candidates, blended, strict=True)]
+        candidates.sort(key=lambda candidate: (-candidate.score, candidate.video_id))
+        trace.step("blend", candidates)
+        chosen = [candidates[position] for position in self.select.select(query, candidates)]
+        dropped += _dropped(candidates, chosen, OUTRANKED)
+        trace.step("select", chosen)
+        recommendations = self.explain.explain(query, chosen)
+        trace.step("explain", chosen)
+        return Feed(
+            viewer_id=query.viewer_id,
+            level=level,
+            recommendations=recommendations,
+            dropped=tuple(dropped),
+            trace=tuple(trace.steps),
+        )
+
+    def _source(self, query: Query, trace: _Trace) -> list[Candidate]:
+        """The candidates of all sources; one that several propose belongs to the first of them."""
+        found: dict[str, Candidate] = {}
+        for source in self.sources:
+            for candidate in source.candidates(query):
+                found.setdefault(candidate.video_id, candidate)
+            trace.step(f"source: {source.name}", list(found.values()))
+        return list(found.values())
+
+
+def _dropped(before: Sequence[Candidate], after: Sequence[Candidate], reason: str) -> list[Dropped]:
+    kept = {candidate.video_id for candidate in after}
+    return [Dropped(video_id=c.video_id, source=c.source, reason=reason) for c in before if c.video_id not in kept]
+
+
+class _Trace:
+    """Counts and times the steps of one run."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self._since = perf_counter()
+
+    def step(self, stage: str, candidates: Sequence[Candidate]) -> None:
+        now = perf_counter()
+        self.steps.append(Step(stage=stage, candidates=len(candidates), milliseconds=1000 * (now - self._since)))
+        self._since = now

@@ -1,0 +1,125 @@
+"""The value of a candidate to the viewer, and the blend with what else a feed should heed.
+
+Legend of shape suffixes: N = candidates, M = modalities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swipewise.errors import ArtifactError
+from swipewise.feed.popularity import Popularity, freshness
+from swipewise.feed.stages import Query, Shelf
+from swipewise.schema import Candidate, Recommendation
+
+if TYPE_CHECKING:
+    from swipewise.training.scorer import Scorer
+
+EVIDENCE = 3
+"""Videos of the history that are shown for a recommendation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelScore:
+    """The model's score, and its reasons."""
+
+    scorer: Scorer
+    shelf: Shelf
+
+    def score(self, query: Query, candidates: Sequence[Candidate]) -> NDArray[np.float32]:
+        """Scores (N,) of the ranking.
+
+        Raises:
+            ArtifactError: The model gives scores that are not numbers.
+        """
+        assert query.state is not None, "this stage needs the model"
+        values_N = self.scorer.score(query.state, self.shelf.rows(candidates)).values_N
+        if not np.isfinite(values_N).all():
+            raise ArtifactError("the model's scores are not finite: train again with 'swipewise train'")
+        return values_N
+
+    def explain(self, query: Query, chosen: Sequence[Candidate]) -> tuple[Recommendation, ...]:
+        """Recommendations with the modality weights α and the videos of the history that speak for each."""
+        assert query.state is not None, "this stage needs the model"
+        rows_N = self.shelf.rows(chosen)
+        weights_NM = self.scorer.score(query.state, rows_N).weights_NM.tolist()
+        return tuple(
+            Recommendation(
+                video_id=candidate.video_id,
+                position=position,
+                score=candidate.score,
+                source=candidate.source,
+                modality_weights=dict(zip(self.scorer.modalities, weights, strict=True)),
+                evidence=self.scorer.evidence(query.state, row, EVIDENCE),
+            )
+            for position, (candidate, weights, row) in enumerate(
+                zip(chosen, weights_NM, rows_N.tolist(), strict=True)
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PopularScore:
+    """Without a model: log count of viewers, plus freshness, which lifts an upload of today above a count of 1."""
+
+    popularity: Popularity
+    shelf: Shelf
+    half_life_days: float
+
+    def score(self, query: Query, candidates: Sequence[Candidate]) -> NDArray[np.float32]:
+        """Scores (N,)."""
+        uploaded_at_N = self.shelf.uploaded_at_V[self.shelf.rows(candidates)]
+        return self.popularity.of_candidates(candidates) + freshness(uploaded_at_N, query.now, self.half_life_days)
+
+    def explain(self, query: Query, chosen: Sequence[Candidate]) -> tuple[Recommendation, ...]:
+        """Recommendations whose only reason is their source."""
+        return tuple(
+            Recommendation(video_id=c.video_id, position=position, score=c.score, source=c.source)
+            for position, c in enumerate(chosen)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightedBlend:
+    """Standardised score + popularity_weight · popularity + freshness_weight · freshness.
+
+    The score is standardised within the candidates, so that the weights mean the same whatever the model's
+    scale; popularity is relative to the most popular candidate and freshness lies in [0, 1].
+    """
+
+    popularity: Popularity
+    shelf: Shelf
+    popularity_weight: float
+    freshness_weight: float
+    half_life_days: float
+
+    def blend(
+        self, query: Query, candidates: Sequence[Candidate], scores_N: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Blended scores (N,)."""
+        if not candidates:
+            return scores_N
+        popular_N = self.popularity.of_candidates(candidates)
+        uploaded_at_N = self.shelf.uploaded_at_V[self.shelf.rows(candidates)]
+        blended_N = (
+            standardise(scores_N)
+            + self.popularity_weight * popular_N / max(float(popular_N.max()), 1e-9)
+            + self.freshness_weight * freshness(uploaded_at_N, query.now, self.half_life_days)
+        )
+        return blended_N.astype(np.float32)
+
+
+def standardise(scores_N: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean 0 and deviation 1; all 0 when the scores are equal.
+
+    >>> standardise(np.array([1, 3], np.float32)).tolist(), standardise(np.array([5, 5], np.float32)).tolist()
+    ([-1.0, 1.0], [0.0, 0.0])
+    """
+    deviation = float(scores_N.std())
+    centred_N = scores_N - scores_N.mean()
+    return centred_N / deviation if deviation > 1e-9 else np.zeros_like(scores_N)

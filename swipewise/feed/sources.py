@@ -1,0 +1,84 @@
+"""Where candidates come from.
+
+Each source gives up to its limit of videos the viewer has not seen (never fewer than the feed is long, if there
+are so many), and the seen ones it met on the way, so that the filter can say that they were seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from swipewise.feed.popularity import Popularity
+from swipewise.feed.stages import Query, Shelf
+from swipewise.retrieval.index import Index
+from swipewise.schema import Candidate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterestSource:
+    """The videos nearest to the viewer's interest vector."""
+
+    index: Index
+    shelf: Shelf
+    limit: int
+    name: str = "interest"
+
+    def candidates(self, query: Query) -> list[Candidate]:
+        """Candidates with the inner product as score."""
+        assert query.state is not None, "this source needs the model"
+        wanted = max(self.limit, query.size)
+        scores_BK, rows_BK = self.index.search(query.state.interest_D[None], wanted + len(query.seen))
+        found = (
+            (self.shelf.video_ids[row], float(score)) for row, score in zip(rows_BK[0], scores_BK[0], strict=True)
+        )
+        return _until_unseen(found, self.name, wanted, query.seen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PopularSource:
+    """The videos that most viewers liked lately."""
+
+    popularity: Popularity
+    limit: int
+    name: str = "popular"
+
+    def candidates(self, query: Query) -> list[Candidate]:
+        """Candidates with the number of viewers as score; none when the limit is 0."""
+        ranked = ((video_id, float(self.popularity.counts[video_id])) for video_id in self.popularity.ranking)
+        return _until_unseen(ranked, self.name, max(self.limit, query.size) if self.limit else 0, query.seen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreshSource:
+    """The newest uploads; those without an upload time come last."""
+
+    shelf: Shelf
+    limit: int
+    name: str = "fresh"
+    _newest_first: list[int] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        age_V = -np.nan_to_num(self.shelf.uploaded_at_V, nan=-np.inf)
+        object.__setattr__(self, "_newest_first", np.argsort(age_V, kind="stable").tolist())
+
+    def candidates(self, query: Query) -> list[Candidate]:
+        """Candidates with their rank from 1 downwards as score; none when the limit is 0."""
+        ranked = ((self.shelf.video_ids[row], 1 / (rank + 1)) for rank, row in enumerate(self._newest_first))
+        return _until_unseen(ranked, self.name, max(self.limit, query.size) if self.limit else 0, query.seen)
+
+
+def _until_unseen(
+    ranked: Iterable[tuple[str, float]], source: str, wanted: int, seen: frozenset[str]
+) -> list[Candidate]:
+    """Candidates in order until ``wanted`` of them are unseen."""
+    candidates: list[Candidate] = []
+    unseen = 0
+    for video_id, score in ranked:
+        if unseen == wanted:
+            break
+        candidates.append(Candidate(video_id=video_id, source=source, score=score))
+        unseen += video_id not in seen
+    return candidates

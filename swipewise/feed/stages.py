@@ -1,0 +1,155 @@
+"""The words of the feed's pipeline: its request, its stages' faces and its answer.
+
+Legend of shape suffixes: N = candidates, V = videos on the shelf, D = width of a vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swipewise.schema import Candidate, Recommendation
+
+if TYPE_CHECKING:
+    from swipewise.training.scorer import ViewerState
+
+
+class Level(StrEnum):
+    """What a feed could lean on, best first."""
+
+    MODEL = "model"
+    """The model and a history."""
+    PROFILE = "profile"
+    """The model and a profile, but no history."""
+    POPULAR = "popular"
+    """What is popular and what is new: no model, or nothing is known of the viewer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shelf:
+    """The videos a feed can be filled with, and what the stages need to know of them.
+
+    uploaded_at_V: (V,) float64 seconds since 1970 UTC, NaN where unknown.
+    vectors_VD: (V, D) float32 of length 1 (or 0), or None without a model.
+    """
+
+    video_ids: tuple[str, ...]
+    uploaded_at_V: NDArray[np.float64]
+    vectors_VD: NDArray[np.float32] | None = None
+
+    @cached_property
+    def row_of(self) -> dict[str, int]:
+        """The row of each video id."""
+        return {video_id: row for row, video_id in enumerate(self.video_ids)}
+
+    def rows(self, candidates: Sequence[Candidate]) -> NDArray[np.int64]:
+        """The rows (N,) of candidates that passed the catalogue filter."""
+        return np.array([self.row_of[candidate.video_id] for candidate in candidates], np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One request for a feed.
+
+    ``seen`` is everything in the viewer's history; ``state`` is what the model makes of it, None without one.
+    """
+
+    viewer_id: str
+    size: int
+    now: datetime
+    seen: frozenset[str] = frozenset()
+    state: ViewerState | None = None
+
+
+class Source(Protocol):
+    """Proposes candidates."""
+
+    name: str
+
+    def candidates(self, query: Query) -> list[Candidate]:
+        """Candidates, best first by the source's own measure; videos already seen may be among them."""
+        ...
+
+
+class Filter(Protocol):
+    """Takes candidates out; ``reason`` is what the answer says of those taken out."""
+
+    reason: str
+
+    def keeps(self, query: Query, candidate: Candidate) -> bool:
+        """Whether the candidate stays."""
+        ...
+
+
+class Score(Protocol):
+    """Values candidates, each without regard to the others."""
+
+    def score(self, query: Query, candidates: Sequence[Candidate]) -> NDArray[np.float32]:
+        """Scores (N,) float32, higher is better."""
+        ...
+
+
+class Blend(Protocol):
+    """Combines the scores with what else a feed should heed."""
+
+    def blend(
+        self, query: Query, candidates: Sequence[Candidate], scores_N: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Blended scores (N,) float32, higher is better."""
+        ...
+
+
+class Select(Protocol):
+    """Chooses the feed and its order."""
+
+    def select(self, query: Query, candidates: Sequence[Candidate]) -> list[int]:
+        """Positions of the chosen, at most ``query.size``, in feed order. Candidates come best first."""
+        ...
+
+
+class Explain(Protocol):
+    """Says why each chosen video is there."""
+
+    def explain(self, query: Query, chosen: Sequence[Candidate]) -> tuple[Recommendation, ...]:
+        """One recommendation a chosen candidate, in the same order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """A candidate that did not make the feed, and why."""
+
+    video_id: str
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One stage of a feed's making: candidates left after it, and the time it took."""
+
+    stage: str
+    candidates: int
+    milliseconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """A feed, how it came about and what was left out.
+
+    ``note`` says why the level is below ``model``; None otherwise.
+    """
+
+    viewer_id: str
+    level: Level
+    recommendations: tuple[Recommendation, ...]
+    dropped: tuple[Dropped, ...] = ()
+    trace: tuple[Step, ...] = ()
+    note: str | None = None

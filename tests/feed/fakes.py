@@ -1,0 +1,76 @@
+"""A shelf and a scorer that a reader can compute by hand.
+
+The fake scorer's video vectors are given; a viewer's interest is the mean vector of the history, and a score is
+the inner product of interest and video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swipewise.feed.stages import Query, Shelf
+from swipewise.schema import Candidate, Evidence, Interaction, Profile
+
+NOW = datetime(2025, 6, 8, 12, tzinfo=UTC)
+
+
+@dataclass
+class FakeState:
+    interest_D: NDArray[np.float32]
+    history: list[int]
+
+
+@dataclass
+class FakeScores:
+    values_N: NDArray[np.float32]
+    weights_NM: NDArray[np.float32]
+
+
+class FakeScorer:
+    modalities = ("visual", "text")
+
+    def __init__(self, video_ids: Sequence[str], vectors_VD: NDArray[np.float32]) -> None:
+        self.video_ids = tuple(video_ids)
+        self.index_vectors_VD = vectors_VD
+
+    def viewer(self, history: Sequence[Interaction], profile: Profile | None, now: datetime) -> FakeState:
+        rows = [self.video_ids.index(event.video_id) for event in history if event.video_id in self.video_ids]
+        interest_D = np.zeros(self.index_vectors_VD.shape[1], np.float32)
+        if rows:
+            interest_D = self.index_vectors_VD[rows].mean(axis=0)
+        elif profile is not None:
+            interest_D = self.index_vectors_VD[profile.features["favourite"]]
+        return FakeState(interest_D, rows)
+
+    def score(self, state: FakeState, videos_N: NDArray[np.int64]) -> FakeScores:
+        weights_NM = np.tile(np.array([0.75, 0.25], np.float32), (len(videos_N), 1))
+        return FakeScores(self.index_vectors_VD[videos_N] @ state.interest_D, weights_NM)
+
+    def evidence(self, state: FakeState, video: int, k: int) -> tuple[Evidence, ...]:
+        vector_D = self.index_vectors_VD[video]
+        likeness = [(float(self.index_vectors_VD[row] @ vector_D), self.video_ids[row]) for row in state.history]
+        best = sorted(likeness, reverse=True)[:k]
+        return tuple(Evidence(video_id=video_id, similarity=cosine) for cosine, video_id in best)
+
+
+def shelf(days_old: dict[str, float | None], vectors_VD: NDArray[np.float32] | None = None) -> Shelf:
+    """Videos by their age in days."""
+    times = [(NOW - timedelta(days=d)).timestamp() if d is not None else np.nan for d in days_old.values()]
+    return Shelf(video_ids=tuple(days_old), uploaded_at_V=np.array(times, np.float64), vectors_VD=vectors_VD)
+
+
+def query(**changes: object) -> Query:
+    return Query(**({"viewer_id": "ann", "size": 2, "now": NOW} | changes))  # type: ignore[arg-type]
+
+
+def candidates(*video_ids: str, source: str = "popular") -> list[Candidate]:
+    return [Candidate(video_id=video_id, source=source, score=0.0) for video_id in video_ids]
+
+
+def ids(found: Sequence[Candidate]) -> list[str]:
+    return [candidate.video_id for candidate in found]

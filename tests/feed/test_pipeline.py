@@ -1,0 +1,92 @@
+"""The stages together: what comes out, what is dropped and why."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from swipewise.feed.diversify import DiverseSelect
+from swipewise.feed.filters import CatalogueFilter, SeenFilter
+from swipewise.feed.pipeline import Pipeline
+from swipewise.feed.popularity import Popularity
+from swipewise.feed.scoring import ModelScore, WeightedBlend
+from swipewise.feed.sources import FreshSource, InterestSource, PopularSource
+from swipewise.feed.stages import Dropped, Level
+from swipewise.retrieval.index import ExactIndex
+from tests.feed.fakes import FakeScorer, FakeState, query, shelf
+
+VECTORS_VD = np.array([[1, 0], [0.8, 0.6], [0.6, 0.8], [0, 1], [-1, 0]], np.float32)
+FIVE = shelf({"a": 5, "b": 4, "c": 3, "d": 2, "e": 1}, VECTORS_VD)
+LOVES_A = FakeState(np.array([1, 0], np.float32), history=[0])
+
+
+def pipeline(**weights: float) -> Pipeline:
+    popularity = Popularity.of({"gone": 9, "e": 2})
+    model = ModelScore(scorer=FakeScorer("abcde", VECTORS_VD), shelf=FIVE)
+    return Pipeline(
+        sources=[
+            InterestSource(index=ExactIndex.build(VECTORS_VD), shelf=FIVE, limit=3),
+            PopularSource(popularity=popularity, limit=5),
+            FreshSource(shelf=FIVE, limit=1),
+        ],
+        filters=[CatalogueFilter(shelf=FIVE), SeenFilter()],
+        score=model,
+        blend=WeightedBlend(
+            popularity=popularity,
+            shelf=FIVE,
+            popularity_weight=weights.get("popularity", 0.0),
+            freshness_weight=0.0,
+            half_life_days=7,
+        ),
+        select=DiverseSelect(shelf=FIVE, diversity=0.0),
+        explain=model,
+    )
+
+
+def test_the_best_unseen_videos_in_order_with_their_reasons() -> None:
+    feed = pipeline().run(query(state=LOVES_A, seen=frozenset("a")), Level.MODEL)
+
+    assert [r.video_id for r in feed.recommendations] == ["b", "c"]
+    assert [r.position for r in feed.recommendations] == [0, 1]
+    assert [r.source for r in feed.recommendations] == ["interest", "interest"]
+    assert feed.recommendations[0].score > feed.recommendations[1].score
+    assert feed.recommendations[0].evidence[0].video_id == "a"
+    assert (feed.viewer_id, feed.level, feed.note) == ("ann", "model", None)
+
+
+def test_what_is_dropped_keeps_its_source_and_reason() -> None:
+    feed = pipeline().run(query(state=LOVES_A, seen=frozenset("a")), Level.MODEL)
+
+    assert set(feed.dropped) == {
+        Dropped(video_id="gone", source="popular", reason="not in the catalogue"),
+        Dropped(video_id="a", source="interest", reason="seen"),
+        Dropped(video_id="d", source="interest", reason="outranked"),
+        Dropped(video_id="e", source="popular", reason="outranked"),
+    }
+
+
+def test_the_trace_counts_every_stage() -> None:
+    feed = pipeline().run(query(state=LOVES_A, seen=frozenset("a")), Level.MODEL)
+
+    assert [(step.stage, step.candidates) for step in feed.trace] == [
+        ("source: interest", 4),  # a b c d
+        ("source: popular", 6),  # and gone, e
+        ("source: fresh", 6),  # e again, d for the feed's length
+        ("filter: not in the catalogue", 5),
+        ("filter: seen", 4),
+        ("score", 4),
+        ("blend", 4),
+        ("select", 2),
+        ("explain", 2),
+    ]
+    assert all(step.milliseconds >= 0 for step in feed.trace)
+
+
+def test_the_blend_decides_the_order() -> None:
+    feed = pipeline(popularity=100).run(query(state=LOVES_A, seen=frozenset("a")), Level.MODEL)
+    assert [r.video_id for r in feed.recommendations] == ["e", "b"]
+
+
+def test_everything_was_seen() -> None:
+    feed = pipeline().run(query(state=LOVES_A, seen=frozenset("abcde")), Level.MODEL)
+    assert feed.recommendations == ()
+    assert {d.reason for d in feed.dropped} == {"seen", "not in the catalogue"}

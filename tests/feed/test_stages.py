@@ -1,0 +1,152 @@
+"""Each stage alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from swipewise.errors import ArtifactError
+from swipewise.feed.diversify import DiverseSelect, marginal_relevance
+from swipewise.feed.filters import CatalogueFilter, SeenFilter
+from swipewise.feed.popularity import Popularity
+from swipewise.feed.scoring import ModelScore, PopularScore, WeightedBlend
+from swipewise.feed.sources import FreshSource, InterestSource, PopularSource
+from swipewise.retrieval.index import ExactIndex
+from tests.feed.fakes import FakeScorer, FakeState, candidates, ids, query, shelf
+
+VECTORS_VD = np.array([[1, 0], [0.8, 0.6], [0, 1], [-1, 0]], np.float32)
+FOUR = shelf({"a": 1, "b": 2, "c": 0, "d": None}, VECTORS_VD)
+LOVES_A = FakeState(np.array([1, 0], np.float32), [])
+
+
+def test_interest_source_gives_the_nearest_first() -> None:
+    source = InterestSource(index=ExactIndex.build(VECTORS_VD), shelf=FOUR, limit=2)
+    found = source.candidates(query(state=LOVES_A))
+    assert ids(found) == ["a", "b"]
+    assert [c.score for c in found] == [1.0, pytest.approx(0.8)]
+    assert {c.source for c in found} == {"interest"}
+
+
+def test_interest_source_looks_past_what_was_seen() -> None:
+    source = InterestSource(index=ExactIndex.build(VECTORS_VD), shelf=FOUR, limit=2)
+    found = source.candidates(query(state=LOVES_A, seen=frozenset("a")))
+    assert ids(found) == ["a", "b", "c"], "the seen one for the filter, and two others"
+
+
+def test_popular_source_stops_at_its_limit_of_unseen_videos() -> None:
+    source = PopularSource(popularity=Popularity.of({"a": 1, "b": 5, "c": 3, "d": 2}), limit=2)
+    assert ids(source.candidates(query(seen=frozenset("c")))) == ["b", "c", "d"]
+
+
+def test_fresh_source_gives_the_newest_first_and_the_undated_last() -> None:
+    assert ids(FreshSource(shelf=FOUR, limit=4).candidates(query())) == ["c", "a", "b", "d"]
+
+
+def test_sources_reach_as_far_as_the_feed_is_long() -> None:
+    assert len(FreshSource(shelf=FOUR, limit=1).candidates(query(size=3))) == 3
+    popularity = Popularity.of(dict.fromkeys("abcd", 1))
+    assert len(PopularSource(popularity=popularity, limit=1).candidates(query(size=3))) == 3
+    interest = InterestSource(index=ExactIndex.build(VECTORS_VD), shelf=FOUR, limit=1)
+    assert len(interest.candidates(query(size=3, state=LOVES_A))) == 3
+
+
+def test_a_limit_of_0_turns_a_source_off() -> None:
+    assert FreshSource(shelf=FOUR, limit=0).candidates(query()) == []
+    assert PopularSource(popularity=Popularity.of({"a": 1}), limit=0).candidates(query()) == []
+
+
+def test_filters() -> None:
+    known, unknown = candidates("a", "x")
+    assert CatalogueFilter(shelf=FOUR).keeps(query(), known)
+    assert not CatalogueFilter(shelf=FOUR).keeps(query(), unknown)
+    assert not SeenFilter().keeps(query(seen=frozenset("a")), known)
+    assert SeenFilter().keeps(query(), known)
+
+
+def test_model_score_is_the_scorers() -> None:
+    stage = ModelScore(scorer=FakeScorer("abcd", VECTORS_VD), shelf=FOUR)
+    assert stage.score(query(state=LOVES_A), candidates("d", "a")).tolist() == [-1.0, 1.0]
+
+
+def test_model_explains_by_weights_and_history() -> None:
+    stage = ModelScore(scorer=FakeScorer("abcd", VECTORS_VD), shelf=FOUR)
+    state = FakeState(np.array([1, 0], np.float32), history=[1, 2])
+    (reasons,) = stage.explain(query(state=state), candidates("a"))
+    assert reasons.modality_weights == {"visual": 0.75, "text": 0.25}
+    assert [e.video_id for e in reasons.evidence] == ["b", "c"]
+    assert [e.similarity for e in reasons.evidence] == [pytest.approx(0.8), 0.0]
+
+
+def test_model_that_gives_no_numbers() -> None:
+    stage = ModelScore(scorer=FakeScorer("abcd", VECTORS_VD * np.nan), shelf=FOUR)
+    with pytest.raises(ArtifactError, match="scores are not finite: train again"):
+        stage.score(query(state=LOVES_A), candidates("a"))
+
+
+def test_popular_score_puts_todays_upload_above_one_like() -> None:
+    stage = PopularScore(popularity=Popularity.of({"a": 3, "d": 1}), shelf=FOUR, half_life_days=1)
+    a, c, d = stage.score(query(), candidates("a", "c", "d"))
+    assert a == pytest.approx(np.log(4) + 0.5)
+    assert c == pytest.approx(1)
+    assert d == pytest.approx(np.log(2))
+
+
+@pytest.mark.parametrize(
+    ("popularity_weight", "freshness_weight", "expected"),
+    [
+        (0.0, 0.0, [-1, 1]),
+        # log(1 + 3) / log(1 + 3) and log(1 + 1) / log(1 + 3)
+        (2.0, 0.0, [-1 + 2 * 1, 1 + 2 * 0.5]),
+        # one day and two days old, halved each day
+        (0.0, 4.0, [-1 + 4 / 2, 1 + 4 / 4]),
+    ],
+)
+def test_blend_adds_weighted_terms_to_the_standardised_score(
+    popularity_weight: float, freshness_weight: float, expected: list[float]
+) -> None:
+    stage = WeightedBlend(
+        popularity=Popularity.of({"a": 3, "b": 1}),
+        shelf=FOUR,
+        popularity_weight=popularity_weight,
+        freshness_weight=freshness_weight,
+        half_life_days=1,
+    )
+    blended_N = stage.blend(query(), candidates("a", "b"), np.array([10, 30], np.float32))
+    assert blended_N.tolist() == pytest.approx(expected)
+
+
+def test_blend_does_not_move_with_the_models_scale() -> None:
+    stage = WeightedBlend(
+        popularity=Popularity.of({"a": 1}), shelf=FOUR, popularity_weight=1, freshness_weight=1, half_life_days=1
+    )
+    scores_N = np.array([1, 2, 4], np.float32)
+    small_N = stage.blend(query(), candidates("a", "b", "c"), scores_N)
+    large_N = stage.blend(query(), candidates("a", "b", "c"), 1000 * scores_N + 50)
+    np.testing.assert_allclose(small_N, large_N, rtol=1e-4)
+
+
+def test_diversity_of_0_ranks_by_score() -> None:
+    ranked = candidates("a", "b", "c", "d")
+    assert DiverseSelect(shelf=FOUR, diversity=0).select(query(size=3), ranked) == [0, 1, 2]
+    assert DiverseSelect(shelf=FOUR, diversity=0).select(query(size=9), ranked) == [0, 1, 2, 3]
+
+
+def test_diversity_passes_over_the_twin_of_the_best() -> None:
+    vectors_ND = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
+    scores_N = np.array([1.0, 0.9, 0.5], np.float32)
+    # after 0: the twin has 0.5 * 0.9 - 0.5 * 1 = -0.05, the other 0.5 * 0.5 - 0 = 0.25
+    assert marginal_relevance(scores_N, vectors_ND, k=3, diversity=0.5) == [0, 2, 1]
+    # after 0: 0.9 * 0.9 - 0.1 * 1 = 0.71 against 0.9 * 0.5 = 0.45
+    assert marginal_relevance(scores_N, vectors_ND, k=3, diversity=0.1) == [0, 1, 2]
+
+
+def test_diversity_of_1_still_leads_with_the_best() -> None:
+    vectors_ND = np.array([[1, 0], [0.6, 0.8], [-1, 0]], np.float32)
+    assert marginal_relevance(np.array([3, 2, 1], np.float32), vectors_ND, k=2, diversity=1) == [0, 2]
+
+
+def test_without_vectors_the_score_decides() -> None:
+    assert DiverseSelect(shelf=shelf({"a": 0, "b": 0}), diversity=0.5).select(query(), candidates("a", "b")) == [
+        0,
+        1,
+    ]
