@@ -60,7 +60,7 @@ def _pictures(
     # Without a span no packet carries a time; frames are then counted from the start at the stream's rate.
     span = span or Span(start=start, end=start + config.max_seconds)
     length = min(span.end - span.start, config.max_seconds)
-    targets_F: NDArray[np.float64] = span.start + (np.arange(config.frames) + 0.5) * (length / config.frames)
+    targets_F = span.start + (np.arange(config.frames, dtype=np.float64) + 0.5) * (length / config.frames)
     with opened(path) as container:
         stream = video_stream(container)
         assert stream is not None

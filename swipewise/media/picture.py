@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import av
 import numpy as np
@@ -38,11 +39,11 @@ class Orientation:
 
 def orientation(frame: av.VideoFrame) -> Orientation:
     """Read the display matrix that phones write; angles between quarter turns go to the nearest."""
-    if "DISPLAYMATRIX" not in frame.side_data:
+    side_data: Any = frame.side_data  # a mapping of buffers, though typed as one of motion vectors alone
+    if "DISPLAYMATRIX" not in side_data:
         return Orientation()
-    data = bytes(frame.side_data["DISPLAYMATRIX"])
     # Rows of fixed-point numbers; a stored point (x, y) is shown at (a x + c y, b x + d y).
-    a, b, c, d = np.frombuffer(data, np.int32)[[0, 1, 3, 4]].tolist()
+    a, b, c, d = np.frombuffer(bytes(side_data["DISPLAYMATRIX"]), np.int32)[[0, 1, 3, 4]].tolist()
     if abs(b) + abs(c) > abs(a) + abs(d):
         return Orientation(transpose=True, flip_x=c < 0, flip_y=b < 0)
     return Orientation(flip_x=a < 0, flip_y=d < 0)

@@ -1,0 +1,77 @@
+"""Build encoders by name. Each is imported when asked for, so that worker processes load only what they use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+
+from swipewise.config import EncodersConfig
+from swipewise.encoders.contract import Encoder
+from swipewise.errors import ConfigError
+from swipewise.schema import CONTENT_MODALITIES, Modality
+
+
+def _visual() -> Encoder:
+    from swipewise.encoders.visual import VisualDescriptor
+
+    return VisualDescriptor()
+
+
+def _audio() -> Encoder:
+    from swipewise.encoders.audio import AudioDescriptor
+
+    return AudioDescriptor()
+
+
+def _text() -> Encoder:
+    from swipewise.encoders.text import TextDescriptor
+
+    return TextDescriptor()
+
+
+def _minilm() -> Encoder:
+    from swipewise.encoders.minilm import MiniLM
+
+    return MiniLM()
+
+
+def _fake(modality: Modality) -> Callable[[], Encoder]:
+    def build() -> Encoder:
+        from swipewise.encoders.fake import FakeEncoder
+
+        return FakeEncoder(modality)
+
+    return build
+
+
+_BUILDERS: dict[Modality, dict[str, Callable[[], Encoder]]] = {
+    Modality.VISUAL: {"descriptor": _visual, "fake": _fake(Modality.VISUAL)},
+    Modality.TEXT: {"descriptor": _text, "minilm": _minilm, "fake": _fake(Modality.TEXT)},
+    Modality.AUDIO: {"descriptor": _audio, "fake": _fake(Modality.AUDIO)},
+}
+
+
+def build_encoder(modality: Modality, name: str) -> Encoder:
+    """The encoder of this name for a content modality.
+
+    Raises:
+        ConfigError: There is none of this name; the message names the nearest.
+        MissingExtraError: It needs a package that is not installed.
+    """
+    known = _BUILDERS[modality]
+    if name not in known:
+        close = get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]!r}?" if close else f"valid are {', '.join(known)}"
+        raise ConfigError(f"encoders.{modality} names an unknown encoder {name!r}: {hint}")
+    return known[name]()
+
+
+def build_encoders(config: EncodersConfig) -> dict[Modality, Encoder]:
+    """The configured encoders by modality, without those set to ``none``.
+
+    Raises:
+        ConfigError: A name is unknown.
+        MissingExtraError: An encoder needs a package that is not installed.
+    """
+    names = {modality: getattr(config, modality) for modality in CONTENT_MODALITIES}
+    return {modality: build_encoder(modality, name) for modality, name in names.items() if name != "none"}
