@@ -83,7 +83,7 @@ def write_caption(text: int, rng: np.random.Generator) -> str:
     )
     if rng.random() < 0.6:
         sentence = sentence[0].upper() + sentence[1:]
-    own = rng.choice(theme.tags, rng.choice(4, p=[0.15, 0.35, 0.3, 0.2]), replace=False)
+    own = rng.choice(theme.tags, rng.choice(4, p=[0.08, 0.22, 0.4, 0.3]), replace=False)
     plain = rng.choice(EVERYDAY_TAGS, rng.integers(0, 3), replace=False)
     tags = rng.permutation([f"#{tag}" for tag in (*own, *plain)])
     return " ".join([sentence, *tags])

@@ -46,7 +46,7 @@ def render_pictures(
     """
     width, height = size
     tile_TT = _texture(theme, rng)
-    filtered = rng.random() < 0.12
+    filtered = rng.random() < 0.1
     dressed = VISUAL_THEMES[rng.integers(len(VISUAL_THEMES))] if filtered else theme
     colours_P3 = _colours(dressed, rng)
     grain_TT = (rng.standard_normal((_TILE, _TILE)) * rng.uniform(1.0, 7.0)).astype(np.int16)

@@ -91,7 +91,7 @@ VISUAL_THEMES = (
         saturation=0.5,
         lightness=(0.15, 0.5),
         texture="clouds",
-        cells=8,
+        cells=14,
         motion="breathe",
     ),
     VisualTheme(
