@@ -7,7 +7,6 @@ import pytest
 from numpy.typing import NDArray
 
 from swipewise.errors import DataError
-from swipewise.training.dataset import Dataset, Interactions
 from swipewise.training.ranking import (
     NO_VIDEO,
     hits_of,
@@ -19,32 +18,7 @@ from swipewise.training.ranking import (
     reciprocal_rank,
     top_k_unseen,
 )
-
-
-def dataset_of(
-    rows: list[tuple[int, int, int, bool]], *, viewers: int, uploaded: list[int], start: int = 0
-) -> Dataset:
-    """Rows are (viewer, video, at, positive)."""
-    rows = sorted(rows, key=lambda row: (row[0], row[2]))
-    columns = np.array(rows, np.int64).reshape(-1, 4)
-    return Dataset(
-        viewer_ids=tuple(f"u{n}" for n in range(viewers)),
-        video_ids=tuple(f"v{n}" for n in range(len(uploaded))),
-        interactions=Interactions(
-            viewer_I=columns[:, 0],
-            video_I=columns[:, 1],
-            at_I=columns[:, 2],
-            watch_ratio_I=columns[:, 3].astype(np.float32),
-            actions_IF=np.zeros((len(rows), 7), bool),
-            positive_I=columns[:, 3].astype(bool),
-        ),
-        uploaded_at_V=np.array(uploaded, np.int64),
-        content={},
-        attributes_VA=np.zeros((len(uploaded), 0), np.int64),
-        attribute_values=(),
-        profile_UP=np.zeros((viewers, 0), np.int64),
-        profile_values=(),
-    )
+from tests.training.hand_made import dataset_of
 
 
 def by_index(viewers_B: NDArray[np.int64], videos_N: NDArray[np.int64]) -> NDArray[np.float32]:
