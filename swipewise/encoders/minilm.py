@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +34,9 @@ class MiniLM:
         except ImportError as error:
             raise MissingExtraError("the minilm encoder", "text") from error
         folder = str(get_model_path())
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self._model = AutoModel.from_pretrained(folder, local_files_only=True).eval()
+        with _quietly():
+            self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            self._model = AutoModel.from_pretrained(folder, local_files_only=True).eval()
 
     def encode(self, clips: Sequence[Clip]) -> list[NDArray[np.float32] | None]:
         """A unit vector (384,) for each clip with a caption; whitespace is none."""
@@ -60,3 +62,17 @@ class MiniLM:
         mean_BD = (hidden_BLD * mask_BL1).sum(dim=1) / mask_BL1.sum(dim=1)
         unit: NDArray[np.float32] = torch.nn.functional.normalize(mean_BD, dim=1).numpy()
         return unit
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the bar that transformers draws while it loads: the caller has a progress display of its own."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

@@ -1,7 +1,7 @@
 """The weight-free text descriptor: hashed words and character n-grams.
 
-Half of the vector counts words and pairs of words, half counts character n-grams, so that a misspelt or inflected
-word, or a script without spaces, still lands near its kin. Hashes are stable across processes and versions.
+One part of the vector counts words, the other character n-grams, so that a misspelt or inflected word, or a script
+without spaces, still lands near its kin. Hashes are stable across processes and versions.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from zlib import crc32
 
 import numpy as np
@@ -43,10 +42,9 @@ def _describe(caption: str | None) -> NDArray[np.float32] | None:
     words = _words(caption or "")
     if not words:
         return None
-    pairs = [f"{first} {second}" for first, second in pairwise(words)]
     vector = np.concatenate(
         [
-            _hashed([*words, *pairs], _WORDS),
+            _hashed(words, _WORDS),
             0.5 * _hashed([gram for word in words for gram in _grams(word)], _GRAMS),
         ]
     )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from swipewise.schema import Clip, Modality
 
-_LONGEST_SIDE = 256
+_LONGEST_SIDE = 160
 _SHORTEST_SIDE = 16
 _WINDOW = 64
 _HUES, _LIGHTS, _CHROMAS, _ORIENTATIONS, _RINGS, _SECTORS = 16, 8, 6, 6, 10, 6
@@ -63,22 +63,25 @@ def _describe(clip: Clip) -> Floats:
 
 
 def _workable(frames_FHWC: NDArray[np.uint8]) -> Floats:
-    """RGB in [0, 1] of a size the measurements below can work with: large ones thinned, tiny ones padded."""
-    step = -(-max(frames_FHWC.shape[1:3]) // _LONGEST_SIDE)
-    thinned = frames_FHWC[:, ::step, ::step].astype(np.float32) * np.float32(1 / 255)
-    lack = [max(0, _SHORTEST_SIDE - side) for side in thinned.shape[1:3]]
+    """RGB in [0, 1] of a size the measurements below can work with: large ones halved, tiny ones padded."""
+    image_FHWC = frames_FHWC.astype(np.float32) * np.float32(1 / 255)
+    while max(image_FHWC.shape[1:3]) > _LONGEST_SIDE:
+        image_FHWC = _halved(image_FHWC)
+    lack = [max(0, _SHORTEST_SIDE - side) for side in image_FHWC.shape[1:3]]
     if any(lack):
-        thinned = np.pad(thinned, ((0, 0), (0, lack[0]), (0, lack[1]), (0, 0)), mode="edge")
-    return thinned
+        image_FHWC = np.pad(image_FHWC, ((0, 0), (0, lack[0]), (0, lack[1]), (0, 0)), mode="edge")
+    return image_FHWC
 
 
-def _halved(image_FHW: Floats) -> Floats:
-    """Means of 2 x 2 pixels."""
-    rows, columns = (side // 2 * 2 for side in image_FHW.shape[1:])
-    even = image_FHW[:, :rows, :columns]
-    halved: Floats = even[:, ::2, ::2] + even[:, 1::2, ::2] + even[:, ::2, 1::2] + even[:, 1::2, 1::2]
-    halved *= np.float32(0.25)
-    return halved
+def _halved(image: Floats) -> Floats:
+    """Means of 2 x 2 pixels of (F, H, W) or (F, H, W, C); a row or column alone stays as it is."""
+    rows, columns = (side // 2 * 2 or 1 for side in image.shape[1:3])
+    image = image[:, :rows, :columns]
+    if rows > 1:
+        image = (image[:, ::2] + image[:, 1::2]) * np.float32(0.5)
+    if columns > 1:
+        image = (image[:, :, ::2] + image[:, :, 1::2]) * np.float32(0.5)
+    return image
 
 
 def _colour(frames_FHWC: Floats) -> Floats:

@@ -49,8 +49,6 @@ def opened(path: Path) -> Iterator[InputContainer]:
     try:
         # Without the prefix a colon in the name would read as a protocol.
         container = av.open(f"file:{path}", options=options)
-    except PermissionError as error:
-        raise MediaError("the file cannot be read: permission denied") from error
     except av.FFmpegError as error:
         raise MediaError(f"not a video or audio file that can be read ({_said(error)})") from error
     with container:
