@@ -27,7 +27,7 @@ def waveform(frames: Iterable[av.AudioFrame], max_seconds: float) -> NDArray[np.
         if setup != (setup := (frame.format.name, frame.layout.name, frame.sample_rate)):
             # A resampler serves one kind of input; broadcasts and edited clips change it midway.
             pieces += _resampled(resampler, None)
-            resampler = AudioResampler(format="fltp", layout="mono", rate=SAMPLE_RATE)
+            resampler = AudioResampler(format="fltp", layout=frame.layout, rate=SAMPLE_RATE)
         frame.pts = None  # gaps in the clock are not gaps in the sound
         new = _resampled(resampler, frame)
         pieces += new
@@ -44,4 +44,5 @@ def waveform(frames: Iterable[av.AudioFrame], max_seconds: float) -> NDArray[np.
 def _resampled(resampler: AudioResampler | None, frame: av.AudioFrame | None) -> list[NDArray[np.float32]]:
     if resampler is None:
         return []
-    return [piece.to_ndarray()[0].astype(np.float32, copy=False) for piece in resampler.resample(frame)]
+    # The mean of the channels: FFmpeg's own mono is louder and clips where the channels agree.
+    return [piece.to_ndarray().mean(axis=0, dtype=np.float32) for piece in resampler.resample(frame)]
