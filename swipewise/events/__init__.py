@@ -1,1 +1,26 @@
 """Behaviour: the live log, the history, and both as interactions and sequences."""
+
+from swipewise.events.compaction import Compacted, compact
+from swipewise.events.folding import as_sequences, fold
+from swipewise.events.live import Appended, EventLog
+from swipewise.events.reading import (
+    read_events,
+    read_interactions,
+    read_profiles,
+    read_sequences,
+    viewer_interactions,
+)
+
+__all__ = [
+    "Appended",
+    "Compacted",
+    "EventLog",
+    "as_sequences",
+    "compact",
+    "fold",
+    "read_events",
+    "read_interactions",
+    "read_profiles",
+    "read_sequences",
+    "viewer_interactions",
+]

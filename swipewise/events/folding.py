@@ -1,0 +1,77 @@
+"""Events become interactions, interactions become sequences. Pure: no store is touched here."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from swipewise.events.frames import INTERACTION_SCHEMA
+from swipewise.schema import FLAG_ACTIONS, Action, Col
+
+_OPENS = "opens"
+_INTERACTION = "interaction"
+
+
+def fold(events: pl.LazyFrame, durations: pl.LazyFrame) -> pl.LazyFrame:
+    """Fold each exposure with the actions that followed it.
+
+    An exposure opens an interaction, which takes all actions of the same viewer on the same video up to the next
+    exposure; actions before the first exposure make one interaction of their own. Each event is used exactly once.
+    At the same moment exposures come first, then events are in the order of their ids, so the result does not
+    depend on the order of the rows.
+
+    Args:
+        events: Long form, as ``read_events`` gives it, each event once.
+        durations: video_id and duration_seconds; a video that is absent has no duration.
+
+    Returns:
+        viewer_id, video_id, at (of the first event), watch_seconds (the sum over the views; where no view tells,
+        the longest time another action tells; null where none does), watch_ratio (watch_seconds / duration, null
+        where either is unknown; above 1 when watched again), position (the first known) and a bool for each of
+        FLAG_ACTIONS; sorted by viewer, time and video.
+    """
+    action = pl.col(Col.ACTION)
+    pair_changes = pl.col(Col.VIEWER_ID).ne_missing(pl.col(Col.VIEWER_ID).shift()) | pl.col(
+        Col.VIDEO_ID
+    ).ne_missing(pl.col(Col.VIDEO_ID).shift())
+    watched = pl.col(Col.WATCH_SECONDS)
+    in_views = watched.filter(action == Action.VIEW)
+    rows = (
+        events.with_columns((action == Action.EXPOSURE).alias(_OPENS))
+        .sort(
+            Col.VIEWER_ID,
+            Col.VIDEO_ID,
+            Col.AT,
+            _OPENS,
+            Col.EVENT_ID,
+            descending=[False, False, False, True, False],
+        )
+        .with_columns((pair_changes | pl.col(_OPENS)).cum_sum().alias(_INTERACTION))
+        .group_by(_INTERACTION)
+        .agg(
+            pl.col(Col.VIEWER_ID).first(),
+            pl.col(Col.VIDEO_ID).first(),
+            pl.col(Col.AT).first(),
+            pl.when(in_views.count() > 0).then(in_views.sum()).otherwise(watched.max()).alias(Col.WATCH_SECONDS),
+            pl.col(Col.POSITION).drop_nulls().first(),
+            *((action == flag).any().alias(flag) for flag in FLAG_ACTIONS),
+        )
+    )
+    known = durations.filter(pl.col(Col.DURATION) > 0).unique(Col.VIDEO_ID, keep="any")
+    ratio = (pl.col(Col.WATCH_SECONDS) / pl.col(Col.DURATION)).alias(Col.WATCH_RATIO)
+    return (
+        rows.join(known.select(Col.VIDEO_ID, Col.DURATION), on=Col.VIDEO_ID, how="left")
+        .with_columns(ratio)
+        .sort(Col.VIEWER_ID, Col.AT, Col.VIDEO_ID, _INTERACTION)
+        .select(pl.col(name).cast(dtype) for name, dtype in INTERACTION_SCHEMA.items())
+    )
+
+
+def as_sequences(interactions: pl.LazyFrame, limit: int) -> pl.LazyFrame:
+    """The last ``limit`` interactions of each viewer, one viewer a row, every other column a list in time order.
+
+    Args:
+        interactions: As ``fold`` gives them: sorted by viewer and time.
+        limit: Interactions kept a viewer, the newest.
+    """
+    names = [name for name in INTERACTION_SCHEMA if name != Col.VIEWER_ID]
+    return interactions.group_by(Col.VIEWER_ID, maintain_order=True).agg(pl.col(names).tail(limit))

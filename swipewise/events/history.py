@@ -1,0 +1,162 @@
+"""Closed history: a Delta Lake table partitioned by day. Each append is one atomic commit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake.exceptions import DeltaError
+from numpy.typing import NDArray
+
+from swipewise.errors import StoreError
+from swipewise.events.frames import EVENT_SCHEMA, no_events
+from swipewise.schema import Col
+
+HISTORY_NAME: Final = "history"
+SCHEMA_VERSION: Final = 1
+# Delta refuses table properties it does not know; an application's transaction number is its place for a version
+# that is written in the same commit as the data.
+_SCHEMA_KEY: Final = "swipewise-schema"
+
+
+class History:
+    """The history under an events folder; it appears with the first append."""
+
+    def __init__(self, events_dir: Path) -> None:
+        self.directory = events_dir / HISTORY_NAME
+
+    def table(self) -> DeltaTable | None:
+        """The table as it is now, None if there is none yet.
+
+        Raises:
+            StoreError: It cannot be read, or a newer version wrote it.
+        """
+        if not (self.directory / "_delta_log").is_dir():
+            return None
+        try:
+            if not DeltaTable.is_deltatable(str(self.directory)):
+                return None
+            table = DeltaTable(str(self.directory))
+            version = table.transaction_version(_SCHEMA_KEY) or 0
+        except (DeltaError, OSError) as error:
+            raise StoreError(f"cannot read the event history {self.directory}: {error}") from error
+        if version > SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.directory} has schema {version}, this Swipewise knows up to {SCHEMA_VERSION}: upgrade Swipewise"
+            )
+        return table
+
+    def scan(self) -> pl.LazyFrame:
+        """All events in long form with their ``day``, read when collected, as of this call.
+
+        Raises:
+            StoreError: The table cannot be read.
+        """
+        table = self.table()
+        if table is None:
+            return no_events().lazy().with_columns(pl.col(Col.AT).dt.date().alias(Col.DAY))
+        return pl.scan_delta(table).select(*EVENT_SCHEMA, Col.DAY)
+
+    def append(self, events: pl.DataFrame) -> None:
+        """Add events in one commit, which is on disk when this returns. The caller holds the history's lock.
+
+        Raises:
+            StoreError: The table cannot be written.
+        """
+        before = self.table()
+        known = set(before.file_uris()) if before else set()
+        # By viewer within a day: a reader of one viewer can then skip most row groups.
+        rows = events.with_columns(pl.col(Col.AT).dt.date().alias(Col.DAY)).sort(Col.DAY, Col.VIEWER_ID, Col.AT)
+        try:
+            write_deltalake(
+                str(self.directory),
+                rows,
+                mode="append",
+                partition_by=[Col.DAY],
+                writer_properties=WriterProperties(compression="ZSTD"),
+                commit_properties=CommitProperties(app_transactions=[Transaction(_SCHEMA_KEY, SCHEMA_VERSION)]),
+            )
+        except (DeltaError, OSError) as error:
+            raise StoreError(f"cannot write the event history {self.directory}: {error}") from error
+        after = self.table()
+        assert after is not None
+        _sync([Path(uri) for uri in after.file_uris() if uri not in known], self.directory, after.version())
+
+
+def _sync(files: list[Path], directory: Path, version: int) -> None:
+    """Have the system write a commit to disk; compaction deletes from the live log only after that."""
+    log = directory / "_delta_log"
+    folders = {file.parent for file in files} | {log, directory, directory.parent}
+    for path in [*files, log / f"{version:020d}.json", *folders]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+class HistoryIds:
+    """Which event ids the history holds around given days, kept in memory as 8 bytes an event.
+
+    A client that sends an event again may stamp it anew, so the days around the event's own are looked at as well.
+    """
+
+    _MARGIN = timedelta(days=7)
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._version: int | None = None
+        self._files: dict[date, list[str]] = {}
+        self._hashes: dict[date, tuple[list[str], NDArray[np.uint64]]] = {}
+
+    def known(self, event_ids: Collection[str], days: Collection[date]) -> set[str]:
+        """Those of ``event_ids`` that lie in the history within a week of any of ``days``.
+
+        Raises:
+            StoreError: The history cannot be read.
+        """
+        self._refresh()
+        near = [day for day in self._files if any(abs(day - other) <= self._MARGIN for other in days)]
+        if not near or not event_ids:
+            return set()
+        ids = pl.Series(sorted(event_ids), dtype=pl.String)
+        hashes = ids.hash().to_numpy()
+        found: set[str] = set()
+        for day in near:
+            if _contains(self._hashes_of(day), hashes).any():
+                rows = pl.scan_parquet(self._files[day]).filter(pl.col(Col.EVENT_ID).is_in(ids.implode()))
+                found |= set(rows.select(Col.EVENT_ID).collect()[Col.EVENT_ID])
+        return found
+
+    def _refresh(self) -> None:
+        """Learn of new commits; looking for the next commit's file costs microseconds when there is none."""
+        if self._version is not None:
+            following = self._history.directory / "_delta_log" / f"{self._version + 1:020d}.json"
+            if not following.exists():
+                return
+        table = self._history.table()
+        if table is None:
+            return
+        actions = pl.DataFrame(table.get_add_actions(flatten=True))
+        self._files = {}
+        for path, day in actions.select("path", f"partition.{Col.DAY}").iter_rows():
+            self._files.setdefault(day, []).append(str(self._history.directory / path))
+        self._version = table.version()
+
+    def _hashes_of(self, day: date) -> NDArray[np.uint64]:
+        files = self._files[day]
+        if day not in self._hashes or self._hashes[day][0] != files:
+            ids = pl.scan_parquet(files).select(pl.col(Col.EVENT_ID).hash()).collect().to_series()
+            self._hashes[day] = (files, ids.sort().to_numpy())
+        return self._hashes[day][1]
+
+
+def _contains(sorted_H: NDArray[np.uint64], values_N: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    places = np.searchsorted(sorted_H, values_N)
+    return (places < len(sorted_H)) & (sorted_H[np.minimum(places, len(sorted_H) - 1)] == values_N)

@@ -1,0 +1,66 @@
+"""The schema of the live store as numbered steps. Append new ones; never change one that was released.
+
+Each step defines the tables as they were at its time: were it to use today's definitions, it would change with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import sqlalchemy as sa
+
+from swipewise.errors import StoreError
+
+_VERSION = sa.Table("schema_version", sa.MetaData(), sa.Column("version", sa.Integer, nullable=False))
+
+
+def _events_and_profiles(connection: sa.Connection) -> None:
+    tables = sa.MetaData()
+    sa.Table(
+        "events",
+        tables,
+        # Numbers are never used again, so that compaction can name what it moved by a range of them.
+        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("event_id", sa.Text, nullable=False, unique=True),
+        sa.Column("viewer_id", sa.Text, nullable=False),
+        sa.Column("video_id", sa.Text, nullable=False),
+        sa.Column("action", sa.Text, nullable=False),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("watch_seconds", sa.Double),
+        sa.Column("position", sa.Integer),
+        sa.Index("events_by_viewer", "viewer_id", "at"),
+        sqlite_autoincrement=True,
+    )
+    sa.Table(
+        "profiles",
+        tables,
+        sa.Column("viewer_id", sa.Text, primary_key=True),
+        sa.Column("features", sa.Text, nullable=False),
+        sa.Column("updated_at", sa.BigInteger, nullable=False),
+    )
+    tables.create_all(connection)
+
+
+MIGRATIONS: Final[tuple[Callable[[sa.Connection], None], ...]] = (_events_and_profiles,)
+
+
+def migrate(connection: sa.Connection, where: str) -> None:
+    """Bring the store to the newest schema, inside the transaction that is open.
+
+    Raises:
+        StoreError: The store was written by a newer version.
+    """
+    _VERSION.create(connection, checkfirst=True)
+    found = connection.scalar(sa.select(_VERSION.c.version))
+    version = found or 0
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"{where} has schema {version}, this Swipewise knows up to {len(MIGRATIONS)}: upgrade Swipewise"
+        )
+    for step in MIGRATIONS[version:]:
+        step(connection)
+    if found is None:
+        connection.execute(_VERSION.insert().values(version=len(MIGRATIONS)))
+    elif version < len(MIGRATIONS):
+        connection.execute(_VERSION.update().values(version=len(MIGRATIONS)))

@@ -1,0 +1,149 @@
+"""History and live log as one: events, interactions, sequences and profiles."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+
+from swipewise.events.database import EVENTS, FEATURES, PROFILES, existing_database
+from swipewise.events.folding import as_sequences, fold
+from swipewise.events.frames import EVENT_SCHEMA, MOMENT, no_events
+from swipewise.events.history import History
+from swipewise.schema import FLAG_ACTIONS, Action, Col, Interaction
+
+
+def read_events(events_dir: Path, viewer_id: str | None = None) -> pl.LazyFrame:
+    """All events in long form, each event id once: history and live log as of this call.
+
+    The live log is read at once, the history when the frame is collected; filters reach its files.
+
+    Args:
+        events_dir: The workspace's events folder; where it is missing there are no events.
+        viewer_id: Only this viewer's events.
+
+    Raises:
+        StoreError: A store cannot be read, or a newer version wrote it.
+    """
+    # Compaction writes to the history, then deletes from the live log. Read the other way round: an event on its
+    # way is then seen in at least one of the two, and dropped below where it is seen in both.
+    live = live_events(events_dir, None if viewer_id is None else EVENTS.c[Col.VIEWER_ID] == viewer_id)
+    history = History(events_dir).scan()
+    if viewer_id is not None:
+        history = history.filter(pl.col(Col.VIEWER_ID) == viewer_id)
+    if live.is_empty():
+        return history.select(*EVENT_SCHEMA)
+    days = live[Col.AT].dt.date().unique()
+    moved = history.filter(pl.col(Col.DAY).is_in(days.implode())).select(Col.EVENT_ID)
+    unmoved = live.lazy().join(moved, on=Col.EVENT_ID, how="anti")
+    return pl.concat([history.select(*EVENT_SCHEMA), unmoved])
+
+
+def read_interactions(events_dir: Path, durations: pl.LazyFrame) -> pl.LazyFrame:
+    """All events folded to interactions; see ``fold`` for the columns.
+
+    Raises:
+        StoreError: A store cannot be read, or a newer version wrote it.
+    """
+    return fold(read_events(events_dir), durations)
+
+
+def read_sequences(events_dir: Path, durations: pl.LazyFrame, limit: int) -> pl.LazyFrame:
+    """The last ``limit`` interactions of each viewer, one viewer a row, every other column a list in time order.
+
+    Raises:
+        StoreError: A store cannot be read, or a newer version wrote it.
+    """
+    return as_sequences(read_interactions(events_dir, durations), limit)
+
+
+def viewer_interactions(
+    events_dir: Path, viewer_id: str, durations: pl.LazyFrame, limit: int
+) -> list[Interaction]:
+    """The last ``limit`` interactions of one viewer in time order; empty for a viewer never seen.
+
+    ``Interaction.actions`` holds those of FLAG_ACTIONS that happened.
+
+    Raises:
+        StoreError: A store cannot be read, or a newer version wrote it.
+    """
+    rows = fold(read_events(events_dir, viewer_id), durations).tail(limit).collect()
+    return [
+        Interaction(
+            viewer_id=row[Col.VIEWER_ID],
+            video_id=row[Col.VIDEO_ID],
+            at=row[Col.AT],
+            watch_seconds=row[Col.WATCH_SECONDS],
+            watch_ratio=row[Col.WATCH_RATIO],
+            position=row[Col.POSITION],
+            actions=frozenset(Action(flag) for flag in FLAG_ACTIONS if row[flag]),
+        )
+        for row in rows.iter_rows(named=True)
+    ]
+
+
+def read_profiles(events_dir: Path) -> pl.DataFrame:
+    """All profiles: viewer_id and one column a field, null where a viewer lacks it; sorted by viewer.
+
+    A field that is a number for some viewers and text for others becomes text.
+
+    Raises:
+        StoreError: The store cannot be read, or a newer version wrote it.
+    """
+    statement = sa.select(PROFILES.c[Col.VIEWER_ID], PROFILES.c[FEATURES]).order_by(PROFILES.c[Col.VIEWER_ID])
+    with existing_database(events_dir) as database:
+        if database is None:
+            return pl.DataFrame(schema={Col.VIEWER_ID: pl.String})
+        with database.read() as connection:
+            rows = connection.execute(statement).all()
+    features = [json.loads(text) for _, text in rows]
+    names = dict.fromkeys(name for row in features for name in row)
+    columns = [_field(name, [row.get(name) for row in features]) for name in names]
+    return pl.DataFrame([pl.Series(Col.VIEWER_ID, [viewer for viewer, _ in rows], dtype=pl.String), *columns])
+
+
+def live_events(events_dir: Path, where: sa.ColumnElement[bool] | None = None) -> pl.DataFrame:
+    """The events of the live log in long form, in the order they arrived.
+
+    Raises:
+        StoreError: The log cannot be read, or a newer version wrote it.
+    """
+    statement = sa.select(*(EVENTS.c[name] for name in EVENT_SCHEMA)).order_by(EVENTS.c.seq)
+    if where is not None:
+        statement = statement.where(where)
+    with existing_database(events_dir) as database:
+        if database is None:
+            return no_events()
+        with database.read() as connection:
+            return as_frame(connection.execute(statement).all())
+
+
+def as_frame(rows: Sequence[Sequence[Any]]) -> pl.DataFrame:
+    """Rows of the live log, columns as EVENT_SCHEMA, as an event table."""
+    stored = {**EVENT_SCHEMA, Col.AT: pl.Int64}
+    columns = zip(*rows, strict=True) if rows else [[]] * len(stored)
+    frame = pl.DataFrame(
+        [pl.Series(name, list(values), dtype=stored[name]) for name, values in zip(stored, columns, strict=True)]
+    )
+    return frame.with_columns(pl.col(Col.AT).cast(MOMENT))
+
+
+def _field(name: str, values: list[Any]) -> pl.Series:
+    """One profile field as a column of one type: the values' own, else text; single values join lists."""
+    kinds = {type(value) for value in values if value is not None}
+    if list in kinds:
+        lists = [value if value is None or isinstance(value, list) else [value] for value in values]
+        return pl.Series(name, [None if v is None else [_text(x) for x in v] for v in lists], pl.List(pl.String))
+    if len(kinds) == 1:
+        return pl.Series(name, values)
+    if kinds == {int, float}:
+        return pl.Series(name, values, dtype=pl.Float64, strict=False)
+    return pl.Series(name, [None if value is None else _text(value) for value in values], dtype=pl.String)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
