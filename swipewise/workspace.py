@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from swipewise.config import Config, template
-from swipewise.errors import WorkspaceError
+from swipewise.errors import StoreError, WorkspaceError
 
 CONFIG_NAME = "swipewise.toml"
 VARIABLE = "SWIPEWISE_WORKSPACE"
@@ -92,9 +92,14 @@ class Workspace:
 
         Raises:
             WorkspaceError: Another process holds it.
+            StoreError: The workspace cannot be written.
         """
         path = self.root / f".{name}.lock"
-        with path.open("w") as file:
+        try:
+            lock = path.open("w")
+        except OSError as error:
+            raise StoreError(f"cannot write {path}: {error.strerror}") from error
+        with lock as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:

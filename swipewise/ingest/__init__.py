@@ -1,1 +1,20 @@
-"""From files to the catalogue: media, encoders, catalogue; resumable."""
+"""From files to the catalogue: media, encoders, catalogue; resumable.
+
+The names resolve on first use: worker processes import from here and must start without the stores.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from swipewise.ingest.run import IngestSummary as IngestSummary
+    from swipewise.ingest.run import Progress as Progress
+    from swipewise.ingest.run import ingest_videos as ingest_videos
+
+__all__ = ["IngestSummary", "Progress", "ingest_videos"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'swipewise.ingest' has no attribute {name!r}")
+    return getattr(import_module("swipewise.ingest.run"), name)

@@ -1,0 +1,123 @@
+"""What is to be done with a file, from its content hash and what is known already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from swipewise.catalog import Catalog
+from swipewise.catalog.records import to_video, vector_column
+from swipewise.ingest.captions import Captions
+from swipewise.ingest.sources import Entry
+from swipewise.schema import Col, Modality, Video
+
+_ID_LENGTH = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The file is not taken."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What storing the file takes.
+
+    Attributes:
+        video: What the catalogue is to hold; of a new file size and duration are not known yet.
+        encode: The modalities whose vectors are missing or outdated.
+        new_file: The file itself has to be decoded, as it was never seen or replaces another.
+        outcome: "added", "updated" or "unchanged"; the last has nothing to store.
+    """
+
+    video: Video
+    encode: frozenset[Modality]
+    new_file: bool
+    outcome: str
+
+
+class Ledger:
+    """What is known of the videos: those of the catalogue, and what this run has done so far.
+
+    Args:
+        catalog: The catalogue.
+        encoders: The encoder identity wanted for each modality.
+        captions: Captions that go before those of a manifest.
+    """
+
+    def __init__(self, catalog: Catalog, encoders: Mapping[Modality, str], captions: Captions | None) -> None:
+        self._captions = captions
+        self._columns = {m: vector_column(m, identity) for m, identity in encoders.items()}
+        self._table = catalog.videos()
+        self._row_of = {content: row for row, content in enumerate(self._table[Col.CONTENT_HASH])}
+        self._hash_of = dict(self._table.select(Col.VIDEO_ID, Col.CONTENT_HASH).iter_rows())
+        self._encoded = catalog.encoded()
+        self._written: dict[str, Video] = {}
+        # The file that first went by an id in this run: its uri and content hash.
+        self._named: dict[str, tuple[str, str]] = {}
+
+    def decide(self, entry: Entry, content_hash: str) -> Plan | Refusal:
+        """What to do with a file of this content. The content alone says which video it is."""
+        known = self._find(content_hash)
+        if known is None:
+            return self._new(entry, content_hash)
+        if entry.video_id is not None and entry.video_id != known.video_id:
+            return Refusal(
+                reason=f"{entry.uri} is to be video {entry.video_id!r} and has the same content as video "
+                f"{known.video_id!r} ({known.uri}): one content is one video, use the id it has"
+            )
+        self._named.setdefault(known.video_id, (entry.uri, content_hash))
+        video = self._described(known, entry)
+        if video.uri != entry.uri and not Path(video.uri).exists():
+            video = replace(video, uri=entry.uri)
+        encoded = self._encoded.get(known.video_id, frozenset())
+        encode = {modality for modality, column in self._columns.items() if column not in encoded}
+        if video.caption != known.caption:
+            encode |= self._columns.keys() & {Modality.TEXT}
+        outcome = "updated" if encode or video != known else "unchanged"
+        return Plan(video=video, encode=frozenset(encode), new_file=False, outcome=outcome)
+
+    def note(self, video: Video, encoded: frozenset[Modality]) -> None:
+        """Remember what is stored from now on."""
+        columns = frozenset(self._columns[modality] for modality in encoded)
+        if self._hash_of.get(video.video_id) == video.content_hash:
+            columns |= self._encoded.get(video.video_id, frozenset())
+        self._encoded[video.video_id] = columns
+        self._hash_of[video.video_id] = video.content_hash
+        self._written[video.content_hash] = video
+
+    def _new(self, entry: Entry, content_hash: str) -> Plan | Refusal:
+        video_id = entry.video_id or content_hash[:_ID_LENGTH]
+        first, first_hash = self._named.setdefault(video_id, (entry.uri, content_hash))
+        before = self._find(self._hash_of[video_id]) if video_id in self._hash_of else None
+        if first_hash != content_hash or (before is not None and entry.video_id is None):
+            owner = first if before is None else before.uri
+            return Refusal(
+                reason=f"video_id {video_id!r} is given to two files of different content, {owner} and "
+                f"{entry.uri}: give each its own"
+            )
+        # A known id with new content is the same video in a new cut: what is said about it stays.
+        blank = Video(video_id=video_id, uri=entry.uri, content_hash=content_hash)
+        if before is not None:
+            blank = replace(before, uri=entry.uri, content_hash=content_hash)
+        video = self._described(blank, entry)
+        outcome = "added" if before is None else "updated"
+        return Plan(video=video, encode=frozenset(self._columns), new_file=True, outcome=outcome)
+
+    def _described(self, video: Video, entry: Entry) -> Video:
+        """The video with what the manifest and the file of captions say about it."""
+        described = replace(video, **entry.stated)
+        caption = self._captions.find(entry, video.video_id) if self._captions else None
+        return described if caption is None else replace(described, caption=caption)
+
+    def _find(self, content_hash: str) -> Video | None:
+        video = self._written.get(content_hash)
+        if video is None and content_hash in self._row_of:
+            video = to_video(self._table.row(self._row_of[content_hash], named=True))
+        # A hash that its video no longer has was replaced in this run.
+        if video is None or self._hash_of.get(video.video_id) != content_hash:
+            return None
+        return video

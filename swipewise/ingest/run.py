@@ -1,0 +1,275 @@
+"""The run that takes files into the catalogue.
+
+Every file is first hashed, then, if it is new, decoded and encoded, both by worker processes. Decisions are made
+in the order of the sources, so that the same sources give the same catalogue however long each file takes.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from swipewise.catalog import Catalog, Rejection
+from swipewise.config import Config
+from swipewise.ingest.batch import Batch
+from swipewise.ingest.captions import Captions
+from swipewise.ingest.ledger import Ledger, Plan, Refusal
+from swipewise.ingest.pool import Answer, WorkerPool
+from swipewise.ingest.sources import Entry, read_sources
+from swipewise.schema import Col, Modality
+from swipewise.workspace import Workspace
+
+# A run that is killed repeats at most what this time and one batch hold.
+_COMMIT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a run is: ``done`` of ``total`` files, and what became of them."""
+
+    done: int
+    total: int
+    added: int
+    updated: int
+    unchanged: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestSummary:
+    """What became of the files, and how long it took.
+
+    Rows that could not be used count as rejected. ``unused_captions`` belong to none of the files.
+    """
+
+    added: int
+    updated: int
+    unchanged: int
+    rejected: int
+    seconds: float
+    unused_captions: int = 0
+
+
+def ingest_videos(
+    workspace: Workspace,
+    sources: Sequence[Path],
+    *,
+    captions: Path | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> IngestSummary:
+    """Take video files into the catalogue of a workspace.
+
+    A file whose content is known is not encoded again; what a manifest newly says about it is stored. A file that
+    cannot be taken is put on the rejected list with its reason. A run that was killed is resumed by the same call.
+
+    Args:
+        workspace: Where the catalogue lies and how it is configured.
+        sources: Video files, folders of them, and manifests (CSV, JSONL or Parquet with at least ``uri``).
+        captions: A table of captions, which go before those of a manifest.
+        on_progress: Called after each file.
+
+    Raises:
+        InputFileError: A source does not exist, holds no videos, or is a table that cannot be read.
+        ConfigError: The configured encoders cannot be had.
+        WorkspaceError: Another ingestion is running in the workspace.
+        StoreError: The catalogue cannot be read or written; what was committed before stays.
+    """
+    started = time.monotonic()
+    found = read_sources(sources)
+    texts = Captions(captions, found.entries) if captions else None
+    with workspace.lock("catalog"):
+        catalog = Catalog(workspace.catalog_dir)
+        catalog.unreject(found.outdated(catalog.rejected()[Col.URI].to_list()))
+        with _pool(workspace.config, len(found.entries)) as pool:
+            ledger = Ledger(catalog, pool.encoders, texts)
+            rejections = [*found.rejections, *(texts.rejections if texts else [])]
+            run = _Run(
+                entries=found.entries,
+                rejections=rejections,
+                pool=pool,
+                ledger=ledger,
+                batch=Batch(catalog),
+                batch_size=workspace.config.ingest.batch,
+                on_progress=on_progress,
+            )
+            run.work()
+        if run.batch.written:
+            catalog.compact()
+    seconds = time.monotonic() - started
+    return IngestSummary(**run.counts, seconds=seconds, unused_captions=texts.unused if texts else 0)
+
+
+def _pool(config: Config, files: int) -> WorkerPool:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return WorkerPool(
+        size=max(1, min(config.ingest.workers or cores, files)),
+        settings={"media": asdict(config.media), "encoders": asdict(config.encoders)},
+        timeout_seconds=config.media.timeout_seconds,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ToHash:
+    place: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ToEncode:
+    entry: Entry
+    plan: Plan
+    stamp: list[int]
+
+
+class _Run:
+    """Hands tasks to the pool, decides on what comes back, and commits in batches."""
+
+    def __init__(
+        self,
+        *,
+        entries: list[Entry],
+        rejections: list[Rejection],
+        pool: WorkerPool,
+        ledger: Ledger,
+        batch: Batch,
+        batch_size: int,
+        on_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.counts = {"added": 0, "updated": 0, "unchanged": 0, "rejected": 0}
+        self.batch = batch
+        self._entries = entries
+        self._rejections = rejections
+        self._pool = pool
+        self._ledger = ledger
+        self._batch_size = batch_size
+        self._on_progress = on_progress
+        self._committed_at = time.monotonic()
+        self._hashed = 0  # entries given to a worker for hashing
+        self._decided = 0  # entries, in order, for which it is settled what to do
+        self._hashes: dict[int, Answer] = {}  # hashed and waiting for their turn
+        self._to_encode: deque[_ToEncode] = deque()
+        # By content that is being encoded: other files of the same content, which wait for the outcome.
+        self._twins: dict[str, list[Entry]] = {}
+
+    def work(self) -> None:
+        """Take every entry."""
+        for rejection in self._rejections:
+            self._reject(rejection)
+        try:
+            while self._hashed < len(self._entries) or self._to_encode or self._pool.busy:
+                while self._pool.free and self._submit_next():
+                    pass
+                for job, answer in self._pool.wait():
+                    if isinstance(job, _ToHash):
+                        self._hashes[job.place] = answer
+                        self._decide_in_order()
+                    else:
+                        self._encoded(job, answer)
+                self._commit_when_due()
+        except KeyboardInterrupt:
+            self.batch.commit()
+            raise
+        self.batch.commit()
+
+    def _submit_next(self) -> bool:
+        """Hand out what is ready to be encoded, else the next file to hash; False when there is neither."""
+        if self._to_encode:
+            job = self._to_encode.popleft()
+            pictures_or_sound = job.plan.encode & {Modality.VISUAL, Modality.AUDIO}
+            task = {
+                "do": "encode",
+                "path": job.entry.uri,
+                "caption": job.plan.video.caption,
+                "modalities": sorted(job.plan.encode),
+                "decode": bool(job.plan.new_file or pictures_or_sound),
+                "stamp": job.stamp,
+            }
+            self._pool.submit(job, task)
+            return True
+        if self._hashed < len(self._entries):
+            self._pool.submit(_ToHash(place=self._hashed), {"do": "hash", "path": self._entries[self._hashed].uri})
+            self._hashed += 1
+            return True
+        return False
+
+    def _decide_in_order(self) -> None:
+        while (answer := self._hashes.pop(self._decided, None)) is not None:
+            entry = self._entries[self._decided]
+            self._decided += 1
+            if "reason" in answer:
+                self._refuse(entry, answer["reason"])
+            elif answer["content_hash"] in self._twins:
+                self._twins[answer["content_hash"]].append(entry)
+            else:
+                self._decide(entry, answer["content_hash"], answer["stamp"])
+
+    def _decide(self, entry: Entry, content_hash: str, stamp: list[int]) -> None:
+        plan = self._ledger.decide(entry, content_hash)
+        if isinstance(plan, Refusal):
+            # Such a file is fine by itself: what is wrong is the row that names it, if there is one.
+            self._reject(Rejection(uri=entry.origin or entry.uri, reason=plan.reason, content_hash=content_hash))
+        elif plan.new_file or plan.encode:
+            self._twins[content_hash] = []
+            self._to_encode.append(_ToEncode(entry=entry, plan=plan, stamp=stamp))
+        else:
+            self._settle(entry, plan, {})
+
+    def _encoded(self, job: _ToEncode, answer: Answer) -> None:
+        content_hash = job.plan.video.content_hash
+        twins = self._twins.pop(content_hash)
+        if "reason" in answer:
+            for entry in [job.entry, *twins]:
+                self._refuse(entry, answer["reason"], content_hash)
+            return
+        plan = job.plan
+        if plan.new_file:
+            facts = {name: answer[name] for name in (Col.DURATION, Col.WIDTH, Col.HEIGHT)}
+            plan = replace(plan, video=replace(plan.video, **facts))
+        self._settle(job.entry, plan, answer["vectors"])
+        for entry in twins:
+            # The first twin that needs encoding, such as for another caption, makes the rest wait again.
+            if content_hash in self._twins:
+                self._twins[content_hash].append(entry)
+            else:
+                self._decide(entry, content_hash, job.stamp)
+
+    def _settle(self, entry: Entry, plan: Plan, vectors: Mapping[str, str | None]) -> None:
+        if plan.outcome != "unchanged":
+            named = {(Modality(name), self._pool.encoders[Modality(name)]): vectors[name] for name in vectors}
+            self.batch.store(plan.video, {encoder: _vector(text) for encoder, text in named.items()})
+            self._ledger.note(plan.video, plan.encode)
+        self.batch.accept(entry.uri)
+        self._count(plan.outcome)
+
+    def _refuse(self, entry: Entry, reason: str, content_hash: str | None = None) -> None:
+        where = f" ({entry.origin})" if entry.origin else ""
+        self._reject(Rejection(uri=entry.uri, reason=reason + where, content_hash=content_hash))
+
+    def _reject(self, rejection: Rejection) -> None:
+        self.batch.reject(rejection)
+        self._count("rejected")
+
+    def _count(self, outcome: str) -> None:
+        self.counts[outcome] += 1
+        if self._on_progress:
+            done = sum(self.counts.values())
+            total = len(self._entries) + len(self._rejections)
+            self._on_progress(Progress(done=done, total=total, **self.counts))
+
+    def _commit_when_due(self) -> None:
+        waited = time.monotonic() - self._committed_at
+        if len(self.batch) >= self._batch_size or (self.batch and waited > _COMMIT_SECONDS):
+            self.batch.commit()
+            self._committed_at = time.monotonic()
+
+
+def _vector(text: str | None) -> Any:
+    """A vector (D,) float32 from a worker's answer."""
+    return None if text is None else np.frombuffer(base64.b64decode(text), "<f4")

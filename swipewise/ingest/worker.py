@@ -1,0 +1,129 @@
+"""A worker process: takes tasks as lines of JSON, hashes or decodes and encodes a file, answers a line each.
+
+The answer is what was asked for or ``{"reason": ...}``. A worker may crash or hang on a file; the pool that
+started it sees to that. It ends by itself when the other end of its input closes, also while it is at work.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import queue
+import signal
+import stat
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from swipewise.config import EncodersConfig, MediaConfig
+from swipewise.encoders import Encoder, build_encoders, identity
+from swipewise.errors import MediaError, SwipewiseError
+from swipewise.media import decode
+from swipewise.schema import Clip, Modality
+
+_CHUNK = 1 << 20
+
+
+def main() -> None:
+    """Serve tasks until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    answers = os.fdopen(os.dup(1), "w", encoding="ascii")
+    os.dup2(2, 1)  # whatever a library prints must not mix with the answers
+
+    def answer(message: Mapping[str, Any]) -> None:
+        answers.write(json.dumps(message) + "\n")
+        answers.flush()
+
+    tasks = _inbox()
+    settings = tasks.get()
+    media = MediaConfig(**settings["media"])
+    try:
+        encoders = build_encoders(EncodersConfig(**settings["encoders"]))
+    except Exception as error:
+        answer({"failed": str(error) if isinstance(error, SwipewiseError) else repr(error)})
+        return
+    answer({"ready": {modality: identity(encoder) for modality, encoder in encoders.items()}})
+    # From here on the standard error would only carry the codecs' remarks on damaged files.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    while True:
+        answer(perform(tasks.get(), media, encoders))
+
+
+def perform(task: Mapping[str, Any], media: MediaConfig, encoders: Mapping[Modality, Encoder]) -> dict[str, Any]:
+    """Do one task; whatever goes wrong with the file is the answer's ``reason``."""
+    path = Path(task["path"])
+    try:
+        if task["do"] == "hash":
+            return _hash(path)
+        return _encode(path, task, media, encoders)
+    except MediaError as error:
+        return {"reason": str(error)}
+    except FileNotFoundError:
+        return {"reason": "no such file"}
+    except OSError as error:
+        return {"reason": f"cannot be read: {error.strerror or error}"}
+    except MemoryError:
+        return {"reason": "too large for the memory of this machine"}
+    except Exception as error:
+        return {"reason": f"encoding failed with {type(error).__name__}: {error}"}
+
+
+def _inbox() -> queue.SimpleQueue[Any]:
+    """Tasks as they come in, read by a thread that ends the process when there can be no more."""
+    tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in sys.stdin.buffer:
+            tasks.put(json.loads(line))
+        os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+    return tasks
+
+
+def _hash(path: Path) -> dict[str, Any]:
+    """SHA-256 of the file's bytes, and the stamp by which a later change shows."""
+    stamp = _stamp(path)
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return {"content_hash": digest.hexdigest(), "stamp": stamp}
+
+
+def _stamp(path: Path) -> list[int]:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise MediaError("not a file")
+    if status.st_size == 0:
+        raise MediaError("the file is empty")
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _encode(
+    path: Path, task: Mapping[str, Any], media: MediaConfig, encoders: Mapping[Modality, Encoder]
+) -> dict[str, Any]:
+    """Vectors of the modalities asked for; the file is read only where one of them, or the video, needs it."""
+    clip = decode(path, media) if task["decode"] else Clip()
+    clip = replace(clip, caption=task["caption"])
+    if task["decode"] and _stamp(path) != task["stamp"]:
+        raise MediaError("changed while it was being read: add it again when it is complete")
+    vectors = {}
+    for modality in map(Modality, task["modalities"]):
+        vector = encoders[modality].encode([clip])[0]
+        if vector is not None and not np.isfinite(vector).all():
+            raise MediaError(f"{modality} encoder {identity(encoders[modality])} gave numbers that are not finite")
+        vectors[modality] = None if vector is None else base64.b64encode(vector.astype("<f4").tobytes()).decode()
+    facts = {"duration_seconds": clip.duration_seconds, "width": clip.width, "height": clip.height}
+    return {"vectors": vectors, **facts}
+
+
+if __name__ == "__main__":
+    main()
