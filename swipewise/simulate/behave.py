@@ -115,7 +115,7 @@ def _act(
 ) -> tuple[float, bool]:
     """One exposure and what follows it. Returns the seconds watched and whether the video was liked."""
     # Attention wanes down the session whatever is shown: the position effect.
-    drive = 1.6 * utility - 0.3 - 0.03 * position
+    drive = 1.6 * utility - 1.9 - 0.05 * position
     ratio = float(np.clip(_sigmoid(drive + 0.8 * rng.standard_normal()) * 1.25, 0.02, 1.0))
     seconds = round(ratio * duration, 2)
     after = at + int(1000 * seconds)
@@ -129,7 +129,7 @@ def _act(
     }
     if ratio >= 0.97:
         log.add(viewer, video, Action.FINISH, after)
-    if ratio < 0.2:
+    if ratio < 0.12:
         log.add(viewer, video, Action.SKIP, after)
         return seconds, False
     done = [action for action, chance in chances.items() if rng.random() < chance]

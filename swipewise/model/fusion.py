@@ -1,0 +1,126 @@
+"""Projection of each modality to a common width and fusion by attention (equations 1 and 2).
+
+Legend of shape suffixes: B = viewers in the batch, L = events, K = videos, N = candidate videos, M = modalities,
+D = model width, A = attribute places of a video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+ID = "id"
+ATTRIBUTES = "attributes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoInputs:
+    """What is known of K videos.
+
+    content: each content modality's encoder vectors (K, its own dimension) float32; id_K: int64 row of the video's
+    learned embedding; attributes_KA: int64 codes from 1, 0 pads; present_KM: bool, True where the video has the
+    modality. What a row holds where ``present_KM`` is False has no influence.
+    """
+
+    content: Mapping[str, Tensor]
+    id_K: Tensor
+    attributes_KA: Tensor
+    present_KM: Tensor
+
+
+class ModalityProjection(nn.Module):
+    """p_m = norm_m(W_m x_m): every modality of a video as a vector of the same width.
+
+    ``id`` is a learned embedding, ``attributes`` the mean of the embeddings of its values; both pass through the same
+    norm as the content does. norm_m is a LayerNorm whose learned shift lets a viewer prefer a modality as a whole.
+    """
+
+    def __init__(
+        self,
+        *,
+        modalities: tuple[str, ...],
+        content_dims: Mapping[str, int],
+        videos: int,
+        attribute_values: int,
+        width: int,
+    ) -> None:
+        super().__init__()
+        self.modalities = modalities
+        self.adapters = nn.ModuleDict(
+            {name: nn.Linear(dim, width) for name, dim in content_dims.items() if name in modalities}
+        )
+        self.id_embedding = nn.Embedding(videos, width) if ID in modalities else None
+        # No padding_idx: the places that pad are masked, so that their row may be anything.
+        self.attribute_embedding = nn.Embedding(attribute_values + 1, width) if ATTRIBUTES in modalities else None
+        self.norms = nn.ModuleDict({name: nn.LayerNorm(width) for name in modalities})
+
+    def forward(self, videos: VideoInputs) -> Tensor:
+        """Project K videos: (K, M, D), zero where a modality is missing."""
+        p_KMD = torch.stack([self.norms[name](self._raw(name, videos)) for name in self.modalities], dim=1)
+        return p_KMD * videos.present_KM.unsqueeze(-1)
+
+    def _raw(self, name: str, videos: VideoInputs) -> Tensor:
+        if name == ID:
+            assert self.id_embedding is not None
+            embedded: Tensor = self.id_embedding(videos.id_K)
+            return embedded
+        if name == ATTRIBUTES:
+            assert self.attribute_embedding is not None
+            used_KA = (videos.attributes_KA > 0).unsqueeze(-1)
+            total_KD = (self.attribute_embedding(videos.attributes_KA) * used_KA).sum(dim=1)
+            mean: Tensor = total_KD / used_KA.sum(dim=1).clamp(min=1)
+            return mean
+        adapted: Tensor = self.adapters[name](videos.content[name])
+        return adapted
+
+
+def modality_attention(u_D: Tensor, p_MD: Tensor, present_M: Tensor) -> Tensor:
+    """α_m = softmax over the modalities present of u · p_m / √d (equation 1).
+
+    Args:
+        u_D: (..., D) preference vectors.
+        p_MD: (..., M, D) projected modalities; leading dimensions broadcast with those of ``u_D``.
+        present_M: (..., M) bool. A video with nothing present gets weights of zero.
+
+    Returns:
+        (..., M), rows sum to 1 where anything is present.
+    """
+    logits_M = (p_MD @ u_D.unsqueeze(-1)).squeeze(-1) / p_MD.shape[-1] ** 0.5
+    return masked_softmax(logits_M, present_M)
+
+
+def masked_softmax(logits_M: Tensor, present_M: Tensor) -> Tensor:
+    """Softmax over the last dimension among the places where ``present_M`` is True; zeros where none is."""
+    lowest = torch.finfo(logits_M.dtype).min
+    weights_M = torch.softmax(logits_M.masked_fill(~present_M, lowest), dim=-1)
+    return weights_M * present_M
+
+
+def fuse(u_D: Tensor, p_MD: Tensor, present_M: Tensor) -> Tensor:
+    """f = Σ_m α_m p_m (equation 2): (..., D), from the arguments of :func:`modality_attention`."""
+    return (modality_attention(u_D, p_MD, present_M).unsqueeze(-1) * p_MD).sum(dim=-2)
+
+
+def fused_scores(z_BD: Tensor, u_BD: Tensor, p_NMD: Tensor, present_NM: Tensor) -> tuple[Tensor, Tensor]:
+    """z_u · f(u, i) of every viewer with every candidate, and the weights α behind it.
+
+    f(u, i) differs for every pair, but z · Σ α_m p_m = Σ α_m (z · p_m), so two matrix products over the modalities of
+    all candidates give everything and no (B, N, D) tensor is made.
+
+    Args:
+        z_BD: (B, D) interest vectors.
+        u_BD: (B, D) preference vectors.
+        p_NMD: (N, M, D) projected candidates.
+        present_NM: (N, M) bool.
+
+    Returns:
+        scores_BN divided by √d, and alpha_BNM.
+    """
+    N, M, D = p_NMD.shape
+    flat_D = p_NMD.reshape(N * M, D).T
+    alpha_BNM = masked_softmax((u_BD @ flat_D).view(-1, N, M) / D**0.5, present_NM)
+    scores_BN = (alpha_BNM * (z_BD @ flat_D).view(-1, N, M)).sum(dim=-1) / D**0.5
+    return scores_BN, alpha_BNM
