@@ -89,5 +89,5 @@ class _Trace:
 
     def step(self, stage: str, candidates: Sequence[Candidate]) -> None:
         now = perf_counter()
-        self.steps.append(Step(stage=stage, candidates=len(candidates), milliseconds=1000 * (now - self._since)))
+        self.steps.append(Step(stage=stage, count=len(candidates), milliseconds=1000 * (now - self._since)))
         self._since = now

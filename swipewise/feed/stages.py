@@ -71,7 +71,10 @@ class Query:
 class Source(Protocol):
     """Proposes candidates."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the answer calls this source."""
+        ...
 
     def candidates(self, query: Query) -> list[Candidate]:
         """Candidates, best first by the source's own measure; videos already seen may be among them."""
@@ -79,9 +82,12 @@ class Source(Protocol):
 
 
 class Filter(Protocol):
-    """Takes candidates out; ``reason`` is what the answer says of those taken out."""
+    """Takes candidates out."""
 
-    reason: str
+    @property
+    def reason(self) -> str:
+        """What the answer says of those taken out."""
+        ...
 
     def keeps(self, query: Query, candidate: Candidate) -> bool:
         """Whether the candidate stays."""
@@ -133,10 +139,10 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One stage of a feed's making: candidates left after it, and the time it took."""
+    """One stage of a feed's making: how many events or candidates it left, and the time it took."""
 
     stage: str
-    candidates: int
+    count: int
     milliseconds: float
 
 

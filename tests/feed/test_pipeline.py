@@ -67,7 +67,7 @@ def test_what_is_dropped_keeps_its_source_and_reason() -> None:
 def test_the_trace_counts_every_stage() -> None:
     feed = pipeline().run(query(state=LOVES_A, seen=frozenset("a")), Level.MODEL)
 
-    assert [(step.stage, step.candidates) for step in feed.trace] == [
+    assert [(step.stage, step.count) for step in feed.trace] == [
         ("source: interest", 4),  # a b c d
         ("source: popular", 6),  # and gone, e
         ("source: fresh", 6),  # e again, d for the feed's length

@@ -1,0 +1,57 @@
+"""Which stages make a feed, with the model and without it."""
+
+from __future__ import annotations
+
+from swipewise.config import FeedConfig
+from swipewise.feed.diversify import DiverseSelect
+from swipewise.feed.filters import CatalogueFilter, SeenFilter
+from swipewise.feed.pipeline import Pipeline
+from swipewise.feed.popularity import Popularity
+from swipewise.feed.scoring import ModelScore, PopularScore, WeightedBlend
+from swipewise.feed.sources import FreshSource, InterestSource, PopularSource
+from swipewise.feed.stock import Stock
+
+
+def personal_pipeline(stock: Stock, popularity: Popularity, config: FeedConfig) -> Pipeline:
+    """Candidates near the viewer's interest, joined by popular and fresh ones, ranked by the model."""
+    assert stock.scorer is not None, "there is no model"
+    assert stock.index is not None, "a model comes with its index"
+    model = ModelScore(scorer=stock.scorer, shelf=stock.shelf)
+    return Pipeline(
+        sources=[
+            InterestSource(index=stock.index, shelf=stock.shelf, limit=config.retrieve),
+            PopularSource(popularity=popularity, limit=config.popular),
+            FreshSource(shelf=stock.shelf, limit=config.fresh),
+        ],
+        filters=[CatalogueFilter(shelf=stock.shelf), SeenFilter()],
+        score=model,
+        blend=_blend(stock, popularity, config),
+        select=DiverseSelect(shelf=stock.shelf, diversity=config.diversity),
+        explain=model,
+    )
+
+
+def popular_pipeline(stock: Stock, popularity: Popularity, config: FeedConfig) -> Pipeline:
+    """Popular and fresh candidates ranked by just that; both sources are on, as nothing else fills this feed."""
+    popular = PopularScore(popularity=popularity, shelf=stock.shelf, half_life_days=config.popular_days)
+    return Pipeline(
+        sources=[
+            PopularSource(popularity=popularity, limit=max(1, config.popular)),
+            FreshSource(shelf=stock.shelf, limit=max(1, config.fresh)),
+        ],
+        filters=[CatalogueFilter(shelf=stock.shelf), SeenFilter()],
+        score=popular,
+        blend=_blend(stock, popularity, config),
+        select=DiverseSelect(shelf=stock.shelf, diversity=config.diversity),
+        explain=popular,
+    )
+
+
+def _blend(stock: Stock, popularity: Popularity, config: FeedConfig) -> WeightedBlend:
+    return WeightedBlend(
+        popularity=popularity,
+        shelf=stock.shelf,
+        popularity_weight=config.popularity_weight,
+        freshness_weight=config.freshness_weight,
+        half_life_days=config.popular_days,
+    )

@@ -1,0 +1,150 @@
+"""The HTTP API: a feed for a viewer, and events from clients."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import perf_counter
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+import swipewise
+from swipewise.errors import StoreError
+from swipewise.feed.engine import FeedEngine
+from swipewise.server.intake import MAX_EVENTS, BadRequestError, invalid, posted_events
+from swipewise.server.messages import EventsAnswer, FeedAnswer, HealthAnswer, PostedEvent, Problem
+from swipewise.workspace import Workspace
+
+MAX_FEED = 1000
+RETRY_SECONDS = 5
+
+_logger = logging.getLogger(__name__)
+
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    413: {"model": Problem, "description": "Too large"},
+    422: {"model": Problem, "description": "Not as it should be; names the field"},
+    503: {"model": Problem, "description": "The event log cannot be reached now; try again after Retry-After"},
+}
+_EVENTS_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "anyOf": [
+                        PostedEvent.model_json_schema(),
+                        {"type": "array", "items": PostedEvent.model_json_schema(), "maxItems": MAX_EVENTS},
+                    ]
+                }
+            }
+        },
+    }
+}
+
+
+def create_app(workspace: Workspace) -> FastAPI:
+    """The API of one workspace; it opens the stores now and closes them when the server stops.
+
+    Raises:
+        StoreError: A store cannot be read.
+    """
+    engine = FeedEngine.open(workspace)
+    app = FastAPI(title="Swipewise", version=swipewise.__version__, lifespan=_lifespan)
+    app.state.engine = engine
+    _add_problems(app)
+
+    @app.get("/v1/feed", responses={k: v for k, v in _PROBLEMS.items() if k != 413})
+    def get_feed(
+        viewer_id: Annotated[str, Query(min_length=1, max_length=256, description="Anybody; need not be known.")],
+        limit: Annotated[int | None, Query(ge=1, le=MAX_FEED, description="Videos wanted.")] = None,
+        trace: Annotated[bool, Query(description="Also give each stage's count and time.")] = False,
+    ) -> FeedAnswer:
+        """The videos to show next, each with its score, its source and why it is there."""
+        return FeedAnswer.of(engine.feed(viewer_id, size=limit), trace=trace)
+
+    @app.post("/v1/events", responses=_PROBLEMS, openapi_extra=_EVENTS_BODY)
+    def post_events(posted: Annotated[list[PostedEvent], Depends(posted_events)]) -> EventsAnswer:
+        """Take one event or a list of them, all or none.
+
+        They are on disk when the answer comes, and an `event_id` counts once however often it is sent: a client
+        that got no answer sends the same again.
+        """
+        events = [each.to_event() for each in posted]
+        appended = engine.observe(events)
+        return EventsAnswer(
+            added=appended.added,
+            duplicates=appended.duplicates,
+            event_ids=[event.event_id for event in events],
+            unknown_videos=list(engine.unknown_videos(events)),
+        )
+
+    @app.get("/healthz")
+    def healthz() -> HealthAnswer:
+        """Whether the server is up, and what it ranks with."""
+        return HealthAnswer(status="ok", videos=engine.videos, run=engine.run, note=engine.note)
+
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    engine: FeedEngine = app.state.engine
+    stop = threading.Event()
+    refresher = threading.Thread(target=_keep_fresh, args=(engine, stop), name="swipewise-refresh", daemon=True)
+    refresher.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        refresher.join(timeout=10)
+        engine.close()
+
+
+def _keep_fresh(engine: FeedEngine, stop: threading.Event) -> None:
+    """Refresh again and again, with pauses long enough that it takes a tenth of one core at most."""
+    pause = engine.workspace.config.server.refresh_seconds
+    while not stop.wait(pause):
+        start = perf_counter()
+        try:
+            engine.refresh()
+        except Exception:
+            # The server goes on with what it has; the next round may succeed.
+            _logger.exception("cannot look for new videos, runs and popularity")
+        pause = max(engine.workspace.config.server.refresh_seconds, 9 * (perf_counter() - start))
+
+
+def _add_problems(app: FastAPI) -> None:
+    """Every error is answered as ``{"error": ...}``."""
+
+    @app.exception_handler(BadRequestError)
+    def bad_request(_request: Request, error: BadRequestError) -> JSONResponse:
+        return _problem(error.status, Problem(error=str(error), fields=error.fields))
+
+    @app.exception_handler(RequestValidationError)
+    def bad_parameter(_request: Request, error: RequestValidationError) -> JSONResponse:
+        complaint = invalid(error.errors())
+        return _problem(complaint.status, Problem(error=str(complaint), fields=complaint.fields))
+
+    @app.exception_handler(StoreError)
+    def store_failed(_request: Request, error: StoreError) -> JSONResponse:
+        _logger.error("%s", error)
+        return _problem(503, Problem(error=str(error)), {"Retry-After": str(RETRY_SECONDS)})
+
+    @app.exception_handler(HTTPException)
+    def http_error(request: Request, error: HTTPException) -> JSONResponse:
+        message = f"{error.detail}: {request.method} {request.url.path}"
+        return _problem(error.status_code, Problem(error=message), error.headers)
+
+    @app.exception_handler(Exception)
+    def unexpected(_request: Request, _error: Exception) -> JSONResponse:
+        return _problem(500, Problem(error="internal error: the server's log has the details"))
+
+
+def _problem(status: int, problem: Problem, headers: Any = None) -> JSONResponse:
+    return JSONResponse(problem.model_dump(exclude_none=True), status, headers)

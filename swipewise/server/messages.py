@@ -1,0 +1,153 @@
+"""What goes over the wire."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Self
+from uuid import uuid4
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from swipewise.feed.stages import Feed
+from swipewise.schema import Action, Event
+
+CLOCK_TOLERANCE = timedelta(days=1)
+"""How far ahead of this machine's clock an event may be dated."""
+
+Id = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+def _not_in_the_future(at: datetime) -> datetime:
+    now = datetime.now(UTC)
+    if at > now + CLOCK_TOLERANCE:
+        raise ValueError(f"{at.isoformat()} lies in the future, it is {now.isoformat()} here: check the clock")
+    return at.astimezone(UTC)
+
+
+class PostedEvent(BaseModel):
+    """One thing a viewer did.
+
+    A client that may retry gives its own `event_id`: an event without one gets a new one at each attempt, and a
+    retry then counts twice.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    event_id: Id = Field(default_factory=lambda: str(uuid4()), description="Generated when absent.")
+    viewer_id: Id
+    video_id: Id
+    action: Action
+    at: Annotated[AwareDatetime, AfterValidator(_not_in_the_future)] = Field(
+        default_factory=lambda: datetime.now(UTC),
+        description="ISO 8601 with a time zone; the moment of receipt when absent.",
+    )
+    watch_seconds: float | None = Field(default=None, ge=0, le=1e6, allow_inf_nan=False)
+    position: int | None = Field(default=None, ge=0, le=1_000_000, description="Place in the feed, from 0.")
+
+    def to_event(self) -> Event:
+        """The event as the log takes it."""
+        return Event(
+            event_id=self.event_id,
+            viewer_id=self.viewer_id,
+            video_id=self.video_id,
+            action=self.action,
+            at=self.at,
+            watch_seconds=self.watch_seconds,
+            position=self.position,
+        )
+
+
+class EventsAnswer(BaseModel):
+    """What became of posted events. All are on disk, also those with unknown videos."""
+
+    added: int
+    duplicates: int = Field(description="Events whose event_id was known already.")
+    event_ids: list[str] = Field(description="In the order posted, generated ones included.")
+    unknown_videos: list[str] = Field(description="Videos that are not in the catalogue; not an error.")
+
+
+class EvidenceAnswer(BaseModel):
+    """A video of the viewer's history that speaks for a recommendation."""
+
+    video_id: str
+    similarity: float
+
+
+class RecommendationAnswer(BaseModel):
+    """One place of a feed and why it is there."""
+
+    video_id: str
+    position: int
+    score: float
+    source: str
+    modality_weights: dict[str, float]
+    evidence: list[EvidenceAnswer]
+
+
+class StepAnswer(BaseModel):
+    """One stage of the feed's making."""
+
+    stage: str
+    count: int
+    milliseconds: float
+
+
+class FeedAnswer(BaseModel):
+    """A feed. `trace` and `dropped` (reasons and how many) are given on request."""
+
+    viewer_id: str
+    level: str
+    note: str | None
+    recommendations: list[RecommendationAnswer]
+    trace: list[StepAnswer] | None = None
+    dropped: dict[str, int] | None = None
+
+    @classmethod
+    def of(cls, feed: Feed, *, trace: bool) -> Self:
+        """Put a feed into words for the wire."""
+        dropped: dict[str, int] = {}
+        for each in feed.dropped:
+            dropped[each.reason] = dropped.get(each.reason, 0) + 1
+        return cls(
+            viewer_id=feed.viewer_id,
+            level=feed.level,
+            note=feed.note,
+            recommendations=[
+                RecommendationAnswer(
+                    video_id=each.video_id,
+                    position=each.position,
+                    score=each.score,
+                    source=each.source,
+                    modality_weights=each.modality_weights,
+                    evidence=[EvidenceAnswer(video_id=e.video_id, similarity=e.similarity) for e in each.evidence],
+                )
+                for each in feed.recommendations
+            ],
+            trace=[StepAnswer(stage=s.stage, count=s.count, milliseconds=s.milliseconds) for s in feed.trace]
+            if trace
+            else None,
+            dropped=dropped if trace else None,
+        )
+
+
+class HealthAnswer(BaseModel):
+    """The state of the server. Without a run, `note` says why and feeds are made of what is popular."""
+
+    status: str
+    videos: int
+    run: str | None
+    note: str | None
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field of a request."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """Any error."""
+
+    error: str
+    fields: list[FieldProblem] | None = None

@@ -1,0 +1,110 @@
+"""What a client may send, and how a mistake is named."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from swipewise.schema import Action, Event
+from swipewise.server.intake import MAX_EVENTS, BadRequestError, parse_events
+
+LIKE = {"event_id": "e1", "viewer_id": "ann", "video_id": "v1", "action": "like", "at": "2025-06-01T12:00:00Z"}
+
+
+def parse(payload: object) -> list[Event]:
+    return [each.to_event() for each in parse_events(json.dumps(payload).encode())]
+
+
+def changed(**changes: Any) -> dict[str, Any]:
+    return {**LIKE, **changes}
+
+
+def test_one_event() -> None:
+    (event,) = parse(changed(watch_seconds=3, position=0))
+    assert event == Event(
+        event_id="e1",
+        viewer_id="ann",
+        video_id="v1",
+        action=Action.LIKE,
+        at=datetime(2025, 6, 1, 12, tzinfo=UTC),
+        watch_seconds=3.0,
+        position=0,
+    )
+
+
+def test_a_list_keeps_its_order() -> None:
+    assert [event.event_id for event in parse([changed(event_id=i) for i in "cab"])] == ["c", "a", "b"]
+    assert parse([]) == []
+
+
+def test_times_become_utc() -> None:
+    (event,) = parse(changed(at="2025-06-01T14:00:00+02:00"))
+    assert event.at == datetime(2025, 6, 1, 12, tzinfo=UTC)
+    assert event.at.utcoffset() == timedelta(0)
+
+
+def test_absent_id_and_time_are_filled_in() -> None:
+    before = datetime.now(UTC)
+    first, second = parse([{k: v for k, v in LIKE.items() if k not in ("event_id", "at")}] * 2)
+    assert first.event_id != second.event_id
+    assert before <= first.at <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"action": "liek"}, "action: unknown action 'liek': did you mean 'like'?"),
+        ({"action": "zzz"}, "action: unknown action 'zzz': valid are exposure, view, finish"),
+        ({"viewer_id": 7}, "viewer_id: input should be a valid string, not 7"),
+        ({"viewer_id": ""}, "viewer_id: string should have at least 1 character, not ''"),
+        ({"video_id": "x" * 300}, "video_id: string should have at most 256 characters, not 'xxx"),
+        ({"video_id": "a\u0000b"}, "video_id: string should match pattern"),
+        ({"viewer": "ann"}, "viewer: is not a field: did you mean 'viewer_id'?"),
+        ({"at": "2025-06-01T12:00:00"}, "at: input should have timezone info, not '2025-06-01T12:00:00'"),
+        ({"at": "yesterday"}, "at: input should be a valid datetime"),
+        ({"at": "2999-01-01T00:00:00Z"}, "at: 2999-01-01T00:00:00+00:00 lies in the future, it is"),
+        ({"watch_seconds": -1}, "watch_seconds: input should be greater than or equal to 0, not -1"),
+        ({"watch_seconds": "3"}, "watch_seconds: input should be a valid number, not '3'"),
+        ({"watch_seconds": float("nan")}, "watch_seconds: input should be"),
+        ({"position": 1.5}, "position: input should be a valid integer, not 1.5"),
+    ],
+)
+def test_a_mistake_is_named_with_its_field_and_value(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadRequestError) as caught:
+        parse(changed(**changes))
+    assert str(caught.value).startswith(message)
+    assert caught.value.status == 422
+
+
+def test_a_missing_field() -> None:
+    with pytest.raises(BadRequestError, match=r"^video_id: is required$"):
+        parse({k: v for k, v in LIKE.items() if k != "video_id"})
+
+
+def test_a_mistake_in_a_list_names_the_place_and_every_field() -> None:
+    with pytest.raises(
+        BadRequestError, match=r"^\[1\]\.action: unknown action 'liek'.* \(and 1 more\)$"
+    ) as caught:
+        parse([LIKE, changed(action="liek"), changed(position=-1)])
+    assert caught.value.fields is not None
+    assert [problem.field for problem in caught.value.fields] == ["[1].action", "[2].position"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[", b'{"viewer_id": "\\ud800"}', b"\xff"])
+def test_not_json(body: bytes) -> None:
+    with pytest.raises(BadRequestError, match=r"^body: is not JSON \(.*send one event as an object"):
+        parse_events(body)
+
+
+def test_neither_an_object_nor_a_list() -> None:
+    with pytest.raises(BadRequestError, match=r"^body: "):
+        parse_events(b'"like"')
+
+
+def test_too_many_events() -> None:
+    with pytest.raises(BadRequestError, match="1001 events in one request: send at most 1000") as caught:
+        parse([changed(event_id=str(i)) for i in range(MAX_EVENTS + 1)])
+    assert caught.value.status == 413
