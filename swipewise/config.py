@@ -119,6 +119,9 @@ class ServerConfig:
 
     host: str = _key("127.0.0.1", "address to listen on")
     port: int = _key(8000, "port to listen on", low=0, high=65535)
+    refresh_seconds: float = _key(
+        10.0, "time between looks for new videos, a new run and what is popular now", low=0.1
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +226,7 @@ def _check_together(config: Config, text: str, path: Path) -> None:
 
 
 def _nearest(name: str, valid: Any) -> str:
-    close = get_close_matches(name, list(valid), n=1, cutoff=0.5)
+    close = get_close_matches(name, [str(each) for each in valid], n=1, cutoff=0.5)
     return f": did you mean {close[0]!r}?" if close else f": valid are {', '.join(valid)}"
 
 
