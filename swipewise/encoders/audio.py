@@ -20,6 +20,7 @@ _RATE = 16_000
 _SIZE, _HOP = 1024, 320  # 64 ms windows, 50 a second
 _PER_SECOND = _RATE / _HOP
 _MELS, _LAGS, _BEATS, _PITCHES = 40, 24, 12, 16
+_STEADY = 0.03  # deviation of the onset strength (log-mel units) below which there is no rhythm to speak of
 _BLOCK = 2048  # windows transformed at a time, which bounds the memory a long clip takes
 
 Floats = NDArray[np.float32]
@@ -50,7 +51,7 @@ def _describe(waveform_S: Floats) -> Floats:
             4 * (shape_T5.mean(axis=0) - 0.4),
             6 * shape_T5.std(axis=0),
             3 * chroma_T12.mean(axis=0),
-            2 * np.sqrt(np.bincount(pitch_T, power_T, _PITCHES) / power_T.sum()),
+            _pitches(pitch_T, power_T),
             _rhythm(flux_T),
             np.array(
                 [
@@ -66,7 +67,7 @@ def _describe(waveform_S: Floats) -> Floats:
     return np.nan_to_num(vector, nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _analyse(waveform_S: Floats) -> tuple[Floats, Floats, Floats, NDArray[np.int64], NDArray[np.float64]]:
+def _analyse(waveform_S: Floats) -> tuple[Floats, Floats, Floats, Floats, NDArray[np.float64]]:
     """Log-mel bands, spectral shape, chroma, the place of the strongest pitch, and the power of each window."""
     windows_TS = np.lib.stride_tricks.sliding_window_view(waveform_S, _SIZE)[::_HOP]
     parts = [_analyse_block(windows_TS[start : start + _BLOCK]) for start in range(0, len(windows_TS), _BLOCK)]
@@ -108,8 +109,18 @@ def _bands(mel_TM: Floats) -> NDArray[np.floating]:
     mean_M, spread_M = mel_TM.mean(axis=0), mel_TM.std(axis=0)
     pace_M = np.abs(np.diff(mel_TM, axis=0)).mean(axis=0)
     return np.concatenate(
-        [(mean_M - mean_M.mean()) / 3, spread_M / 1.5 - 1, 3 * pace_M.reshape(-1, 2).mean(axis=1) - 1]
+        [(mean_M - mean_M.mean()) / 3, spread_M / 1.5 - 1, 3 * np.sqrt(pace_M.reshape(-1, 2).mean(axis=1)) - 2]
     )
+
+
+def _pitches(pitch_T: Floats, power_T: NDArray[np.float64]) -> NDArray[np.floating]:
+    """Where the strongest frequencies lie, by power; each is shared by the two nearest places."""
+    low_T = pitch_T.astype(np.int64)
+    part_T = pitch_T - low_T
+    counts = np.bincount(low_T, power_T * (1 - part_T), _PITCHES + 1)
+    counts += np.bincount(low_T + 1, power_T * part_T, _PITCHES + 1)
+    shares: NDArray[np.floating] = counts[:_PITCHES] / power_T.sum()
+    return 2 * np.sqrt(shares)
 
 
 def _rhythm(flux_T: Floats) -> NDArray[np.floating]:
@@ -119,7 +130,9 @@ def _rhythm(flux_T: Floats) -> NDArray[np.floating]:
     wave = np.fft.rfft(centred_T, 2 * len(centred_T))
     power = np.square(np.abs(wave))
     similarity = np.fft.irfft(power)[: size // 2 + 1]
-    similarity /= max(float(similarity[0]), 1e-9)
+    # A steady sound has no onsets; without a floor its rounding errors would count as a rhythm.
+    floor = _STEADY**2 * len(flux_T)
+    similarity /= similarity[0] + floor
     lags = np.geomspace(0.1 * _PER_SECOND, 2 * _PER_SECOND + 1, _LAGS + 1).round().astype(int)
     repeats = [similarity[low : max(high, low + 1)].max() for low, high in itertools.pairwise(lags)]
     hertz = np.fft.rfftfreq(2 * len(centred_T), 1 / _PER_SECOND)
@@ -127,7 +140,8 @@ def _rhythm(flux_T: Floats) -> NDArray[np.floating]:
     place = np.searchsorted(edges, hertz, side="right") - 1
     inside = (place >= 0) & (place < _BEATS)
     beats = np.bincount(place[inside], power[inside], _BEATS)
-    return np.concatenate([2 * np.array(repeats), 2 * np.sqrt(beats / max(float(beats.sum()), 1e-9))])
+    shares = beats / (beats.sum() + floor * len(centred_T))
+    return np.concatenate([2 * np.array(repeats), 2 * np.sqrt(shares)])
 
 
 def _mel_bank() -> Floats:
@@ -150,4 +164,4 @@ _MEL_KM = _mel_bank()
 _HEARD_K = (_HERTZ_K > 100) & (_HERTZ_K < 4000)
 _CLASS_K = np.round(12 * np.log2(_HERTZ_K / 440.0)).astype(np.int64) % 12
 _CHROMA_K12 = (np.eye(12)[_CLASS_K] * _HEARD_K[:, None]).astype(np.float32)
-_PITCH_K = np.clip(np.log2(_HERTZ_K / 50.0) * (_PITCHES / 7), 0, _PITCHES - 1).astype(np.int64)
+_PITCH_K = np.clip(np.log2(_HERTZ_K / 50.0) * (_PITCHES / 7), 0, _PITCHES - 1).astype(np.float32)
