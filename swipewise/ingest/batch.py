@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.catalog import Catalog, Rejection
-from swipewise.schema import Modality, Video
+from swipewise.schema import Col, Modality, Video
 
 Vectors = dict[tuple[Modality, str], NDArray[np.float32] | None]
 
@@ -26,7 +26,7 @@ class Batch:
     def __init__(self, catalog: Catalog) -> None:
         self.written = False
         self._catalog = catalog
-        self._listed = set(catalog.rejected()["uri"])
+        self._listed = set(catalog.rejected()[Col.URI])
         self._videos: dict[str, _Pending] = {}
         self._rejections: list[Rejection] = []
         self._mended: list[str] = []

@@ -24,6 +24,9 @@ from swipewise.schema import Modality
 
 Answer = dict[str, Any]
 
+COMMAND = (sys.executable, "-P", "-m", "swipewise.ingest.worker")
+"""What a worker process runs."""
+
 # Importing a language model from a slow disk takes a while.
 _START_SECONDS = 300.0
 # One worker a core, so none may start threads of its own.
@@ -145,7 +148,7 @@ class WorkerPool:
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         paths = os.pathsep.join(path for path in sys.path if path)
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "swipewise.ingest.worker"],
+            COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

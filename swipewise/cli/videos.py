@@ -1,0 +1,162 @@
+"""``swipewise videos``: fill the catalogue and look at it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from swipewise.cli.options import json_option, workspace_option
+from swipewise.schema import Col
+
+if TYPE_CHECKING:
+    from swipewise.ingest import IngestSummary, Progress
+    from swipewise.workspace import Workspace
+
+_SHOWN = 50
+
+
+@click.group(epilog="Example: swipewise videos add clips/ --workspace shop")
+def command() -> None:
+    """Add videos to the catalogue and look at it."""
+
+
+_ADD_EXAMPLES = """\b
+Examples:
+  swipewise videos add clips/
+  swipewise videos add videos.jsonl -w shop
+  swipewise videos add clips/ new.mp4 --captions captions.csv --json
+"""
+
+
+@command.command(epilog=_ADD_EXAMPLES)
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
+@click.option(
+    "--captions",
+    type=click.Path(path_type=Path),
+    help="CSV, JSONL or Parquet with a caption and a uri, file name or video_id; goes before a manifest's.",
+)
+@workspace_option
+@json_option
+def add(paths: tuple[Path, ...], captions: Path | None, workspace: Workspace, as_json: bool) -> None:
+    """Take video files into the catalogue.
+
+    PATH is a video file, a folder (its video files at any depth are taken) or a manifest: CSV, JSONL or Parquet
+    with the column uri and, where known, video_id, caption, creator, music, tags, language, uploaded_at.
+
+    A file that is known is not encoded again, so the same command resumes a run that was stopped. Files that
+    cannot be taken are set aside with their reason and the rest goes on.
+    """
+    from swipewise.ingest import ingest_videos
+
+    with _progress_bar() as on_progress:
+        summary = ingest_videos(workspace, paths, captions=captions, on_progress=on_progress)
+    click.echo(json.dumps(asdict(summary)) if as_json else _in_words(summary, workspace))
+
+
+@command.command("list", epilog="Example: swipewise videos list --rejected --json")
+@click.option("--rejected", is_flag=True, help="List the files that could not be taken, and why.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    help=f"How many to print, 0 for all.  [default: {_SHOWN}; all with --json]",
+)
+@workspace_option
+@json_option
+def list_videos(rejected: bool, limit: int | None, workspace: Workspace, as_json: bool) -> None:
+    """List the videos of the catalogue, or the files that could not be taken."""
+    from swipewise.catalog import Catalog
+
+    catalog = Catalog(workspace.catalog_dir)
+    table = catalog.rejected() if rejected else catalog.videos()
+    count = limit if limit is not None else (0 if as_json else _SHOWN)
+    rows = table.head(count or len(table)).to_dicts()
+    if as_json:
+        click.echo(json.dumps(rows, default=_as_text, ensure_ascii=False, indent=1))
+        return
+    for row in rows:
+        click.echo(f"{row[Col.URI]}: {row[Col.REASON]}" if rejected else _line(row))
+    if not rows:
+        click.echo("no file was rejected" if rejected else "no videos yet: 'swipewise videos add PATH'")
+    elif len(rows) < len(table):
+        click.echo(f"and {len(table) - len(rows)} more: --limit 0 shows all")
+
+
+@command.command(epilog="Example: swipewise videos show 0cd83d944a6ca782")
+@click.argument("video_id", metavar="ID")
+@workspace_option
+@json_option
+def show(video_id: str, workspace: Workspace, as_json: bool) -> None:
+    """Show what is known of one video."""
+    from swipewise.catalog import Catalog
+
+    catalog = Catalog(workspace.catalog_dir)
+    facts = asdict(catalog.get(video_id))
+    facts["vectors"] = {modality.value: identity for modality, identity in catalog.encoders_of(video_id)}
+    if as_json:
+        click.echo(json.dumps(facts, default=_as_text, ensure_ascii=False, indent=1))
+        return
+    facts[Col.TAGS] = " ".join(facts[Col.TAGS])
+    facts["vectors"] = ", ".join(f"{modality} by {name}" for modality, name in facts["vectors"].items())
+    for name, value in facts.items():
+        click.echo(f"{name:<17} {'-' if value in (None, '') else _as_text(value)}")
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[Progress], None]]:
+    """A bar with rate and time left on stderr, where somebody is there to watch it."""
+    from rich import progress
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("{task.fields[rate]}"),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("videos", total=None, rate="")
+
+        def update(state: Progress) -> None:
+            speed = bar.tasks[0].speed
+            bar.update(
+                task,
+                total=state.total,
+                completed=state.done,
+                rate=f"{speed:.1f}/s" if speed else "",
+                description=f"videos ({state.rejected} rejected)" if state.rejected else "videos",
+            )
+
+        yield update
+
+
+def _in_words(summary: IngestSummary, workspace: Workspace) -> str:
+    files = summary.added + summary.updated + summary.unchanged + summary.rejected
+    lines = [
+        f"added {summary.added}, updated {summary.updated}, unchanged {summary.unchanged}, "
+        f"rejected {summary.rejected} in {summary.seconds:.1f} s ({files / summary.seconds:.1f} videos/s)"
+    ]
+    if summary.rejected:
+        lines.append(f"why files were rejected: swipewise videos list --rejected --workspace {workspace.root}")
+    if summary.unused_captions:
+        lines.append(f"{summary.unused_captions} captions belong to none of these files")
+    return "\n".join(lines)
+
+
+def _line(row: dict[str, Any]) -> str:
+    seconds = f"{row[Col.DURATION]:.1f}s" if row[Col.DURATION] is not None else "-"
+    size = f"{row[Col.WIDTH]}x{row[Col.HEIGHT]}" if row[Col.WIDTH] else "sound"
+    caption = " ".join((row[Col.CAPTION] or "").split())
+    return f"{row[Col.VIDEO_ID]}  {seconds:>7}  {size:>9}  {row[Col.URI]}  {caption}".rstrip()
+
+
+def _as_text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
