@@ -1,0 +1,117 @@
+"""What counts as popular, counted from a real event log."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from swipewise.config import EventsConfig
+from swipewise.events import EventLog, read_events
+from swipewise.feed.popularity import Popularity, freshness
+from swipewise.feed.trending import count_popularity
+from swipewise.schema import Action, Col, Event
+from tests.feed.fakes import NOW, candidates
+
+DURATIONS = pl.LazyFrame({Col.VIDEO_ID: ["a", "b"], Col.DURATION: [10.0, 10.0]})
+
+
+class Log:
+    """Appends events with ids of their own and counts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.written = 0
+
+    def add(
+        self, viewer: str, video: str, action: str, *, hours_ago: float = 1, watched: float | None = None
+    ) -> None:
+        self.written += 1
+        event = Event(
+            event_id=str(self.written),
+            viewer_id=viewer,
+            video_id=video,
+            action=Action(action),
+            at=NOW - timedelta(hours=hours_ago),
+            watch_seconds=watched,
+        )
+        with EventLog.open(self.folder) as log:
+            log.append([event])
+
+    def count(self, *, days: float = 7, now: datetime = NOW, positive: EventsConfig | None = None) -> Popularity:
+        return count_popularity(
+            read_events(self.folder), DURATIONS, now=now, days=days, positive=positive or EventsConfig()
+        )
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Log:
+    return Log(tmp_path)
+
+
+def test_an_empty_log(log: Log) -> None:
+    assert log.count() == Popularity()
+
+
+def test_counts_viewers_and_not_their_repetitions(log: Log) -> None:
+    log.add("ann", "a", "like")
+    log.add("ann", "a", "share")
+    log.add("ann", "a", "exposure", hours_ago=3)
+    log.add("ann", "a", "like", hours_ago=2)
+    log.add("bob", "a", "like")
+    log.add("bob", "b", "finish")
+    assert log.count().counts == {"a": 2, "b": 1}
+    assert log.count().ranking == ("a", "b")
+
+
+def test_watching_most_of_a_video_counts_unless_it_was_turned_away(log: Log) -> None:
+    log.add("ann", "a", "view", watched=8)
+    log.add("bob", "a", "view", watched=7.9)
+    log.add("cid", "b", "view", watched=10)
+    log.add("cid", "b", "hide")
+    log.add("dan", "b", "view", watched=10)
+    log.add("dan", "b", "skip")
+    log.add("eve", "b", "like")
+    log.add("eve", "b", "hide")
+    assert log.count().counts == {"a": 1}
+
+
+def test_what_counts_is_configured(log: Log) -> None:
+    log.add("ann", "a", "like")
+    log.add("ann", "b", "share")
+    assert log.count(positive=EventsConfig(positive=("share",))).counts == {"b": 1}
+    assert log.count(positive=EventsConfig(positive=())).counts == {}
+
+
+def test_only_the_last_days_count(log: Log) -> None:
+    log.add("ann", "a", "like", hours_ago=25)
+    log.add("ann", "b", "like", hours_ago=23)
+    assert log.count(days=1).counts == {"b": 1}
+
+
+def test_a_log_that_ends_in_the_past_counts_its_own_last_days(log: Log) -> None:
+    log.add("ann", "a", "like", hours_ago=24 * 100)
+    log.add("ann", "b", "like", hours_ago=24 * 102)
+    assert log.count(days=1).counts == {"a": 1}
+
+
+def test_events_dated_ahead_wait_for_their_time(log: Log) -> None:
+    log.add("ann", "a", "like", hours_ago=-1)
+    log.add("ann", "b", "like")
+    assert log.count().counts == {"b": 1}
+    assert log.count(now=NOW + timedelta(hours=2)).counts == {"a": 1, "b": 1}
+
+
+def test_log_counts_of_candidates() -> None:
+    popularity = Popularity.of({"a": 1})
+    assert popularity.of_candidates(candidates("a", "x")).tolist() == pytest.approx([0.6931472, 0])
+    assert popularity.of_candidates([]).tolist() == []
+
+
+def test_a_window_of_0_days_keeps_only_what_is_new_this_hour() -> None:
+    import numpy as np
+
+    ages = np.array([NOW.timestamp(), NOW.timestamp() - 86400, NOW.timestamp() + 60])
+    assert freshness(ages, NOW, half_life_days=0).tolist() == pytest.approx([1, 0, 1], abs=1e-6)
