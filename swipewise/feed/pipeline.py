@@ -50,7 +50,8 @@ class Pipeline:
         trace.step("score", candidates)
         blended = self.blend.blend(query, candidates, scores_N).tolist()
         candidates = [replace(c, score=score) for c, score in zip(candidates, blended, strict=True)]
-        candidates.sort(key=lambda candidate: (-candidate.score, candidate.video_id))
+        # A stable sort: where scores are equal, the sources' order stays.
+        candidates.sort(key=lambda candidate: -candidate.score)
         trace.step("blend", candidates)
         chosen = [candidates[position] for position in self.select.select(query, candidates)]
         dropped += _dropped(candidates, chosen, OUTRANKED)

@@ -66,7 +66,9 @@ def load_stock(workspace: Workspace) -> Stock:
         note = "no model yet: fit one with 'swipewise train'"
         return Stock(fingerprint=known_as, shelf=_shelf(videos), durations=durations, note=note)
     try:
-        scorer = _load_scorer(run, workspace)
+        scorer = load_scorer(run, workspace)
+        if not np.isfinite(scorer.index_vectors_VD).all():
+            raise ArtifactError("its video vectors are not finite: train again with 'swipewise train'")
     except ArtifactError as error:
         note = f"the model of run {run.name} cannot be used: {error}"
         return Stock(fingerprint=known_as, shelf=_shelf(videos), durations=durations, note=note, broken=True)
@@ -87,14 +89,15 @@ def _latest_run(workspace: Workspace) -> Path | None:
         return None
 
 
-def _load_scorer(run: Path, workspace: Workspace) -> Scorer:
-    """Load the run's model; a workspace without one never pays for importing torch."""
+def load_scorer(run: Path, workspace: Workspace) -> Scorer:
+    """Load a run's model; a workspace without a run never pays for importing torch.
+
+    Raises:
+        ArtifactError: The model is damaged or does not fit.
+    """
     from swipewise.training.scorer import Scorer
 
-    scorer = Scorer.load(run, workspace)
-    if not np.isfinite(scorer.index_vectors_VD).all():
-        raise ArtifactError("its video vectors are not finite: train again with 'swipewise train'")
-    return scorer
+    return Scorer.load(run, workspace)
 
 
 def _shelf(videos: pl.DataFrame, scorer: Scorer | None = None) -> Shelf:

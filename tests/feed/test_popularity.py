@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -111,7 +112,5 @@ def test_log_counts_of_candidates() -> None:
 
 
 def test_a_window_of_0_days_keeps_only_what_is_new_this_hour() -> None:
-    import numpy as np
-
     ages = np.array([NOW.timestamp(), NOW.timestamp() - 86400, NOW.timestamp() + 60])
     assert freshness(ages, NOW, half_life_days=0).tolist() == pytest.approx([1, 0, 1], abs=1e-6)

@@ -1,0 +1,218 @@
+"""The engine over real stores: levels, live state, fallbacks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from swipewise.catalog import Catalog
+from swipewise.errors import ConfigError
+from swipewise.events import EventLog, read_events
+from swipewise.feed.engine import FeedEngine
+from swipewise.feed.stages import Feed, Level
+from swipewise.schema import Action, Event, Profile
+from swipewise.workspace import Workspace
+from tests.feed.conftest import video
+
+PutRun = Callable[[str, str], None]
+
+
+def event(viewer: str, video_id: str, action: str = "like", *, event_id: str | None = None) -> Event:
+    return Event(
+        event_id=event_id or f"{viewer}-{video_id}-{action}",
+        viewer_id=viewer,
+        video_id=video_id,
+        action=Action(action),
+        at=datetime.now(UTC) - timedelta(minutes=1),
+    )
+
+
+def shown(feed: Feed) -> list[str]:
+    return [each.video_id for each in feed.recommendations]
+
+
+def test_without_a_run_the_feed_is_popular_and_says_why(workspace: Workspace) -> None:
+    with FeedEngine.open(workspace) as engine:
+        feed = engine.feed("ann")
+    assert feed.level is Level.POPULAR
+    assert feed.note == "no model yet: fit one with 'swipewise train'"
+    assert shown(feed) == ["d", "c", "b", "a"], "nobody liked anything: the newest first"
+    assert {each.source for each in feed.recommendations} == {"fresh"}
+    assert [each.modality_weights for each in feed.recommendations] == [{}] * 4
+
+
+def test_what_viewers_like_leads_the_popular_feed(workspace: Workspace) -> None:
+    with FeedEngine.open(workspace) as engine:
+        engine.observe([event("bob", "a"), event("cid", "a"), event("dan", "a"), event("bob", "gone")])
+        engine.refresh()
+        feed = engine.feed("ann")
+    assert shown(feed)[0] == "a"
+    assert feed.recommendations[0].source == "popular"
+    assert [(d.video_id, d.reason) for d in feed.dropped] == [("gone", "not in the catalogue")]
+
+
+def test_an_observed_event_changes_the_next_feed(workspace: Workspace, runs: PutRun) -> None:
+    runs("r1", "sound")
+    with FeedEngine.open(workspace) as engine:
+        engine.observe([event("ann", "a")])
+        first = engine.feed("ann")
+        engine.observe([event("ann", "d"), event("ann", "d", "share"), event("ann", "c", "skip")])
+        second = engine.feed("ann")
+    assert first.level is Level.MODEL
+    assert first.note is None
+    assert shown(first) == ["b", "c", "d"], "by likeness to a"
+    assert shown(second) == ["b"], "a, c and d were seen"
+    assert {d.video_id for d in second.dropped if d.reason == "seen"} == {"a", "c", "d"}
+
+
+def test_reasons_of_a_model_feed(workspace: Workspace, runs: PutRun) -> None:
+    runs("r1", "sound")
+    with FeedEngine.open(workspace) as engine:
+        engine.observe([event("ann", "a")])
+        best = engine.feed("ann", size=1).recommendations[0]
+    assert (best.video_id, best.position, best.source) == ("b", 0, "interest")
+    assert best.modality_weights == {"visual": 0.75, "text": 0.25}
+    assert [(e.video_id, e.similarity) for e in best.evidence] == [("a", pytest.approx(0.8))]
+
+
+def test_a_profile_without_history(workspace: Workspace, runs: PutRun) -> None:
+    runs("r1", "sound")
+    with FeedEngine.open(workspace) as engine:
+        with EventLog.open(workspace.events_dir) as log:
+            log.put_profiles([Profile(viewer_id="ann", features={"favourite": 3})])
+        feed = engine.feed("ann")
+    assert feed.level is Level.PROFILE
+    assert feed.note == "viewer 'ann' has no history yet: the profile speaks alone"
+    assert shown(feed) == ["d", "c", "b", "a"], "by likeness to the favourite, d"
+
+
+def test_nothing_is_known_of_a_viewer(workspace: Workspace, runs: PutRun) -> None:
+    runs("r1", "sound")
+    with FeedEngine.open(workspace) as engine:
+        engine.observe([event("ann", "gone")])
+        strangers = [engine.feed("nobody"), engine.feed("ann")]
+    for feed, viewer in zip(strangers, ("nobody", "ann"), strict=True):
+        assert feed.level is Level.POPULAR
+        assert feed.note == f"nothing is known of viewer {viewer!r} yet"
+        assert len(feed.recommendations) == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "note"),
+    [
+        ("broken", r"the model of run r1 cannot be used: .*model\.safetensors is damaged"),
+        ("nan", "the model of run r1 cannot be used: its video vectors are not finite"),
+        ("nan scores", "the model's scores are not finite"),
+    ],
+)
+def test_a_broken_model_falls_back(workspace: Workspace, runs: PutRun, kind: str, note: str) -> None:
+    runs("r1", kind)
+    with FeedEngine.open(workspace) as engine:
+        engine.observe([event("ann", "a")])
+        feed = engine.feed("ann")
+    assert feed.level is Level.POPULAR
+    assert re.match(note, feed.note or "")
+    assert sorted(shown(feed)) == ["b", "c", "d"]
+
+
+def test_refresh_finds_new_videos_and_runs(workspace: Workspace, runs: PutRun) -> None:
+    with FeedEngine.open(workspace) as engine:
+        assert not engine.refresh()
+        Catalog(workspace.catalog_dir).upsert([video("e", days_old=0)], {})
+        assert engine.refresh()
+        assert shown(engine.feed("ann"))[0] == "e"
+        runs("r1", "sound")
+        assert engine.refresh()
+        assert (engine.run, engine.note) == ("r1", None)
+
+
+def test_a_broken_new_run_leaves_the_old_one_in_place(
+    workspace: Workspace, runs: PutRun, caplog: pytest.LogCaptureFixture
+) -> None:
+    runs("r1", "sound")
+    with FeedEngine.open(workspace) as engine:
+        runs("r2", "broken")
+        engine.refresh()
+        assert engine.run == "r1"
+        assert "keeping the model of run r1: the model of run r2 cannot be used" in caplog.text
+        assert not engine.refresh(), "the broken run is not tried again"
+        runs("r3", "sound")
+        assert engine.refresh()
+        assert engine.run == "r3"
+
+
+def test_events_of_other_processes_count_at_once(workspace: Workspace) -> None:
+    with FeedEngine.open(workspace) as engine, EventLog.open(workspace.events_dir) as other:
+        other.append([event("ann", "d", "exposure")])
+        assert shown(engine.feed("ann")) == ["c", "b", "a"]
+
+
+def test_an_event_counts_once(workspace: Workspace) -> None:
+    with FeedEngine.open(workspace) as engine:
+        first = engine.observe([event("ann", "a", event_id="e1")])
+        again = engine.observe([event("ann", "a", event_id="e1"), event("ann", "b", event_id="e2")])
+    assert (first.added, first.duplicates) == (1, 0)
+    assert (again.added, again.duplicates) == (1, 1)
+    assert read_events(workspace.events_dir).collect().height == 2
+
+
+def test_a_restarted_engine_knows_what_was_observed(workspace: Workspace, runs: PutRun) -> None:
+    runs("r1", "sound")
+    with FeedEngine.open(workspace) as engine:
+        engine.observe([event("ann", "a"), event("bob", "d")])
+        before = engine.feed("ann")
+    with FeedEngine.open(workspace) as engine:
+        after = engine.feed("ann")
+    assert shown(after) == shown(before)
+
+
+def test_threads_observe_and_read_together(workspace: Workspace, runs: PutRun) -> None:
+    runs("r1", "sound")
+
+    def visit(engine: FeedEngine, viewer: str) -> list[list[str]]:
+        feeds = []
+        for video_id in "abcd":
+            engine.observe([event(viewer, video_id)])
+            feeds.append(shown(engine.feed(viewer)))
+        return feeds
+
+    with FeedEngine.open(workspace) as engine, ThreadPoolExecutor(4) as pool:
+        refreshed = [pool.submit(engine.refresh) for _ in range(3)]
+        visits = list(pool.map(lambda n: visit(engine, f"v{n}"), range(8)))
+        assert all(task.result() is False for task in refreshed)
+    assert [[sorted(feed) for feed in feeds] for feeds in visits] == [[["b", "c", "d"], ["c", "d"], ["d"], []]] * 8
+
+
+def test_unknown_videos_are_named_once(workspace: Workspace) -> None:
+    with FeedEngine.open(workspace) as engine:
+        events = [event("ann", "gone"), event("ann", "a"), event("bob", "gone"), event("bob", "x")]
+        assert engine.unknown_videos(events) == ("gone", "x")
+
+
+def test_size(workspace: Workspace) -> None:
+    with FeedEngine.open(workspace) as engine:
+        assert len(engine.feed("ann", size=3).recommendations) == 3
+        assert len(engine.feed("ann", size=100).recommendations) == 4
+        with pytest.raises(ConfigError, match="a feed holds at least 1 video, not 0"):
+            engine.feed("ann", size=0)
+
+
+def test_the_trace_covers_the_request(workspace: Workspace, runs: PutRun) -> None:
+    runs("r1", "sound")
+    with FeedEngine.open(workspace) as engine:
+        engine.observe([event("ann", "a")])
+        stages = [step.stage for step in engine.feed("ann").trace]
+    assert stages[:3] == ["read the history", "encode the viewer", "source: interest"]
+    assert stages[-1] == "explain"
+
+
+def test_an_empty_workspace(tmp_path: Path) -> None:
+    with FeedEngine.open(Workspace.create(tmp_path / "new")) as engine:
+        feed = engine.feed("ann")
+    assert feed.recommendations == ()
+    assert feed.level is Level.POPULAR
