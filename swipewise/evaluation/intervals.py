@@ -1,0 +1,66 @@
+"""How sure a mean over viewers is: bootstrap intervals, paired when recommenders are compared.
+
+Legend of shape suffixes: B = viewers, C = columns (a recommender's metric each), S = resamples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 2000
+
+_BLOCK_DRAWS = 4_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A figure and its 95% interval [low, high]."""
+
+    value: float
+    low: float
+    high: float
+
+    def as_dict(self) -> dict[str, float]:
+        """Plain values for JSON."""
+        return {"value": self.value, "low": self.low, "high": self.high}
+
+
+def bootstrap_means(
+    values_BC: NDArray[np.float64], *, resamples: int = RESAMPLES, seed: int = 0
+) -> NDArray[np.float64]:
+    """Means over viewers drawn with replacement: (S, C).
+
+    All columns see the same draws, so that differences and ratios of columns are paired by viewer.
+    """
+    viewers = len(values_BC)
+    rng = np.random.default_rng(seed)
+    means_SC = np.empty((resamples, values_BC.shape[1]))
+    block = max(1, _BLOCK_DRAWS // max(viewers, 1))
+    for start in range(0, resamples, block):
+        size = min(block, resamples - start)
+        drawn = rng.integers(0, viewers, (size, viewers)) + viewers * np.arange(size)[:, None]
+        times_SB = np.bincount(drawn.ravel(), minlength=size * viewers).reshape(size, viewers)
+        means_SC[start : start + size] = times_SB @ values_BC / viewers
+    return means_SC
+
+
+def estimate(value: float, resampled_S: NDArray[np.float64]) -> Estimate:
+    """A figure with the central 95% of its resamples; those that are not finite are left out."""
+    finite = resampled_S[np.isfinite(resampled_S)]
+    if not len(finite):
+        return Estimate(value=value, low=float("nan"), high=float("nan"))
+    low, high = np.percentile(finite, [2.5, 97.5])
+    return Estimate(value=value, low=float(low), high=float(high))
+
+
+def ratio(
+    ours: float, theirs: float, ours_S: NDArray[np.float64], theirs_S: NDArray[np.float64]
+) -> Estimate | None:
+    """Ours divided by theirs, paired by resample; None where theirs is 0 and the ratio says nothing."""
+    if theirs <= 0:
+        return None
+    quotient_S = np.divide(ours_S, theirs_S, out=np.full(len(ours_S), np.nan), where=theirs_S > 0)
+    return estimate(ours / theirs, quotient_S)
