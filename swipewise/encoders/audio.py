@@ -119,8 +119,8 @@ def _pitches(pitch_T: Floats, power_T: NDArray[np.float64]) -> NDArray[np.floati
     part_T = pitch_T - low_T
     counts = np.bincount(low_T, power_T * (1 - part_T), _PITCHES + 1)
     counts += np.bincount(low_T + 1, power_T * part_T, _PITCHES + 1)
-    shares: NDArray[np.floating] = counts[:_PITCHES] / power_T.sum()
-    return 2 * np.sqrt(shares)
+    roots: NDArray[np.float64] = np.sqrt(counts[:_PITCHES] / power_T.sum())
+    return 2 * roots
 
 
 def _rhythm(flux_T: Floats) -> NDArray[np.floating]:

@@ -81,9 +81,10 @@ def pictures_at(
     held_time = 0.0
     shown: list[tuple[NDArray[np.uint8], float]] = []
     for frame in frames:
-        time = held_time + 1 / frame_rate if frame.pts is None else frame.time
+        counted = held_time + 1 / frame_rate if held is not None else 0.0
+        time = frame.time if frame.pts is not None else counted
         if held is not None and canvas is not None:
-            time = max(time, held_time)  # a clock that jumps back would hold up all later targets
+            time = max(time, held_time)  # some clocks jump back
             served = int(np.searchsorted(targets_F, time, side="left"))
             shown += canvas.draw(held, held_time, served - len(shown))
             if served == len(targets_F):

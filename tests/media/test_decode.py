@@ -152,9 +152,27 @@ def test_a_recording_without_a_duration_gets_the_measured_one(tmp_path: Path) ->
     assert levels(clip) == [5, 15, 25, 35]
 
 
-@pytest.mark.parametrize("name", ["a:b.mov", "100%d.mov", "größe 🔥.mov", "-i.mov"])
-def test_a_file_may_have_any_name(tmp_path: Path, name: str) -> None:
-    assert levels(decode(film(tmp_path / "x.mov", [grey(7)]).rename(tmp_path / name), FOUR)) == [7, 7, 7, 7]
+def test_what_an_edit_cut_off_the_start_is_not_part_of_the_clip(tmp_path: Path) -> None:
+    # Pictures before time 0 stay in the file, as the later ones are coded against them, but are not to be shown.
+    path = film(
+        tmp_path / "clip.mp4",
+        [grey(5 * n) for n in range(40)],
+        times=[n / 10 - 1.0 for n in range(40)],
+        codec="mpeg4",
+        pix_fmt="yuv420p",
+        options={"avoid_negative_ts": "disabled", "use_editlist": "1"},
+    )
+    clip = decode(path, MediaConfig(frames=3))
+    assert times(clip) == [0.5, 1.5, 2.5]
+    assert levels(clip) == pytest.approx([75, 125, 175], abs=3)
+    assert clip.duration_seconds == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("name", ["a:b.mov", "http:x.mov", "100%d.mov", "größe 🔥.mov", "-i.mov"])
+def test_a_file_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    film(tmp_path / "x.mov", [grey(7)]).rename(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert levels(decode(Path(name), FOUR)) == [7, 7, 7, 7]
 
 
 def test_probe_says_what_is_in_a_file(tmp_path: Path) -> None:
