@@ -147,7 +147,7 @@ def _in_words(summary: IngestSummary, workspace: Workspace) -> str:
     if summary.rejected:
         lines.append(f"why files were rejected: swipewise videos list --rejected --workspace {workspace.root}")
     if summary.unused_captions:
-        lines.append(f"{summary.unused_captions} captions belong to none of these files")
+        lines.append(f"captions that belong to none of these files: {summary.unused_captions}")
     return "\n".join(lines)
 
 

@@ -1,0 +1,115 @@
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from swipewise.cli import cli
+from swipewise.errors import InputFileError, UnknownIdError
+from swipewise.simulate.clips import render_clip
+
+_CONFIG = """
+[encoders]
+visual = "fake"
+audio = "fake"
+text = "fake"
+[ingest]
+workers = 1
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A workspace folder."""
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "swipewise.toml").write_text(_CONFIG)
+    return tmp_path / "shop"
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    render_clip(path, visual=0, audio=1, seconds=0.5, rng=np.random.default_rng(0))
+    return path
+
+
+def run(shop: Path, *args: object) -> Result:
+    result = CliRunner().invoke(cli, ["videos", *map(str, args), "--workspace", str(shop)])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def as_json(shop: Path, *args: object) -> Any:
+    return json.loads(run(shop, *args, "--json").stdout)
+
+
+def test_videos_are_added_listed_and_shown(shop: Path, clip: Path, tmp_path: Path) -> None:
+    shutil.copy(clip, tmp_path / "clip.mp4")
+    manifest = tmp_path / "videos.csv"
+    manifest.write_text(
+        "uri,video_id,caption,tags,uploaded_at\nclip.mp4,v1,a  cat ☂,x y,2026-01-31\ngone.mp4,v2,,,\n"
+    )
+    added = run(shop, "add", manifest)
+    assert added.exit_code == 0
+    assert added.stdout.startswith("added 1, updated 0, unchanged 0, rejected 1 in ")
+    assert f"why files were rejected: swipewise videos list --rejected --workspace {shop}" in added.stdout
+    assert added.stderr == ""
+
+    gone = f"{tmp_path / 'gone.mp4'}: no such file ({manifest}:3)\n"
+    assert run(shop, "list", "--rejected").stdout == gone
+    (rejected,) = as_json(shop, "list", "--rejected")
+    assert (rejected["uri"], rejected["content_hash"]) == (str(tmp_path / "gone.mp4"), None)
+
+    assert run(shop, "list").stdout == f"v1     0.5s     96x160  {tmp_path / 'clip.mp4'}  a cat ☂\n"
+    (video,) = as_json(shop, "list")
+    assert (video["video_id"], video["tags"], video["caption"]) == ("v1", ["x", "y"], "a  cat ☂")
+    assert video["uploaded_at"] == "2026-01-31T00:00:00+00:00"
+
+    shown = as_json(shop, "show", "v1")
+    assert shown["vectors"] == {"audio": "fake@1", "text": "fake@1", "visual": "fake@1"}
+    assert shown["width"] == 96
+    lines = run(shop, "show", "v1").stdout.splitlines()
+    assert "tags              x y" in lines
+    assert "creator           -" in lines
+    assert "vectors           audio by fake@1, text by fake@1, visual by fake@1" in lines
+
+    again = as_json(shop, "add", manifest)
+    del again["seconds"]
+    assert again == {"added": 0, "updated": 0, "unchanged": 1, "rejected": 1, "unused_captions": 0}
+
+
+def test_captions_come_from_a_file_of_their_own(shop: Path, clip: Path, tmp_path: Path) -> None:
+    captions = tmp_path / "captions.jsonl"
+    captions.write_text('{"uri": "clip.mp4", "caption": "hello"}\n{"uri": "other.mp4", "caption": "?"}\n')
+    added = run(shop, "add", clip, "--captions", captions)
+    assert "captions that belong to none of these files: 1" in added.stdout
+    assert [video["caption"] for video in as_json(shop, "list")] == ["hello"]
+
+
+def test_a_long_list_is_cut_and_says_so(shop: Path, clip: Path, tmp_path: Path) -> None:
+    for number in range(3):
+        content = clip.read_bytes() + bytes(number)  # what follows the last box of an mp4 is ignored
+        (tmp_path / f"{number}.mp4").write_bytes(content)
+    run(shop, "add", *tmp_path.glob("*.mp4"))
+    lines = run(shop, "list", "--limit", "2").stdout.splitlines()
+    assert (len(lines), lines[-1]) == (3, "and 1 more: --limit 0 shows all")
+    assert len(run(shop, "list", "--limit", "0").stdout.splitlines()) == 3
+    assert len(as_json(shop, "list")) == 3
+
+
+def test_an_empty_catalogue_says_what_to_do(shop: Path) -> None:
+    assert run(shop, "list").stdout == "no videos yet: 'swipewise videos add PATH'\n"
+    assert run(shop, "list", "--rejected").stdout == "no file was rejected\n"
+    assert as_json(shop, "list") == []
+    with pytest.raises(UnknownIdError, match="no video 'v1' in the catalogue, which is empty"):
+        run(shop, "show", "v1")
+
+
+def test_a_path_that_does_not_exist_is_an_error(shop: Path) -> None:
+    with pytest.raises(InputFileError, match=r"nope\.mp4 does not exist"):
+        run(shop, "add", "nope.mp4")
+    assert run(shop, "add").exit_code == 2

@@ -1,0 +1,102 @@
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swipewise.ingest.manifest import file_of, stated_fields, video_id_of
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+SECONDS = 1_769_860_800
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("2026-01-31T12:00:00Z", NOON),
+        ("2026-01-31 14:00+02:00", NOON),
+        ("2026-01-31T12:00", NOON),
+        ("2026-01-31", NOON - timedelta(hours=12)),
+        (date(2026, 1, 31), NOON - timedelta(hours=12)),
+        (datetime(2026, 1, 31, 12), NOON),
+        (datetime(2026, 1, 31, 13, tzinfo=timezone(timedelta(hours=1))), NOON),
+        (SECONDS, NOON),
+        (str(SECONDS), NOON),
+        (SECONDS * 1000, NOON),
+        (SECONDS * 1_000_000, NOON),
+        (SECONDS + 0.5, NOON + timedelta(seconds=0.5)),
+        (" ", None),
+    ],
+)
+def test_upload_times_come_in_many_forms(value: Any, expected: datetime | None) -> None:
+    assert stated_fields({"uploaded_at": value}) == {"uploaded_at": expected}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("#cat, sea side ,cat,", ("cat", "sea side")),
+        ("#cat  dog", ("cat", "dog")),
+        (["b", " a ", "b", None, 3], ("b", "a", "3")),
+        ("", ()),
+        ([], ()),
+    ],
+)
+def test_tags_are_a_list_or_text(value: Any, expected: tuple[str, ...]) -> None:
+    assert stated_fields({"tags": value}) == {"tags": expected}
+
+
+def test_what_is_null_says_nothing_and_what_is_empty_clears() -> None:
+    assert stated_fields({"caption": None, "creator": "", "music": 12, "other": 1}) == {
+        "creator": None,
+        "music": "12",
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"uploaded_at": "soon"}, "uploaded_at 'soon' is no ISO 8601 time, such as"),
+        ({"uploaded_at": True}, "uploaded_at True must be an ISO 8601 time"),
+        ({"uploaded_at": float("nan")}, "uploaded_at nan is no time"),
+        ({"uploaded_at": -99_999_999_999}, "uploaded_at -99999999999 "),
+        ({"tags": {"a": 1}}, "tags {'a': 1} must be a list, or text"),
+        ({"tags": [["a"]]}, r"tags \[\['a'\]\] must be text"),
+        ({"caption": 1.5}, "caption 1.5 must be text"),
+        ({"creator": False}, "creator False must be text"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_named(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        stated_fields(values)
+
+
+def test_uris_are_paths_from_the_manifests_folder() -> None:
+    folder = Path("/data/world")
+    assert file_of("clips/a.mp4", folder) == Path("/data/world/clips/a.mp4")
+    assert file_of("../b.mp4", folder) == Path("/data/b.mp4")
+    assert file_of("/c.mp4", folder) == Path("/c.mp4")
+    assert file_of("file:///with%20space.mp4", folder) == Path("/with space.mp4")
+
+
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        (None, "no uri"),
+        ("  ", "no uri"),
+        (3, "no uri"),
+        ("s3://bucket/a.mp4", "'s3://bucket/a.mp4' is not on this machine: fetch the file"),
+        ("a\0b", "cannot be a path"),
+    ],
+)
+def test_a_uri_that_names_no_file_is_refused(uri: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        file_of(uri, Path("/data"))
+
+
+def test_ids_are_text_or_whole_numbers() -> None:
+    assert [video_id_of(value) for value in (7, " v7 ", "", None)] == ["7", "v7", None, None]
+    with pytest.raises(ValueError, match="must be at most 256 printable characters"):
+        video_id_of("a\nb")
+    with pytest.raises(ValueError, match="must be at most 256 printable characters"):
+        video_id_of("x" * 257)
