@@ -8,13 +8,18 @@ from uuid import uuid4
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from swipewise.events.rules import id_fault
 from swipewise.feed.stages import Feed
 from swipewise.schema import Action, Event
 
 CLOCK_TOLERANCE = timedelta(days=1)
 """How far ahead of this machine's clock an event may be dated."""
 
-Id = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+def _sound_id(value: str) -> str:
+    if fault := id_fault(value):
+        raise ValueError(f"{value!r} {fault}")
+    return value
 
 
 def _not_in_the_future(at: datetime) -> datetime:
@@ -22,6 +27,10 @@ def _not_in_the_future(at: datetime) -> datetime:
     if at > now + CLOCK_TOLERANCE:
         raise ValueError(f"{at.isoformat()} lies in the future, it is {now.isoformat()} here: check the clock")
     return at.astimezone(UTC)
+
+
+Id = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_sound_id)]
+Moment = Annotated[AwareDatetime, AfterValidator(_not_in_the_future)]
 
 
 class PostedEvent(BaseModel):
@@ -37,7 +46,7 @@ class PostedEvent(BaseModel):
     viewer_id: Id
     video_id: Id
     action: Action
-    at: Annotated[AwareDatetime, AfterValidator(_not_in_the_future)] = Field(
+    at: Moment = Field(
         default_factory=lambda: datetime.now(UTC),
         description="ISO 8601 with a time zone; the moment of receipt when absent.",
     )

@@ -1,0 +1,125 @@
+"""``swipewise feed``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from swipewise.cli.options import json_option, workspace_option
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.table import Table
+
+    from swipewise.feed.stages import Feed
+    from swipewise.schema import Recommendation
+    from swipewise.workspace import Workspace
+
+_CAPTION = 48
+_WIDTH = 120
+_WEIGHTS = 3
+
+_EXAMPLES = """\b
+Examples:
+  swipewise feed ann
+  swipewise feed ann --size 5 --workspace shop
+  swipewise feed ann --json | jq '.recommendations[0]'
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.argument("viewer")
+@click.option("--size", type=click.IntRange(1, 1000), help="Videos wanted.  [default: feed.size of the workspace]")
+@workspace_option
+@json_option
+def command(viewer: str, size: int | None, workspace: Workspace, as_json: bool) -> None:
+    """Print VIEWER's feed and why each video is in it.
+
+    A viewer who is not known gets a feed from the profile or from what is popular and new. With --json, also what
+    was left out and why, and the time each stage took.
+    """
+    from swipewise.feed.engine import FeedEngine
+
+    with FeedEngine.open(workspace) as engine:
+        feed = engine.feed(viewer, size=size)
+    if as_json:
+        click.echo(json.dumps(asdict(feed), ensure_ascii=False))
+        return
+    if feed.note:
+        click.echo(f"note: {feed.note}", err=True)
+    if feed.recommendations:
+        _print(_table(feed, _captions(workspace)))
+    click.echo(_summary(feed))
+
+
+def _print(table: Table) -> None:
+    from rich.console import Console
+
+    console = Console()
+    # A pipe has no width of its own, and 80 columns cut the reasons short.
+    Console(width=console.width if console.is_terminal else _WIDTH).print(table)
+
+
+def _captions(workspace: Workspace) -> dict[str, str | None]:
+    from swipewise.catalog import Catalog
+    from swipewise.schema import Col
+
+    videos = Catalog(workspace.catalog_dir).videos()
+    return dict(videos.select(Col.VIDEO_ID, Col.CAPTION).iter_rows())
+
+
+def _table(feed: Feed, captions: Mapping[str, str | None]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    # Captions are other people's words: as Text, brackets in them are not taken for markup.
+    table = Table(title=Text(f"feed of {feed.viewer_id} (level: {feed.level})"), title_justify="left")
+    table.add_column("#", justify="right")
+    table.add_column("video", overflow="fold")
+    table.add_column("score", justify="right")
+    table.add_column("source")
+    table.add_column("why", overflow="fold")
+    for each in feed.recommendations:
+        caption = _shortened(captions.get(each.video_id))
+        table.add_row(
+            str(each.position + 1),
+            Text(f"{each.video_id}  {caption}" if caption else each.video_id),
+            f"{each.score:.2f}",
+            each.source,
+            Text(_why(each)),
+        )
+    return table
+
+
+def _why(each: Recommendation) -> str:
+    """The modalities that weigh most, and the videos of the history that speak for this one."""
+    weights = sorted(each.modality_weights.items(), key=lambda item: -item[1])[:_WEIGHTS]
+    parts = [", ".join(f"{name} {weight:.0%}" for name, weight in weights if weight >= 0.005)]
+    if each.evidence:
+        likes = ", ".join(f"{evidence.video_id} ({evidence.similarity:.2f})" for evidence in each.evidence)
+        parts.append(f"like {likes}")
+    return "; ".join(part for part in parts if part) or each.source
+
+
+def _shortened(caption: str | None) -> str:
+    text = " ".join((caption or "").split())
+    return text if len(text) <= _CAPTION else f"{text[: _CAPTION - 1]}…"
+
+
+def _summary(feed: Feed) -> str:
+    """What was chosen from what, and how long it took."""
+    dropped: dict[str, int] = {}
+    for each in feed.dropped:
+        dropped[each.reason] = dropped.get(each.reason, 0) + 1
+    chosen = len(feed.recommendations)
+    left_out = "".join(f", {count} {reason}" for reason, count in dropped.items())
+    took = sum(step.milliseconds for step in feed.trace)
+    if chosen == 0 and not dropped:
+        return "nothing to show: the catalogue is empty, add videos with 'swipewise videos add PATH'"
+    if chosen == 0:
+        return f"nothing left to show{left_out}"
+    return f"{chosen} of {chosen + len(feed.dropped)} candidates{left_out}; {took:.0f} ms"

@@ -1,0 +1,92 @@
+"""``swipewise feed`` prints a feed and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from swipewise.catalog import Catalog
+from swipewise.cli.feed import command
+from swipewise.events import EventLog
+from swipewise.schema import Action, Event, Video
+from swipewise.workspace import Workspace
+from tests.feed.conftest import runs as runs
+from tests.feed.conftest import workspace as workspace
+
+
+def invoke(workspace: Workspace, *arguments: str) -> Result:
+    return CliRunner().invoke(command, [*arguments, "--workspace", str(workspace.root)], catch_exceptions=False)
+
+
+def ann_likes(workspace: Workspace, *videos: str) -> None:
+    with EventLog.open(workspace.events_dir) as log:
+        log.append(
+            [
+                Event(event_id=v, viewer_id="ann", video_id=v, action=Action.LIKE, at=datetime.now(UTC))
+                for v in videos
+            ]
+        )
+
+
+def test_the_table_says_what_and_why(workspace: Workspace, runs: Callable[[str, str], None]) -> None:
+    runs("r1", "sound")
+    ann_likes(workspace, "a")
+    result = invoke(workspace, "ann", "--size", "2")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0].strip() == "feed of ann (level: model)"
+    first = next(line for line in lines if "the b video" in line)
+    assert first.strip("│ ").split()[0] == "1"
+    assert "interest" in first
+    assert "visual 75%, text 25%; like a (0.80)" in first
+    assert lines[-1].startswith("2 of 4 candidates, 1 seen, 1 outranked; ")
+    assert result.stderr == ""
+
+
+def test_without_a_model_the_note_says_so(workspace: Workspace) -> None:
+    result = invoke(workspace, "ann")
+    assert "feed of ann (level: popular)" in result.stdout
+    assert result.stderr == "note: no model yet: fit one with 'swipewise train'\n"
+
+
+def test_json_holds_everything(workspace: Workspace, runs: Callable[[str, str], None]) -> None:
+    runs("r1", "sound")
+    ann_likes(workspace, "a")
+    feed = json.loads(invoke(workspace, "ann", "--json", "--size", "1").stdout)
+    assert (feed["viewer_id"], feed["level"]) == ("ann", "model")
+    (best,) = feed["recommendations"]
+    assert best["video_id"] == "b"
+    assert best["evidence"][0]["video_id"] == "a"
+    assert {"video_id": "a", "source": "interest", "reason": "seen"} in feed["dropped"]
+    assert feed["trace"][0]["stage"] == "read the history"
+
+
+def test_captions_are_shortened_and_never_taken_for_markup(workspace: Workspace) -> None:
+    caption = "[red]not\nmarkup[/red] " + "long " * 20
+    videos = [Video(video_id="m", uri="m.mp4", content_hash="m", caption=caption)]
+    Catalog(workspace.catalog_dir).upsert(videos, {})
+    text = invoke(workspace, "ann").stdout
+    assert "[red]not markup[/red] long" in " ".join(text.split())
+    assert text.count("long") < 10
+
+
+def test_everything_was_seen(workspace: Workspace) -> None:
+    ann_likes(workspace, *"abcd")
+    assert invoke(workspace, "ann").stdout.startswith("nothing left to show, 4 seen")
+
+
+def test_an_empty_catalogue(tmp_path: Path) -> None:
+    empty = Workspace.create(tmp_path / "empty")
+    assert "nothing to show: the catalogue is empty, add videos with" in invoke(empty, "ann").stdout
+
+
+@pytest.mark.parametrize("size", ["0", "1001"])
+def test_size_has_bounds(workspace: Workspace, size: str) -> None:
+    result = invoke(workspace, "ann", "--size", size)
+    assert result.exit_code == 2
+    assert "1<=x<=1000" in result.stderr

@@ -1,0 +1,121 @@
+"""A real served process is killed at random moments: what it acknowledged is there, once."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+from swipewise.events import read_events
+from swipewise.schema import Col
+from swipewise.workspace import Workspace
+
+KILLS = 3
+POSTERS = 3
+
+
+@contextmanager
+def served(workspace: Workspace) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """``swipewise serve`` on a free port, and its address."""
+    command = [sys.executable, "-c", "from swipewise.cli import main; main()", "serve"]
+    options = ["--port", "0", "--workspace", str(workspace.root)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stdout is not None
+            greeting = "".join(iter(process.stdout.readline, "stop with Ctrl+C\n"))
+            address = re.search(r"at (http://\S+)", greeting)
+            assert address, f"no address in {greeting!r}"
+            assert f"curl '{address[1]}/v1/feed?viewer_id=ann&limit=5'" in greeting
+            yield process, address[1]
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+class Poster(threading.Thread):
+    """Posts events one at a time until the server is gone; a retry sends the same event again."""
+
+    def __init__(self, address: str, name: str, posted: list[str], acknowledged: list[str]) -> None:
+        super().__init__()
+        self.address, self.label, self.posted, self.acknowledged = address, name, posted, acknowledged
+
+    def run(self) -> None:
+        with httpx.Client(base_url=self.address, timeout=30) as client:
+            while True:
+                event_id = f"{self.label}-{len(self.posted)}"
+                self.posted.append(event_id)
+                try:
+                    answer = client.post("/v1/events", json=an_event(event_id))
+                except httpx.TransportError:
+                    return
+                assert answer.status_code == 200, answer.text
+                self.acknowledged.append(event_id)
+
+
+def an_event(event_id: str) -> dict[str, str]:
+    return {"event_id": event_id, "viewer_id": "ann", "video_id": "a", "action": "exposure"}
+
+
+def stored(workspace: Workspace) -> list[str]:
+    return sorted(read_events(workspace.events_dir).collect()[Col.EVENT_ID])
+
+
+def test_acknowledged_events_survive_kill_9(workspace: Workspace) -> None:
+    rng = random.Random(0)
+    posted: list[list[str]] = [[] for _ in range(POSTERS)]
+    acknowledged: list[str] = []
+    for _ in range(KILLS):
+        with served(workspace) as (process, address):
+            posters = [Poster(address, f"p{n}", posted[n], acknowledged) for n in range(POSTERS)]
+            for poster in posters:
+                poster.start()
+            already = len(acknowledged)
+            while len(acknowledged) == already:
+                time.sleep(0.005)
+            time.sleep(rng.uniform(0, 0.3))
+            os.kill(process.pid, signal.SIGKILL)
+            for poster in posters:
+                poster.join()
+        found = stored(workspace)
+        assert set(acknowledged) <= set(found)
+        assert len(found) == len(set(found))
+
+    everything = sorted(event_id for events in posted for event_id in events)
+    assert len(everything) > len(acknowledged), "some were under way when the server died"
+    with served(workspace) as (_, address):
+        answer = httpx.post(f"{address}/v1/events", json=[an_event(event_id) for event_id in everything])
+        assert answer.json()["added"] + answer.json()["duplicates"] == len(everything)
+        assert answer.json()["duplicates"] >= len(acknowledged)
+        feed = httpx.get(f"{address}/v1/feed", params={"viewer_id": "ann"}).json()
+    assert stored(workspace) == everything
+    assert "a" not in [each["video_id"] for each in feed["recommendations"]]
+
+
+def test_sigint_ends_the_server_in_order(workspace: Workspace) -> None:
+    with served(workspace) as (process, address):
+        assert httpx.get(f"{address}/healthz").json()["status"] == "ok"
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert rest == "stopped\n"
+
+
+def test_a_taken_port_is_told(workspace: Workspace) -> None:
+    with served(workspace) as (_, address):
+        port = address.rsplit(":", 1)[1]
+        command = [sys.executable, "-c", "from swipewise.cli import main; main()", "serve", "--port", port]
+        second = subprocess.run(
+            [*command, "--workspace", str(workspace.root)], capture_output=True, text=True, timeout=60
+        )
+    assert second.returncode == 1
+    assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in second.stderr
