@@ -2,6 +2,7 @@
 
 from swipewise.events.compaction import Compacted, compact
 from swipewise.events.folding import as_sequences, fold
+from swipewise.events.importing import ImportSummary, import_events
 from swipewise.events.live import Appended, EventLog
 from swipewise.events.reading import (
     read_events,
@@ -10,14 +11,18 @@ from swipewise.events.reading import (
     read_sequences,
     viewer_interactions,
 )
+from swipewise.events.viewers import import_viewers
 
 __all__ = [
     "Appended",
     "Compacted",
     "EventLog",
+    "ImportSummary",
     "as_sequences",
     "compact",
     "fold",
+    "import_events",
+    "import_viewers",
     "read_events",
     "read_interactions",
     "read_profiles",

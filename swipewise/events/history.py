@@ -48,7 +48,8 @@ class History:
             raise StoreError(f"cannot read the event history {self.directory}: {error}") from error
         if version > SCHEMA_VERSION:
             raise StoreError(
-                f"{self.directory} has schema {version}, this Swipewise knows up to {SCHEMA_VERSION}: upgrade Swipewise"
+                f"{self.directory} has schema {version}, this Swipewise knows up to {SCHEMA_VERSION}: "
+                "upgrade Swipewise"
             )
         return table
 
@@ -158,5 +159,6 @@ class HistoryIds:
 
 
 def _contains(sorted_H: NDArray[np.uint64], values_N: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    places = np.searchsorted(sorted_H, values_N)
-    return (places < len(sorted_H)) & (sorted_H[np.minimum(places, len(sorted_H) - 1)] == values_N)
+    """Legend: H = hashes held (at least one), N = hashes asked for; the answer is (N,)."""
+    places_N = np.minimum(np.searchsorted(sorted_H, values_N), len(sorted_H) - 1)
+    return np.equal(sorted_H[places_N], values_N)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -18,11 +17,11 @@ from sqlalchemy.dialects.sqlite import insert
 from swipewise.errors import DataError
 from swipewise.events.database import EVENTS, FEATURES, PROFILES, Database
 from swipewise.events.history import History, HistoryIds
+from swipewise.events.rules import event_faults, features_json
 from swipewise.schema import Col, Event, Profile
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_FEATURE_TYPES = "a string, a number, true or false, or a list of these"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,49 +129,8 @@ def microseconds(moment: datetime) -> int:
     return (moment - EPOCH) // _MICROSECOND
 
 
-def features_json(profile: Profile) -> str:
-    """A profile's features as they are stored; equal features give equal text.
-
-    Raises:
-        DataError: The viewer id is empty, or a feature is not text, number, bool or a list of these.
-    """
-    if fault := id_fault(profile.viewer_id):
-        raise DataError(f"profile of viewer {profile.viewer_id!r}: viewer_id {fault}")
-    for name, value in profile.features.items():
-        if not _is_feature(value):
-            raise DataError(
-                f"profile of viewer {profile.viewer_id!r}: {name} = {value!r} must be {_FEATURE_TYPES}"
-            )
-    return json.dumps(profile.features, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-
-
-def id_fault(value: str) -> str | None:
-    """What keeps a text from being an id, None if nothing does.
-
-    >>> id_fault("ann"), id_fault(" "), id_fault("a\\nb")
-    (None, 'is empty', 'holds a control character')
-    """
-    if not value.strip():
-        return "is empty"
-    if any(ord(char) < 32 or ord(char) == 127 for char in value):
-        return "holds a control character"
-    if any(0xD800 <= ord(char) < 0xE000 for char in value):
-        return "is not valid Unicode"
-    return None
-
-
-def _is_feature(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return all(_is_scalar(item) for item in value)
-    return value is None or _is_scalar(value)
-
-
-def _is_scalar(value: Any) -> bool:
-    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
-
-
 def _row(event: Event) -> dict[str, Any]:
-    for fault in _faults(event):
+    for fault in event_faults(event):
         raise DataError(f"event {event.event_id!r}: {fault}")
     return {
         Col.EVENT_ID: event.event_id,
@@ -183,18 +141,6 @@ def _row(event: Event) -> dict[str, Any]:
         Col.WATCH_SECONDS: event.watch_seconds,
         Col.POSITION: event.position,
     }
-
-
-def _faults(event: Event) -> Iterable[str]:
-    for name in (Col.EVENT_ID, Col.VIEWER_ID, Col.VIDEO_ID):
-        if fault := id_fault(getattr(event, name)):
-            yield f"{name} {fault}"
-    if event.at.tzinfo is None:
-        yield f"at = {event.at.isoformat()} has no time zone: give it in UTC"
-    if event.watch_seconds is not None and not (0 <= event.watch_seconds < math.inf):
-        yield f"watch_seconds = {event.watch_seconds} must be a number from 0"
-    if event.position is not None and not (0 <= event.position < 2**31):
-        yield f"position = {event.position} must be a whole number from 0"
 
 
 def _day(moment: int) -> date:

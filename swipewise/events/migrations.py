@@ -1,6 +1,6 @@
 """The schema of the live store as numbered steps. Append new ones; never change one that was released.
 
-Each step defines the tables as they were at its time: were it to use today's definitions, it would change with them.
+Each step defines the tables as they were at its time; with today's definitions it would change as they do.
 """
 
 from __future__ import annotations

@@ -1,0 +1,143 @@
+"""Imports behaviour from files into the history: one atomic commit a file, each event once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+import sqlalchemy as sa
+
+from swipewise.errors import InputFileError
+from swipewise.events.checking import as_events, check_rows
+from swipewise.events.database import EVENTS, existing_database
+from swipewise.events.files import check_readable, read_table
+from swipewise.events.history import History
+from swipewise.events.layout import EVENT_COLUMNS, Layout, check_mapping, find_layout
+from swipewise.events.rejects import Rejects
+from swipewise.events.tables import ROW
+from swipewise.schema import Action, Col
+from swipewise.workspace import Workspace
+
+_EXAMPLES: Final = 5
+_SAMPLE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportSummary:
+    """What became of the rows.
+
+    added, duplicates: events (or profiles) that were new, and that were known already. rejected: rows left out;
+    ``rejects_file`` tells which and why, None where there are none. unknown_videos: distinct videos of the events
+    that are not in the catalogue; the events are kept, ``unknown_examples`` names a few.
+    """
+
+    added: int
+    duplicates: int
+    rejected: int
+    unknown_videos: int = 0
+    unknown_examples: tuple[str, ...] = ()
+    rejects_file: Path | None = None
+
+
+def import_events(
+    workspace: Workspace,
+    paths: Sequence[Path],
+    *,
+    mapping: Mapping[str, str],
+    known_videos: Container[str],
+    on_progress: Callable[[Path, int], None] | None = None,
+) -> ImportSummary:
+    """Import CSV, JSON Lines and Parquet files, in long form (an ``action`` column) or wide.
+
+    Each file is one commit: killed at any moment, a file is in the history whole or not at all, and importing it
+    again adds only what is missing. Rows that break a rule are left out and reported, all of them.
+
+    Args:
+        workspace: Where to.
+        paths: The files.
+        mapping: For our column names those of the files, where they differ.
+        known_videos: The catalogue's videos, to report those it lacks.
+        on_progress: Called after each file with its path and number of rows.
+
+    Raises:
+        InputFileError: A file cannot be read as what its ending claims, or lacks a column; the files before it
+            are imported.
+        WorkspaceError: Another import or compaction is running.
+        StoreError: A store cannot be read or written.
+    """
+    check_mapping(mapping, EVENT_COLUMNS)
+    for path in paths:
+        check_readable(path)
+    added = duplicates = 0
+    unknown: set[str] = set()
+    with workspace.lock("history"):
+        rejects = Rejects(workspace.events_dir, "events")
+        try:
+            for path in paths:
+                events, rows = _read(path, mapping, rejects)
+                fresh = _store(workspace.events_dir, events)
+                added += fresh
+                duplicates += len(events) - fresh
+                unknown |= {video for video in events[Col.VIDEO_ID].unique() if video not in known_videos}
+                if on_progress:
+                    on_progress(path, rows)
+        finally:
+            rejects_file = rejects.finish()
+    return ImportSummary(
+        added=added,
+        duplicates=duplicates,
+        rejected=rejects.count,
+        unknown_videos=len(unknown),
+        unknown_examples=tuple(sorted(unknown)[:_EXAMPLES]),
+        rejects_file=rejects_file,
+    )
+
+
+def _read(path: Path, mapping: Mapping[str, str], rejects: Rejects) -> tuple[pl.DataFrame, int]:
+    """The events of a file and how many rows it has."""
+    table = read_table(path, {mapping.get(name, name) for name in EVENT_COLUMNS})
+    layout = find_layout(path, table.columns, mapping)
+    if not layout.is_long:
+        _check_no_actions(path, table.columns, layout)
+    checked = check_rows(path, table.rows, layout)
+    rejects.add_broken(path, table.broken)
+    rejects.add_rows(path, checked.bad)
+    return as_events(checked.good, is_long=layout.is_long), len(table.rows) + len(table.broken)
+
+
+def _check_no_actions(path: Path, columns: Sequence[str], layout: Layout) -> None:
+    """A file in long form whose action column has another name would pass for a wide one: look at its values."""
+    others = [name for name in columns if name not in layout.sources.values()]
+    sample = read_table(path, others).rows.head(_SAMPLE).drop(ROW)
+    for column in sample.select(pl.col(pl.String, pl.Categorical, pl.Enum).cast(pl.String)).iter_columns():
+        values = column.drop_nulls().str.to_lowercase()
+        if len(values) and values.is_in(list(Action)).all():
+            raise InputFileError(
+                f"{path}: no column 'action', but {column.name!r} holds actions such as {values[0]!r}: "
+                f"add --map action={column.name}"
+            )
+
+
+def _store(events_dir: Path, events: pl.DataFrame) -> int:
+    """Commit the events that neither the history nor the live log holds; returns how many those are."""
+    history = History(events_dir)
+    once = events.unique(Col.EVENT_ID, keep="first", maintain_order=True)
+    ids = once.lazy().select(Col.EVENT_ID)
+    stored = history.scan().select(Col.EVENT_ID).join(ids, on=Col.EVENT_ID, how="semi").collect(engine="streaming")
+    known = pl.concat([stored, _live_ids(events_dir)])
+    fresh = once.join(known, on=Col.EVENT_ID, how="anti")
+    if not fresh.is_empty():
+        history.append(fresh)
+    return len(fresh)
+
+
+def _live_ids(events_dir: Path) -> pl.DataFrame:
+    with existing_database(events_dir) as database:
+        if database is None:
+            return pl.DataFrame(schema={Col.EVENT_ID: pl.String})
+        with database.read() as connection:
+            ids = connection.scalars(sa.select(EVENTS.c[Col.EVENT_ID])).all()
+    return pl.DataFrame({Col.EVENT_ID: ids}, schema={Col.EVENT_ID: pl.String})

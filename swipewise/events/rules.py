@@ -1,0 +1,67 @@
+"""What events and profiles must be to be stored."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any, Final
+
+from swipewise.errors import DataError
+from swipewise.schema import Col, Event, Profile
+
+_FEATURE_TYPES: Final = "a string, a number, true or false, or a list of these"
+
+
+def features_json(profile: Profile) -> str:
+    """A profile's features as they are stored; equal features give equal text.
+
+    Raises:
+        DataError: The viewer id is empty, or a feature is not text, number, bool or a list of these.
+    """
+    if fault := id_fault(profile.viewer_id):
+        raise DataError(f"profile of viewer {profile.viewer_id!r}: viewer_id {fault}")
+    for name, value in profile.features.items():
+        if not _is_feature(value):
+            raise DataError(
+                f"profile of viewer {profile.viewer_id!r}: {name} = {value!r} must be {_FEATURE_TYPES}"
+            )
+    return json.dumps(profile.features, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def id_fault(value: str) -> str | None:
+    r"""What keeps a text from being an id, None if nothing does.
+
+    >>> id_fault("ann"), id_fault(" "), id_fault("a\nb")
+    (None, 'is empty', 'holds a control character')
+    """
+    if not value.strip():
+        return "is empty"
+    if any(ord(char) < 32 or ord(char) == 127 for char in value):
+        return "holds a control character"
+    if any(0xD800 <= ord(char) < 0xE000 for char in value):
+        return "is not valid Unicode"
+    return None
+
+
+def _is_feature(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_scalar(item) for item in value)
+    return value is None or _is_scalar(value)
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+
+
+def event_faults(event: Event) -> Iterator[str]:
+    """The rules that an event breaks."""
+    for name in (Col.EVENT_ID, Col.VIEWER_ID, Col.VIDEO_ID):
+        if fault := id_fault(getattr(event, name)):
+            yield f"{name} {fault}"
+    if event.at.tzinfo is None:
+        yield f"at = {event.at.isoformat()} has no time zone: give it in UTC"
+    if event.watch_seconds is not None and not (0 <= event.watch_seconds < math.inf):
+        yield f"watch_seconds = {event.watch_seconds} must be a number from 0"
+    if event.position is not None and not (0 <= event.position < 2**31):
+        yield f"position = {event.position} must be a whole number from 0"
