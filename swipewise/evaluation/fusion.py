@@ -1,20 +1,98 @@
-"""Whether fusion listens to the right modality: planted against learned modality weights.
+"""What fusion listens to, and whether that is what the viewers of a simulated world listen to.
 
-Legend of shape suffixes: U = viewers, M = content modalities.
+Legend of shape suffixes: U = viewers, B = viewers asked for, M = modalities.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from swipewise.schema import CONTENT_MODALITIES
 from swipewise.training.dataset import Dataset
 
 MIN_INTERACTIONS = 20
 """Viewers with fewer interactions have shown too little for their weights to be judged."""
+
+
+@runtime_checkable
+class Attentive(Protocol):
+    """A recommender that can say what it listens to."""
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the columns of ``modality_weights``."""
+        ...
+
+    def modality_weights(self, viewers_B: NDArray[np.int64]) -> NDArray[np.floating]:
+        """Mean α over the catalogue for each viewer: (B, M), rows sum to 1."""
+        ...
+
+
+class PlantedWeights(Protocol):
+    """What a simulated world can be asked about its viewers."""
+
+    def weights(self, viewer_ids: Sequence[str]) -> NDArray[np.floating]:
+        """Planted weights (U, M), columns as CONTENT_MODALITIES, rows sum to 1."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """Planted against learned weights of the content modalities, over viewers with enough interactions.
+
+    planted_UM, learned_UM: (U, M), rows sum to 1, columns as ``spearman`` without its "mean".
+    """
+
+    spearman: Mapping[str, float]
+    planted_UM: NDArray[np.float64]
+    learned_UM: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attention:
+    """What the model listens to.
+
+    weights_UM: (U, M), one row for each viewer with a history before the cut, rows sum to 1.
+    """
+
+    modalities: tuple[str, ...]
+    weights_UM: NDArray[np.float64]
+    agreement: Agreement | None
+
+
+def attention_of(model: Attentive, history: Dataset, truth: PlantedWeights | None) -> Attention | None:
+    """Weights of every viewer with a history, and how they agree with the truth where it is known.
+
+    None when no viewer has a history.
+    """
+    viewers_U = well_known_viewers(history, at_least=1)
+    if not len(viewers_U):
+        return None
+    return Attention(
+        modalities=tuple(model.modalities),
+        weights_UM=np.asarray(model.modality_weights(viewers_U), np.float64),
+        agreement=_agreement(model, history, truth) if truth is not None else None,
+    )
+
+
+def _agreement(model: Attentive, history: Dataset, truth: PlantedWeights) -> Agreement | None:
+    viewers_U = well_known_viewers(history)
+    columns = [column for column, name in enumerate(CONTENT_MODALITIES) if name in model.modalities]
+    names = [str(CONTENT_MODALITIES[column]) for column in columns]
+    if len(viewers_U) < 2 or len(names) < 2:
+        return None
+    planted_UM = truth.weights([history.viewer_ids[viewer] for viewer in viewers_U])
+    planted_UM = content_weights(planted_UM, CONTENT_MODALITIES, names)
+    learned_UM = content_weights(model.modality_weights(viewers_U), model.modalities, names)
+    return Agreement(
+        spearman=weight_agreement(planted_UM, learned_UM, names), planted_UM=planted_UM, learned_UM=learned_UM
+    )
 
 
 def content_weights(
