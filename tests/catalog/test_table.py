@@ -38,6 +38,7 @@ def test_compaction_leaves_no_deleted_rows_behind(tmp_path: Path) -> None:
     table = make(tmp_path)
     table.upsert(rows(**{f"k{n}": n for n in range(100)}))
     table.upsert(rows(k5=0))
+    table.compact()
     table.delete(["k6"])
     table.compact()
     fragments = table.open().get_fragments()

@@ -2,6 +2,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,13 +13,32 @@ import polars as pl
 import pytest
 
 from swipewise.catalog import Catalog
-from swipewise.config import EncodersConfig, MediaConfig
+from swipewise.config import EncodersConfig, IngestConfig, MediaConfig
 from swipewise.errors import InputFileError, StoreError, WorkspaceError
-from swipewise.ingest import Progress, ingest_videos
+from swipewise.ingest import Progress, ingest_videos, pool
 from swipewise.schema import Col, Modality, Video
 from swipewise.workspace import Workspace
 
 VISUAL, AUDIO, TEXT = ((modality, "fake@1") for modality in (Modality.VISUAL, Modality.AUDIO, Modality.TEXT))
+
+_CANNOT_DECODE = """
+from swipewise.ingest import worker
+def decode(path, media):
+    raise AssertionError("this file needs no decoding")
+worker.decode = decode
+worker.main()
+"""
+
+_SLOW_TO_DECODE = """
+import time
+from swipewise.ingest import worker
+right_away = worker.decode
+def decode(path, media):
+    time.sleep(0.7)
+    return right_away(path, media)
+worker.decode = decode
+worker.main()
+"""
 
 
 def ingest(workspace: Workspace, *sources: Path, captions: Path | None = None) -> tuple[int, int, int, int]:
@@ -66,11 +86,16 @@ def test_a_folder_is_added_once(workspace: Workspace, clips: Path, tmp_path: Pat
     assert catalog.version() == fingerprint
 
 
-def test_the_same_bytes_twice_in_one_run_are_one_video(workspace: Workspace, clips: Path, tmp_path: Path) -> None:
+def test_the_same_bytes_twice_in_one_run_are_one_video(
+    workspace: Workspace, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The second worker meets the copies while the first is still at work on the original.
+    monkeypatch.setattr(pool, "COMMAND", (sys.executable, "-c", _SLOW_TO_DECODE))
+    two = replace(workspace, config=replace(workspace.config, ingest=IngestConfig(workers=2)))
     for name in ("a", "b", "c"):
         shutil.copy(clips / "clip01.mp4", tmp_path / f"{name}.mp4")
     rows = [{"uri": "a.mp4"}, {"uri": "b.mp4", "caption": "hello"}, {"uri": "c.mp4", "caption": "hello"}]
-    assert ingest(workspace, manifest(tmp_path, rows)) == (1, 1, 1, 0)
+    assert ingest(two, manifest(tmp_path, rows)) == (1, 1, 1, 0)
     (video_id,) = catalog_of(workspace).videos()[Col.VIDEO_ID]
     assert catalog_of(workspace).get(video_id).uri == str(tmp_path / "a.mp4")
     assert catalog_of(workspace).encoders_of(video_id) == [AUDIO, TEXT, VISUAL]
@@ -103,24 +128,25 @@ def test_a_manifest_describes_its_videos(workspace: Workspace, clips: Path, tmp_
     )
 
 
-def test_new_facts_are_stored_without_encoding_anew(workspace: Workspace, clips: Path, tmp_path: Path) -> None:
+def test_new_facts_are_stored_without_encoding_anew(
+    workspace: Workspace, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copy(clips / "clip01.mp4", tmp_path / "a.mp4")
     row = {"uri": "a.mp4", "video_id": "v1", "caption": "one", "creator": "ann"}
     assert ingest(workspace, manifest(tmp_path, [row])) == (1, 0, 0, 0)
     before = {encoder: vectors(workspace, encoder) for encoder in (VISUAL, AUDIO, TEXT)}
-    # A file that could not be decoded any more shows that nothing decodes it.
-    unable = replace(workspace, config=replace(workspace.config, media=MediaConfig(max_seconds=0.1, frames=7)))
-    assert ingest(unable, manifest(tmp_path, [row | {"creator": "bob", "caption": None}])) == (0, 1, 0, 0)
+    monkeypatch.setattr(pool, "COMMAND", (sys.executable, "-c", _CANNOT_DECODE))
+    assert ingest(workspace, manifest(tmp_path, [row | {"creator": "bob", "caption": None}])) == (0, 1, 0, 0)
     assert (catalog_of(workspace).get("v1").creator, catalog_of(workspace).get("v1").caption) == ("bob", "one")
     assert {encoder: vectors(workspace, encoder) for encoder in (VISUAL, AUDIO, TEXT)} == before
-    assert ingest(unable, manifest(tmp_path, [row | {"creator": "bob", "caption": "two"}])) == (0, 1, 0, 0)
+    assert ingest(workspace, manifest(tmp_path, [row | {"creator": "bob", "caption": "two"}])) == (0, 1, 0, 0)
     assert vectors(workspace, VISUAL) == before[VISUAL]
     assert vectors(workspace, AUDIO) == before[AUDIO]
     assert vectors(workspace, TEXT) != before[TEXT]
-    assert ingest(unable, manifest(tmp_path, [row | {"creator": "", "caption": ""}])) == (0, 1, 0, 0)
+    assert ingest(workspace, manifest(tmp_path, [row | {"creator": "", "caption": ""}])) == (0, 1, 0, 0)
     assert catalog_of(workspace).get("v1").creator is None
     assert vectors(workspace, TEXT) == {}
-    assert ingest(unable, tmp_path / "a.mp4") == (0, 0, 1, 0)
+    assert ingest(workspace, tmp_path / "a.mp4") == (0, 0, 1, 0)
 
 
 def test_a_new_encoder_looks_at_what_is_there(workspace: Workspace, clips: Path) -> None:
@@ -244,6 +270,12 @@ def test_two_ingestions_do_not_meet(workspace: Workspace, clips: Path) -> None:
         workspace.lock("catalog"),
         pytest.raises(WorkspaceError, match="another process is running 'catalog'"),
     ):
+        ingest(workspace, clips)
+
+
+def test_a_workspace_that_cannot_be_written_is_an_error_that_names_it(workspace: Workspace, clips: Path) -> None:
+    (workspace.root / ".catalog.lock").mkdir()
+    with pytest.raises(StoreError, match=r"cannot write .*/\.catalog\.lock: Is a directory"):
         ingest(workspace, clips)
 
 
