@@ -71,7 +71,11 @@ def viewer_interactions(
     Raises:
         StoreError: A store cannot be read, or a newer version wrote it.
     """
-    rows = fold(read_events(events_dir, viewer_id), durations).tail(limit).collect()
+    return as_interactions(fold(read_events(events_dir, viewer_id), durations).tail(limit).collect())
+
+
+def as_interactions(rows: pl.DataFrame) -> list[Interaction]:
+    """Folded rows as records, in their order."""
     return [
         Interaction(
             viewer_id=row[Col.VIEWER_ID],

@@ -14,7 +14,8 @@ from typing import Self
 
 from swipewise.config import FeedConfig
 from swipewise.errors import ArtifactError, ConfigError
-from swipewise.events import Appended, EventLog, read_events, viewer_interactions
+from swipewise.events import Appended, EventLog, read_events
+from swipewise.feed.histories import ViewerHistories
 from swipewise.feed.pipeline import Pipeline
 from swipewise.feed.popularity import Popularity
 from swipewise.feed.recipes import personal_pipeline, popular_pipeline
@@ -23,9 +24,6 @@ from swipewise.feed.stock import Stock, fingerprint, load_stock
 from swipewise.feed.trending import count_popularity
 from swipewise.schema import Event, Interaction
 from swipewise.workspace import Workspace
-
-WHOLE_HISTORY = 1_000_000
-"""The most interactions of one viewer that are read: all of them, as whatever was seen is not shown again."""
 
 _logger = logging.getLogger(__name__)
 
@@ -52,9 +50,10 @@ class FeedEngine:
     popular are as of ``open`` or the last ``refresh``.
     """
 
-    def __init__(self, workspace: Workspace, log: EventLog, live: _Live) -> None:
+    def __init__(self, workspace: Workspace, log: EventLog, histories: ViewerHistories, live: _Live) -> None:
         self.workspace = workspace
         self._log = log
+        self._histories = histories
         self._live = live
         self._writing = Lock()
         self._refreshing = Lock()
@@ -68,8 +67,10 @@ class FeedEngine:
         """
         with ExitStack() as undo:
             log = undo.enter_context(EventLog.open(workspace.events_dir))
+            histories = undo.enter_context(ViewerHistories(workspace.events_dir))
             stock = load_stock(workspace)
-            engine = cls(workspace, log, _Live.of(stock, _popular_now(workspace, stock), workspace.config.feed))
+            live = _Live.of(stock, _popular_now(workspace, stock), workspace.config.feed)
+            engine = cls(workspace, log, histories, live)
             undo.pop_all()
         return engine
 
@@ -83,6 +84,7 @@ class FeedEngine:
 
     def close(self) -> None:
         """Close the stores."""
+        self._histories.close()
         self._log.close()
 
     @property
@@ -117,9 +119,7 @@ class FeedEngine:
         if size < 1:
             raise ConfigError(f"a feed holds at least 1 video, not {size}")
         live, start = self._live, perf_counter()
-        history = viewer_interactions(
-            self.workspace.events_dir, viewer_id, live.stock.durations.lazy(), WHOLE_HISTORY
-        )
+        history = self._histories.read(viewer_id, live.stock.durations)
         query = Query(
             viewer_id=viewer_id,
             size=size,

@@ -32,7 +32,9 @@ def served(workspace: Workspace) -> Iterator[tuple[subprocess.Popen[str], str]]:
     with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             assert process.stdout is not None
-            greeting = "".join(iter(process.stdout.readline, "stop with Ctrl+C\n"))
+            greeting = ""
+            while not greeting.endswith("stop with Ctrl+C\n") and (line := process.stdout.readline()):
+                greeting += line
             address = re.search(r"at (http://\S+)", greeting)
             assert address, f"no address in {greeting!r}"
             assert f"curl '{address[1]}/v1/feed?viewer_id=ann&limit=5'" in greeting
@@ -80,7 +82,7 @@ def test_acknowledged_events_survive_kill_9(workspace: Workspace) -> None:
             for poster in posters:
                 poster.start()
             already = len(acknowledged)
-            while len(acknowledged) == already:
+            while len(acknowledged) == already and any(poster.is_alive() for poster in posters):
                 time.sleep(0.005)
             time.sleep(rng.uniform(0, 0.3))
             os.kill(process.pid, signal.SIGKILL)
