@@ -61,23 +61,34 @@ def check_rows(path: Path, rows: pl.DataFrame, layout: Layout) -> Checked:
                 f"{path}: column {source!r} holds {rows.schema[source]}, which cannot be read as {name}"
             )
     parsed = {name: _PARSERS[name](name, source, rows.schema[source]) for name, source in layout.sources.items()}
-    marks = {name: f"bad {name}" for name in parsed}
+    # Both at once, so that polars reads each text only once for its value and its verdict.
     marked = rows.with_columns(
-        *(column.bad.alias(marks[name]) for name, column in parsed.items()),
+        *(
+            column.value.cast(EVENT_SCHEMA.get(name, pl.Boolean)).alias(_value(name))
+            for name, column in parsed.items()
+        ),
+        *(column.bad.alias(_mark(name)) for name, column in parsed.items()),
     )
-    is_bad = pl.any_horizontal(marks.values())
-    reasons = [pl.when(pl.col(marks[name])).then(column.reason) for name, column in parsed.items()]
+    is_bad = pl.any_horizontal(map(_mark, parsed))
+    reasons = [pl.when(_mark(name)).then(column.reason) for name, column in parsed.items()]
     bad = marked.filter(is_bad).with_columns(
         pl.concat_str(reasons, separator="; ", ignore_nulls=True).alias(REASON)
     )
-    values = {name: column.value for name, column in parsed.items()}
-    for name in _OPTIONAL:
-        values.setdefault(name, pl.lit(None))
+    missing = [name for name in _OPTIONAL if name not in parsed]
     good = marked.filter(~is_bad).select(
-        pl.col(ROW),
-        *(value.cast(EVENT_SCHEMA.get(name, pl.Boolean)).alias(name) for name, value in values.items()),
+        ROW,
+        *(pl.col(_value(name)).alias(name) for name in parsed),
+        *(pl.lit(None, EVENT_SCHEMA[name]).alias(name) for name in missing),
     )
-    return Checked(good=good, bad=bad.drop(marks.values()))
+    return Checked(good=good, bad=bad.select(*rows.columns, REASON))
+
+
+def _value(name: str) -> str:
+    return f"value of {name}"
+
+
+def _mark(name: str) -> str:
+    return f"{name} is bad"
 
 
 def as_events(good: pl.DataFrame, *, is_long: bool) -> pl.DataFrame:

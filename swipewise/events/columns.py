@@ -88,8 +88,7 @@ def parse_moment(name: str, source: str, dtype: pl.DataType) -> Parsed:
     elif dtype.is_numeric():
         micros = _since_epoch(pl.col(source).cast(pl.Float64))
     else:
-        text = _text(source, dtype)
-        micros = pl.coalesce(_since_epoch(text.cast(pl.Float64, strict=False)), _iso(text))
+        micros = _text(source, dtype).map_batches(_text_moments, return_dtype=pl.Int64, is_elementwise=True)
     in_range = (micros >= _FIRST_US) & (micros < _AFTER_US)
     given = _text(source, dtype)
     return Parsed(
@@ -173,11 +172,20 @@ def _since_epoch(number: pl.Expr) -> pl.Expr:
     return pl.when(number.is_finite()).then((number * factor).round().cast(pl.Int64, strict=False))
 
 
-def _iso(text: pl.Expr) -> pl.Expr:
-    """ISO 8601 text as microseconds since 1970; null where it is none."""
-    day, hour, minute, second, fraction, zone = (
-        text.str.extract_groups(_ISO).struct.field(str(group)) for group in range(1, 7)
-    )
+def _text_moments(texts: pl.Series) -> pl.Series:
+    """Text of either kind as microseconds since 1970; the slow pattern only sees what is no number."""
+    frame = texts.to_frame("text")
+    micros = frame.select(_since_epoch(pl.col("text").cast(pl.Float64, strict=False))).to_series()
+    others = micros.is_null() & texts.is_not_null()
+    if others.any():
+        parts = frame.filter(others).select(pl.col("text").str.extract_groups(_ISO).alias("text")).unnest("text")
+        micros = micros.scatter(others.arg_true(), parts.select(_iso()).to_series())
+    return micros
+
+
+def _iso() -> pl.Expr:
+    """The groups of the ISO 8601 pattern as microseconds since 1970; null where a text does not match."""
+    day, hour, minute, second, fraction, zone = (pl.col(str(group)) for group in range(1, 7))
     hours, minutes, seconds = (part.cast(pl.Int64).fill_null(0) for part in (hour, minute, second))
     micros = fraction.str.pad_end(9, "0").str.slice(0, 6).cast(pl.Int64).fill_null(0)
     sign = pl.when(zone.str.starts_with("-")).then(-1).otherwise(1)

@@ -50,14 +50,12 @@ def compact(workspace: Workspace, *, now: datetime | None = None) -> Compacted:
         if events.is_empty():
             return Compacted(moved=0, days=0)
         history = History(workspace.events_dir)
-        days = events[Col.AT].dt.date().unique()
-        # What an interrupted compaction has moved already, or an import has brought since.
-        present = history.scan().filter(pl.col(Col.DAY).is_in(days.implode())).select(Col.EVENT_ID)
-        fresh = events.lazy().join(present, on=Col.EVENT_ID, how="anti").collect()
+        # What an interrupted compaction has moved already, or an import has brought since, is held.
+        fresh = events.lazy().join(history.held(events), on=Col.EVENT_ID, how="anti").collect()
         if not fresh.is_empty():
             history.append(fresh)
         _delete(database, microseconds(today), last)
-    return Compacted(moved=len(events), days=len(days))
+    return Compacted(moved=len(events), days=events[Col.AT].dt.date().n_unique())
 
 
 def _closed(database: Database, before: int) -> tuple[int, pl.DataFrame]:

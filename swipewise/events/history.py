@@ -64,6 +64,16 @@ class History:
             return no_events().lazy().with_columns(pl.col(Col.AT).dt.date().alias(Col.DAY))
         return pl.scan_delta(table).select(*EVENT_SCHEMA, Col.DAY)
 
+    def held(self, events: pl.DataFrame) -> pl.LazyFrame:
+        """The ids of those of these events that the history holds, found by reading its ids alone.
+
+        Raises:
+            StoreError: The table cannot be read.
+        """
+        # The smaller side is the one that polars keeps in memory: the other way round it would be the history.
+        ids = events.lazy().select(Col.EVENT_ID)
+        return self.scan().select(Col.EVENT_ID).join(ids, on=Col.EVENT_ID, how="semi")
+
     def append(self, events: pl.DataFrame) -> None:
         """Add events in one commit, which is on disk when this returns. The caller holds the history's lock.
 
@@ -106,6 +116,7 @@ class HistoryIds:
     """Which event ids the history holds around given days, kept in memory as 8 bytes an event.
 
     A client that sends an event again may stamp it anew, so the days around the event's own are looked at as well.
+    An id that comes back from further off is let in here; readers and compaction, which look everywhere, drop it.
     """
 
     _MARGIN = timedelta(days=7)

@@ -37,9 +37,7 @@ def read_events(events_dir: Path, viewer_id: str | None = None) -> pl.LazyFrame:
         history = history.filter(pl.col(Col.VIEWER_ID) == viewer_id)
     if live.is_empty():
         return history.select(*EVENT_SCHEMA)
-    days = live[Col.AT].dt.date().unique()
-    moved = history.filter(pl.col(Col.DAY).is_in(days.implode())).select(Col.EVENT_ID)
-    unmoved = live.lazy().join(moved, on=Col.EVENT_ID, how="anti")
+    unmoved = live.lazy().join(History(events_dir).held(live), on=Col.EVENT_ID, how="anti")
     return pl.concat([history.select(*EVENT_SCHEMA), unmoved])
 
 

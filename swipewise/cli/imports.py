@@ -1,0 +1,59 @@
+"""What `events import` and `viewers import` share: the column mapping and the summary."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from swipewise.events import ImportSummary
+
+
+def _parse(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    mapping: dict[str, str] = {}
+    for value in values:
+        name, equals, source = value.partition("=")
+        if not (name and equals and source):
+            raise click.BadParameter(f"{value!r} is not of the form column=name, such as viewer_id=user")
+        if name in mapping:
+            raise click.BadParameter(f"{name!r} is mapped twice: to {mapping[name]!r} and to {source!r}")
+        mapping[name] = source
+    return mapping
+
+
+files_argument = click.argument(
+    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
+)
+
+map_option = click.option(
+    "--map",
+    "mapping",
+    multiple=True,
+    metavar="COLUMN=NAME",
+    callback=_parse,
+    help="Our COLUMN is called NAME in the files; may be given several times.",
+)
+
+
+def as_json_object(summary: ImportSummary) -> dict[str, Any]:
+    """A summary as it is printed with --json."""
+    rejects = summary.rejects_file
+    return asdict(summary) | {"rejects_file": None if rejects is None else str(rejects)}
+
+
+def in_words(summary: ImportSummary, what: str, seconds: float) -> str:
+    """A summary as text: ``what`` was counted, and where to look when rows were left out."""
+    lines = [f"added {summary.added} {what}, {summary.duplicates} known already, in {seconds:.1f} s"]
+    if summary.rejected:
+        lines.append(f"rejected {summary.rejected} rows; each with its reason in {summary.rejects_file}")
+    if summary.unknown_videos:
+        examples = ", ".join(summary.unknown_examples)
+        more = ", ..." if summary.unknown_videos > len(summary.unknown_examples) else ""
+        lines.append(
+            f"{summary.unknown_videos} videos are not in the catalogue ({examples}{more}); their events are kept "
+            "and count once the videos are added"
+        )
+    return "\n".join(lines)
