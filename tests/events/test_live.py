@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import sqlite3
+import threading
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import polars as pl
+import pytest
+
+from swipewise.errors import DataError, StoreError
+from swipewise.events import EventLog, read_events, read_profiles, viewer_interactions
+from swipewise.events.database import Database
+from swipewise.schema import Action, Profile
+from swipewise.workspace import Workspace
+from tests.events.examples import DURATIONS, TEN, event, frame, minute
+
+
+def test_appended_events_are_read_back_as_they_were(workspace: Workspace) -> None:
+    events = [event("a", "exposure", position=3), event("b", "view", minute(1), watch=2.5)]
+    with EventLog.open(workspace.events_dir) as log:
+        assert (log.append(events).added, log.append([]).added) == (2, 0)
+        # Before the log is closed, and by another reader.
+        assert read_events(workspace.events_dir).collect().equals(frame(*events).collect())
+
+
+def test_an_event_id_counts_once(workspace: Workspace) -> None:
+    with EventLog.open(workspace.events_dir) as log:
+        once = log.append([event("a"), event("a", watch=9.0), event("b")])
+        assert (once.added, once.duplicates) == (2, 1)
+    with EventLog.open(workspace.events_dir) as log:
+        again = log.append([event("b"), event("c")])
+        assert (again.added, again.duplicates) == (1, 1)
+    assert read_events(workspace.events_dir).collect()["event_id"].sort().to_list() == ["a", "b", "c"]
+
+
+def test_times_of_any_zone_are_the_same_moment(workspace: Workspace) -> None:
+    east = TEN.astimezone(timezone(timedelta(hours=8))).replace(microsecond=123_456)
+    with EventLog.open(workspace.events_dir) as log:
+        log.append([event("a", at=east)])
+    assert read_events(workspace.events_dir).collect()["at"].to_list() == [TEN.replace(microsecond=123_456)]
+
+
+@pytest.mark.parametrize(
+    ("bad", "fault"),
+    [
+        (event(""), "event '': event_id is empty"),
+        (event("x", viewer=" "), "event 'x': viewer_id is empty"),
+        (event("x", video="v\n1"), "event 'x': video_id holds a control character"),
+        (event("x", viewer="\ud800"), "viewer_id is not valid Unicode"),
+        (event("x", at=datetime(2026, 3, 2)), "at = 2026-03-02T00:00:00 has no time zone: give it in UTC"),
+        (event("x", watch=-1.0), "watch_seconds = -1.0 must be a number from 0"),
+        (event("x", watch=float("nan")), "watch_seconds = nan must be"),
+        (event("x", watch=float("inf")), "watch_seconds = inf must be"),
+        (event("x", position=-1), "position = -1 must be a whole number from 0"),
+    ],
+)
+def test_one_bad_event_stores_none_of_the_batch(workspace: Workspace, bad: object, fault: str) -> None:
+    with EventLog.open(workspace.events_dir) as log, pytest.raises(DataError, match=fault):
+        log.append([event("good"), bad])  # type: ignore[list-item]
+    assert read_events(workspace.events_dir).collect().is_empty()
+
+
+def test_several_writers_share_the_log(workspace: Workspace) -> None:
+    added = []
+
+    def write(name: str) -> None:
+        with EventLog.open(workspace.events_dir) as log:
+            for number in range(20):
+                added.append(log.append([event(f"{name}{number}"), event(f"shared{number}")]).added)
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in "xyz"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(added) == 3 * 20 + 20
+    assert read_events(workspace.events_dir).select(pl.len()).collect().item() == 80
+
+
+def test_reading_makes_no_store(workspace: Workspace) -> None:
+    assert read_events(workspace.events_dir).collect().is_empty()
+    assert read_profiles(workspace.events_dir).columns == ["viewer_id"]
+    assert viewer_interactions(workspace.events_dir, "ann", DURATIONS, 5) == []
+    assert not workspace.events_dir.exists()
+
+
+def test_profiles_replace_earlier_ones_and_only_changes_count(workspace: Workspace) -> None:
+    ann = Profile(viewer_id="ann", features={"age": 30, "tags": ["cats", "sea"], "pro": True, "city": "Łódź"})
+    with EventLog.open(workspace.events_dir) as log:
+        assert log.put_profiles([]) == 0
+        assert log.put_profiles([ann, Profile(viewer_id="bob")]) == 2
+        assert log.put_profiles([ann, Profile(viewer_id="bob", features={"age": 1.5})]) == 1
+        assert log.profile("ann") == ann
+        assert log.profile("nobody") is None
+    with EventLog.open(workspace.events_dir) as log:
+        assert log.profile("bob") == Profile(viewer_id="bob", features={"age": 1.5})
+
+
+@pytest.mark.parametrize(
+    ("profile", "fault"),
+    [
+        (Profile(viewer_id=""), "viewer '': viewer_id is empty"),
+        (Profile(viewer_id="ann", features={"age": float("nan")}), "age = nan must be a string, a number"),
+        (Profile(viewer_id="ann", features={"home": {"city": "x"}}), "home = .* must be a string, a number"),
+        (Profile(viewer_id="ann", features={"tags": [["x"]]}), "tags = .* must be a string, a number"),
+    ],
+)
+def test_bad_profiles_are_refused(workspace: Workspace, profile: Profile, fault: str) -> None:
+    with EventLog.open(workspace.events_dir) as log, pytest.raises(DataError, match=fault):
+        log.put_profiles([Profile(viewer_id="good"), profile])
+    assert read_profiles(workspace.events_dir).is_empty()
+
+
+def test_profile_fields_become_columns_of_one_type(workspace: Workspace) -> None:
+    with EventLog.open(workspace.events_dir) as log:
+        log.put_profiles(
+            [
+                Profile(viewer_id="bob", features={"age": 2.5, "mixed": "x", "likes": "sea"}),
+                Profile(viewer_id="ann", features={"age": 30, "mixed": 7, "likes": ["cats"], "pro": True}),
+            ]
+        )
+    assert read_profiles(workspace.events_dir).to_dicts() == [
+        {"viewer_id": "ann", "age": 30.0, "likes": ["cats"], "mixed": "7", "pro": True},
+        {"viewer_id": "bob", "age": 2.5, "likes": ["sea"], "mixed": "x", "pro": None},
+    ]
+
+
+def test_a_viewers_interactions_are_the_newest_in_order(workspace: Workspace) -> None:
+    with EventLog.open(workspace.events_dir) as log:
+        log.append([event(f"e{n}", "exposure", minute(n), video=f"v{n}") for n in range(1, 4)])
+        log.append(
+            [event("w", "view", minute(4), video="v1", watch=4.0), event("l", "like", minute(5), video="v3")]
+        )
+        log.append([event("other", "exposure", viewer="bob")])
+    last = viewer_interactions(workspace.events_dir, "ann", DURATIONS, 2)
+    assert [(item.video_id, item.actions) for item in last] == [
+        ("v2", frozenset()),
+        ("v3", frozenset({Action.LIKE})),
+    ]
+    first = viewer_interactions(workspace.events_dir, "ann", DURATIONS, 9)[0]
+    assert (first.watch_seconds, first.watch_ratio, first.at) == (4.0, 0.4, minute(1))
+
+
+def test_a_store_of_a_newer_version_is_left_alone(workspace: Workspace) -> None:
+    with EventLog.open(workspace.events_dir) as log:
+        log.append([event("a")])
+    with sqlite3.connect(workspace.events_dir / "live.sqlite") as connection:
+        connection.execute("UPDATE schema_version SET version = 99")
+    connection.close()
+    with pytest.raises(StoreError, match="has schema 99, this Swipewise knows up to 1: upgrade Swipewise"):
+        EventLog.open(workspace.events_dir)
+    with pytest.raises(StoreError, match="schema 99"):
+        read_events(workspace.events_dir)
+
+
+def test_a_store_of_an_older_version_is_migrated_and_keeps_its_rows(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from swipewise.events import migrations
+
+    with EventLog.open(workspace.events_dir) as log:
+        log.append([event("a")])
+    steps = (*migrations.MIGRATIONS, lambda connection: connection.exec_driver_sql("CREATE TABLE later (x)"))
+    monkeypatch.setattr(migrations, "MIGRATIONS", steps)
+    for _ in range(2):
+        database = Database(workspace.events_dir)
+        with database.read() as connection:
+            assert connection.exec_driver_sql("SELECT version FROM schema_version").scalar() == 2
+            assert connection.exec_driver_sql("SELECT count(*) FROM later").scalar() == 0
+        database.close()
+    assert read_events(workspace.events_dir).collect()["event_id"].to_list() == ["a"]
+
+
+def test_a_file_that_is_no_store_is_named(workspace: Workspace) -> None:
+    workspace.events_dir.mkdir()
+    (workspace.events_dir / "live.sqlite").write_bytes(b"not a database at all" * 100)
+    with pytest.raises(StoreError, match=r"cannot use the live event log .*live.sqlite: file is not a database"):
+        EventLog.open(workspace.events_dir)
+
+
+def test_the_log_is_written_through_to_disk(workspace: Workspace) -> None:
+    database = Database(workspace.events_dir)
+    with database.read() as connection:
+        settings = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")
+        ]
+    database.close()
+    assert settings == ["wal", 2]
+
+
+def test_nothing_changes_an_event(workspace: Workspace) -> None:
+    with EventLog.open(workspace.events_dir) as log:
+        log.append([event("a", watch=1.0)])
+        log.append([replace(event("a"), watch_seconds=5.0)])
+    assert read_events(workspace.events_dir).collect()["watch_seconds"].to_list() == [1.0]
