@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from swipewise.catalog import Catalog
@@ -15,9 +16,11 @@ from swipewise.errors import ConfigError
 from swipewise.events import EventLog, read_events
 from swipewise.feed.engine import FeedEngine
 from swipewise.feed.stages import Feed, Level
+from swipewise.feed.stock import load_stock
 from swipewise.schema import Action, Event, Profile
 from swipewise.workspace import Workspace
 from tests.feed.conftest import video
+from tests.feed.fakes import FakeScorer
 
 PutRun = Callable[[str, str], None]
 
@@ -200,6 +203,20 @@ def test_size(workspace: Workspace) -> None:
         assert len(engine.feed("ann", size=100).recommendations) == 4
         with pytest.raises(ConfigError, match="a feed holds at least 1 video, not 0"):
             engine.feed("ann", size=0)
+
+
+def test_the_shelf_holds_directions_and_the_index_the_models_own_lengths(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors_VD = np.array([[3, 4], [0, 0.5], [0, 0], [1, 0]], np.float32)
+    monkeypatch.setattr("swipewise.feed.stock.latest_run", lambda _: workspace.root)
+    monkeypatch.setattr("swipewise.feed.stock.load_scorer", lambda *_: FakeScorer("abcd", vectors_VD))
+    stock = load_stock(workspace)
+    assert stock.shelf.vectors_VD is not None
+    np.testing.assert_allclose(stock.shelf.vectors_VD, [[0.6, 0.8], [0, 1], [0, 0], [1, 0]], rtol=1e-6)
+    assert stock.index is not None
+    scores_BK, _ = stock.index.search(np.array([[1, 0]], np.float32), k=1)
+    assert scores_BK.tolist() == [[3.0]]
 
 
 def test_the_trace_covers_the_request(workspace: Workspace, runs: PutRun) -> None:

@@ -78,7 +78,8 @@ def test_an_event_in_both_stores_counts_once(stage: Stage, monkeypatch: pytest.M
     both = stage.histories._live_events("ann")
     compact(stage.workspace)
     monkeypatch.setattr(stage.histories, "_live_events", lambda _: both)
-    assert videos(stage.histories.read("ann", DURATIONS)) == ["a"]
+    (interaction,) = stage.histories.read("ann", DURATIONS)
+    assert interaction.watch_seconds == 5.0
 
 
 def test_closed_days_are_read_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,10 +57,11 @@ def test_an_empty_log(log: Log) -> None:
 
 
 def test_counts_viewers_and_not_their_repetitions(log: Log) -> None:
+    log.add("ann", "a", "exposure", hours_ago=4)
+    log.add("ann", "a", "like", hours_ago=3)
+    log.add("ann", "a", "exposure", hours_ago=2)
     log.add("ann", "a", "like")
     log.add("ann", "a", "share")
-    log.add("ann", "a", "exposure", hours_ago=3)
-    log.add("ann", "a", "like", hours_ago=2)
     log.add("bob", "a", "like")
     log.add("bob", "b", "finish")
     assert log.count().counts == {"a": 2, "b": 1}

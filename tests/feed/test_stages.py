@@ -145,6 +145,13 @@ def test_diversity_of_1_still_leads_with_the_best() -> None:
     assert marginal_relevance(np.array([3, 2, 1], np.float32), vectors_ND, k=2, diversity=1) == [0, 2]
 
 
+def test_likeness_counts_to_all_that_were_taken() -> None:
+    vectors_ND = np.array([[1, 0], [0, 1], [1, 0], [0.7, 0.7]], np.float32)
+    scores_N = np.array([1.0, 0.9, 0.8, 0.75], np.float32)
+    # after 0 and 1: the twin of 0 has 0.5 * 0.8 - 0.5 * 1 = -0.1, the last 0.5 * 0.75 - 0.5 * 0.7 = 0.025
+    assert marginal_relevance(scores_N, vectors_ND, k=4, diversity=0.5) == [0, 1, 3, 2]
+
+
 def test_without_vectors_the_score_decides() -> None:
     assert DiverseSelect(shelf=shelf({"a": 0, "b": 0}), diversity=0.5).select(query(), candidates("a", "b")) == [
         0,

@@ -110,14 +110,3 @@ def test_sigint_ends_the_server_in_order(workspace: Workspace) -> None:
         rest, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert rest == "stopped\n"
-
-
-def test_a_taken_port_is_told(workspace: Workspace) -> None:
-    with served(workspace) as (_, address):
-        port = address.rsplit(":", 1)[1]
-        command = [sys.executable, "-c", "from swipewise.cli import main; main()", "serve", "--port", port]
-        second = subprocess.run(
-            [*command, "--workspace", str(workspace.root)], capture_output=True, text=True, timeout=60
-        )
-    assert second.returncode == 1
-    assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in second.stderr
