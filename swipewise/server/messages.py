@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Self
 from uuid import uuid4
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from swipewise.events.rules import id_fault
 from swipewise.feed.stages import Feed
@@ -30,6 +30,8 @@ def _not_in_the_future(at: datetime) -> datetime:
 
 
 Id = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_sound_id)]
+# Spelled out, as a reference would lead nowhere from where the API's description quotes this schema.
+ActionName = Annotated[Action, WithJsonSchema({"type": "string", "enum": [action.value for action in Action]})]
 Moment = Annotated[AwareDatetime, AfterValidator(_not_in_the_future)]
 
 
@@ -45,7 +47,7 @@ class PostedEvent(BaseModel):
     event_id: Id = Field(default_factory=lambda: str(uuid4()), description="Generated when absent.")
     viewer_id: Id
     video_id: Id
-    action: Action
+    action: ActionName
     at: Moment = Field(
         default_factory=lambda: datetime.now(UTC),
         description="ISO 8601 with a time zone; the moment of receipt when absent.",

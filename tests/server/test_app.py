@@ -174,6 +174,8 @@ def test_the_api_describes_itself(client: TestClient) -> None:
     one, many = paths["/v1/events"]["post"]["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
     assert set(one["required"]) == {"viewer_id", "video_id", "action"}
     assert many["items"]["required"] == one["required"]
+    assert one["properties"]["action"]["enum"][0] == "exposure"
+    assert "$defs" not in one, "references would lead nowhere"
 
 
 def test_a_running_server_finds_new_videos(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
