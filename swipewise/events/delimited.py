@@ -81,7 +81,7 @@ def _header(path: Path, data: bytes) -> tuple[list[str], str]:
 
 def _is_plain(data: bytes, width: int, separator: str) -> bool:
     """Whether lines are rows: no quotes, as many fields everywhere as the header has, valid UTF-8."""
-    if b'"' in data or b"\x00" in data or b"\n\n" in data or b"\n\r\n" in data:
+    if b'"' in data or b"\n\n" in data or b"\n\r\n" in data:
         return False
     try:
         data.decode("utf-8")

@@ -21,7 +21,6 @@ _KINDS: Final = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
-_START: Final = 1000  # bytes that tell text from something else
 
 
 def check_readable(path: Path) -> None:
@@ -81,8 +80,10 @@ def _content(path: Path) -> bytes:
         raise InputFileError(f"{path}: cannot be read: {error.strerror}") from error
     if not data.strip():
         raise InputFileError(f"{path}: is empty")
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in data[:_START]:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in data.partition(b"\n")[0]:
         raise InputFileError(f"{path}: line 1 is not UTF-8 text: save it as UTF-8")
+    if _kind(path) == "jsonl" and data.lstrip().startswith(b"["):
+        raise InputFileError(f"{path}: is one JSON array: write an object a line, without brackets and commas")
     return data
 
 
