@@ -23,9 +23,13 @@ class Estimate:
     low: float
     high: float
 
-    def as_dict(self) -> dict[str, float]:
-        """Plain values for JSON."""
-        return {"value": self.value, "low": self.low, "high": self.high}
+    def as_dict(self) -> dict[str, float | None]:
+        """Plain values for JSON; an open end is None."""
+        return {
+            "value": self.value,
+            "low": self.low if np.isfinite(self.low) else None,
+            "high": self.high if np.isfinite(self.high) else None,
+        }
 
 
 def bootstrap_means(

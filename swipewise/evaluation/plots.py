@@ -1,0 +1,171 @@
+"""Plots of the report as inline SVG that takes its colours from the page, so that light and dark both fit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from io import StringIO
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+# What a plot draws in a colour on the left, the page shows in its own variable on the right.
+_THEME: Final = {
+    "#1d2026": "ink",
+    "#5f6672": "muted",
+    "#dddcd6": "line",
+    "#0b7a6f": "model",
+    "#c07a12": "oracle",
+    "#2f6fd0": "visual",
+    "#c4592b": "text",
+    "#8150c9": "audio",
+    "#4a8b3c": "attributes",
+    "#747b88": "id",
+}
+_COLOUR: Final = {name: colour for colour, name in _THEME.items()}
+
+_XMLNS: Final = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+
+_STYLE: Final[dict[Any, Any]] = {
+    "svg.fonttype": "none",  # letters stay text: the page's font, selectable, small
+    "font.family": "sans-serif",
+    "font.size": 10.0,
+    "text.color": _COLOUR["muted"],
+    "axes.edgecolor": _COLOUR["line"],
+    "axes.labelcolor": _COLOUR["muted"],
+    "axes.titlecolor": _COLOUR["ink"],
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": _COLOUR["line"],
+    "grid.linewidth": 0.6,
+    "xtick.color": _COLOUR["line"],
+    "ytick.color": _COLOUR["line"],
+    "xtick.labelcolor": _COLOUR["muted"],
+    "ytick.labelcolor": _COLOUR["muted"],
+    "lines.linewidth": 1.8,
+    "lines.solid_capstyle": "round",
+}
+
+
+def learning_plot(epochs: Sequence[Mapping[str, float]]) -> str:
+    """Training loss above, validation NDCG@10 below with its best epoch marked."""
+
+    def draw(loss: Axes, ndcg: Axes) -> None:
+        x = [epoch["epoch"] for epoch in epochs]
+        loss.plot(x, [epoch["loss"] for epoch in epochs], color=_COLOUR["muted"])
+        loss.set_title("Training loss")
+        values = [epoch["ndcg"] for epoch in epochs]
+        best = int(np.argmax(values))
+        ndcg.plot(x, values, color=_COLOUR["model"])
+        ndcg.plot(x[best], values[best], "o", color=_COLOUR["model"], markersize=6)
+        ndcg.annotate(
+            f"best: {values[best]:.3f}",
+            (x[best], values[best]),
+            xytext=(0, 8),
+            textcoords="offset points",
+            ha="center",
+            color=_COLOUR["ink"],
+        )
+        ndcg.set_title("NDCG@10 on the validation period")
+        ndcg.set_xlabel("epoch")
+        for axes in (loss, ndcg):
+            axes.grid(axis="x", visible=False)
+            axes.margins(x=0.04, y=0.22)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
+
+    return _svg("learning", "Training loss and validation NDCG@10 by epoch", draw, rows=2, size=(5.2, 3.9))
+
+
+def weights_plot(modalities: Mapping[str, Mapping[str, Any]]) -> str:
+    """How the weight of each modality is distributed over viewers: one histogram a row, the mean as a tick."""
+
+    def draw(*rows: Axes) -> None:
+        peak = max(max(spread["histogram"]) for spread in modalities.values())
+        for axes, (name, spread) in zip(rows, modalities.items(), strict=True):
+            counts = spread["histogram"]
+            edges = np.linspace(0, 1, len(counts) + 1)
+            colour = _COLOUR.get(name, _COLOUR["muted"])
+            axes.stairs(counts, edges, fill=True, color=colour, alpha=0.35)
+            axes.stairs(counts, edges, color=colour, linewidth=1.2)
+            axes.plot([spread["mean"]] * 2, [0, peak], color=_COLOUR["ink"], linewidth=1.2)
+            axes.set(xlim=(0, 1), ylim=(0, 1.05 * peak), yticks=[])
+            axes.set_ylabel(name, rotation=0, ha="right", va="center", color=_COLOUR["ink"])
+            axes.spines["left"].set_visible(False)
+            axes.tick_params(labelbottom=axes is rows[-1], length=0)
+        rows[-1].set_xlabel("weight of the modality for a viewer (line: mean)")
+
+    height = 0.62 * len(modalities) + 0.5
+    return _svg(
+        "weights", "Distribution of modality weights over viewers", draw, rows=len(modalities), size=(5.2, height)
+    )
+
+
+def agreement_plot(deciles: Mapping[str, Sequence[Mapping[str, float]]], spearman: Mapping[str, float]) -> str:
+    """Learned against planted weight, viewers in ten groups: mean and middle half."""
+
+    def draw(*columns: Axes) -> None:
+        top = max(group[key] for groups in deciles.values() for group in groups for key in ("planted", "high"))
+        for axes, (name, groups) in zip(columns, deciles.items(), strict=True):
+            planted = [group["planted"] for group in groups]
+            colour = _COLOUR.get(name, _COLOUR["muted"])
+            axes.plot([0, 1], [0, 1], color=_COLOUR["line"], linewidth=1.0, linestyle=(0, (4, 3)))
+            axes.vlines(
+                planted, [g["low"] for g in groups], [g["high"] for g in groups], color=colour, alpha=0.4, lw=3
+            )
+            axes.plot(planted, [group["learned"] for group in groups], "o", color=colour, markersize=4.5)
+            axes.set(xlim=(0, top), ylim=(0, top))
+            axes.set_title(f"{name}  {spearman[name]:.2f}")
+            axes.tick_params(labelleft=axes is columns[0])
+            for axis in (axes.xaxis, axes.yaxis):
+                axis.set_major_locator(MaxNLocator(nbins=3))
+        columns[0].set_ylabel("learned")
+        columns[len(columns) // 2].set_xlabel("planted weight")
+
+    return _svg(
+        "agreement",
+        "Learned against planted modality weights",
+        draw,
+        columns=len(deciles),
+        size=(5.2, 2.3),
+    )
+
+
+def _svg(
+    key: str,
+    label: str,
+    draw: Callable[..., None],
+    *,
+    rows: int = 1,
+    columns: int = 1,
+    size: tuple[float, float],
+) -> str:
+    """Draw on fresh axes and return an ``<svg>`` element whose ids start with ``key``."""
+    with mpl.rc_context(_STYLE | {"svg.hashsalt": key}):
+        figure = Figure(figsize=size, layout="constrained")
+        figure.patch.set_alpha(0)
+        draw(*figure.subplots(rows, columns, squeeze=False).flat)
+        out = StringIO()
+        figure.savefig(out, format="svg", metadata={"Date": None})
+    return _inline(out.getvalue(), key, label)
+
+
+def _inline(svg: str, key: str, label: str) -> str:
+    """Keep the element alone; scope what would leak into the page: style rules, ids, size, colours and fonts."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{key}-", svg)
+    svg = re.sub(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', rf'<svg role="img" aria-label="{label}" \1 {_XMLNS}>', svg)
+    svg = re.sub(r"font-family: [^;\"]*;", "", svg)
+    for colour, name in _THEME.items():
+        svg = svg.replace(colour, f"var(--{name})")
+    return svg

@@ -1,0 +1,182 @@
+"""What ``report.json`` holds: an examination as plain values, from which the page is drawn.
+
+::
+
+    schema_version, evaluated_at, seed
+    run          id, seed, figures, versions, data_fingerprint of the run that was examined
+    data         viewers, videos, interactions, positive (share)
+    split        first, valid_start, test_start, last: moments as ISO 8601
+    protocol     viewers, candidates and relevant (means a viewer), places, resamples, cold_viewer_below
+    models       [name, title, kind, settings, validation, tried], the examined model first
+    segments     segment -> viewers, targets, figures: model -> metric -> value, low, high
+    against      [other, segment, metric, difference, ratio]: the model against each of the others
+    learning     [epoch, loss, ndcg] for every epoch of the run
+    attention    what the model listens to, null where it cannot say
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swipewise.evaluation.exam import Contender, Exam, Kind
+from swipewise.evaluation.fusion import MIN_INTERACTIONS, Agreement, Attention
+from swipewise.evaluation.intervals import RESAMPLES
+from swipewise.evaluation.protocol import COLD_VIEWER_BELOW, PLACES, Segment
+from swipewise.training.dataset import Dataset
+
+SCHEMA_VERSION: Final = 1
+
+HISTOGRAM_BINS: Final = 25
+"""Bins of a modality's weights over viewers, evenly over [0, 1]."""
+
+_RUN_FACTS: Final = ("seed", "figures", "versions", "data_fingerprint")
+
+
+def as_report(
+    exam: Exam,
+    dataset: Dataset,
+    *,
+    valid_start: int,
+    run_id: str,
+    run: Mapping[str, Any],
+    evaluated_at: datetime,
+) -> dict[str, Any]:
+    """Plain values for JSON; no number in it is infinite or NaN.
+
+    Args:
+        exam: What was found.
+        dataset: Everything, also what happened after the cut.
+        valid_start: Milliseconds, where the validation period begins.
+        run_id: Name of the run's folder.
+        run: Its ``run.json``.
+        evaluated_at: When this was measured.
+    """
+    rows = dataset.interactions
+    task = exam.protocol.task
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "evaluated_at": evaluated_at.astimezone(UTC).isoformat(timespec="seconds"),
+        "seed": exam.seed,
+        "run": {"id": run_id} | {fact: run[fact] for fact in _RUN_FACTS if fact in run},
+        "data": {
+            "viewers": len(dataset.viewer_ids),
+            "videos": len(dataset.video_ids),
+            "interactions": len(rows),
+            "positive": float(rows.positive_I.mean()),
+        },
+        "split": {
+            "first": _moment(int(rows.at_I.min())),
+            "valid_start": _moment(valid_start),
+            "test_start": _moment(exam.protocol.start),
+            "last": _moment(int(rows.at_I.max())),
+        },
+        "protocol": {
+            "viewers": len(task.viewers_B),
+            "candidates": float(exam.protocol.candidates_B.mean()),
+            "relevant": float(task.relevant_B.mean()),
+            "places": PLACES,
+            "resamples": RESAMPLES,
+            "cold_viewer_below": COLD_VIEWER_BELOW,
+        },
+        "models": [_contender(contender) for contender in exam.contenders],
+        "segments": {segment.value: _segment(exam, segment) for segment in exam.protocol.segments},
+        "against": [
+            {
+                "other": against.other,
+                "segment": against.segment.value,
+                "metric": against.metric.value,
+                "difference": against.difference.as_dict(),
+                "ratio": against.ratio.as_dict() if against.ratio else None,
+            }
+            for against in exam.comparison.against
+        ],
+        "learning": learning_curve(run),
+        "attention": _attention(exam.attention) if exam.attention else None,
+    }
+
+
+def learning_curve(run: Mapping[str, Any]) -> list[dict[str, float]]:
+    """Loss and validation NDCG@10 of every epoch, as far as a run's record tells them."""
+    return [
+        {key: epoch[key] for key in ("epoch", "loss", "ndcg") if key in epoch} for epoch in run.get("epochs", [])
+    ]
+
+
+def _moment(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
+
+
+def _contender(contender: Contender) -> dict[str, Any]:
+    titles = {"itemcf": "ItemCF", "popularity": "Popularity", "oracle": "Oracle"}
+    return {
+        "name": contender.name,
+        "title": "Swipewise" if contender.kind == Kind.MODEL else titles[contender.name],
+        "kind": contender.kind.value,
+        "settings": dict(contender.settings),
+        "validation": contender.validation,
+        "tried": contender.tried,
+    }
+
+
+def _segment(exam: Exam, segment: Segment) -> dict[str, Any]:
+    targets = exam.protocol.segments[segment]
+    return {
+        "viewers": len(targets.rows_B),
+        "targets": len(targets.relevant_R),
+        "figures": {
+            name: {metric.value: found.as_dict() for metric, found in figures.items()}
+            for name, figures in exam.comparison.figures[segment].items()
+        },
+    }
+
+
+def _attention(attention: Attention) -> dict[str, Any]:
+    return {
+        "viewers": len(attention.weights_UM),
+        "modalities": {
+            name: _spread(attention.weights_UM[:, column]) for column, name in enumerate(attention.modalities)
+        },
+        "agreement": _agreement(attention.agreement) if attention.agreement else None,
+    }
+
+
+def _spread(weight_U: NDArray[np.float64]) -> dict[str, Any]:
+    low, quarter, median, three_quarters, high = np.quantile(weight_U, [0.05, 0.25, 0.5, 0.75, 0.95]).tolist()
+    counts, _ = np.histogram(weight_U, bins=HISTOGRAM_BINS, range=(0.0, 1.0))
+    return {
+        "mean": float(weight_U.mean()),
+        "quantiles": {"5": low, "25": quarter, "50": median, "75": three_quarters, "95": high},
+        "histogram": counts.tolist(),
+    }
+
+
+def _agreement(agreement: Agreement) -> dict[str, Any]:
+    names = [name for name in agreement.spearman if name != "mean"]
+    return {
+        "viewers": len(agreement.planted_UM),
+        "min_interactions": MIN_INTERACTIONS,
+        "spearman": dict(agreement.spearman),
+        "deciles": {
+            name: _deciles(agreement.planted_UM[:, column], agreement.learned_UM[:, column])
+            for column, name in enumerate(names)
+        },
+    }
+
+
+def _deciles(planted_U: NDArray[np.float64], learned_U: NDArray[np.float64]) -> list[dict[str, float]]:
+    """Viewers in ten groups by planted weight: the mean of it, and the spread of what was learned for them."""
+    groups = np.array_split(np.argsort(planted_U, kind="stable"), min(10, len(planted_U)))
+    return [
+        {
+            "planted": float(planted_U[group].mean()),
+            "learned": float(learned_U[group].mean()),
+            "low": float(np.quantile(learned_U[group], 0.25)),
+            "high": float(np.quantile(learned_U[group], 0.75)),
+        }
+        for group in groups
+    ]
