@@ -82,10 +82,15 @@ class TrainingConfig:
 
     seed: int = _key(0, "seed of every random choice", low=0)
     epochs: int = _key(40, "passes over the data at most", low=1)
-    patience: int = _key(5, "epochs without a better validation NDCG@10 before stopping", low=1)
+    patience: int = _key(6, "epochs without a better validation NDCG@10 before stopping", low=1)
     batch_events: int = _key(2048, "events in one batch; sequences of like length share it", low=1)
-    negatives: int = _key(512, "sampled negatives shared by a batch", low=1)
-    learning_rate: float = _key(2e-3, "peak step size of AdamW", low=0)
+    negatives: int = _key(256, "sampled negatives shared by a batch", low=1)
+    retrieval_weight: float = _key(0.3, "weight of the loss that fits the vectors of the index", low=0)
+    watch_weight: float = _key(5.0, "weight of the loss on how much of each shown video was watched", low=0)
+    learning_rate: float = _key(5e-3, "peak step size of AdamW", low=0)
+    average: float = _key(
+        0.97, "the model kept is a running average of the parameters; share kept at each step", low=0, high=0.9999
+    )
     weight_decay: float = _key(0.01, "decay of AdamW", low=0)
     checkpoint_seconds: float = _key(30.0, "time between checkpoints within an epoch", low=0)
     device: str = _key("auto", "auto, cpu or cuda")

@@ -92,6 +92,7 @@ class Col:
     # viewers
     PROFILE = "profile"
     UPDATED_AT = "updated_at"
+    SHIFT_AT = "shift_at"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from swipewise.model.behavior import BehaviorEmbedding
 from swipewise.model.fusion import ModalityProjection, VideoInputs, fuse
+from swipewise.model.heads import WatchHead
 from swipewise.model.profile import ProfileEncoder
 from swipewise.model.sequence import CausalTransformer
 
@@ -77,6 +78,7 @@ class InterestModel(nn.Module):
             nn.Linear(width + pooled, 2 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * width, width)
         )
         self.combine = nn.Linear(2 * width, width)
+        self.watch = WatchHead()
         self.common_preference = nn.Parameter(torch.empty(width))
         self.init_weights()
 

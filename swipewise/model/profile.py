@@ -9,7 +9,10 @@ from torch import Tensor, nn
 
 
 class ProfileEncoder(nn.Module):
-    """s_u: the sum, over the root of their number, of the embeddings of the profile's values; a viewer without a profile gets zeros."""
+    """s_u: the embeddings of the profile's values, summed and divided by the root of their number.
+
+    A viewer without a profile gets zeros.
+    """
 
     def __init__(self, *, values: int, width: int) -> None:
         super().__init__()

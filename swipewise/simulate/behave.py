@@ -115,8 +115,8 @@ def _act(
 ) -> tuple[float, bool]:
     """One exposure and what follows it. Returns the seconds watched and whether the video was liked."""
     # Attention wanes down the session whatever is shown: the position effect.
-    drive = 1.6 * utility - 1.9 - 0.05 * position
-    ratio = float(np.clip(_sigmoid(drive + 0.8 * rng.standard_normal()) * 1.25, 0.02, 1.0))
+    drive = 1.6 * utility - 1.6 - 0.05 * position
+    ratio = float(np.clip(_sigmoid(drive + 0.5 * rng.standard_normal()) * 1.25, 0.02, 1.0))
     seconds = round(ratio * duration, 2)
     after = at + int(1000 * seconds)
     log.add(viewer, video, Action.EXPOSURE, at, position=position)

@@ -36,14 +36,14 @@ class WorldConfig:
     days: int = 30
     seed: int = 0
     start_ms: int = 1_735_689_600_000  # 2025-01-01 UTC
-    uploaded_before: float = 0.6  # share of videos that exist on the first day
+    uploaded_before: float = 0.35  # share of videos that exist on the first day
     without_sound: float = 0.1
     without_caption: float = 0.1
     shifting_viewers: float = 0.25
-    profile_truth: float = 0.75  # chance that a profile field names the true group
-    sessions: float = 7.0  # mean sessions a viewer, long-tailed
+    profile_truth: float = 0.8  # chance that a profile field names the true group
+    sessions: float = 10.0  # mean sessions a viewer, long-tailed
     session_length: float = 7.0  # mean exposures a session
-    appeal: float = 0.35  # scale of a video's own quality, the same for everybody
+    appeal: float = 0.15  # scale of a video's own quality, the same for everybody
     targeting: float = 2.0  # how strongly the platform shows what the viewer likes
     herding: float = 0.1  # how strongly it shows what is popular
     exploration: float = 0.15  # share of exposures drawn evenly from all videos
@@ -172,7 +172,7 @@ def _tastes(
     """Half a viewer's taste is the group's, half is their own; a power makes favourites stand out."""
     viewers, modalities = group_UM.shape
     shared_UMT = group_taste[np.arange(modalities), group_UM]
-    raw_UMT = shared_UMT + rng.standard_normal((viewers, modalities, THEMES))
+    raw_UMT = shared_UMT + 0.6 * rng.standard_normal((viewers, modalities, THEMES))
     raw_UMT = np.sign(raw_UMT) * np.abs(raw_UMT) ** 1.5
     centred = raw_UMT - raw_UMT.mean(axis=2, keepdims=True)
     scaled: NDArray[np.float64] = centred / centred.std(axis=2, keepdims=True)

@@ -37,6 +37,12 @@ class Batch:
     negative_logq_N: Tensor
     excluded_TN: Tensor
 
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on another device."""
+        tensors = {name: getattr(self, name).to(device) for name in self.__slots__ if name != "history"}
+        history = {name: getattr(self.history, name).to(device) for name in HistoryInputs.__slots__}
+        return Batch(history=HistoryInputs(**history), **tensors)
+
 
 class Batches:
     """All batches of a data set, by epoch; a function of the seed alone, so that a resumed run sees the same ones."""
@@ -74,13 +80,15 @@ class Batches:
         length_W = self._windows.length_W
         # A little noise on the length changes from epoch to epoch who shares a batch with whom.
         order_W = np.argsort(length_W + rng.uniform(0, 0.15 * (length_W + 10)), kind="stable")
-        batches, current, longest = [], [], 0
+        batches: list[NDArray[np.int64]] = []
+        current: list[int] = []
+        longest = 0
         for window in order_W:
             longest_then = max(longest, int(length_W[window]) + 1)
             if current and (len(current) + 1) * longest_then > self._batch_events:
                 batches.append(np.array(current))
                 current, longest_then = [], int(length_W[window]) + 1
-            current.append(window)
+            current.append(int(window))
             longest = longest_then
         batches.append(np.array(current))
         return [batches[place] for place in rng.permutation(len(batches))]

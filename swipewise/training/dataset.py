@@ -6,9 +6,10 @@ P = profile fields.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 from swipewise.config import EventsConfig
 from swipewise.errors import DataError
 from swipewise.schema import FLAG_ACTIONS, Action, Col
+
+_ATTRIBUTES = (Col.CREATOR, Col.MUSIC, Col.LANGUAGE, Col.TAGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +146,7 @@ def build_dataset(
     viewer_index = pl.DataFrame({Col.VIEWER_ID: viewer_ids, "viewer": np.arange(len(viewer_ids))})
     rows = rows.join(viewer_index, on=Col.VIEWER_ID).sort("viewer", Col.AT, "video")
     coded = _interactions(rows, events)
-    attributes_VA, attribute_values = _categories(videos, [Col.CREATOR, Col.MUSIC, Col.LANGUAGE, Col.TAGS])
+    attributes_VA, attribute_values = _categories(videos, _ATTRIBUTES)
     fields = [name for name in profiles.columns if name != Col.VIEWER_ID]
     aligned = viewer_index.join(profiles, on=Col.VIEWER_ID, how="left", maintain_order="left")
     profile_UP, profile_values = _categories(aligned, fields)
@@ -160,20 +163,65 @@ def build_dataset(
     )
 
 
-def _interactions(rows: pl.DataFrame, events: EventsConfig) -> Interactions:
-    ratio = rows[Col.WATCH_RATIO].fill_null(0.0).fill_nan(0.0).to_numpy().astype(np.float32)
-    actions_IF = np.stack([rows[flag].to_numpy() for flag in FLAG_ACTIONS], axis=1).astype(bool)
-    turned_away = rows[Action.SKIP].to_numpy() | rows[Action.HIDE].to_numpy()
-    positive = (ratio >= events.positive_watch_ratio) & ~turned_away
+def catalogue_dataset(
+    videos: pl.DataFrame,
+    content: Mapping[str, tuple[list[str], NDArray[np.float32]]],
+    profile_values: tuple[str, ...] = (),
+) -> Dataset:
+    """A catalogue without viewers; its arguments are those of :func:`build_dataset`."""
+    video_ids = tuple(videos[Col.VIDEO_ID])
+    attributes_VA, attribute_values = _categories(videos, _ATTRIBUTES)
+    nobody = no_interactions()
+    return Dataset(
+        viewer_ids=(),
+        video_ids=video_ids,
+        interactions=nobody,
+        uploaded_at_V=_upload_times(videos, nobody),
+        content={name: _content(ids, values, video_ids) for name, (ids, values) in content.items()},
+        attributes_VA=attributes_VA,
+        attribute_values=attribute_values,
+        profile_UP=np.zeros((0, 0), np.int64),
+        profile_values=profile_values,
+    )
+
+
+def no_interactions() -> Interactions:
+    """None at all, in the arrays' own types."""
+    return Interactions(
+        viewer_I=np.zeros(0, np.int64),
+        video_I=np.zeros(0, np.int64),
+        at_I=np.zeros(0, np.int64),
+        watch_ratio_I=np.zeros(0, np.float32),
+        actions_IF=np.zeros((0, len(FLAG_ACTIONS)), bool),
+        positive_I=np.zeros(0, bool),
+    )
+
+
+def is_positive(
+    watch_ratio_I: NDArray[np.float32], actions_IF: NDArray[np.bool_], events: EventsConfig
+) -> NDArray[np.bool_]:
+    """Which interactions count as liked: (I,).
+
+    Any of the configured actions says so, and so does watching enough without skipping; hiding a video overrules both.
+    """
+    flag = {action: actions_IF[:, column] for column, action in enumerate(FLAG_ACTIONS)}
+    positive_I = (watch_ratio_I >= events.positive_watch_ratio) & ~flag[Action.SKIP]
     for name in events.positive:
-        positive |= rows[name].to_numpy() & ~rows[Action.HIDE].to_numpy()
+        positive_I |= flag[Action(name)]
+    liked_I: NDArray[np.bool_] = positive_I & ~flag[Action.HIDE]
+    return liked_I
+
+
+def _interactions(rows: pl.DataFrame, events: EventsConfig) -> Interactions:
+    ratio_I = rows[Col.WATCH_RATIO].fill_null(0.0).fill_nan(0.0).to_numpy().astype(np.float32)
+    actions_IF = np.stack([rows[flag].to_numpy() for flag in FLAG_ACTIONS], axis=1).astype(bool)
     return Interactions(
         viewer_I=rows["viewer"].to_numpy().astype(np.int64),
         video_I=rows["video"].to_numpy().astype(np.int64),
         at_I=_milliseconds(rows[Col.AT]),
-        watch_ratio_I=ratio,
+        watch_ratio_I=ratio_I,
         actions_IF=actions_IF,
-        positive_I=positive,
+        positive_I=is_positive(ratio_I, actions_IF, events),
     )
 
 
@@ -206,32 +254,38 @@ def _content(ids: list[str], values: NDArray[np.float32], video_ids: tuple[str, 
     return ContentFeature(values_VD=values_VD, present_V=present_V)
 
 
-def _categories(table: pl.DataFrame, columns: list[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Code each distinct "column=value" from 1; list columns take several places; numbers fall into deciles."""
+def _categories(table: pl.DataFrame, columns: Sequence[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Code each distinct "column=value" from 1; list columns take several places, 0 fills what is missing."""
     codes: dict[str, int] = {}
-    parts: list[list[int]] = [[] for _ in range(len(table))]
+    parts: list[NDArray[np.int64]] = []
     for name in columns:
         if name not in table.columns:
             continue
-        column = table[name]
-        is_list = isinstance(column.dtype, pl.List)
-        if column.dtype.is_numeric():
-            column = _deciles(column)
-        width = max(1, column.list.len().max() or 1) if is_list else 1
-        for row, value in enumerate(column.to_list()):
-            values = value or [] if is_list else [value]
-            coded = [codes.setdefault(f"{name}={v}", len(codes) + 1) for v in values if v is not None]
-            parts[row] += coded + [0] * (width - len(coded))  # type: ignore[operator]
-    width = max((len(part) for part in parts), default=0)
-    return np.array(parts, np.int64).reshape(len(table), width), tuple(codes)
+        rows = [categories(name, value) for value in table[name].to_list()]
+        coded = np.zeros((len(table), max(map(len, rows), default=0)), np.int64)
+        for row, values in enumerate(rows):
+            coded[row, : len(values)] = [codes.setdefault(value, len(codes) + 1) for value in values]
+        parts.append(coded)
+    return np.concatenate(parts, axis=1) if parts else np.zeros((len(table), 0), np.int64), tuple(codes)
 
 
-def _deciles(column: pl.Series) -> pl.Series:
-    """Numbers with many distinct values become the index of their decile; few stay as they are."""
-    if column.n_unique() <= 20:
-        return column
-    edges = np.unique(np.nanquantile(column.drop_nulls().cast(pl.Float64).to_numpy(), np.arange(0.1, 1.0, 0.1)))
-    floats = column.cast(pl.Float64)
-    return pl.Series(
-        column.name, [None if v is None or np.isnan(v) else int(np.searchsorted(edges, v)) for v in floats]
-    )
+def categories(name: str, value: Any) -> list[str]:
+    """A feature's value as categories; it never depends on the rest of the data, so that it means the same tomorrow.
+
+    A list gives one category an entry; numbers with a fraction or above 10 fall into steps of a quarter of a doubling.
+
+    >>> categories("tags", ["cats", "dogs"]), categories("age", "18-24"), categories("followers", 12_345)
+    (['tags=cats', 'tags=dogs'], ['age=18-24'], ['followers=~1.16e+04'])
+    """
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return []
+    if isinstance(value, list | tuple):
+        return [category for entry in value for category in categories(name, entry)]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        exact = value == int(value) and abs(value) <= 10
+        return [f"{name}={int(value)}" if exact else f"{name}=~{_quarter_octave(value):.3g}"]
+    return [f"{name}={value}"]
+
+
+def _quarter_octave(value: float) -> float:
+    return math.copysign(2 ** (round(4 * math.log2(abs(value))) / 4), value)

@@ -7,6 +7,7 @@ P = positives, or profile fields in a history.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -47,7 +48,7 @@ def training_windows(offsets_U: NDArray[np.int64], length: int) -> Windows:
     """
     stride = max(1, length // 2)
     rows = []
-    for viewer, (first, last) in enumerate(zip(offsets_U[:-1], offsets_U[1:], strict=True)):
+    for viewer, (first, last) in enumerate(pairwise(offsets_U)):
         start, learn = int(first), 0
         while start < last:
             end = min(start + length, int(last))

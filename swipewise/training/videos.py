@@ -64,9 +64,9 @@ class VideoTable:
         """Code a catalogue in the terms of a vocabulary; a modality without a standard is absent everywhere."""
         id_V = vocabulary.video_rows(video_ids)
         coded_VA = vocabulary.attribute_codes(attribute_values)[attributes_VA]
-        present = {name: np.zeros(len(video_ids), bool) for name in modalities}
+        present: dict[str, NDArray[np.bool_]] = {name: np.zeros(len(video_ids), bool) for name in modalities}
         present[Modality.ID] = id_V >= 0
-        present[Modality.ATTRIBUTES] = (coded_VA > 0).any(axis=1)
+        present[Modality.ATTRIBUTES] = np.any(coded_VA > 0, axis=1)
         tensors = {}
         for name, standard in standards.items():
             feature = content[name]

@@ -1,0 +1,91 @@
+"""``swipewise train``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from swipewise.cli.options import json_option, workspace_option
+
+if TYPE_CHECKING:
+    from swipewise.training.loop import Epoch, Step
+    from swipewise.training.session import TrainingSummary
+    from swipewise.workspace import Workspace
+
+_EXAMPLES = """\b
+Examples:
+  swipewise train                  fit, or take up an interrupted training
+  swipewise train -w shop --fresh  leave an interrupted training alone
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@workspace_option
+@click.option("--fresh", is_flag=True, help="Start anew even if an interrupted training could be resumed.")
+@json_option
+def command(workspace: Workspace, fresh: bool, as_json: bool) -> None:
+    """Fit the model to the workspace's videos and behaviour.
+
+    Learns from the training period, stops when the validation period no longer gets better, and never looks at the
+    test period. Ctrl-C or a crash loses at most the time since the last checkpoint.
+    """
+    import json
+    from dataclasses import asdict
+
+    summary = train_with_progress(workspace, fresh=fresh)
+    if as_json:
+        click.echo(json.dumps(asdict(summary) | {"run_dir": str(summary.run_dir)}))
+    else:
+        show(summary)
+
+
+def train_with_progress(workspace: Workspace, *, fresh: bool = False) -> TrainingSummary:
+    """Train, with a progress bar on a terminal and a line an epoch elsewhere, all on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from swipewise.training.session import train_workspace
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("epoch {task.fields[epoch]}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("batches"),
+        TimeElapsedColumn(),
+        TextColumn("best validation NDCG@10 {task.fields[best]}"),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("training", total=None, epoch="1", best="-")
+
+        def on_plan(run_dir: Any, resumes: bool) -> None:
+            console.print(f"{'resuming' if resumes else 'training'} run {run_dir.name}", highlight=False)
+
+        def on_step(step: Step) -> None:
+            best = "-" if step.best_ndcg is None else f"{step.best_ndcg:.4f}"
+            progress.update(bar, completed=step.done, total=step.total, epoch=str(step.epoch + 1), best=best)
+
+        def on_epoch(epoch: Epoch) -> None:
+            ndcg = "-" if epoch.validation_ndcg is None else f"{epoch.validation_ndcg:.4f}"
+            console.print(
+                f"epoch {epoch.number:3d}  loss {epoch.loss:.4f}  validation NDCG@10 {ndcg}  {epoch.seconds:.1f} s",
+                highlight=False,
+            )
+
+        return train_workspace(workspace, fresh=fresh, on_plan=on_plan, on_step=on_step, on_epoch=on_epoch)
+
+
+def show(summary: TrainingSummary) -> None:
+    """Print the summary of a training."""
+    ndcg = "none" if summary.validation_ndcg is None else f"{summary.validation_ndcg:.4f}"
+    click.echo(
+        f"trained on {summary.interactions:,} interactions of {summary.viewers:,} viewers "
+        f"with {summary.videos:,} videos, from {', '.join(summary.modalities)}"
+    )
+    click.echo(
+        f"kept epoch {summary.best_epoch} of {summary.epochs}: validation NDCG@10 {ndcg}, "
+        f"{summary.seconds:.0f} s of training"
+    )
+    click.echo(f"run recorded in {summary.run_dir}")
+    click.echo("next: swipewise evaluate, or swipewise feed VIEWER")

@@ -1,0 +1,168 @@
+"""A network together with what its inputs mean: all that a run leaves behind for use.
+
+Legend of shape suffixes: E = an encoder's width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+
+from swipewise.config import ModelConfig
+from swipewise.errors import ArtifactError
+from swipewise.model.interest import InterestModel
+from swipewise.schema import CONTENT_MODALITIES, FLAG_ACTIONS, Modality
+from swipewise.training.checkpoint import load_tensors, save_tensors
+from swipewise.training.dataset import Dataset
+from swipewise.training.videos import Standard, VideoTable, measure_standards
+from swipewise.training.vocabulary import Vocabulary
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedModel:
+    """The network and the coding of its inputs.
+
+    ``encoders`` names the encoder behind each content modality, where the data came from a catalogue.
+    """
+
+    config: ModelConfig
+    vocabulary: Vocabulary
+    standards: Mapping[str, Standard]
+    encoders: Mapping[str, str]
+    network: InterestModel
+
+    @classmethod
+    def untrained(cls, config: ModelConfig, dataset: Dataset, encoders: Mapping[str, str]) -> Self:
+        """A network with fresh weights for what the data set holds; draws from torch's global generator."""
+        seen_V = np.zeros(len(dataset.video_ids), bool)
+        seen_V[dataset.interactions.video_I] = True
+        vocabulary = Vocabulary.of(dataset)
+        standards = measure_standards(dataset.content, config.modalities, seen_V)
+        return cls(
+            config=config,
+            vocabulary=vocabulary,
+            standards=standards,
+            encoders={name: identity for name, identity in encoders.items() if name in standards},
+            network=_network(config, vocabulary, standards),
+        )
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities the network fuses: those of the configuration that the data has."""
+        return self.network.modalities
+
+    def table(self, dataset: Dataset) -> VideoTable:
+        """A data set's videos as the network reads them.
+
+        Raises:
+            ArtifactError: The data set lacks a modality, or has it at another width.
+        """
+        for name, standard in self.standards.items():
+            width = dataset.content[name].values_VD.shape[1] if name in dataset.content else None
+            if width != len(standard.mean_E):
+                raise ArtifactError(
+                    f"the model was trained with {name} vectors of {len(standard.mean_E)} numbers, the data has "
+                    f"{width or 'none'}: train again with 'swipewise train', or set [encoders] back"
+                )
+        return VideoTable.build(
+            modalities=self.modalities,
+            content=dataset.content,
+            video_ids=dataset.video_ids,
+            attributes_VA=dataset.attributes_VA,
+            attribute_values=dataset.attribute_values,
+            vocabulary=self.vocabulary,
+            standards=self.standards,
+        )
+
+    def save(self, path: Path) -> None:
+        """Write one safetensors file.
+
+        Raises:
+            ArtifactError: It cannot be written.
+        """
+        tensors = {f"network/{name}": value for name, value in self.network.state_dict().items()}
+        for name, standard in self.standards.items():
+            tensors[f"standard/{name}/mean"] = torch.from_numpy(standard.mean_E)
+            tensors[f"standard/{name}/scale"] = torch.from_numpy(standard.scale_E)
+        facts = {
+            "version": FORMAT_VERSION,
+            "config": asdict(self.config),
+            "vocabulary": self.vocabulary.as_dict(),
+            "encoders": dict(self.encoders),
+        }
+        save_tensors(path, tensors, facts)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            ArtifactError: It is missing, damaged, or was written by a newer version.
+        """
+        tensors, facts = load_tensors(path)
+        if facts.get("version") != FORMAT_VERSION:
+            raise ArtifactError(
+                f"{path} has format {facts.get('version')!r}, this version reads {FORMAT_VERSION}: upgrade swipewise"
+            )
+        try:
+            return cls._from_parts(tensors, facts)
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise ArtifactError(f"{path} is damaged ({error}): train again with 'swipewise train'") from error
+
+    @classmethod
+    def _from_parts(cls, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> Self:
+        settings = facts["config"]
+        config = ModelConfig(**settings | {"modalities": tuple(settings["modalities"])})
+        vocabulary = Vocabulary.from_dict(facts["vocabulary"])
+        standards = {
+            name: Standard(
+                mean_E=tensors[f"standard/{name}/mean"].numpy(), scale_E=tensors[f"standard/{name}/scale"].numpy()
+            )
+            for name in map(str, CONTENT_MODALITIES)
+            if f"standard/{name}/mean" in tensors
+        }
+        network = _network(config, vocabulary, standards)
+        network.load_state_dict(
+            {
+                name.removeprefix("network/"): value
+                for name, value in tensors.items()
+                if name.startswith("network/")
+            }
+        )
+        return cls(
+            config=config,
+            vocabulary=vocabulary,
+            standards=standards,
+            encoders=facts["encoders"],
+            network=network.eval(),
+        )
+
+
+def _network(config: ModelConfig, vocabulary: Vocabulary, standards: Mapping[str, Standard]) -> InterestModel:
+    available = {Modality.ID: True, Modality.ATTRIBUTES: bool(vocabulary.attribute_values)}
+    modalities = tuple(name for name in config.modalities if available.get(Modality(name), name in standards))
+    if not modalities:
+        raise ArtifactError(
+            f"none of the modalities {', '.join(config.modalities)} of [model] is in the data: add one to "
+            "model.modalities, or encode it with 'swipewise videos add'"
+        )
+    return InterestModel(
+        modalities=modalities,
+        content_dims={name: len(standard.mean_E) for name, standard in standards.items()},
+        videos=len(vocabulary.video_ids),
+        attribute_values=len(vocabulary.attribute_values),
+        profile_values=len(vocabulary.profile_values),
+        flags=len(FLAG_ACTIONS),
+        width=config.width,
+        layers=config.layers,
+        heads=config.heads,
+        history=config.history,
+        dropout=config.dropout,
+    )

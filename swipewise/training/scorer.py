@@ -1,0 +1,153 @@
+"""A run's model on today's catalogue, one viewer at a time: what the feed asks.
+
+Legend of shape suffixes: V = videos of the catalogue, N = candidates, M = modalities, D = model width,
+J = videos of the viewer's history, P = profile fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from swipewise.catalog import Catalog
+from swipewise.config import EventsConfig
+from swipewise.errors import ArtifactError
+from swipewise.schema import FLAG_ACTIONS, Col, Evidence, Interaction, Profile
+from swipewise.training.dataset import Dataset, Interactions, catalogue_dataset, categories, is_positive
+from swipewise.training.fitted import FittedModel
+from swipewise.training.inference import Projected
+from swipewise.training.runs import MODEL_NAME
+from swipewise.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewerState:
+    """What the model makes of a viewer now.
+
+    interest_D: (D,) float32, z_u, to search the index with; preference_D: (D,), u; liked_J: int64 catalogue rows of
+    the history's videos that spoke for the viewer's taste, newest first.
+    """
+
+    interest_D: NDArray[np.float32]
+    preference_D: NDArray[np.float32]
+    liked_J: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """values_N: (N,) float32, higher is better; weights_NM: (N, M) float32, the α of each candidate, rows sum to 1."""
+
+    values_N: NDArray[np.float32]
+    weights_NM: NDArray[np.float32]
+
+
+class Scorer:
+    """Scores the videos of a catalogue, also those newer than the run, which have no ``id``.
+
+    video_ids: the rows that ``score`` and ``evidence`` speak of; index_vectors_VD: (V, D) float32, f under the
+    viewer-independent preference, to be searched by inner product with ``ViewerState.interest_D``.
+    """
+
+    def __init__(self, fitted: FittedModel, catalogue: Dataset, events: EventsConfig) -> None:
+        self.modalities = fitted.modalities
+        self.video_ids = catalogue.video_ids
+        self._row = {video_id: row for row, video_id in enumerate(catalogue.video_ids)}
+        self._fitted = fitted
+        self._events = events
+        self._profile_values = fitted.vocabulary.profile_values
+        self._projected = Projected(fitted, catalogue)
+        self.index_vectors_VD: NDArray[np.float32] = self._projected.index_vectors_VD.cpu().numpy()
+
+    @classmethod
+    def load(cls, run_dir: Path, workspace: Workspace) -> Scorer:
+        """The model of a finished run on the catalogue as it is now.
+
+        Raises:
+            ArtifactError: The model is missing or damaged, or the catalogue lacks the encoders it was trained with.
+        """
+        fitted = FittedModel.load(run_dir / MODEL_NAME)
+        catalog = Catalog(workspace.catalog_dir)
+        encoded = set(catalog.encoders())
+        content = {}
+        for modality, encoder in fitted.encoders.items():
+            if (modality, encoder) not in encoded:
+                raise ArtifactError(
+                    f"run {run_dir.name} needs {modality} vectors by {encoder}, which the catalogue lacks: "
+                    "train again with 'swipewise train'"
+                )
+            content[modality] = catalog.vectors(modality, encoder)
+        videos = catalog.videos().sort(Col.VIDEO_ID)
+        catalogue = catalogue_dataset(videos, content, fitted.vocabulary.profile_values)
+        return cls(fitted, catalogue, workspace.config.events)
+
+    def viewer(self, history: Sequence[Interaction], profile: Profile | None, now: datetime) -> ViewerState:
+        """Read a viewer; with no history the profile speaks alone, with neither the average viewer does.
+
+        Args:
+            history: Interactions in any order; those with videos the catalogue lacks, or later than ``now``, are
+                left out.
+            profile: Static features, if known.
+            now: The moment of the request.
+        """
+        known = sorted(
+            (row for row in history if row.video_id in self._row and row.at <= now), key=lambda row: row.at
+        )[-self._fitted.config.history :]
+        rows = self._coded(known)
+        z_BD, u_BD = self._projected.interest_of(
+            rows, np.array([0, len(rows)]), self._profile(profile), np.zeros(1, np.int64)
+        )
+        liked_J = rows.video_I[rows.positive_I][::-1].copy()
+        return ViewerState(interest_D=z_BD[0].cpu().numpy(), preference_D=u_BD[0].cpu().numpy(), liked_J=liked_J)
+
+    def score(self, state: ViewerState, videos_N: NDArray[np.int64]) -> Scores:
+        """Score candidates, given as rows of ``video_ids``."""
+        scores_BN, alpha_BNM = self._projected.score(
+            self._tensor(state.interest_D), self._tensor(state.preference_D), videos_N
+        )
+        return Scores(values_N=scores_BN[0].cpu().numpy(), weights_NM=alpha_BNM[0].cpu().numpy())
+
+    def evidence(self, state: ViewerState, video: int, k: int) -> tuple[Evidence, ...]:
+        """The k liked videos of the history most like a video, by the cosine of f under the viewer's own weights."""
+        others_J = state.liked_J[state.liked_J != video]
+        if not len(others_J) or k < 1:
+            return ()
+        u_BD = self._tensor(state.preference_D)
+        f_J1D = self._projected.fused(u_BD, np.append(others_J, video))
+        cosine_J = functional.cosine_similarity(f_J1D[:-1], f_J1D[-1:], dim=-1).cpu().numpy()
+        best = np.argsort(-cosine_J, kind="stable")[:k]
+        return tuple(
+            Evidence(video_id=self.video_ids[others_J[place]], similarity=float(cosine_J[place])) for place in best
+        )
+
+    def _tensor(self, vector_D: NDArray[np.float32]) -> Tensor:
+        return torch.from_numpy(vector_D).to(self._projected.device).unsqueeze(0)
+
+    def _coded(self, history: Sequence[Interaction]) -> Interactions:
+        flags_IF = np.array([[flag in row.actions for flag in FLAG_ACTIONS] for row in history], bool).reshape(
+            len(history), len(FLAG_ACTIONS)
+        )
+        ratio_I = np.nan_to_num(np.array([row.watch_ratio or 0.0 for row in history], np.float32))
+        return Interactions(
+            viewer_I=np.zeros(len(history), np.int64),
+            video_I=np.array([self._row[row.video_id] for row in history], np.int64),
+            at_I=np.array([int(row.at.timestamp() * 1000) for row in history], np.int64),
+            watch_ratio_I=ratio_I,
+            actions_IF=flags_IF,
+            positive_I=is_positive(ratio_I, flags_IF, self._events),
+        )
+
+    def _profile(self, profile: Profile | None) -> NDArray[np.int64]:
+        """Codes (1, P) of the profile's values in the model's own vocabulary."""
+        codes = {value: code for code, value in enumerate(self._profile_values, 1)}
+        features = profile.features if profile else {}
+        values = [value for name, given in features.items() for value in categories(name, given)]
+        known = [codes[value] for value in values if value in codes]
+        return np.array([known or [0]], np.int64)

@@ -1,0 +1,38 @@
+"""A workspace's stores as one data set."""
+
+from __future__ import annotations
+
+from swipewise.catalog import Catalog
+from swipewise.encoders.contract import identity
+from swipewise.encoders.registry import build_encoders
+from swipewise.events.reading import read_interactions, read_profiles
+from swipewise.schema import Col
+from swipewise.training.dataset import Dataset, build_dataset
+from swipewise.workspace import Workspace
+
+
+def load_dataset(workspace: Workspace) -> Dataset:
+    """Everything a recommender may learn from, in index-coded arrays.
+
+    Raises:
+        DataError: There are no videos, or no interaction is with one of them.
+        StoreError: A store cannot be read.
+    """
+    catalog = Catalog(workspace.catalog_dir)
+    videos = catalog.videos().sort(Col.VIDEO_ID)
+    durations = videos.lazy().select(Col.VIDEO_ID, Col.DURATION)
+    content = {
+        modality: catalog.vectors(modality, encoder)
+        for modality, encoder in chosen_encoders(workspace, catalog).items()
+    }
+    interactions = read_interactions(workspace.events_dir, durations).collect()
+    return build_dataset(
+        videos, content, interactions, read_profiles(workspace.events_dir), workspace.config.events
+    )
+
+
+def chosen_encoders(workspace: Workspace, catalog: Catalog) -> dict[str, str]:
+    """The encoder of each content modality that is configured and has vectors in the catalogue."""
+    encoded = set(catalog.encoders())
+    keys = {modality: identity(encoder) for modality, encoder in build_encoders(workspace.config.encoders).items()}
+    return {str(modality): key for modality, key in keys.items() if (modality, key) in encoded}
