@@ -109,7 +109,8 @@ class FeedEngine:
             viewer_id: Anybody; a viewer who is not known gets what is popular and fresh.
             size: Videos wanted, by default ``feed.size`` of the configuration; fewer are given when the viewer has
                 seen all others.
-            now: The moment the feed is for, timezone-aware, by default the present.
+            now: The moment the feed is for, timezone-aware, by default the present. The model does not look at
+                later events, but what they show as seen is left out all the same.
 
         Raises:
             ConfigError: ``size`` is below 1.
@@ -123,7 +124,7 @@ class FeedEngine:
         query = Query(
             viewer_id=viewer_id,
             size=size,
-            now=now or datetime.now(UTC),
+            now=now or _present(history),
             seen=frozenset(interaction.video_id for interaction in history),
         )
         read = _step("read the history", len(history), start)
@@ -187,6 +188,11 @@ class FeedEngine:
         feed = live.personal.run(replace(query, state=state), Level.MODEL if known else Level.PROFILE)
         profile_only = f"viewer {query.viewer_id!r} has no history yet: the profile speaks alone"
         return replace(feed, trace=(encoded, *feed.trace), note=None if known else profile_only)
+
+
+def _present(history: Sequence[Interaction]) -> datetime:
+    """Now, or the newest event where a client's clock is ahead: what was just done must count."""
+    return max([datetime.now(UTC), *(interaction.at for interaction in history[-1:])])
 
 
 def _step(stage: str, count: int, start: float) -> Step:

@@ -121,5 +121,7 @@ def standardise(scores_N: NDArray[np.float32]) -> NDArray[np.float32]:
     ([-1.0, 1.0], [0.0, 0.0])
     """
     deviation = float(scores_N.std())
-    centred_N = scores_N - scores_N.mean()
-    return centred_N / deviation if deviation > 1e-9 else np.zeros_like(scores_N)
+    if deviation < 1e-9:
+        return np.zeros_like(scores_N)
+    standard_N: NDArray[np.float32] = (scores_N - scores_N.mean()) / deviation
+    return standard_N

@@ -39,7 +39,8 @@ class FakeScorer:
         self.index_vectors_VD = vectors_VD
 
     def viewer(self, history: Sequence[Interaction], profile: Profile | None, now: datetime) -> FakeState:
-        rows = [self.video_ids.index(event.video_id) for event in history if event.video_id in self.video_ids]
+        past = [event.video_id for event in history if event.at <= now]
+        rows = [self.video_ids.index(video_id) for video_id in past if video_id in self.video_ids]
         interest_D = np.zeros(self.index_vectors_VD.shape[1], np.float32)
         if rows:
             interest_D = self.index_vectors_VD[rows].mean(axis=0)

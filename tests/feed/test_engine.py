@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -172,6 +173,13 @@ def test_a_restarted_engine_knows_what_was_observed(workspace: Workspace, runs: 
     with FeedEngine.open(workspace) as engine:
         after = engine.feed("ann")
     assert shown(after) == shown(before)
+
+
+def test_an_event_of_a_clock_that_is_ahead_counts_at_once(workspace: Workspace, runs: PutRun) -> None:
+    runs("r1", "sound")
+    with FeedEngine.open(workspace) as engine:
+        engine.observe([replace(event("ann", "a"), at=datetime.now(UTC) + timedelta(hours=1))])
+        assert shown(engine.feed("ann")) == ["b", "c", "d"], "by likeness to a"
 
 
 def test_threads_observe_and_read_together(workspace: Workspace, runs: PutRun) -> None:
