@@ -1,0 +1,136 @@
+"""What every benchmark shares: its figures are held against bars, printed one a line, and decide the exit code.
+
+A benchmark is a function that records figures, and a last line that runs it::
+
+    from figures import Figures, Options, run
+
+    def measure(figures: Figures, options: Options) -> None:
+        figures.record("NDCG@10 against the best baseline", 1.31, at_least=1.25, unit="x")
+
+    if __name__ == "__main__":
+        run(measure, __doc__)
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One measured value and what it has to be; a figure without a bar only informs."""
+
+    figure: str
+    value: float
+    at_least: float | None = None
+    at_most: float | None = None
+    unit: str = ""
+
+    @property
+    def bar(self) -> str:
+        """The bar in words, "-" without one."""
+        limits = [(">=", self.at_least), ("<=", self.at_most)]
+        return (
+            " and ".join(f"{sign} {_written(limit)}{self.unit}" for sign, limit in limits if limit is not None)
+            or "-"
+        )
+
+    @property
+    def met(self) -> bool:
+        """Whether the value is on the right side of its bar; NaN never is."""
+        low = -math.inf if self.at_least is None else self.at_least
+        high = math.inf if self.at_most is None else self.at_most
+        return low <= self.value <= high
+
+
+@dataclass(slots=True, kw_only=True)
+class Figures:
+    """The figures of a benchmark, in the order they were recorded."""
+
+    recorded: list[Figure] = field(default_factory=list)
+
+    def record(
+        self,
+        name: str,
+        value: float,
+        *,
+        at_least: float | None = None,
+        at_most: float | None = None,
+        unit: str = "",
+    ) -> None:
+        """Add a figure; a name says what is measured and is used once."""
+        assert name not in {figure.figure for figure in self.recorded}, f"{name!r} is recorded twice"
+        self.recorded.append(
+            Figure(figure=name, value=float(value), at_least=at_least, at_most=at_most, unit=unit)
+        )
+
+    @property
+    def missed(self) -> list[Figure]:
+        """The figures that are on the wrong side of their bar."""
+        return [figure for figure in self.recorded if not figure.met]
+
+    def lines(self) -> list[str]:
+        """``figure  value  bar  met|missed``, in columns."""
+        rows = [
+            (
+                figure.figure,
+                f"{_written(figure.value)}{figure.unit}",
+                figure.bar,
+                "met" if figure.met else "missed",
+            )
+            for figure in self.recorded
+        ]
+        widths = [max(len(row[column]) for row in rows) for column in range(4)] if rows else []
+        return [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a benchmark was called."""
+
+    quick: bool = False
+
+
+def run(
+    measure: Callable[[Figures, Options], None], description: str | None, arguments: Sequence[str] | None = None
+) -> None:
+    """Run a benchmark as a script: print its figures, write them if asked to, exit with 1 when a bar is missed.
+
+    What was recorded before an error is printed too.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file as well")
+    parser.add_argument("--quick", action="store_true", help="run it small")
+    chosen = parser.parse_args(arguments)
+    figures = Figures()
+    try:
+        measure(figures, Options(quick=chosen.quick))
+    finally:
+        for line in figures.lines():
+            print(line)
+    if chosen.json is not None:
+        chosen.json.write_text(
+            json.dumps(_as_dict(figures, quick=chosen.quick), indent=2) + "\n", encoding="utf-8"
+        )
+    sys.exit(1 if figures.missed else 0)
+
+
+def _as_dict(figures: Figures, *, quick: bool) -> dict[str, object]:
+    recorded = [
+        asdict(figure) | {"value": figure.value if math.isfinite(figure.value) else None, "met": figure.met}
+        for figure in figures.recorded
+    ]
+    return {"benchmark": Path(sys.argv[0]).stem, "quick": quick, "figures": recorded}
+
+
+def _written(value: float) -> str:
+    """Whole numbers whole, others with four significant digits."""
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.4g}"

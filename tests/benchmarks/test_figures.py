@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from benchmarks.figures import Figure, Figures, Options, run
+
+
+@pytest.mark.parametrize(
+    ("figure", "bar", "met"),
+    [
+        (Figure(figure="a", value=1.25, at_least=1.25, unit="x"), ">= 1.25x", True),
+        (Figure(figure="a", value=1.2499, at_least=1.25), ">= 1.25", False),
+        (Figure(figure="a", value=3, at_most=2), "<= 2", False),
+        (Figure(figure="a", value=0, at_most=0), "<= 0", True),
+        (Figure(figure="a", value=5, at_least=1, at_most=4), ">= 1 and <= 4", False),
+        (Figure(figure="a", value=math.nan, at_least=0), ">= 0", False),
+        (Figure(figure="a", value=math.nan), "-", False),
+        (Figure(figure="a", value=-7), "-", True),
+    ],
+)
+def test_a_bar_is_met_or_missed(figure: Figure, bar: str, met: bool) -> None:
+    assert (figure.bar, figure.met) == (bar, met)
+
+
+def passing(figures: Figures, options: Options) -> None:
+    figures.record("rows lost", 0, at_most=0)
+    figures.record("ratio", 1.33333, at_least=1.25, unit="x")
+    figures.record("small" if options.quick else "large", 12)
+
+
+def failing(figures: Figures, options: Options) -> None:
+    figures.record("rows lost", 2, at_most=0)
+
+
+def test_figures_are_printed_one_a_line_in_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit:
+        run(passing, "A benchmark.", [])
+    assert exit.value.code == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "rows lost  0       <= 0      met",
+        "ratio      1.333x  >= 1.25x  met",
+        "large      12      -         met",
+    ]
+
+
+def test_a_missed_bar_is_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit:
+        run(failing, None, [])
+    assert exit.value.code == 1
+    assert capsys.readouterr().out == "rows lost  2  <= 0  missed\n"
+
+
+def test_the_same_goes_to_a_file(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        run(passing, None, ["--quick", "--json", str(tmp_path / "figures.json")])
+    written = json.loads((tmp_path / "figures.json").read_text())
+    assert written["quick"] is True
+    assert written["figures"][1] == {
+        "figure": "ratio",
+        "value": 1.33333,
+        "at_least": 1.25,
+        "at_most": None,
+        "unit": "x",
+        "met": True,
+    }
+    assert written["figures"][2]["figure"] == "small"
+
+
+def test_what_was_measured_before_an_error_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    def breaks(figures: Figures, options: Options) -> None:
+        figures.record("so far", 1)
+        raise RuntimeError("broke")
+
+    with pytest.raises(RuntimeError, match="broke"):
+        run(breaks, None, [])
+    assert capsys.readouterr().out == "so far  1  -  met\n"
+
+
+def test_a_figure_that_is_no_number_is_null_in_the_file(tmp_path: Path) -> None:
+    def undefined(figures: Figures, options: Options) -> None:
+        figures.record("undefined", math.nan)
+
+    with pytest.raises(SystemExit):
+        run(undefined, None, ["--json", str(tmp_path / "figures.json")])
+    assert json.loads((tmp_path / "figures.json").read_text())["figures"][0]["value"] is None
+
+
+def test_a_name_is_used_once() -> None:
+    figures = Figures()
+    figures.record("a", 1)
+    with pytest.raises(AssertionError, match="'a' is recorded twice"):
+        figures.record("a", 2)
