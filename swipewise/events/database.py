@@ -10,7 +10,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from swipewise.errors import StoreError
-from swipewise.events.migrations import migrate
+from swipewise.events.migrations import is_current, migrate
 from swipewise.schema import Col
 
 LIVE_NAME: Final = "live.sqlite"
@@ -49,8 +49,11 @@ class Database:
             sa.event.listen(self._engine, "connect", _configure)
             sa.event.listen(self._engine, "begin", _begin)
             try:
-                with self._engine.begin() as connection:
-                    migrate(connection, str(self.path))
+                with self.read() as connection:
+                    current = is_current(connection)
+                if not current:
+                    with self.write() as connection:
+                        migrate(connection, str(self.path))
             except BaseException:
                 self._engine.dispose()
                 raise

@@ -35,46 +35,71 @@ def kill(process: subprocess.Popen[str]) -> list[str]:
 
 
 IMPORT = """
-import sys
+import os, signal, sys
 from pathlib import Path
-from swipewise.events import import_events
+from swipewise.events import history, import_events
 from swipewise.workspace import Workspace
-workspace = Workspace.open(sys.argv[1])
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+workspace, place = Workspace.open(sys.argv[1]), sys.argv[2]
+if place == "while writing":
+    history.write_deltalake = die
+elif place == "after the commit":
+    history._sync = die
 print("ready", flush=True)
 import_events(
-    workspace, [Path(path) for path in sys.argv[2:]], mapping={}, known_videos=(),
+    workspace, [Path(path) for path in sys.argv[3:]], mapping={}, known_videos=(),
     on_progress=lambda path, rows: print(path, flush=True),
 )
 """
 
 
-def test_a_killed_import_leaves_files_whole_or_absent_and_the_rerun_completes(workspace: Workspace) -> None:
-    paths = [workspace.root / f"{name}.csv" for name in "abc"]
-    for path in paths:
-        rows = pl.DataFrame({"viewer_id": [f"{path.stem}{n % 997}" for n in range(ROWS)]}).with_columns(
-            video_id=pl.lit("v1"), action=pl.lit("view"), at=1_772_445_600 + 40 * pl.int_range(pl.len())
-        )
-        rows.write_csv(path)
+def write_log(path: Path) -> Path:
+    """A file of events without ids, over nine days, whose viewers are named after it."""
+    viewers = pl.DataFrame({"viewer_id": [f"{path.stem} {number % 997}" for number in range(ROWS)]})
+    at = 1_772_445_600 + 40 * pl.int_range(pl.len())
+    viewers.with_columns(video_id=pl.lit("v1"), action=pl.lit("view"), at=at).write_csv(path)
+    return path
+
+
+def rows_by_file(workspace: Workspace) -> dict[str, int]:
+    file = pl.col("viewer_id").str.split(" ").list.first()
+    events = read_events(workspace.events_dir).unique("event_id")
+    return dict(events.group_by(file).len().collect().rows())
+
+
+@pytest.mark.parametrize(("place", "stored"), [("while writing", 0), ("after the commit", ROWS)])
+def test_an_import_killed_at_its_commit_is_whole_or_absent(workspace: Workspace, place: str, stored: int) -> None:
+    path = write_log(workspace.root / "log.csv")
+    process = start(IMPORT, workspace.root, place, path)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert rows_by_file(workspace).get("log", 0) == stored
+    summary = import_events(workspace, [path], mapping={}, known_videos=["v1"])
+    assert (summary.added, summary.duplicates) == (ROWS - stored, stored)
+    assert History(workspace.events_dir).scan().collect()["event_id"].n_unique() == ROWS
+
+
+def test_imports_killed_at_any_moment_leave_files_whole_or_absent(workspace: Workspace) -> None:
     chance = random.Random(7)
-    for _ in range(3):
-        process = start(IMPORT, workspace.root, *paths)
+    paths: list[Path] = []
+    for trial in range(3):
+        fresh = [write_log(workspace.root / f"{trial}{letter}.csv") for letter in "abc"]
+        paths += fresh
+        process = start(IMPORT, workspace.root, "at random", *fresh)
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        time.sleep(chance.uniform(0.0, 0.4))
+        time.sleep(chance.uniform(0.02, 0.25))
         acknowledged = {Path(line.strip()).stem for line in kill(process)}
-        counts = dict(
-            read_events(workspace.events_dir)
-            .group_by(pl.col("viewer_id").str.slice(0, 1))
-            .agg(pl.col("event_id").n_unique())
-            .collect()
-            .rows()
-        )
+        counts = rows_by_file(workspace)
         assert set(counts.values()) <= {ROWS}
         assert acknowledged <= set(counts)
     summary = import_events(workspace, paths, mapping={}, known_videos=["v1"])
-    assert summary.added + summary.duplicates == 3 * ROWS
+    assert summary.added + summary.duplicates == len(paths) * ROWS
     stored = History(workspace.events_dir).scan().select(pl.len(), pl.col("event_id").n_unique()).collect()
-    assert stored.row(0) == (3 * ROWS, 3 * ROWS)
+    assert stored.row(0) == (len(paths) * ROWS, len(paths) * ROWS)
 
 
 APPEND = """
