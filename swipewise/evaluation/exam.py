@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Protocol as Face
 
 from swipewise.baselines.itemcf import ItemCFRecommender
 from swipewise.baselines.popularity import PopularityRecommender
-from swipewise.baselines.tuning import ITEMCF_GRID, POPULARITY_GRID, Tuned, tune
+from swipewise.baselines.tuning import ITEMCF_GRID, POPULARITY_GRID, tune
+from swipewise.errors import DataError
 from swipewise.evaluation.comparison import Comparison, compare
 from swipewise.evaluation.fusion import Attention, Attentive, PlantedWeights, attention_of
 from swipewise.evaluation.oracle import OracleRecommender
@@ -32,7 +33,7 @@ class Contender:
     """A recommender as it was compared.
 
     ``settings`` are a baseline's, chosen from ``tried`` on the validation period, where it had the NDCG@10
-    ``validation`` (None when there is no such period and the settings are the defaults).
+    ``validation`` (None when nobody liked anything new then, and the settings are the defaults).
     """
 
     name: str
@@ -83,7 +84,7 @@ def examine(
         on_step: Told what is about to be done.
 
     Raises:
-        DataError: Nobody likes anything new after ``test_start``, or in the validation period.
+        DataError: Nobody likes anything new after ``test_start``.
     """
     protocol = Protocol.at(dataset, test_start)
     train, validation = dataset.before(valid_start), dataset.between(valid_start, test_start)
@@ -93,8 +94,7 @@ def examine(
     measured.append(evaluate(model, protocol))
     for build, grid in ((ItemCFRecommender, ITEMCF_GRID), (PopularityRecommender, POPULARITY_GRID)):
         on_step(f"tuning {build.name}")
-        tuned = tune(build, grid, train, validation) if len(validation.interactions) else None
-        contender = _baseline(build.name, tuned)
+        contender = _tuned(build, grid, train, validation)
         contenders.append(contender)
         measured.append(evaluate(build(**contender.settings).fit(protocol.history), protocol))
     if truth is not None:
@@ -111,9 +111,16 @@ def examine(
     )
 
 
-def _baseline(name: str, tuned: Tuned | None) -> Contender:
-    if tuned is None:
-        return Contender(name=name, kind=Kind.BASELINE)
+def _tuned(
+    build: type[ItemCFRecommender | PopularityRecommender],
+    grid: Mapping[str, Sequence[Any]],
+    train: Dataset,
+    validation: Dataset,
+) -> Contender:
+    try:
+        tuned = tune(build, grid, train, validation)
+    except DataError:  # nobody likes anything new in the validation period: nothing to choose by
+        return Contender(name=build.name, kind=Kind.BASELINE)
     return Contender(
-        name=name, kind=Kind.BASELINE, settings=tuned.settings, validation=tuned.figure, tried=tuned.tried
+        name=build.name, kind=Kind.BASELINE, settings=tuned.settings, validation=tuned.figure, tried=tuned.tried
     )

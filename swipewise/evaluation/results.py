@@ -3,14 +3,14 @@
 ::
 
     schema_version, evaluated_at, seed
-    run          id, seed, figures, versions, data_fingerprint of the run that was examined
+    run          id, seed, versions and data_fingerprint of the run that was examined
     data         viewers, videos, interactions, positive (share)
     split        first, valid_start, test_start, last: moments as ISO 8601
     protocol     viewers, candidates and relevant (means a viewer), places, resamples, cold_viewer_below
     models       [name, title, kind, settings, validation, tried], the examined model first
     segments     segment -> viewers, targets, figures: model -> metric -> value, low, high
     against      [other, segment, metric, difference, ratio]: the model against each of the others
-    learning     [epoch, loss, ndcg] for every epoch of the run
+    learning     [epoch, loss, ndcg], ndcg on the validation period, for every epoch of the run
     attention    what the model listens to, null where it cannot say
 """
 
@@ -34,7 +34,7 @@ SCHEMA_VERSION: Final = 1
 HISTOGRAM_BINS: Final = 25
 """Bins of a modality's weights over viewers, evenly over [0, 1]."""
 
-_RUN_FACTS: Final = ("seed", "figures", "versions", "data_fingerprint")
+_RUN_FACTS: Final = ("seed", "versions", "data_fingerprint")
 
 
 def as_report(
@@ -101,9 +101,11 @@ def as_report(
 
 
 def learning_curve(run: Mapping[str, Any]) -> list[dict[str, float]]:
-    """Loss and validation NDCG@10 of every epoch, as far as a run's record tells them."""
+    """Loss and validation NDCG@10 of every epoch that had both, as far as a run's record tells them."""
     return [
-        {key: epoch[key] for key in ("epoch", "loss", "ndcg") if key in epoch} for epoch in run.get("epochs", [])
+        {"epoch": epoch["number"], "loss": epoch["loss"], "ndcg": epoch["validation_ndcg"]}
+        for epoch in run.get("figures", {}).get("epochs", [])
+        if epoch["validation_ndcg"] is not None
     ]
 
 

@@ -188,13 +188,12 @@ def _reading(against: Mapping[str, Any]) -> str:
 
 
 def _learning(epochs: Sequence[Mapping[str, float]]) -> dict[str, str] | None:
-    known = [epoch for epoch in epochs if {"epoch", "loss", "ndcg"} <= set(epoch)]
-    if not known:
+    if not epochs:
         return None
-    best = max(known, key=lambda epoch: epoch["ndcg"])
+    best = max(epochs, key=lambda epoch: epoch["ndcg"])
     return {
-        "plot": learning_plot(known),
-        "text": f"After each of {len(known)} passes over the training period the model ranked for the validation "
+        "plot": learning_plot(epochs),
+        "text": f"After each of {len(epochs)} passes over the training period the model ranked for the validation "
         f"period; what it had learned after pass {best['epoch']:.0f}, the best, was kept and is examined here.",
     }
 
@@ -257,7 +256,7 @@ def _method(report: Report) -> list[str]:
 
 def _settings(model: Mapping[str, Any]) -> str:
     if model["validation"] is None:
-        return f"{model['title']}: default settings, as there was no validation period to tune on."
+        return f"{model['title']}: default settings, as nobody liked anything new in the validation period."
     settings = ", ".join(f"{name} = {'none' if v is None else v}" for name, v in model["settings"].items())
     return (
         f"{model['title']}: {settings}; the best of {model['tried']} settings, NDCG@10 "

@@ -106,12 +106,12 @@ class WeightedBlend:
             return scores_N
         popular_N = self.popularity.of_candidates(candidates)
         uploaded_at_N = self.shelf.uploaded_at_V[self.shelf.rows(candidates)]
-        blended_N = (
+        blended_N: NDArray[np.float32] = (
             standardise(scores_N)
             + self.popularity_weight * popular_N / max(float(popular_N.max()), 1e-9)
             + self.freshness_weight * freshness(uploaded_at_N, query.now, self.half_life_days)
         )
-        return blended_N.astype(np.float32)
+        return blended_N
 
 
 def standardise(scores_N: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -68,9 +68,7 @@ def write_world(
     clips = directory / "clips"
     strangers = {p.name for p in directory.iterdir()} - _OURS if directory.is_dir() else set()
     if strangers:
-        raise InputFileError(
-            f"{directory} holds {min(strangers)!r}, no part of a world: choose another folder"
-        )
+        raise InputFileError(f"{directory} holds {min(strangers)!r}, no part of a world: choose another folder")
     try:
         clips.mkdir(parents=True, exist_ok=True)
         (directory / WORLD_NAME).unlink(missing_ok=True)

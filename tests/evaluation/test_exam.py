@@ -22,7 +22,7 @@ VALID, TEST = 100, 200
 def hand_made() -> Dataset:
     """First u0 to u3 like v0 and u4 likes v1; then u4 to u6 like v0; at last u7 likes v0 and u8 likes v2."""
     early = [(u, 0, 10 + u, True) for u in range(4)] + [(4, 1, 20, True)]
-    middle = [(u, 0, 100 + u, True) for u in (4, 5, 6)]
+    middle = [*((u, 0, 100 + u, True) for u in (4, 5, 6)), (6, 0, 110, True)]
     late = [(7, 0, 200, True), (8, 2, 201, True)]
     return dataset_of([*early, *middle, *late], viewers=9, uploaded=[0] * 3)
 
@@ -46,7 +46,7 @@ def test_every_contender_is_measured_on_the_same_exam() -> None:
     figures = exam.comparison.figures[Segment.ALL]
     # The model ranks v2, v1, v0 for both; u7 likes v0 (third), u8 likes v2 (first).
     assert figures["model"][Metric.MRR].value == pytest.approx((1 / 3 + 1) / 2)
-    # Popularity ranks v0 (seven likes), v1 (one), v2 (none) for both.
+    # Popularity ranks v0 (eight likes), v1 (one), v2 (none) for both.
     assert figures["popularity"][Metric.MRR].value == pytest.approx((1 + 1 / 3) / 2)
     # Without histories ItemCF falls back to popularity.
     assert figures["itemcf"][Metric.MRR].value == figures["popularity"][Metric.MRR].value
@@ -63,8 +63,9 @@ def test_baselines_are_tuned_on_the_validation_period_alone() -> None:
     assert Kind.ORACLE not in {contender.kind for contender in exam.contenders}
 
 
-def test_without_a_validation_period_baselines_keep_their_defaults() -> None:
-    exam = examine(hand_made(), TableRecommender(np.zeros((9, 3))), valid_start=TEST, test_start=TEST)
+@pytest.mark.parametrize("valid_start", [TEST, 107], ids=["empty", "nothing new liked"])
+def test_without_anything_to_tune_on_baselines_keep_their_defaults(valid_start: int) -> None:
+    exam = examine(hand_made(), TableRecommender(np.zeros((9, 3))), valid_start=valid_start, test_start=TEST)
     assert [(c.settings, c.validation) for c in exam.contenders[1:]] == [({}, None)] * 2
 
 

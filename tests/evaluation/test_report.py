@@ -16,7 +16,7 @@ from swipewise.config import SplitConfig
 from swipewise.evaluation.exam import examine
 from swipewise.evaluation.protocol import Metric
 from swipewise.evaluation.report import render, write_report, write_text
-from swipewise.evaluation.results import as_report
+from swipewise.evaluation.results import as_report, learning_curve
 from swipewise.evaluation.view import headline
 from swipewise.schema import CONTENT_MODALITIES
 from swipewise.training.split import split_by_time
@@ -28,11 +28,13 @@ RUN = {
     "seed": 7,
     "data_fingerprint": "f1a9",
     "versions": {"swipewise": "0.1.0"},
-    "epochs": [
-        {"epoch": 1, "loss": 5.0, "ndcg": 0.10},
-        {"epoch": 2, "loss": 4.0, "ndcg": 0.14},
-        {"epoch": 3, "loss": 3.5, "ndcg": 0.13},
-    ],
+    "figures": {
+        "epochs": [
+            {"number": 1, "loss": 5.0, "validation_ndcg": 0.10},
+            {"number": 2, "loss": 4.0, "validation_ndcg": 0.14},
+            {"number": 3, "loss": 3.5, "validation_ndcg": 0.13},
+        ]
+    },
 }
 
 
@@ -174,6 +176,11 @@ def test_plots_take_their_colours_from_the_page(report: dict[str, Any]) -> None:
 def test_the_best_epoch_is_named(report: dict[str, Any]) -> None:
     assert "each of 3 passes" in render(report)
     assert "after pass 2, the best" in render(report)
+
+
+def test_epochs_without_a_validation_figure_are_no_learning_curve() -> None:
+    assert learning_curve({"figures": {"epochs": [{"number": 1, "loss": 5.0, "validation_ndcg": None}]}}) == []
+    assert learning_curve({}) == []
 
 
 def test_a_run_without_epochs_and_a_model_that_cannot_say_are_left_out(report: dict[str, Any]) -> None:

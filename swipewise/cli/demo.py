@@ -1,0 +1,79 @@
+"""``swipewise demo``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from swipewise.workspace import Workspace
+
+_EXAMPLES = """\b
+Examples:
+  swipewise demo                   a platform in ./demo, under six minutes on two cores
+  swipewise demo --quick /tmp/try  a small one; its figures mean little
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False), default="demo")
+@click.option("--quick", is_flag=True, help="A small world and a short training.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the simulated platform."
+)
+def command(directory: Path, quick: bool, seed: int) -> None:
+    """Run the whole main job in DIRECTORY: raw clips to a measured feed and a report.
+
+    What an earlier run of the demo finished is not done again.
+    """
+    from swipewise.cli.evaluate import command as evaluate
+    from swipewise.cli.events import command as events
+    from swipewise.cli.feed import command as feed
+    from swipewise.cli.simulate import write_with_progress
+    from swipewise.cli.train import show, train_with_progress
+    from swipewise.cli.videos import command as videos
+    from swipewise.cli.viewers import command as viewers
+    from swipewise.simulate.truth import WORLD_NAME
+    from swipewise.simulate.world import WorldConfig
+    from swipewise.workspace import CONFIG_NAME, Workspace
+
+    began = time.monotonic()
+    where = ["--workspace", str(directory)]
+    world = directory / "world"
+    if not (directory / CONFIG_NAME).exists():
+        Workspace.create(directory)
+    workspace = Workspace.open(directory)
+    _title("1. a simulated platform: clips, captions, viewers with planted tastes")
+    if not (world / WORLD_NAME).exists():
+        size = WorldConfig(seed=seed, videos=120, viewers=150) if quick else WorldConfig(seed=seed)
+        written = write_with_progress(world, size)
+        click.echo(f"{written.videos:,} clips, {written.exposures:,} exposures of {written.viewers:,} viewers")
+    _title("2. ingestion: decode and encode every clip")
+    videos.main(["add", str(world / "videos.jsonl"), *where], standalone_mode=False)
+    _title("3. behaviour and profiles")
+    events.main(["import", str(world / "events.parquet"), *where], standalone_mode=False)
+    viewers.main(["import", str(world / "viewers.parquet"), *where], standalone_mode=False)
+    _title("4. training")
+    show(train_with_progress(_shortened(workspace) if quick else workspace))
+    _title("5. evaluation against the baselines and the oracle")
+    evaluate.main(where, standalone_mode=False)
+    _title("6. a feed, and why")
+    feed.main(["viewer00000", "--size", "5", *where], standalone_mode=False)
+    click.echo(f"\nThe demo took {time.monotonic() - began:.0f} s. What to try next:")
+    click.echo(f"  open {directory / 'report' / 'index.html'}")
+    click.echo(f"  swipewise feed somebody-new -w {directory}")
+    click.echo(f"  swipewise serve -w {directory}")
+
+
+def _title(text: str) -> None:
+    click.echo(f"\n== {text}")
+
+
+def _shortened(workspace: Workspace) -> Workspace:
+    from dataclasses import replace
+
+    training = replace(workspace.config.training, epochs=2)
+    return replace(workspace, config=replace(workspace.config, training=training))

@@ -1,0 +1,131 @@
+"""``swipewise evaluate``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from swipewise.cli.options import workspace_option
+
+if TYPE_CHECKING:
+    from swipewise.workspace import Workspace
+
+_EPILOG = """\b
+Examples:
+  swipewise evaluate -w shop                     the table, and shop/report/index.html
+  swipewise evaluate -w shop --json figures.json
+  swipewise evaluate -w demo --truth demo/world  with the ceiling of a simulated world
+"""
+
+
+@click.command(epilog=_EPILOG)
+@workspace_option
+@click.option(
+    "--truth",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the simulated world behind the data; adds the oracle.  [default: WORKSPACE/world, if there]",
+)
+@click.option(
+    "--json",
+    "json_path",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="Write the figures to this file as well; - prints them instead of the table.",
+)
+def command(workspace: Workspace, truth: Path | None, json_path: Path | None) -> None:
+    """Measure the last training run against baselines on what happened after it; write the report.
+
+    Every video that existed is a candidate for every viewer, nothing is sampled. Popularity and ItemCF are tuned
+    on the run's validation period. Figures are means over viewers with 95% intervals.
+    """
+    import json
+
+    from swipewise.evaluation.report import write_report, write_text
+
+    report = _examine(workspace, truth)
+    page = write_report(report, workspace.report_dir)
+    text = json.dumps(report, indent=2, allow_nan=False) + "\n"
+    if json_path == Path("-"):
+        click.echo(text, nl=False)
+        return
+    if json_path is not None:
+        write_text(json_path, text)
+    _print_tables(report)
+    click.echo(f"report: {page}")
+
+
+def _examine(workspace: Workspace, truth_dir: Path | None) -> dict[str, Any]:
+    """Load the last run and put it through the exam, showing each step."""
+    from datetime import UTC, datetime
+
+    from rich.console import Console
+
+    from swipewise.evaluation.exam import examine
+    from swipewise.evaluation.results import as_report
+    from swipewise.simulate.truth import TRUTH_NAME, Truth
+    from swipewise.training.recommender import InterestRecommender
+    from swipewise.training.runs import latest_run, read_record
+    from swipewise.training.workspace_data import load_dataset
+
+    run_dir = latest_run(workspace.runs_dir)
+    run = read_record(run_dir)
+    valid_start, test_start = run["split"]["valid_start"], run["split"]["test_start"]
+    beside = workspace.root / "world"
+    if truth_dir is None and (beside / TRUTH_NAME).is_file():
+        truth_dir = beside
+    with Console(stderr=True).status("reading the data") as status:
+        dataset = load_dataset(workspace)
+        exam = examine(
+            dataset,
+            InterestRecommender.load(run_dir, dataset),
+            valid_start=valid_start,
+            test_start=test_start,
+            truth=Truth.load(truth_dir) if truth_dir else None,
+            on_step=status.update,
+        )
+    return as_report(
+        exam, dataset, valid_start=valid_start, run_id=run_dir.name, run=run, evaluated_at=datetime.now(UTC)
+    )
+
+
+def _print_tables(report: Mapping[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from swipewise.evaluation.protocol import Metric, Segment
+    from swipewise.evaluation.view import METRIC_TITLES, headline
+
+    figures = Table("recommender", "NDCG@10", "95% interval", title="All viewers", title_justify="left", box=None)
+    others = [metric for metric in Metric if metric != Metric.NDCG_10]
+    for metric in others:
+        figures.add_column(METRIC_TITLES[metric])
+    segments = [segment for segment in report["segments"] if segment != Segment.ALL]
+    parts = Table("recommender", title="NDCG@10 by segment", title_justify="left", box=None)
+    for segment in segments:
+        parts.add_column(f"{segment} ({report['segments'][segment]['viewers']})")
+    for model in report["models"]:
+        style = "bold" if model["kind"] == "model" else None
+        found = report["segments"][Segment.ALL]["figures"][model["name"]]
+        ndcg = found[Metric.NDCG_10]
+        figures.add_row(
+            model["title"],
+            f"{ndcg['value']:.3f}",
+            f"{ndcg['low']:.3f} to {ndcg['high']:.3f}",
+            *(f"{found[metric]['value']:.3f}" for metric in others),
+            style=style,
+        )
+        by_segment = [report["segments"][segment]["figures"][model["name"]] for segment in segments]
+        parts.add_row(model["title"], *(f"{one[Metric.NDCG_10]['value']:.3f}" for one in by_segment), style=style)
+    console = Console(highlight=False)
+    console.print(figures)
+    console.print()
+    if segments:
+        console.print(parts)
+        console.print()
+    console.print(f"{headline(report)}.")
+    agreement = (report["attention"] or {}).get("agreement")
+    if agreement:
+        each = ", ".join(f"{name} {value:.2f}" for name, value in agreement["spearman"].items())
+        console.print(f"Planted and learned modality weights agree (Spearman): {each}.")
