@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from io import BytesIO
 from pathlib import Path
 
@@ -87,12 +86,3 @@ def write_caption(text: int, rng: np.random.Generator) -> str:
     plain = rng.choice(EVERYDAY_TAGS, rng.integers(0, 3), replace=False)
     tags = rng.permutation([f"#{tag}" for tag in (*own, *plain)])
     return " ".join([sentence, *tags])
-
-
-def hashtags(caption: str) -> tuple[str, ...]:
-    """The hashtags of a caption, lower case, each once, in order.
-
-    >>> hashtags("Wait for it #Cooking #fyp #cooking")
-    ('cooking', 'fyp')
-    """
-    return tuple(dict.fromkeys(tag.lower() for tag in re.findall(r"#(\w+)", caption)))

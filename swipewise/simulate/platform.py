@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from swipewise.errors import InputFileError
 from swipewise.schema import CONTENT_MODALITIES, Col, Modality
 from swipewise.simulate.behave import behave
-from swipewise.simulate.clips import hashtags, render_clip, write_caption
+from swipewise.simulate.clips import render_clip, write_caption
 from swipewise.simulate.truth import TRUTH_NAME, WORLD_NAME, truth_table
 from swipewise.simulate.world import PROFILE_FIELDS, World, WorldConfig, draw_world
 
@@ -145,9 +145,7 @@ def _manifest(world: World, captions: list[str | None]) -> pl.DataFrame:
             Col.URI: [f"clips/{video_id}.mp4" for video_id in world.video_ids],
             Col.VIDEO_ID: world.video_ids,
             Col.CAPTION: captions,
-            Col.TAGS: pl.Series(
-                [list(hashtags(text)) if text else [] for text in captions], dtype=pl.List(pl.String)
-            ),
+            Col.CREATOR: [f"creator{creator:03d}" for creator in world.creator_V],
             Col.UPLOADED_AT: uploaded.dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ"),
         }
     )

@@ -43,7 +43,8 @@ class WorldConfig:
     profile_truth: float = 0.8  # chance that a profile field names the true group
     sessions: float = 10.0  # mean sessions a viewer, long-tailed
     session_length: float = 7.0  # mean exposures a session
-    appeal: float = 0.15  # scale of a video's own quality, the same for everybody
+    appeal: float = 0.15  # scale of a video's quality, the same for everybody
+    creators: int = 100  # who upload; half of a video's appeal is its creator's
     targeting: float = 2.0  # how strongly the platform shows what the viewer likes
     herding: float = 0.1  # how strongly it shows what is popular
     exploration: float = 0.15  # share of exposures drawn evenly from all videos
@@ -57,14 +58,15 @@ class WorldConfig:
 class World:
     """The planted truth.
 
-    theme_VM: int64, -1 where the video lacks the modality; appeal_V: float64; uploaded_at_V, joined_at_U and
-    shift_at_U: int64 milliseconds, NO_SHIFT where there is none; weight_UM: float64, rows sum to 1; taste_UMT and
-    shifted_taste_UMT: float64, zero mean and unit variance over the themes; group_UM and profile_UM: int64, the
-    group a taste comes from and the one the profile claims; activity_U: mean sessions.
+    theme_VM: int64, -1 where the video lacks the modality; creator_V: int64; appeal_V: float64; uploaded_at_V,
+    joined_at_U and shift_at_U: int64 milliseconds, NO_SHIFT where there is none; weight_UM: float64, rows sum to 1;
+    taste_UMT and shifted_taste_UMT: float64, zero mean and unit variance over the themes; group_UM and profile_UM:
+    int64, the group a taste comes from and the one the profile claims; activity_U: mean sessions.
     """
 
     config: WorldConfig
     theme_VM: NDArray[np.int64]
+    creator_V: NDArray[np.int64]
     appeal_V: NDArray[np.float64]
     uploaded_at_V: NDArray[np.int64]
     joined_at_U: NDArray[np.int64]
@@ -111,7 +113,7 @@ def draw_world(config: WorldConfig) -> World:
     rng = np.random.default_rng(config.seed)
     span = config.days * DAY_MS
     theme_VM = _themes(rng, config)
-    appeal_V = config.appeal * rng.standard_normal(config.videos)
+    creator_V, appeal_V = _creators(rng, config)
     new_V = rng.random(config.videos) >= config.uploaded_before
     uploaded_at_V = config.start_ms + np.where(
         new_V, rng.uniform(0, 0.97 * span, config.videos), -rng.uniform(0, span, config.videos)
@@ -144,6 +146,7 @@ def draw_world(config: WorldConfig) -> World:
     return World(
         config=config,
         theme_VM=theme_VM,
+        creator_V=creator_V,
         appeal_V=appeal_V,
         uploaded_at_V=uploaded_at_V,
         joined_at_U=joined_at_U,
@@ -164,6 +167,15 @@ def _themes(rng: np.random.Generator, config: WorldConfig) -> NDArray[np.int64]:
         column = CONTENT_MODALITIES.index(modality)
         theme_VM[rng.random(config.videos) < share, column] = -1
     return theme_VM
+
+
+def _creators(rng: np.random.Generator, config: WorldConfig) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Who made each video, a few of them most, and its appeal: as much the creator's as the video's own."""
+    output = rng.pareto(1.5, config.creators) + 1
+    creator_V = rng.choice(config.creators, config.videos, p=output / output.sum())
+    shared = rng.standard_normal(config.creators)[creator_V]
+    appeal_V: NDArray[np.float64] = config.appeal * (shared + rng.standard_normal(config.videos)) / 2**0.5
+    return creator_V, appeal_V
 
 
 def _tastes(
