@@ -6,6 +6,7 @@ generated from both, so that file, defaults and help cannot drift apart.
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 import types
@@ -68,10 +69,13 @@ class ModelConfig:
     width: int = _key(64, "d, the width of every vector", low=8, high=4096)
     layers: int = _key(2, "Transformer layers over the history", low=1, high=48)
     heads: int = _key(4, "attention heads; must divide the width", low=1, high=64)
-    history: int = _key(50, "events of the history that are read", low=1, high=10_000)
+    history: int = _key(100, "events of the history that are read", low=1, high=10_000)
     dropout: float = _key(0.2, "dropout in the Transformer and the heads", low=0, high=0.9)
+    event_dropout: float = _key(
+        0.2, "share of a history's events hidden in training, so that no single one is relied on", low=0, high=0.9
+    )
     id_dropout: float = _key(
-        0.3, "share of training steps that hide a video's id, so that content carries it", low=0, high=1
+        0.5, "share of training steps that hide a video's id, so that content carries it", low=0, high=1
     )
     modalities: tuple[str, ...] = _key(("visual", "text", "audio", "attributes", "id"), "what a video is known by")
 
@@ -86,10 +90,10 @@ class TrainingConfig:
     batch_events: int = _key(2048, "events in one batch; sequences of like length share it", low=1)
     negatives: int = _key(256, "sampled negatives shared by a batch", low=1)
     retrieval_weight: float = _key(0.3, "weight of the loss that fits the vectors of the index", low=0)
-    watch_weight: float = _key(5.0, "weight of the loss on how much of each shown video was watched", low=0)
-    learning_rate: float = _key(5e-3, "peak step size of AdamW", low=0)
+    watch_weight: float = _key(10.0, "weight of the loss on how much of each shown video was watched", low=0)
+    learning_rate: float = _key(2e-3, "peak step size of AdamW", low=0)
     average: float = _key(
-        0.97, "the model kept is a running average of the parameters; share kept at each step", low=0, high=0.9999
+        0.99, "the model kept is a running average of the parameters; share kept at each step", low=0, high=0.9999
     )
     weight_decay: float = _key(0.01, "decay of AdamW", low=0)
     checkpoint_seconds: float = _key(30.0, "time between checkpoints within an epoch", low=0)
@@ -198,9 +202,10 @@ def _convert(value: Any, hint: Any, limits: Any, where: str) -> Any:
         value = float(value)
     if type(value) is not hint:
         raise ConfigError(f"{where} must be {_TYPE_NAMES[hint]}, not {value!r}")
+    if hint is float and not math.isfinite(value):
+        raise ConfigError(f"{where} must be a finite number, not {value!r}")
     low, high = limits["low"], limits["high"]
-    # `not (low <= value)` also turns away NaN, which compares false with everything.
-    if (low is not None and not (low <= value)) or (high is not None and not (value <= high)):
+    if (low is not None and value < low) or (high is not None and value > high):
         bounds = f"at least {low}" if high is None else f"between {low if low is not None else '-inf'} and {high}"
         raise ConfigError(f"{where} must be {bounds}, not {value!r}")
     return value
@@ -221,6 +226,8 @@ def _check_together(config: Config, text: str, path: Path) -> None:
     for name in config.model.modalities:
         if name not in set(Modality):
             fail("model", "modalities", f"names {name!r}{_nearest(name, list(Modality))}")
+        if config.model.modalities.count(name) > 1:
+            fail("model", "modalities", f"names {name!r} more than once")
     if not config.model.modalities:
         fail("model", "modalities", f"must name at least one of {', '.join(Modality)}")
     for name in config.events.positive:
@@ -236,19 +243,25 @@ def _nearest(name: str, valid: Any) -> str:
 
 
 def _line_of(text: str, section: str, key: str | None = None) -> int:
-    """The line of a section, or of a key within it; tomllib keeps no positions."""
-    current = None
+    """The line of a key, or of its section where the key has none of its own; tomllib keeps no positions."""
+    current: list[str] = []
+    first = None
     for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[\s*([\w.\"-]+)\s*\]", line):
-            current = header[1].strip('"')
-            if key is None and current.split(".")[0] == section:
+        if header := re.match(r"\s*\[+\s*([\w.\"'-]+)\s*\]", line):
+            path = current = _parts(header[1])
+        elif assigned := re.match(r"\s*([\w.\"'-]+)\s*=", line):
+            path = current + _parts(assigned[1])
+        else:
+            continue
+        if path[0] == section:
+            first = first or number
+            if path[1:2] == [key]:
                 return number
-        elif assigned := re.match(r"\s*([\w\".-]+?)\s*=", line):
-            name = assigned[1].replace('"', "")
-            dotted = f"{current}.{name}" if current else name
-            if dotted == f"{section}.{key}" or (key is None and dotted.split(".")[0] == section):
-                return number
-    return 1
+    return first or 1
+
+
+def _parts(dotted: str) -> list[str]:
+    return [part.strip("\"'") for part in dotted.split(".")]
 
 
 def template() -> str:

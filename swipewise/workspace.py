@@ -92,7 +92,7 @@ class Workspace:
 
         Raises:
             WorkspaceError: Another process holds it.
-            StoreError: The workspace cannot be written.
+            StoreError: The workspace cannot be written, or its file system has no locks.
         """
         path = self.root / f".{name}.lock"
         try:
@@ -102,8 +102,10 @@ class Workspace:
         with lock as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+            except BlockingIOError as error:
                 raise WorkspaceError(
                     f"another process is running '{name}' in {self.root}: wait for it to end and try again"
                 ) from error
+            except OSError as error:
+                raise StoreError(f"cannot lock {path}: {error.strerror}") from error
             yield

@@ -52,17 +52,22 @@ class _LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_EXAMPLES = """\b
+Examples:
+  swipewise demo                       the whole job on a simulated platform
+  swipewise init shop                  a workspace of your own
+  swipewise videos add clips/ -w shop  its first videos
+"""
+
+
+@click.group(
+    cls=_LazyGroup,
+    epilog=_EXAMPLES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(swipewise.__version__, prog_name="swipewise")
 def cli() -> None:
-    r"""Turn raw short videos and behaviour logs into a personalised feed, and say why.
-
-    \b
-    Start with:
-      swipewise demo                    the whole job on a simulated platform
-      swipewise init shop               a workspace of your own
-      swipewise videos add clips/ -w shop
-    """
+    """Turn raw short videos and behaviour logs into a personalised feed, and say why."""
 
 
 def main() -> None:

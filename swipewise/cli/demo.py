@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from swipewise.simulate.world import WorldConfig
     from swipewise.workspace import Workspace
 
 _EXAMPLES = """\b
@@ -27,7 +28,7 @@ Examples:
 def command(directory: Path, quick: bool, seed: int) -> None:
     """Run the whole main job in DIRECTORY: raw clips to a measured feed and a report.
 
-    What an earlier run of the demo finished is not done again.
+    The clips and vectors of an earlier run are kept, and a training that was interrupted is taken up.
     """
     from swipewise.cli.evaluate import command as evaluate
     from swipewise.cli.events import command as events
@@ -38,17 +39,17 @@ def command(directory: Path, quick: bool, seed: int) -> None:
     from swipewise.cli.viewers import command as viewers
     from swipewise.simulate.truth import WORLD_NAME
     from swipewise.simulate.world import WorldConfig
-    from swipewise.workspace import CONFIG_NAME, Workspace
 
     began = time.monotonic()
     where = ["--workspace", str(directory)]
     world = directory / "world"
-    if not (directory / CONFIG_NAME).exists():
-        Workspace.create(directory)
-    workspace = Workspace.open(directory)
+    workspace = _workspace(directory, world)
+    size = WorldConfig(seed=seed, videos=120, viewers=150) if quick else WorldConfig(seed=seed)
     _title("1. a simulated platform: clips, captions, viewers with planted tastes")
-    if not (world / WORLD_NAME).exists():
-        size = WorldConfig(seed=seed, videos=120, viewers=150) if quick else WorldConfig(seed=seed)
+    if (world / WORLD_NAME).exists():
+        _refuse_another_world(world, size)
+        click.echo(f"kept from an earlier run: {size.videos:,} clips, {size.viewers:,} viewers")
+    else:
         written = write_with_progress(world, size)
         click.echo(f"{written.videos:,} clips, {written.exposures:,} exposures of {written.viewers:,} viewers")
     _title("2. ingestion: decode and encode every clip")
@@ -66,6 +67,32 @@ def command(directory: Path, quick: bool, seed: int) -> None:
     click.echo(f"  open {directory / 'report' / 'index.html'}")
     click.echo(f"  swipewise feed somebody-new -w {directory}")
     click.echo(f"  swipewise serve -w {directory}")
+
+
+def _workspace(directory: Path, world: Path) -> Workspace:
+    """The demo's workspace; one with data of its own is refused: simulated videos would mix with real ones."""
+    from swipewise.errors import WorkspaceError
+    from swipewise.workspace import CONFIG_NAME, Workspace
+
+    if not (directory / CONFIG_NAME).exists():
+        return Workspace.create(directory)
+    workspace = Workspace.open(directory)
+    if not world.exists() and (workspace.catalog_dir.exists() or workspace.events_dir.exists()):
+        raise WorkspaceError(f"{directory} is a workspace with data of its own: choose another for the demo")
+    return workspace
+
+
+def _refuse_another_world(world: Path, wanted: WorldConfig) -> None:
+    from swipewise.errors import WorkspaceError
+    from swipewise.simulate.truth import Truth
+
+    made, asked = Truth.load(world).world.config.as_dict(), wanted.as_dict()
+    other = ", ".join(f"{name} {value}" for name, value in made.items() if value != asked[name])
+    if other:
+        raise WorkspaceError(
+            f"{world} was made with other settings ({other}): give the options of the earlier run, or choose "
+            "another folder"
+        )
 
 
 def _title(text: str) -> None:

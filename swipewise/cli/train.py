@@ -38,6 +38,7 @@ def command(workspace: Workspace, fresh: bool, as_json: bool) -> None:
         click.echo(json.dumps(asdict(summary) | {"run_dir": str(summary.run_dir)}))
     else:
         show(summary)
+        click.echo(f"next: swipewise evaluate -w {workspace.root}, or swipewise feed VIEWER -w {workspace.root}")
 
 
 def train_with_progress(workspace: Workspace, *, fresh: bool = False) -> TrainingSummary:
@@ -88,4 +89,3 @@ def show(summary: TrainingSummary) -> None:
         f"{summary.seconds:.0f} s of training"
     )
     click.echo(f"run recorded in {summary.run_dir}")
-    click.echo("next: swipewise evaluate, or swipewise feed VIEWER")

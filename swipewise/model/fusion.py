@@ -57,6 +57,18 @@ class ModalityProjection(nn.Module):
         self.attribute_embedding = nn.Embedding(attribute_values + 1, width) if ATTRIBUTES in modalities else None
         self.norms = nn.ModuleDict({name: nn.LayerNorm(width) for name in modalities})
 
+    @property
+    def shift_MD(self) -> Tensor:
+        """The learned shift of each modality's norm: (M, D)."""
+        return torch.stack([_shift(self.norms[name]) for name in self.modalities])
+
+    def part_modalities(self) -> None:
+        """Set the shifts to random orthogonal vectors of length √d / 2."""
+        width = self.shift_MD.shape[1]
+        directions_MD = nn.init.orthogonal_(torch.empty(len(self.modalities), width)) * width**0.5 / 2
+        for name, direction_D in zip(self.modalities, directions_MD, strict=True):
+            _shift(self.norms[name]).data.copy_(direction_D)
+
     def forward(self, videos: VideoInputs) -> Tensor:
         """Project K videos: (K, M, D), zero where a modality is missing."""
         p_KMD = torch.stack([self.norms[name](self._raw(name, videos)) for name in self.modalities], dim=1)
@@ -75,6 +87,11 @@ class ModalityProjection(nn.Module):
             return mean
         adapted: Tensor = self.adapters[name](videos.content[name])
         return adapted
+
+
+def _shift(norm: nn.Module) -> Tensor:
+    assert isinstance(norm, nn.LayerNorm)
+    return norm.bias
 
 
 def modality_attention(u_D: Tensor, p_MD: Tensor, present_M: Tensor) -> Tensor:

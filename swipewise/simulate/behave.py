@@ -55,16 +55,18 @@ def behave(world: World, duration_V: NDArray[np.float64]) -> pl.DataFrame:
     log = _Log()
     seen_UV = np.zeros((len(world.weight_UM), len(world.theme_VM)), bool)
     likes_V = np.zeros(len(world.theme_VM))
+    free_at_U = world.joined_at_U.copy()
     for viewer, start in _sessions(world, rng):
+        at = max(start, int(free_at_U[viewer]))  # nobody watches two sessions at once
         length = 1 + rng.poisson(world.config.session_length - 1)
-        utility_V = world.utility(np.array([viewer]), np.array([start]))[0]
-        shown = _shown(world, rng, utility_V, likes_V, ~seen_UV[viewer], start, length)
+        utility_V = world.utility(np.array([viewer]), np.array([at]))[0]
+        shown = _shown(world, rng, utility_V, likes_V, ~seen_UV[viewer], at, length)
         seen_UV[viewer, shown] = True
-        at = start
         for position, video in enumerate(shown):
             seconds, liked = _act(rng, log, viewer, int(video), at, position, utility_V[video], duration_V[video])
             likes_V[video] += liked
             at += int(1000 * (seconds + rng.uniform(0.5, 3)))
+        free_at_U[viewer] = at
     return _as_frame(world, log)
 
 

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -55,7 +57,7 @@ def write_world(
     *,
     on_clip: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Written:
-    """Simulate a platform into a folder; clips that an interrupted simulation left are made again.
+    """Simulate a platform into a folder; what an earlier simulation left there is replaced.
 
     Args:
         directory: Made if it does not exist.
@@ -66,12 +68,12 @@ def write_world(
         InputFileError: The folder holds something else, or cannot be written.
     """
     clips = directory / "clips"
-    strangers = {p.name for p in directory.iterdir()} - _OURS if directory.is_dir() else set()
-    if strangers:
-        raise InputFileError(f"{directory} holds {min(strangers)!r}, no part of a world: choose another folder")
     try:
+        _refuse_strangers(directory)
         clips.mkdir(parents=True, exist_ok=True)
         (directory / WORLD_NAME).unlink(missing_ok=True)
+        for earlier in clips.iterdir():
+            earlier.unlink()
         free = shutil.disk_usage(directory).free
         if free < config.videos * _BYTES_A_CLIP:
             raise InputFileError(
@@ -88,8 +90,14 @@ def write_world(
         _profiles(world).write_parquet(directory / "viewers.parquet")
         truth_table(world).write_parquet(directory / TRUTH_NAME)
         (directory / WORLD_NAME).write_text(json.dumps(config.as_dict(), indent=2), encoding="utf-8")
-    except OSError as error:
-        raise InputFileError(f"cannot write the world to {directory}: {error.strerror or error}") from error
+    except BrokenProcessPool as error:
+        raise InputFileError(
+            f"cannot write the world to {directory}: a process that rendered clips was killed, for want of memory "
+            "perhaps: run the same command again"
+        ) from error
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputFileError(f"cannot write the world to {directory}: {reason}") from error
     return Written(
         directory=directory,
         videos=config.videos,
@@ -100,6 +108,15 @@ def write_world(
 
 
 _OURS = {"clips", "videos.jsonl", "events.parquet", "viewers.parquet", TRUTH_NAME, WORLD_NAME}
+_CLIP = re.compile(r"clip\d{5,}\.mp4|\.clip\d{5,}\.mp4\.\d+")  # a clip, or one whose writing was killed
+
+
+def _refuse_strangers(directory: Path) -> None:
+    """Nothing is overwritten that no simulation wrote."""
+    strangers = [path.name for path in directory.glob("*") if path.name not in _OURS]
+    strangers += [f"clips/{path.name}" for path in directory.glob("clips/*") if not _CLIP.fullmatch(path.name)]
+    if strangers:
+        raise InputFileError(f"{directory} holds {min(strangers)!r}, no part of a world: choose another folder")
 
 
 def _captions(world: World) -> list[str | None]:

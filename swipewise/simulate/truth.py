@@ -43,9 +43,11 @@ class Truth:
                 f"{directory} holds no simulated world ({error}): make one with 'swipewise simulate {directory}'"
             ) from error
         if not truth_table(world).equals(kept):
+            made = world.config
             raise InputFileError(
-                f"{directory / TRUTH_NAME} differs from what this version draws from the same seed: "
-                f"simulate the world again with 'swipewise simulate {directory} --seed {world.config.seed}'"
+                f"{directory / TRUTH_NAME} differs from what this version draws from the same seed: simulate it "
+                f"again with 'swipewise simulate {directory} --videos {made.videos} --viewers {made.viewers} "
+                f"--days {made.days} --seed {made.seed}'"
             )
         return cls(world)
 

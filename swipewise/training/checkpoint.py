@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,5 +68,6 @@ def write_durably(path: Path, payload: bytes) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink()
         raise ArtifactError(f"cannot write {path}: {error.strerror}") from error

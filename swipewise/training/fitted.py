@@ -165,4 +165,5 @@ def _network(config: ModelConfig, vocabulary: Vocabulary, standards: Mapping[str
         heads=config.heads,
         history=config.history,
         dropout=config.dropout,
+        event_dropout=config.event_dropout,
     )

@@ -54,8 +54,10 @@ def open_run(runs_dir: Path, plan: Mapping[str, Any], *, fresh: bool = False) ->
         ArtifactError: The folder cannot be written.
     """
     if not fresh:
+        # As it reads when it comes back from its file, where tuples have become lists.
+        wanted = json.loads(_as_json(plan))
         for path in sorted(runs_dir.glob(f"*/{PLAN_NAME}"), reverse=True):
-            if not (path.parent / RECORD_NAME).exists() and _read(path) == plan:
+            if not (path.parent / RECORD_NAME).exists() and _read(path) == wanted:
                 return path.parent
     now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
     run_dir = runs_dir / f"{now}-{plan['data_fingerprint'][:6]}"
