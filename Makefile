@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 DEMO ?= demo
+DEMO_FLAGS ?=
 # One thread a process: on two cores a second thread that waits for the other makes both slower.
 export OMP_NUM_THREADS ?= 1
 
@@ -17,7 +18,7 @@ $(STAMP): pyproject.toml
 	touch $(STAMP)
 
 demo: setup
-	$(BIN)/swipewise demo $(DEMO)
+	$(BIN)/swipewise demo $(DEMO_FLAGS) $(DEMO)
 
 test: setup
 	$(BIN)/python -m pytest -q
