@@ -1,0 +1,108 @@
+"""Windows, padding and targets, against what a loop over every interaction says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from swipewise.training.dataset import no_interactions
+from swipewise.training.histories import latest_windows, next_positive, pad, training_windows
+from tests.training.hand_made import dataset_of
+
+
+def offsets_of(*lengths: int) -> np.ndarray:
+    return np.cumsum([0, *lengths])
+
+
+def test_a_short_history_is_one_window_that_counts_from_its_opening() -> None:
+    windows = training_windows(offsets_of(3, 0, 4), 4)
+    assert windows.start_W.tolist() == [0, 3]
+    assert windows.end_W.tolist() == [3, 7]
+    assert windows.learn_W.tolist() == [0, 0]
+    assert windows.viewer_W.tolist() == [0, 2]
+    assert windows.length_W.tolist() == [3, 4]
+    assert len(windows) == 2
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 5, 8, 50])
+def test_every_prediction_counts_once_and_all_but_the_first_have_half_a_window_behind_them(length: int) -> None:
+    lengths = np.random.default_rng(length).integers(0, 40, 30)
+    offsets = offsets_of(*lengths)
+    windows = training_windows(offsets, length)
+    assert windows.length_W.max() <= length
+    assert (windows.start_W >= offsets[windows.viewer_W]).all()
+    assert (windows.end_W <= offsets[windows.viewer_W + 1]).all()
+    counted = []
+    for start, end, learn, viewer in zip(
+        windows.start_W, windows.end_W, windows.learn_W, windows.viewer_W, strict=True
+    ):
+        # Place j predicts what comes after the first j events of the window.
+        counted += [(viewer, int(start) + place) for place in range(learn, end - start + 1)]
+        if start > offsets[viewer]:
+            assert learn >= max(1, length / 2)
+    expected = [(viewer, row) for viewer in range(30) for row in range(offsets[viewer], offsets[viewer + 1] + 1)]
+    assert sorted(counted) == [(viewer, row) for viewer, row in expected if lengths[viewer]]
+
+
+def test_nobody_did_anything() -> None:
+    assert len(training_windows(offsets_of(0, 0), 5)) == 0
+
+
+def test_the_latest_window_is_the_end_of_a_history() -> None:
+    windows = latest_windows(offsets_of(2, 0, 7), 3, np.array([2, 1, 0, 2]))
+    assert windows.start_W.tolist() == [6, 2, 0, 6]
+    assert windows.end_W.tolist() == [9, 2, 2, 9]
+    assert windows.viewer_W.tolist() == [2, 1, 0, 2]
+
+
+ROWS = [(0, 3, 1000, True), (0, 1, 4000, False), (1, 2, 500, True), (1, 0, 500, False), (1, 3, 90_500, True)]
+
+
+def test_padding_fills_the_end_and_says_so() -> None:
+    dataset = dataset_of(ROWS, viewers=3, uploaded=[0] * 4)
+    windows = latest_windows(dataset.viewer_offsets(), 10, np.array([0, 1, 2]))
+    history = pad(dataset.interactions, windows, np.array([[1], [2], [0]]))
+    assert history.valid_BL.tolist() == [[True, True, False], [True, True, True], [False] * 3]
+    assert history.video_BL[history.valid_BL].tolist() == [3, 1, 2, 0, 3]
+    assert history.watch_ratio_BL[history.valid_BL].tolist() == [1, 0, 1, 0, 1]
+    assert history.flags_BLF.shape == (3, 3, 7)
+    assert history.profile_BP.tolist() == [[1], [2], [0]]
+
+
+def test_gaps_are_seconds_since_the_event_before_within_the_window() -> None:
+    dataset = dataset_of(ROWS, viewers=2, uploaded=[0] * 4)
+    windows = latest_windows(dataset.viewer_offsets(), 10, np.array([0, 1]))
+    assert pad(dataset.interactions, windows, np.zeros((2, 0), np.int64)).gap_BL.tolist() == [
+        [0, 3, 0],
+        [0, 0, 90],
+    ]
+    # The first event of a window has none, so that a window reads the same wherever it was cut.
+    last = latest_windows(dataset.viewer_offsets(), 1, np.array([1]))
+    assert pad(dataset.interactions, last, np.zeros((1, 0), np.int64)).gap_BL.tolist() == [[0]]
+
+
+def test_without_any_interaction_there_is_one_padded_place() -> None:
+    windows = latest_windows(offsets_of(0, 0), 5, np.array([0, 1]))
+    history = pad(no_interactions(), windows, np.array([[1], [2]]))
+    assert history.valid_BL.tolist() == [[False], [False]]
+    assert history.flags_BLF.shape == (2, 1, 7)
+    assert history.video_BL.tolist() == [[0], [0]]
+
+
+def test_the_next_positive_is_the_viewers_own_and_later() -> None:
+    rng = np.random.default_rng(0)
+    rows = [(int(rng.integers(6)), int(rng.integers(9)), at, bool(rng.random() < 0.3)) for at in range(80)]
+    interactions = dataset_of(rows, viewers=6, uploaded=[0] * 9).interactions
+    expected = []
+    for row in range(80):
+        later = range(row + 1, 80)
+        own = [other for other in later if interactions.viewer_I[other] == interactions.viewer_I[row]]
+        expected.append(next((other for other in own if interactions.positive_I[other]), -1))
+    assert next_positive(interactions).tolist() == expected
+    assert -1 in expected
+
+
+def test_the_next_positive_where_nothing_is_positive() -> None:
+    rows = dataset_of([(0, 0, 1, False), (0, 1, 2, False)], viewers=1, uploaded=[0, 0]).interactions
+    assert next_positive(rows).tolist() == [-1, -1]
+    assert next_positive(no_interactions()).tolist() == []
