@@ -86,7 +86,7 @@ class TrainingConfig:
 
     seed: int = _key(0, "seed of every random choice", low=0)
     epochs: int = _key(40, "passes over the data at most", low=1)
-    patience: int = _key(6, "epochs without a better validation NDCG@10 before stopping", low=1)
+    patience: int = _key(7, "epochs without a better validation NDCG@10 before stopping", low=1)
     batch_events: int = _key(2048, "events in one batch; sequences of like length share it", low=1)
     negatives: int = _key(256, "sampled negatives shared by a batch", low=1)
     retrieval_weight: float = _key(0.3, "weight of the loss that fits the vectors of the index", low=0)

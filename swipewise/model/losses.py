@@ -32,10 +32,9 @@ def sampled_softmax(
             been shown.
 
     Returns:
-        A scalar.
+        A scalar, 0 where there are no targets.
     """
     negatives_TN = (negative_scores_TN - negative_logq_N).masked_fill(excluded_TN, float("-inf"))
     logits_TC = torch.cat([(target_scores_T - target_logq_T).unsqueeze(1), negatives_TN], dim=1)
-    return functional.cross_entropy(
-        logits_TC, torch.zeros(len(logits_TC), dtype=torch.long, device=logits_TC.device)
-    )
+    first_T = torch.zeros(len(logits_TC), dtype=torch.long, device=logits_TC.device)
+    return functional.cross_entropy(logits_TC, first_T, reduction="sum") / max(1, len(logits_TC))

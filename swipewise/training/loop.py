@@ -162,7 +162,7 @@ class _Loop:
         )
 
     def _exhausted(self) -> bool:
-        return self._task is not None and self._progress.epoch > (
+        return self._task is not None and self._progress.epoch >= (
             self._progress.best_epoch + self._settings.patience
         )
 
