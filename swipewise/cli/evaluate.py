@@ -40,18 +40,16 @@ def command(workspace: Workspace, truth: Path | None, json_path: Path | None) ->
     Every video that existed is a candidate for every viewer, nothing is sampled. Popularity and ItemCF are tuned
     on the run's validation period. Figures are means over viewers with 95% intervals.
     """
-    import json
-
-    from swipewise.evaluation.report import write_report, write_text
+    from swipewise.evaluation.report import as_json, write_report
+    from swipewise.training.checkpoint import write_durably
 
     report = _examine(workspace, truth)
     page = write_report(report, workspace.report_dir)
-    text = json.dumps(report, indent=2, allow_nan=False) + "\n"
     if json_path == Path("-"):
-        click.echo(text, nl=False)
+        click.echo(as_json(report), nl=False)
         return
     if json_path is not None:
-        write_text(json_path, text)
+        write_durably(json_path, as_json(report))
     _print_tables(report)
     click.echo(f"report: {page}")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from swipewise.errors import ArtifactError
 from swipewise.evaluation.view import page_values
+from swipewise.training.checkpoint import write_durably
 
 
 def render(report: Mapping[str, Any]) -> str:
@@ -31,22 +32,21 @@ def render(report: Mapping[str, Any]) -> str:
 
 
 def write_report(report: Mapping[str, Any], directory: Path) -> Path:
-    """Write both files into ``directory``; an earlier report is replaced whole. Returns the page's path."""
-    directory.mkdir(parents=True, exist_ok=True)
+    """Write both files into ``directory``; an earlier report is replaced whole. Returns the page's path.
+
+    Raises:
+        ArtifactError: They cannot be written.
+    """
     page = render(report)
-    write_text(directory / "report.json", json.dumps(report, indent=2, allow_nan=False) + "\n")
-    write_text(directory / "index.html", page)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArtifactError(f"cannot write the report to {directory}: {error.strerror}") from error
+    write_durably(directory / "report.json", as_json(report))
+    write_durably(directory / "index.html", page.encode())
     return directory / "index.html"
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def as_json(report: Mapping[str, Any]) -> bytes:
+    """What ``report.json`` holds."""
+    return json.dumps(report, indent=2, allow_nan=False).encode() + b"\n"

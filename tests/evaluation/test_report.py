@@ -13,9 +13,10 @@ import pytest
 from numpy.typing import NDArray
 
 from swipewise.config import SplitConfig
+from swipewise.errors import ArtifactError
 from swipewise.evaluation.exam import examine
 from swipewise.evaluation.protocol import Metric
-from swipewise.evaluation.report import render, write_report, write_text
+from swipewise.evaluation.report import render, write_report
 from swipewise.evaluation.results import as_report, learning_curve
 from swipewise.evaluation.view import headline
 from swipewise.schema import CONTENT_MODALITIES
@@ -217,10 +218,7 @@ def test_both_files_are_written_whole(report: dict[str, Any], tmp_path: Path) ->
     assert sorted(path.name for path in page.parent.iterdir()) == ["index.html", "report.json"]
 
 
-def test_a_write_that_fails_leaves_the_earlier_file(tmp_path: Path) -> None:
-    path = tmp_path / "figures.json"
-    write_text(path, "whole")
-    with pytest.raises(UnicodeEncodeError):
-        write_text(path, "half \ud800")
-    assert path.read_text(encoding="utf-8") == "whole"
-    assert list(tmp_path.iterdir()) == [path]
+def test_a_report_that_cannot_be_written_is_an_error(report: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "report").write_text("a file where the folder should be", encoding="utf-8")
+    with pytest.raises(ArtifactError, match="cannot write the report to .*report"):
+        write_report(report, tmp_path / "report")
