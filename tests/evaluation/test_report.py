@@ -220,5 +220,5 @@ def test_both_files_are_written_whole(report: dict[str, Any], tmp_path: Path) ->
 
 def test_a_report_that_cannot_be_written_is_an_error(report: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "report").write_text("a file where the folder should be", encoding="utf-8")
-    with pytest.raises(ArtifactError, match="cannot write the report to .*report"):
+    with pytest.raises(ArtifactError, match=r"cannot write the report to .*report"):
         write_report(report, tmp_path / "report")

@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
 from swipewise.catalog import Catalog
-from swipewise.events import import_events
+from swipewise.events import import_events, import_viewers
 from swipewise.schema import Modality, Video
 from swipewise.simulate.behave import behave
 from swipewise.workspace import CONFIG_NAME, Workspace
 from tests.evaluation.worlds import small_world
-from tests.training.tiny import SIZE
+from tests.training.tiny import AGES, SIZE
 
 CONFIG = """
 [encoders]
@@ -71,6 +72,9 @@ def _filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     behave(world, seconds_V).write_parquet(root / "events.parquet")
     import_events(workspace, [root / "events.parquet"], mapping={}, known_videos=world.video_ids)
+    ages = [AGES[group] for group in world.profile_UM[:, 2]]
+    pl.DataFrame({"viewer_id": world.viewer_ids, "age": ages}).write_parquet(root / "viewers.parquet")
+    import_viewers(workspace, [root / "viewers.parquet"], mapping={})
     return root
 
 

@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from swipewise.config import Config, ModelConfig, SplitConfig, TrainingConfig
 from swipewise.simulate.world import THEMES, World
@@ -16,6 +15,7 @@ from swipewise.training.split import TimeSplit, split_by_time
 from tests.evaluation.worlds import small_world
 
 SIZE = 60
+AGES = ("13-17", "18-24", "25-34", "35+")
 
 
 @cache
@@ -23,14 +23,13 @@ def tiny_dataset(seed: int = 0) -> Dataset:
     """60 viewers and 60 videos with pictures, words (a fifth has none) and creators; no sound."""
     world, dataset = small_world(size=SIZE, seed=seed)
     creators = np.unique(world.creator_V)
-    ages = ("13-17", "18-24", "25-34", "35+")
     return replace(
         dataset,
         content={"visual": content_of(world, 0, width=8), "text": content_of(world, 1, width=5, missing=0.2)},
         attributes_VA=(np.searchsorted(creators, world.creator_V) + 1)[:, None],
         attribute_values=tuple(f"creator={creator}" for creator in creators),
         profile_UP=world.profile_UM[:, 2:] + 1,
-        profile_values=tuple(f"age={age}" for age in ages),
+        profile_values=tuple(f"age={age}" for age in AGES),
     )
 
 
@@ -55,7 +54,3 @@ def tiny_config(**training: Any) -> Config:
         model=ModelConfig(width=16, layers=1, heads=2, history=12),
         training=TrainingConfig(**settings | {"device": "cpu"} | training),
     )
-
-
-def viewers(count: int = 5) -> NDArray[np.int64]:
-    return np.arange(count)
