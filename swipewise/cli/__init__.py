@@ -75,5 +75,6 @@ def main() -> None:
     try:
         cli()
     except SwipewiseError as error:
-        click.echo(f"error: {error}", err=True)
+        # Libraries whose words are passed on may speak in paragraphs.
+        click.echo(f"error: {' '.join(line.strip() for line in str(error).splitlines())}", err=True)
         sys.exit(1)

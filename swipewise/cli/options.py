@@ -18,7 +18,6 @@ workspace_option = click.option(
     "--workspace",
     "-w",
     type=click.Path(path_type=Path, file_okay=False),
-    envvar="SWIPEWISE_WORKSPACE",
     callback=_open,
     help="The workspace to work in.  [default: here, or $SWIPEWISE_WORKSPACE]",
 )

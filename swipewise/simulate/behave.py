@@ -55,7 +55,7 @@ def behave(world: World, duration_V: NDArray[np.float64]) -> pl.DataFrame:
     log = _Log()
     seen_UV = np.zeros((len(world.weight_UM), len(world.theme_VM)), bool)
     likes_V = np.zeros(len(world.theme_VM))
-    free_at_U = world.joined_at_U.copy()
+    free_at_U = np.zeros(len(world.weight_UM), np.int64)
     for viewer, start in _sessions(world, rng):
         at = max(start, int(free_at_U[viewer]))  # nobody watches two sessions at once
         length = 1 + rng.poisson(world.config.session_length - 1)

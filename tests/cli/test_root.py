@@ -108,12 +108,15 @@ def test_an_error_that_can_be_mended_is_one_line_on_stderr(
     @click.command()
     def failing() -> None:
         click.echo("half a result")
-        raise DataError("too few events: import more")
+        raise DataError("too few events (a library says:\n\tno): import more")
 
     monkeypatch.setattr(sys, "argv", ["swipewise"])
     assert run_main(monkeypatch, failing) == 1
     captured = capsys.readouterr()
-    assert (captured.out, captured.err) == ("half a result\n", "error: too few events: import more\n")
+    assert (captured.out, captured.err) == (
+        "half a result\n",
+        "error: too few events (a library says: no): import more\n",
+    )
 
 
 def test_an_error_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +57,8 @@ def test_the_summary_counts_and_names_the_next_command(tmp_path: Path, asked: li
 def test_the_defaults_that_help_tells_are_those_of_a_world(tmp_path: Path, asked: list[WorldConfig]) -> None:
     simulate(tmp_path / "w")
     assert asked == [WorldConfig()]
-    told = " ".join(simulate("--help").stdout.split())
-    for size in (asked[0].videos, asked[0].viewers, asked[0].days, asked[0].seed):
-        assert f"[default: {size}" in told
+    told = re.findall(r"--(\w+) INTEGER RANGE [^\[]*\[default: (\d+)", simulate("--help").stdout)
+    assert told == [(name, str(getattr(asked[0], name))) for name in ("videos", "viewers", "days", "seed")]
 
 
 @pytest.mark.parametrize(

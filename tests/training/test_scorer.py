@@ -1,0 +1,210 @@
+"""A run's model on today's catalogue, one viewer at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from swipewise.catalog import Catalog
+from swipewise.errors import ArtifactError
+from swipewise.events import viewer_interactions
+from swipewise.schema import Action, Col, Interaction, Modality, Profile, Video
+from swipewise.training.fitted import FittedModel
+from swipewise.training.recommender import InterestRecommender
+from swipewise.training.runs import MODEL_NAME
+from swipewise.training.scorer import Scorer, Scores, ViewerState
+from swipewise.training.workspace_data import chosen_encoders, load_dataset
+from swipewise.workspace import Workspace
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def run_dir(shop: Workspace) -> Path:
+    """A model of the shop; fresh weights do as well as trained ones for what is tested here."""
+    encoders = chosen_encoders(shop, Catalog(shop.catalog_dir))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        fitted = FittedModel.untrained(shop.config.model, load_dataset(shop), encoders)
+    folder = shop.runs_dir / "r1"
+    folder.mkdir(parents=True)
+    fitted.save(folder / MODEL_NAME)
+    return folder
+
+
+@pytest.fixture
+def scorer(run_dir: Path, shop: Workspace) -> Scorer:
+    return Scorer.load(run_dir, shop)
+
+
+def history_of(shop: Workspace, viewer_id: str, limit: int = 100) -> list[Interaction]:
+    durations = Catalog(shop.catalog_dir).videos().lazy().select(Col.VIDEO_ID, Col.DURATION)
+    return viewer_interactions(shop.events_dir, viewer_id, durations, limit)
+
+
+def busiest(shop: Workspace) -> tuple[str, list[Interaction]]:
+    dataset = load_dataset(shop)
+    viewer_id = dataset.viewer_ids[np.diff(dataset.viewer_offsets()).argmax()]
+    return viewer_id, history_of(shop, viewer_id)
+
+
+def everything(scorer: Scorer, state: ViewerState) -> Scores:
+    return scorer.score(state, np.arange(len(scorer.video_ids)))
+
+
+def same(one: ViewerState, other: ViewerState) -> bool:
+    return (
+        np.array_equal(one.interest_D, other.interest_D)
+        and np.array_equal(one.preference_D, other.preference_D)
+        and np.array_equal(one.liked_J, other.liked_J)
+    )
+
+
+def watched(*video_ids: str, ratio: float = 1.0, actions: Sequence[Action] = ()) -> list[Interaction]:
+    """One video a minute, the last one an hour ago."""
+    first = NOW - timedelta(minutes=60 + len(video_ids))
+    return [
+        Interaction(
+            viewer_id="ann",
+            video_id=video_id,
+            at=first + timedelta(minutes=place),
+            watch_ratio=ratio,
+            actions=frozenset(actions),
+        )
+        for place, video_id in enumerate(video_ids)
+    ]
+
+
+def test_a_viewer_is_scored_as_in_evaluation(shop: Workspace, run_dir: Path, scorer: Scorer) -> None:
+    dataset = load_dataset(shop)
+    recommender = InterestRecommender.load(run_dir, dataset)
+    assert scorer.video_ids == dataset.video_ids
+    for row in (3, 17, 40):
+        viewer_id = dataset.viewer_ids[row]
+        [age] = [dataset.profile_values[code - 1] for code in dataset.profile_UP[row]]
+        profile = Profile(viewer_id=viewer_id, features={"age": age.removeprefix("age=")})
+        found = everything(scorer, scorer.viewer(history_of(shop, viewer_id), profile, NOW))
+        expected = recommender.score(np.array([row]), np.arange(len(dataset.video_ids)))[0]
+        assert found.values_N == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_video_newer_than_the_run_is_scored_without_an_id(shop: Workspace, run_dir: Path) -> None:
+    vector = np.random.default_rng(9).standard_normal(8).astype(np.float32)
+    new = Video(video_id="a new one", uri="new.mp4", content_hash="new", creator="nobody known")
+    Catalog(shop.catalog_dir).upsert(
+        [new], {(Modality.VISUAL, "fake@1"): [vector], (Modality.TEXT, "fake@1"): [None]}
+    )
+    scorer = Scorer.load(run_dir, shop)
+    assert len(scorer.video_ids) == len(scorer.index_vectors_VD) == 61
+    row = scorer.video_ids.index("a new one")
+    _, history = busiest(shop)
+    scores = everything(scorer, scorer.viewer(history, None, NOW))
+    assert np.isfinite(scores.values_N).all()
+    assert np.isfinite(scorer.index_vectors_VD).all()
+    # Pictures are all that the run knows of it.
+    weights = dict(zip(scorer.modalities, scores.weights_NM[row].tolist(), strict=True))
+    assert weights == pytest.approx({name: float(name == "visual") for name in scorer.modalities})
+    assert scores.weights_NM.sum(axis=1) == pytest.approx(np.ones(61), abs=1e-5)
+
+
+def test_a_video_with_nothing_that_the_run_knows_scores_zero(shop: Workspace, run_dir: Path) -> None:
+    Catalog(shop.catalog_dir).upsert([Video(video_id="blank", uri="blank.mp4", content_hash="blank")], {})
+    scorer = Scorer.load(run_dir, shop)
+    row = np.array([scorer.video_ids.index("blank")])
+    scores = scorer.score(scorer.viewer(busiest(shop)[1], None, NOW), row)
+    assert scores.values_N.tolist() == [0]
+    assert scores.weights_NM.sum() == 0
+
+
+def test_a_catalogue_without_the_runs_encoder_is_an_error(run_dir: Path, shop: Workspace) -> None:
+    fitted = FittedModel.load(run_dir / MODEL_NAME)
+    replace(fitted, encoders={"visual": "other@7", "text": "fake@1"}).save(run_dir / MODEL_NAME)
+    with pytest.raises(
+        ArtifactError, match="run r1 needs visual vectors by other@7, which the catalogue lacks: train again with"
+    ):
+        Scorer.load(run_dir, shop)
+
+
+def test_what_a_viewer_did_and_who_the_viewer_is_both_count(scorer: Scorer, shop: Workspace) -> None:
+    history = busiest(shop)[1]
+    young = Profile(viewer_id="ann", features={"age": "13-17"})
+    states = [scorer.viewer(past, who, NOW) for past in (history, []) for who in (young, None)]
+    for row, one in enumerate(states):
+        assert np.isfinite(one.interest_D).all()
+        assert not any(np.array_equal(one.preference_D, other.preference_D) for other in states[:row])
+
+
+def test_with_nothing_at_all_the_average_viewer_speaks(scorer: Scorer) -> None:
+    nobody = scorer.viewer([], None, NOW)
+    unknown = {"age": "as old as time", "shoe size": 44}
+    assert same(scorer.viewer([], Profile(viewer_id="bob", features=unknown), NOW), nobody)
+    assert same(scorer.viewer(watched("no such video"), Profile(viewer_id="bob"), NOW), nobody)
+    assert len(nobody.liked_J) == 0
+    assert np.ptp(everything(scorer, nobody).values_N) > 0
+
+
+def test_videos_that_the_catalogue_lacks_are_left_out_of_a_history(scorer: Scorer) -> None:
+    a, b, c = scorer.video_ids[:3]
+    gone = watched("gone", a, "gone too", b, c)
+    known = [row for row in gone if row.video_id in scorer.video_ids]
+    assert same(scorer.viewer(gone, None, NOW), scorer.viewer(known, None, NOW))
+    assert not same(scorer.viewer(known, None, NOW), scorer.viewer(known[1:], None, NOW))
+
+
+def test_the_order_in_which_a_history_is_given_does_not_matter(scorer: Scorer, shop: Workspace) -> None:
+    history = busiest(shop)[1]
+    assert same(scorer.viewer(history[::-1], None, NOW), scorer.viewer(history, None, NOW))
+
+
+def test_what_comes_later_than_now_is_left_out(scorer: Scorer, shop: Workspace) -> None:
+    history = busiest(shop)[1]
+    assert history[4].at < history[5].at
+    assert same(scorer.viewer(history, None, history[4].at), scorer.viewer(history[:5], None, NOW))
+
+
+def test_only_the_end_of_a_long_history_is_read(scorer: Scorer, shop: Workspace) -> None:
+    _, history = busiest(shop)
+    read = shop.config.model.history
+    assert len(history) > read
+    assert same(scorer.viewer(history, None, NOW), scorer.viewer(history[-read:], None, NOW))
+
+
+def test_only_what_was_liked_is_evidence_newest_first(scorer: Scorer) -> None:
+    a, b, c, d = scorer.video_ids[:4]
+    history = [
+        *watched(a, b),
+        *(replace(row, at=NOW - timedelta(minutes=9)) for row in watched(c, ratio=0.1, actions=[Action.LIKE])),
+        *(replace(row, at=NOW - timedelta(minutes=5)) for row in watched(d, ratio=0.1, actions=[Action.SKIP])),
+    ]
+    assert scorer.viewer(history, None, NOW).liked_J.tolist() == [2, 1, 0]
+
+
+def test_evidence_are_the_liked_videos_most_like_the_one_shown(scorer: Scorer) -> None:
+    state = scorer.viewer(watched(*scorer.video_ids[:6]), None, NOW)
+    all_others = scorer.evidence(state, 2, 100)
+    assert {one.video_id for one in all_others} == set(scorer.video_ids[:6]) - {scorer.video_ids[2]}
+    similarities = [one.similarity for one in all_others]
+    assert similarities == sorted(similarities, reverse=True)
+    assert all(-1.001 <= similarity <= 1.001 for similarity in similarities)
+    assert scorer.evidence(state, 2, 2) == all_others[:2]
+    assert scorer.evidence(state, 30, 1)[0].video_id in scorer.video_ids[:6]
+
+
+def test_there_is_no_evidence_where_none_is_to_be_had(scorer: Scorer) -> None:
+    liked_one = scorer.viewer(watched(scorer.video_ids[0]), None, NOW)
+    assert scorer.evidence(liked_one, 0, 3) == ()
+    assert scorer.evidence(liked_one, 1, 0) == ()
+    assert scorer.evidence(scorer.viewer([], None, NOW), 1, 3) == ()
+
+
+def test_an_event_without_a_watch_ratio_is_read(scorer: Scorer) -> None:
+    unknown = [replace(row, watch_ratio=None) for row in watched(*scorer.video_ids[:3])]
+    broken = [replace(row, watch_ratio=float("nan")) for row in unknown]
+    assert same(scorer.viewer(unknown, None, NOW), scorer.viewer(broken, None, NOW))
+    assert np.isfinite(scorer.viewer(broken, None, NOW).interest_D).all()
