@@ -30,18 +30,12 @@ def command(directory: Path, quick: bool, seed: int) -> None:
 
     The clips and vectors of an earlier run are kept, and a training that was interrupted is taken up.
     """
-    from swipewise.cli.evaluate import command as evaluate
-    from swipewise.cli.events import command as events
-    from swipewise.cli.feed import command as feed
     from swipewise.cli.simulate import write_with_progress
     from swipewise.cli.train import show, train_with_progress
-    from swipewise.cli.videos import command as videos
-    from swipewise.cli.viewers import command as viewers
     from swipewise.simulate.truth import WORLD_NAME
     from swipewise.simulate.world import WorldConfig
 
     began = time.monotonic()
-    where = ["--workspace", str(directory)]
     world = directory / "world"
     workspace = _workspace(directory, world)
     size = WorldConfig(seed=seed, videos=120, viewers=150) if quick else WorldConfig(seed=seed)
@@ -53,16 +47,16 @@ def command(directory: Path, quick: bool, seed: int) -> None:
         written = write_with_progress(world, size)
         click.echo(f"{written.videos:,} clips, {written.exposures:,} exposures of {written.viewers:,} viewers")
     _title("2. ingestion: decode and encode every clip")
-    videos.main(["add", str(world / "videos.jsonl"), *where], standalone_mode=False)
+    _run(directory, "videos", "add", str(world / "videos.jsonl"))
     _title("3. behaviour and profiles")
-    events.main(["import", str(world / "events.parquet"), *where], standalone_mode=False)
-    viewers.main(["import", str(world / "viewers.parquet"), *where], standalone_mode=False)
+    _run(directory, "events", "import", str(world / "events.parquet"))
+    _run(directory, "viewers", "import", str(world / "viewers.parquet"))
     _title("4. training")
     show(train_with_progress(_shortened(workspace) if quick else workspace))
     _title("5. evaluation against the baselines and the oracle")
-    evaluate.main(where, standalone_mode=False)
+    _run(directory, "evaluate")
     _title("6. a feed, and why")
-    feed.main(["viewer00000", "--size", "5", *where], standalone_mode=False)
+    _run(directory, "feed", "viewer00000", "--size", "5")
     click.echo(f"\nThe demo took {time.monotonic() - began:.0f} s. What to try next:")
     click.echo(f"  open {directory / 'report' / 'index.html'}")
     click.echo(f"  swipewise feed somebody-new -w {directory}")
@@ -93,6 +87,13 @@ def _refuse_another_world(world: Path, wanted: WorldConfig) -> None:
             f"{world} was made with other settings ({other}): give the options of the earlier run, or choose "
             "another folder"
         )
+
+
+def _run(directory: Path, *words: str) -> None:
+    """Run a command on the demo's workspace as if it had been typed."""
+    from swipewise.cli import cli
+
+    cli.main([*words, "--workspace", str(directory)], standalone_mode=False)
 
 
 def _title(text: str) -> None:

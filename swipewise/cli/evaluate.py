@@ -48,10 +48,10 @@ def command(workspace: Workspace, truth: Path | None, json_path: Path | None) ->
     if json_path == Path("-"):
         click.echo(as_json(report), nl=False)
         return
-    if json_path is not None:
-        write_durably(json_path, as_json(report))
     _print_tables(report)
     click.echo(f"report: {page}")
+    if json_path is not None:
+        write_durably(json_path, as_json(report))
 
 
 def _examine(workspace: Workspace, truth_dir: Path | None) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def open_run(runs_dir: Path, plan: Mapping[str, Any], *, fresh: bool = False) ->
         for path in sorted(runs_dir.glob(f"*/{PLAN_NAME}"), reverse=True):
             if not (path.parent / RECORD_NAME).exists() and _read(path) == wanted:
                 return path.parent
-    now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
+    now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     run_dir = runs_dir / f"{now}-{plan['data_fingerprint'][:6]}"
     try:
         run_dir.mkdir(parents=True)

@@ -47,10 +47,10 @@ def scores(model: FittedModel, dataset: Dataset) -> np.ndarray:
 
 def test_a_model_that_comes_back_gives_the_same_scores(model: FittedModel, path: Path) -> None:
     loaded = FittedModel.load(path)
+    assert not loaded.network.training
     assert np.array_equal(scores(loaded, tiny_dataset()), scores(model, tiny_dataset()))
     assert (loaded.config, loaded.vocabulary, loaded.encoders) == (model.config, model.vocabulary, model.encoders)
     assert loaded.modalities == model.modalities
-    assert not loaded.network.training
 
 
 def test_only_the_modalities_that_the_data_has_are_fused(model: FittedModel) -> None:
