@@ -54,6 +54,6 @@ def in_words(summary: ImportSummary, what: str, seconds: float) -> str:
         more = ", ..." if summary.unknown_videos > len(summary.unknown_examples) else ""
         lines.append(
             f"{summary.unknown_videos} videos are not in the catalogue ({examples}{more}); their events are kept "
-            "and count once the videos are added"
+            "and count once videos with these ids are added (see 'swipewise videos list')"
         )
     return "\n".join(lines)

@@ -88,4 +88,6 @@ def show(summary: TrainingSummary) -> None:
         f"kept epoch {summary.best_epoch} of {summary.epochs}: validation NDCG@10 {ndcg}, "
         f"{summary.seconds:.0f} s of training"
     )
+    if summary.validation_ndcg is None:
+        click.echo("note: nobody liked anything new in the validation period, so nothing told when to stop")
     click.echo(f"run recorded in {summary.run_dir}")

@@ -85,7 +85,9 @@ class ModalityProjection(nn.Module):
             total_KD = (self.attribute_embedding(videos.attributes_KA) * used_KA).sum(dim=1)
             mean: Tensor = total_KD / used_KA.sum(dim=1).clamp(min=1)
             return mean
-        adapted: Tensor = self.adapters[name](videos.content[name])
+        # Cleared before anything is multiplied with it: zero times NaN is NaN.
+        absent_K1 = ~videos.present_KM[:, self.modalities.index(name)].unsqueeze(-1)
+        adapted: Tensor = self.adapters[name](videos.content[name].masked_fill(absent_K1, 0))
         return adapted
 
 

@@ -114,7 +114,8 @@ class FittedModel:
         try:
             return cls._from_parts(tensors, facts)
         except (KeyError, TypeError, RuntimeError) as error:
-            raise ArtifactError(f"{path} is damaged ({error}): train again with 'swipewise train'") from error
+            cause = str(error).splitlines()[0]  # torch goes on with a line a tensor
+            raise ArtifactError(f"{path} is damaged ({cause}): train again with 'swipewise train'") from error
 
     @classmethod
     def _from_parts(cls, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> Self:

@@ -289,8 +289,9 @@ class _Loop:
                 if state:
                     self._optimizer.state[parameter] = state
         except (KeyError, RuntimeError, TypeError) as error:
+            cause = str(error).splitlines()[0]  # torch goes on with a line a tensor
             raise ArtifactError(
-                f"{self._checkpoint} does not fit this training ({error}): start anew with 'swipewise train --fresh'"
+                f"{self._checkpoint} does not fit this training ({cause}): start anew with 'swipewise train --fresh'"
             ) from error
         self._progress = progress
         return True

@@ -1,0 +1,100 @@
+"""The behaviour Transformer: who sees whom.
+
+Legend of shape suffixes: B = viewers in the batch, L = places of the sequence, D = model width.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from swipewise.model.sequence import CausalAttention, CausalTransformer
+
+VIEWERS, PLACES, WIDTH = 3, 6, 8
+
+
+@pytest.fixture
+def transformer() -> CausalTransformer:
+    torch.manual_seed(0)
+    return CausalTransformer(width=WIDTH, layers=2, heads=2, places=PLACES, dropout=0.5).eval()
+
+
+def tokens() -> Tensor:
+    return torch.randn(VIEWERS, PLACES, WIDTH, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("place", range(PLACES))
+def test_a_token_changes_its_own_place_and_every_later_one_but_none_before(
+    transformer: CausalTransformer, place: int
+) -> None:
+    x_BLD = tokens()
+    other_BLD = x_BLD.clone()
+    other_BLD[:, place] += torch.randn(WIDTH, generator=torch.Generator().manual_seed(2))
+    before_BLD, after_BLD = transformer(x_BLD), transformer(other_BLD)
+    assert torch.equal(before_BLD[:, :place], after_BLD[:, :place])
+    moved_BL = (before_BLD - after_BLD).abs().amax(dim=-1) > 1e-6
+    assert bool(moved_BL[:, place:].all())
+
+
+def test_attention_is_the_softmax_of_scaled_products_of_what_came_before() -> None:
+    """One head of width 1 that passes everything through: weights exp(q k) over the places seen."""
+    attention = CausalAttention(width=1, heads=1, dropout=0.0)
+    for linear, weight in ((attention.qkv, torch.ones(3, 1)), (attention.out, torch.ones(1, 1))):
+        linear.weight.data.copy_(weight)
+        linear.bias.data.zero_()
+    x_L = torch.tensor([0.5, -1.0, 2.0])
+    weights_LL = torch.exp(x_L[:, None] * x_L[None, :]).tril()
+    expected_L = (weights_LL * x_L).sum(dim=1) / weights_LL.sum(dim=1)
+    assert torch.allclose(attention(x_L.view(1, 3, 1)).flatten(), expected_L)
+
+
+def test_products_are_divided_by_the_root_of_the_width_of_a_head() -> None:
+    attention = CausalAttention(width=4, heads=1, dropout=0.0)
+    attention.qkv.weight.data.copy_(torch.eye(4).repeat(3, 1))
+    attention.out.weight.data.copy_(torch.eye(4))
+    attention.qkv.bias.data.zero_()
+    attention.out.bias.data.zero_()
+    x_LD = torch.tensor([[1.0, 0.0, 0.0, 0.0], [2.0, 3.0, 0.0, 0.0]])
+    first, second = torch.exp(torch.tensor([2.0 / 2, 13.0 / 2]))
+    expected_D = (first * x_LD[0] + second * x_LD[1]) / (first + second)
+    assert torch.allclose(attention(x_LD[None])[0, 1], expected_D)
+
+
+def test_the_order_of_what_came_before_is_told_by_the_positions() -> None:
+    """One layer, whose last place sees the same set both times; a second layer would tell order by itself."""
+    torch.manual_seed(0)
+    transformer = CausalTransformer(width=WIDTH, layers=1, heads=2, places=PLACES, dropout=0.0)
+    x_BLD = tokens()
+    turned_BLD = x_BLD[:, [2, 0, 1, 4, 3, 5]]
+    assert not torch.allclose(transformer(x_BLD)[:, -1], transformer(turned_BLD)[:, -1], atol=1e-3)
+    transformer.positions.weight.data.zero_()
+    assert torch.allclose(transformer(x_BLD)[:, -1], transformer(turned_BLD)[:, -1], atol=1e-5)
+
+
+@pytest.mark.parametrize("padding", [0.0, 1e4])
+def test_padding_at_the_end_has_no_influence_on_what_precedes_it(
+    transformer: CausalTransformer, padding: float
+) -> None:
+    x_BLD = tokens()
+    padded_BLD = x_BLD.clone()
+    padded_BLD[:, 4:] = padding
+    assert torch.allclose(transformer(padded_BLD)[:, :4], transformer(x_BLD[:, :4]), atol=1e-6)
+
+
+def test_a_viewer_alone_is_read_as_in_a_batch(transformer: CausalTransformer) -> None:
+    x_BLD = tokens()
+    together_BLD = transformer(x_BLD)
+    for row in range(VIEWERS):
+        assert torch.allclose(transformer(x_BLD[row : row + 1]), together_BLD[row : row + 1], atol=1e-6)
+
+
+def test_one_token_is_a_sequence(transformer: CausalTransformer) -> None:
+    assert transformer(tokens()[:, :1]).shape == (VIEWERS, 1, WIDTH)
+
+
+def test_dropout_acts_in_training_alone(transformer: CausalTransformer) -> None:
+    x_BLD = tokens()
+    assert torch.equal(transformer(x_BLD), transformer(x_BLD))
+    transformer.train()
+    assert not torch.equal(transformer(x_BLD), transformer(x_BLD))
