@@ -5,6 +5,8 @@ Legend of shape suffixes: B = viewers in the batch, L = places of the sequence, 
 
 from __future__ import annotations
 
+from math import sqrt
+
 import pytest
 import torch
 from torch import Tensor
@@ -50,15 +52,18 @@ def test_attention_is_the_softmax_of_scaled_products_of_what_came_before() -> No
 
 
 def test_products_are_divided_by_the_root_of_the_width_of_a_head() -> None:
-    attention = CausalAttention(width=4, heads=1, dropout=0.0)
+    """Two heads, each of width 2, that pass everything through."""
+    attention = CausalAttention(width=4, heads=2, dropout=0.0)
     attention.qkv.weight.data.copy_(torch.eye(4).repeat(3, 1))
     attention.out.weight.data.copy_(torch.eye(4))
     attention.qkv.bias.data.zero_()
     attention.out.bias.data.zero_()
-    x_LD = torch.tensor([[1.0, 0.0, 0.0, 0.0], [2.0, 3.0, 0.0, 0.0]])
-    first, second = torch.exp(torch.tensor([2.0 / 2, 13.0 / 2]))
-    expected_D = (first * x_LD[0] + second * x_LD[1]) / (first + second)
-    assert torch.allclose(attention(x_LD[None])[0, 1], expected_D)
+    x_LD = torch.tensor([[1.0, 0.0, 0.0, 1.0], [2.0, 1.0, 1.0, -1.0]])
+    expected = []
+    for head_LE in (x_LD[:, :2], x_LD[:, 2:]):
+        weights_L = torch.softmax(head_LE @ head_LE[1] / sqrt(2), dim=0)
+        expected.append(weights_L @ head_LE)
+    assert torch.allclose(attention(x_LD[None])[0, 1], torch.cat(expected))
 
 
 def test_the_order_of_what_came_before_is_told_by_the_positions() -> None:
