@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -109,6 +109,24 @@ class Recommender(Protocol):
 
     def recommend(self, viewers_B: NDArray[np.int64], k: int) -> NDArray[np.int64]:
         """The best k videos of each viewer (B, k), best first, without those in the viewer's history."""
+        ...
+
+
+@runtime_checkable
+class ActionPredictor(Protocol):
+    """A recommender that also predicts what a viewer will do with a video that is shown."""
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Names of the columns of :meth:`predict`: actions of FLAG_ACTIONS, in any order."""
+        ...
+
+    def predict(self, exposures: Interactions) -> NDArray[np.float32]:
+        """Calibrated probability of each action for each exposure: (I, A) in [0, 1].
+
+        An exposure is judged from what the observed data set holds of its viewer before it, never from itself or
+        from what came later; indices are those of the observed data set.
+        """
         ...
 
 
