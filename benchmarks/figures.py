@@ -94,13 +94,18 @@ class Figures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How a benchmark was called."""
+    """How a benchmark was called; ``own`` holds the options that only it has."""
 
     quick: bool = False
+    own: argparse.Namespace = field(default_factory=argparse.Namespace)
 
 
 def run(
-    measure: Callable[[Figures, Options], None], description: str | None, arguments: Sequence[str] | None = None
+    measure: Callable[[Figures, Options], None],
+    description: str | None,
+    arguments: Sequence[str] | None = None,
+    *,
+    add_options: Callable[[argparse.ArgumentParser], None] = lambda _: None,
 ) -> None:
     """Run a benchmark as a script: print its figures, write them if asked to, exit with 1 when a bar is missed.
 
@@ -109,10 +114,11 @@ def run(
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file as well")
     parser.add_argument("--quick", action="store_true", help="run it small")
+    add_options(parser)
     chosen = parser.parse_args(arguments)
     figures = Figures()
     try:
-        measure(figures, Options(quick=chosen.quick))
+        measure(figures, Options(quick=chosen.quick, own=chosen))
     finally:
         for line in figures.lines():
             print(line)

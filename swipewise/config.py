@@ -69,7 +69,8 @@ class ModelConfig:
     width: int = _key(64, "d, the width of every vector", low=8, high=4096)
     layers: int = _key(2, "Transformer layers over the history", low=1, high=48)
     heads: int = _key(4, "attention heads; must divide the width", low=1, high=64)
-    history: int = _key(100, "events of the history that are read", low=1, high=10_000)
+    history: int = _key(100, "latest events of the history that are read one by one", low=1, high=10_000)
+    memory: int = _key(400, "events before those that are read as a summary; 0 forgets them", low=0, high=100_000)
     dropout: float = _key(0.2, "dropout in the Transformer and the heads", low=0, high=0.9)
     event_dropout: float = _key(
         0.2, "share of a history's events hidden in training, so that no single one is relied on", low=0, high=0.9
@@ -78,6 +79,16 @@ class ModelConfig:
         0.5, "share of training steps that hide a video's id, so that content carries it", low=0, high=1
     )
     modalities: tuple[str, ...] = _key(("visual", "text", "audio", "attributes", "id"), "what a video is known by")
+    adapter: str = _key("linear", "map of an encoder's vector to the model's width: linear or gated")
+    norm: str = _key("layer", "normalisation of each modality: layer, rms or none")
+    trends: bool = _key(True, "whether the score heeds how much a video is shown and liked by everybody lately")
+    neighbours: int = _key(200, "neighbours kept of each video, by who watched both; 0: none", low=0)
+    neighbour_weight: float = _key(
+        1.0, "weight of the nearness to what the viewer watched, beside what the network says", low=0
+    )
+    without: tuple[str, ...] = _key(
+        (), "parts left out, for comparison: sequence, positions, behavior, profile, attention"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +100,16 @@ class TrainingConfig:
     patience: int = _key(7, "epochs without a better validation NDCG@10 before stopping", low=1)
     batch_events: int = _key(2048, "events in one batch; sequences of like length share it", low=1)
     negatives: int = _key(256, "sampled negatives shared by a batch", low=1)
+    places: int = _key(0, "places of each history that are asked what comes next in an epoch; 0 asks all", low=0)
+    ahead: int = _key(1, "how far ahead: one of the viewer's next so many positives is the target", low=1)
+    half_life_days: float = _key(
+        0.0, "time in which what is learnt from counts half as much, back from the end; 0: all alike", low=0
+    )
     retrieval_weight: float = _key(0.3, "weight of the loss that fits the vectors of the index", low=0)
     watch_weight: float = _key(10.0, "weight of the loss on how much of each shown video was watched", low=0)
+    action_weight: float = _key(1.0, "weight of the loss on what viewers do with each shown video", low=0)
+    shown_weight: float = _key(0.0, "weight of the loss on what the platform shows next", low=0)
+    alignment_weight: float = _key(0.0, "weight of the agreement between the modalities of a video", low=0)
     learning_rate: float = _key(2e-3, "peak step size of AdamW", low=0)
     average: float = _key(
         0.99, "the model kept is a running average of the parameters; share kept at each step", low=0, high=0.9999
@@ -214,6 +233,14 @@ def _convert(value: Any, hint: Any, limits: Any, where: str) -> Any:
 _TYPE_NAMES = {int: "a whole number", float: "a number", str: "a string in quotes", bool: "true or false"}
 
 
+MODEL_NAMES = {
+    "adapter": ("linear", "gated"),
+    "norm": ("layer", "rms", "none"),
+    "without": ("sequence", "positions", "behavior", "profile", "attention"),
+}
+"""What these keys of [model] may name: what the network knows, which cannot be asked here without loading torch."""
+
+
 def _check_together(config: Config, text: str, path: Path) -> None:
     """Limits that involve more than one key or a closed set of names."""
     from swipewise.schema import FLAG_ACTIONS, Modality
@@ -230,6 +257,11 @@ def _check_together(config: Config, text: str, path: Path) -> None:
             fail("model", "modalities", f"names {name!r} more than once")
     if not config.model.modalities:
         fail("model", "modalities", f"must name at least one of {', '.join(Modality)}")
+    for key, valid in MODEL_NAMES.items():
+        given = getattr(config.model, key)
+        for name in (given,) if isinstance(given, str) else given:
+            if name not in valid:
+                fail("model", key, f"names {name!r}{_nearest(name, valid)}")
     for name in config.events.positive:
         if name not in set(FLAG_ACTIONS):
             fail("events", "positive", f"names {name!r}{_nearest(name, list(FLAG_ACTIONS))}")
@@ -283,6 +315,8 @@ def template() -> str:
 def _as_toml(value: Any) -> str:
     if isinstance(value, str):
         return f'"{value}"'
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, tuple):
         return "[" + ", ".join(map(_as_toml, value)) + "]"
     return repr(value)

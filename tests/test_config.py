@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from swipewise.config import Config, template
+from swipewise.config import MODEL_NAMES, Config, template
 from swipewise.errors import ConfigError
+from swipewise.model.fusion import ADAPTERS, NORMS
+from swipewise.model.interest import Parts
 
 SECTIONS = [field.name for field in fields(Config)]
 
@@ -104,6 +106,9 @@ def test_an_unknown_name_is_placed_and_the_nearest_is_named(tmp_path: Path, text
         ("model.modalities = ['sound']", "model.modalities names 'sound': valid are visual, text, audio, attri"),
         ("model.modalities = ['visuals']", "model.modalities names 'visuals': did you mean 'visual'?"),
         ("model.modalities = ['id', 'id']", "model.modalities names 'id' more than once"),
+        ("model.adapter = 'gate'", "model.adapter names 'gate': did you mean 'gated'?"),
+        ("model.norm = 'batch'", "model.norm names 'batch': valid are layer, rms, none"),
+        ("model.without = ['sequences']", "model.without names 'sequences': did you mean 'sequence'?"),
         ("events.positive = ['likes']", "events.positive names 'likes': did you mean 'like'?"),
         ("events.positive = ['zap']", "events.positive names 'zap': valid are finish, like, comment, share,"),
         ("training.device = 'gpu'", "training.device must be auto, cpu or cuda, not 'gpu'"),
@@ -116,6 +121,14 @@ def test_a_wrong_value_is_placed_quoted_and_what_is_valid_is_named(
     section, _, assignment = line.partition(".")
     for text in (f"\n\n{line}\n", f"\n[{section}]\n{assignment}\n"):
         assert complaint(tmp_path, text).startswith(f"swipewise.toml:3: {expected}")
+
+
+def test_the_model_keys_may_name_what_the_network_knows() -> None:
+    assert {name: set(known) for name, known in MODEL_NAMES.items()} == {
+        "adapter": set(ADAPTERS),
+        "norm": set(NORMS),
+        "without": set(Parts.__slots__),
+    }
 
 
 def test_limits_are_inclusive(tmp_path: Path) -> None:

@@ -5,18 +5,31 @@ Legend of shape suffixes: U = viewers, V = videos, I = interactions, B = viewers
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from swipewise.training.dataset import Dataset
+from swipewise.training.neighbours import damp_long_histories, nearest, taste
 from swipewise.training.ranking import top_k_unseen
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
 
 DAY_MS = 86_400_000
 
-_BLOCK_SIMILARITIES = 4_000_000
+
+def itemcf_space(trial: BaseTrial) -> dict[str, Any]:
+    """The settings that ItemCF is searched over."""
+    return {
+        "neighbours": trial.suggest_int("neighbours", 20, 1000, log=True),
+        "shrinkage": trial.suggest_float("shrinkage", 0.5, 200.0, log=True),
+        "inverse_user_frequency": trial.suggest_categorical("inverse_user_frequency", [True, False]),
+        "exposure_weight": trial.suggest_float("exposure_weight", 0.0, 1.0),
+        "half_life_days": trial.suggest_categorical("half_life_days", [None, 2.0, 7.0, 28.0]),
+    }
 
 
 class ItemCFRecommender:
@@ -56,12 +69,10 @@ class ItemCFRecommender:
 
     def fit(self, dataset: Dataset) -> Self:
         """Compute the neighbours of every video."""
-        taste_UV = self._weights(dataset, np.ones(len(dataset.interactions)))
+        taste_UV = self._weights(dataset)
         if self.inverse_user_frequency:
-            length_U = np.diff(taste_UV.indptr)
-            scale_U = 1 / np.sqrt(np.log(1 + np.maximum(length_U, 1)))
-            taste_UV = sp.csr_array(sp.diags_array(scale_U) @ taste_UV)
-        self._similarity_VV = _neighbours(taste_UV, self.neighbours, self.shrinkage)
+            taste_UV = damp_long_histories(taste_UV)
+        self._similarity_VV = nearest(taste_UV, self.neighbours, self.shrinkage)
         rows = dataset.interactions
         count_V = np.bincount(rows.video_I[rows.positive_I], minlength=len(dataset.video_ids))
         # Far below any similarity that matters: it only orders what the neighbours leave equal.
@@ -93,42 +104,6 @@ class ItemCFRecommender:
         assert self._dataset is not None, "fit first"
         return top_k_unseen(self.score, self._dataset, viewers_B, k)
 
-    def _weights(self, dataset: Dataset, scale_I: NDArray[np.float64]) -> sp.csr_array:
-        """Weights (U, V) of what viewers did with videos; of several interactions with one video the strongest."""
-        rows = dataset.interactions
-        weight_I = scale_I * np.where(rows.positive_I, 1.0, self.exposure_weight)
-        pair_I = rows.viewer_I * len(dataset.video_ids) + rows.video_I
-        order = np.lexsort((-weight_I, pair_I))
-        pairs, first = np.unique(pair_I[order], return_index=True)
-        weight = weight_I[order][first]
-        counts = weight > 0
-        viewer, video = np.divmod(pairs[counts], len(dataset.video_ids))
+    def _weights(self, dataset: Dataset, scale_I: NDArray[np.float64] | None = None) -> sp.csr_array:
         shape = (len(dataset.viewer_ids), len(dataset.video_ids))
-        return sp.csr_array((weight[counts], (viewer, video)), shape=shape)
-
-
-def _neighbours(taste_UV: sp.csr_array, neighbours: int, shrinkage: float) -> sp.csr_array:
-    """Shrunk cosines (V, V), of each row only the largest ``neighbours``; block by block of rows."""
-    videos = taste_UV.shape[1]
-    norm_V = np.sqrt((taste_UV**2).sum(axis=0))
-    scale_V = np.divide(1.0, norm_V, out=np.zeros(videos), where=norm_V > 0)
-    unit_UV = sp.csr_array(taste_UV @ sp.diags_array(scale_V))
-    shared_UV = (taste_UV > 0).astype(np.float64)
-    unit_VU, shared_VU = sp.csr_array(unit_UV.T), sp.csr_array(shared_UV.T)
-    kept = min(neighbours, videos)
-    block = max(1, _BLOCK_SIMILARITIES // max(videos, 1))
-    parts = []
-    for start in range(0, videos, block):
-        here = slice(start, start + block)
-        cosine = (unit_VU[here] @ unit_UV).toarray()
-        shared = (shared_VU[here] @ shared_UV).toarray()
-        cosine *= np.divide(shared, shared + shrinkage, out=np.zeros_like(shared), where=shared > 0)
-        rows = np.arange(len(cosine))
-        cosine[rows, start + rows] = 0.0  # a video is not its own neighbour
-        columns = np.argpartition(-cosine, kept - 1, axis=1)[:, :kept]
-        values = np.take_along_axis(cosine, columns, axis=1)
-        place = (np.repeat(rows, kept), columns.ravel())
-        part = sp.csr_array((values.ravel(), place), shape=cosine.shape)
-        part.eliminate_zeros()
-        parts.append(part)
-    return sp.csr_array(sp.vstack(parts))
+        return taste(dataset.interactions, shape, exposure_weight=self.exposure_weight, scale_I=scale_I)

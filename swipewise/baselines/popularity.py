@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from swipewise.training.dataset import Dataset
 from swipewise.training.ranking import top_k_unseen
 
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+
 DAY_MS = 86_400_000
+
+
+def recent_space(trial: BaseTrial) -> dict[str, Any]:
+    """The windows that recent popularity is searched over."""
+    return {"days": trial.suggest_categorical("days", [1, 2, 3, 4, 7, 14, 28])}
 
 
 class PopularityRecommender:
@@ -20,9 +28,8 @@ class PopularityRecommender:
         days: Length of the window that ends with the last interaction fitted on; None counts all.
     """
 
-    name = "popularity"
-
     def __init__(self, *, days: float | None = None) -> None:
+        self.name = "popularity" if days is None else "recent"
         self.days = days
         self._count_V: NDArray[np.float32] | None = None
         self._dataset: Dataset | None = None

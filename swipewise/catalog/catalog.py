@@ -1,13 +1,13 @@
 """The catalogue of one workspace.
 
-Legend of shape suffixes: N = videos, D = width of a vector.
+Legend of shape suffixes: N = videos, R = rows of a matrix of vectors, D = width of a vector.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -38,7 +38,11 @@ from swipewise.schema import Col, Modality, Video
 Vectors = Mapping[tuple[Modality, str], Sequence[NDArray[np.float32] | None]]
 """For each (modality, encoder identity) a vector (D,) a video, None where the video lacks the modality."""
 
+BulkVectors = Mapping[tuple[Modality, str], tuple[NDArray[np.int64], NDArray[np.float32]]]
+"""For each (modality, encoder identity) row_N and values_RD: video n has the vector values_RD[row_N[n]], none at -1."""
+
 _Columns = Mapping[str, Sequence[NDArray[np.float32] | None]]
+_ROWS_AT_ONCE = 8192
 
 
 class Catalog:
@@ -126,6 +130,27 @@ class Catalog:
         given = {vector_column(*encoder): list(column) for encoder, column in vectors.items()}
         dataset = self._with_columns(given)
         self._videos.upsert(self._rows(dataset, videos, given))
+
+    def fill(self, videos: pl.DataFrame, vectors: BulkVectors) -> None:
+        """Write all videos of a catalogue that is empty so far in one atomic commit.
+
+        Args:
+            videos: The fields of ``schema.Video`` in any order, no video twice.
+            vectors: For each (modality, encoder identity) the row of every video in a matrix, and the matrix.
+
+        Raises:
+            StoreError: The catalogue holds videos already, or cannot be written.
+            DataError: A video stands twice in ``videos``, or its vectors are for another number of videos.
+        """
+        if (twice := videos[Col.VIDEO_ID].is_duplicated()).any():
+            raise DataError(f"video {videos.filter(twice)[Col.VIDEO_ID][0]!r} stands in the table more than once")
+        for encoder, (row_N, _) in vectors.items():
+            if len(row_N) != len(videos):
+                raise DataError(f"{vector_column(*encoder)} has {len(row_N)} rows for {len(videos)} videos")
+        schema = VIDEO_SCHEMA
+        for encoder, (_, values_RD) in vectors.items():
+            schema = schema.append(pa.field(vector_column(*encoder), vector_type(values_RD.shape[1])))
+        self._videos.fill(schema, _batches(videos, vectors, schema))
 
     def reject(self, uri: str, content_hash: str | None, reason: str) -> None:
         """Note that a file could not be taken, and why; a later note on the same uri replaces it."""
@@ -235,6 +260,26 @@ class Catalog:
             with self._videos.errors("add columns to"):
                 dataset.add_columns(new)
         return dataset
+
+
+def _batches(videos: pl.DataFrame, vectors: BulkVectors, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Videos and their vectors in parts of a size that memory does not feel."""
+    now = datetime.now(UTC)
+    encoders = sorted(vector_column(*encoder) for encoder in vectors)
+    whole = videos.select(*VIDEO_FIELDS).with_columns(
+        pl.lit(now).alias(Col.INGESTED_AT),
+        pl.lit(now).alias(Col.UPDATED_AT),
+        pl.lit(encoders, pl.List(pl.String)).alias(Col.ENCODERS),
+    )
+    for start in range(0, len(whole), _ROWS_AT_ONCE):
+        table = whole.slice(start, _ROWS_AT_ONCE).to_arrow().select(VIDEO_SCHEMA.names).cast(VIDEO_SCHEMA)
+        for encoder, (row_N, values_RD) in vectors.items():
+            chosen_N = row_N[start : start + len(table)]
+            chosen_ND = np.asarray(values_RD[np.maximum(chosen_N, 0)], np.float32)
+            flat = pa.array(chosen_ND.ravel())
+            column = pa.FixedSizeListArray.from_arrays(flat, values_RD.shape[1], mask=pa.array(chosen_N < 0))
+            table = table.append_column(vector_column(*encoder), column)
+        yield from table.cast(schema).combine_chunks().to_batches()
 
 
 def _vector_columns(dataset: Any) -> list[str]:

@@ -25,6 +25,7 @@ _VERSION_KEY = "swipewise.schema_version"
 _FRAGMENTS = 32
 # Fragments of this size are left alone from then on, so that filling a large catalogue never rewrites it all.
 _ROWS_A_FRAGMENT = 16_384
+_ROWS_A_FILE = 1_048_576
 # A reader works on one version for the length of one read; older versions than this have none.
 _KEEP_VERSIONS = timedelta(hours=1)
 
@@ -70,6 +71,24 @@ class Table:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             newest = {_VERSION_KEY: str(len(self._migrations) + 1)}
             return lance.write_dataset(self._schema.with_metadata(newest).empty_table(), self.path)
+
+    def fill(self, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+        """Write all rows of a table that is empty so far in one atomic commit; the batches are taken one at a time.
+
+        Args:
+            schema: Columns of the rows: those of the table, then further ones.
+            batches: The rows; no key twice.
+
+        Raises:
+            StoreError: The dataset has rows already, or cannot be written.
+        """
+        if self.open_or_create().count_rows():
+            raise StoreError(f"{self.path} holds rows already: only an empty dataset can be filled at once")
+        newest = {_VERSION_KEY: str(len(self._migrations) + 1)}
+        whole = schema.with_metadata(newest)
+        with self.errors("write to"):
+            reader = pa.RecordBatchReader.from_batches(whole, (batch.cast(whole) for batch in batches))
+            lance.write_dataset(reader, self.path, mode="overwrite", max_rows_per_file=_ROWS_A_FILE)
 
     def upsert(self, rows: pa.Table) -> None:
         """Write rows in one atomic commit: those whose key is known replace what is there.

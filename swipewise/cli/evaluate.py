@@ -18,7 +18,21 @@ Examples:
   swipewise evaluate -w shop                     the table, and shop/report/index.html
   swipewise evaluate -w shop --json figures.json
   swipewise evaluate -w demo --truth demo/world  with the ceiling of a simulated world
+  swipewise evaluate -w shop --against itemcf,sasrec,bert4rec,din --trials 20 --settings found.json
 """
+
+
+def _baselines(_context: click.Context, _option: click.Parameter, value: str) -> tuple[str, ...]:
+    """The names of baselines, each once."""
+    from swipewise.baselines.peers import PEERS
+
+    names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+    for name in names:
+        if name not in PEERS:
+            raise click.BadParameter(f"{name!r} is no baseline: valid are {', '.join(PEERS)}")
+    if not names:
+        raise click.BadParameter("name at least one baseline")
+    return names
 
 
 @click.command(epilog=_EPILOG)
@@ -34,16 +48,49 @@ Examples:
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     help="Write the figures to this file as well; - prints them instead of the table.",
 )
-def command(workspace: Workspace, truth: Path | None, json_path: Path | None) -> None:
+@click.option(
+    "--against",
+    default="itemcf,recent,popularity",
+    show_default=True,
+    callback=_baselines,
+    help="Baselines, with commas between them; all: itemcf, sasrec, bert4rec, din, recent, popularity.",
+)
+@click.option(
+    "--trials",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="Settings that are tried for each baseline on the validation period.",
+)
+@click.option(
+    "--search-viewers",
+    type=click.IntRange(min=1),
+    help="Try settings on this many viewers and fit only the best to all.  [default: all]",
+)
+@click.option(
+    "--settings",
+    "settings_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep the settings that are found in this file, and reuse those that are in it.",
+)
+def command(
+    workspace: Workspace,
+    truth: Path | None,
+    json_path: Path | None,
+    against: tuple[str, ...],
+    trials: int,
+    search_viewers: int | None,
+    settings_path: Path | None,
+) -> None:
     """Measure the last training run against baselines on what happened after it; write the report.
 
-    Every video that existed is a candidate for every viewer, nothing is sampled. Popularity and ItemCF are tuned
-    on the run's validation period. Figures are means over viewers with 95% intervals.
+    Every video that existed is a candidate for every viewer, nothing is sampled. Baselines are tuned on the run's
+    validation period. Figures are means over viewers with 95% intervals.
     """
     from swipewise.evaluation.report import as_json, write_report
     from swipewise.training.checkpoint import write_durably
 
-    report = _examine(workspace, truth)
+    report = _examine(workspace, truth, against, trials, search_viewers, settings_path)
     page = write_report(report, workspace.report_dir)
     if json_path == Path("-"):
         click.echo(as_json(report), nl=False)
@@ -54,13 +101,21 @@ def command(workspace: Workspace, truth: Path | None, json_path: Path | None) ->
         write_durably(json_path, as_json(report))
 
 
-def _examine(workspace: Workspace, truth_dir: Path | None) -> dict[str, Any]:
+def _examine(
+    workspace: Workspace,
+    truth_dir: Path | None,
+    against: tuple[str, ...],
+    trials: int,
+    search_viewers: int | None,
+    settings_path: Path | None,
+) -> dict[str, Any]:
     """Load the last run and put it through the exam, showing each step."""
     from datetime import UTC, datetime
 
     from rich.console import Console
 
-    from swipewise.evaluation.exam import examine
+    from swipewise.baselines.tuning import Tried, Tuned, load_settings, save_settings
+    from swipewise.evaluation.exam import Search, examine
     from swipewise.evaluation.results import as_report
     from swipewise.simulate.truth import TRUTH_NAME, Truth
     from swipewise.training.recommender import InterestRecommender
@@ -73,7 +128,22 @@ def _examine(workspace: Workspace, truth_dir: Path | None) -> dict[str, Any]:
     beside = workspace.root / "world"
     if truth_dir is None and (beside / TRUTH_NAME).is_file():
         truth_dir = beside
-    with Console(stderr=True).status("reading the data") as status:
+    known = load_settings(settings_path) if settings_path else {}
+    found = dict(known)
+    console = Console(stderr=True, highlight=False)
+
+    def on_trial(name: str, tried: Tried) -> None:
+        status.update(f"tuning {name}, {tried.number} of {trials}")
+        if tried.failed:
+            console.print(f"{name} {tried}", markup=False)
+
+    def on_found(name: str, tuned: Tuned) -> None:
+        found[name] = tuned
+        if settings_path:
+            save_settings(settings_path, found)
+
+    how = Search(trials=trials, viewers=search_viewers, known=known, on_trial=on_trial, on_found=on_found)
+    with console.status("reading the data") as status:
         dataset = load_dataset(workspace)
         exam = examine(
             dataset,
@@ -81,6 +151,8 @@ def _examine(workspace: Workspace, truth_dir: Path | None) -> dict[str, Any]:
             valid_start=valid_start,
             test_start=test_start,
             truth=Truth.load(truth_dir) if truth_dir else None,
+            against=against,
+            search_with=how,
             on_step=status.update,
         )
     return as_report(
@@ -100,9 +172,7 @@ def _print_tables(report: Mapping[str, Any]) -> None:
     for metric in others:
         figures.add_column(METRIC_TITLES[metric])
     segments = [segment for segment in report["segments"] if segment != Segment.ALL]
-    parts = Table("recommender", title="NDCG@10 by segment", title_justify="left", box=None)
-    for segment in segments:
-        parts.add_column(f"{segment} ({report['segments'][segment]['viewers']})")
+    parts = Table("segment", "viewers", title="NDCG@10 by segment", title_justify="left", box=None)
     for model in report["models"]:
         style = "bold" if model["kind"] == "model" else None
         found = report["segments"][Segment.ALL]["figures"][model["name"]]
@@ -114,8 +184,11 @@ def _print_tables(report: Mapping[str, Any]) -> None:
             *(f"{found[metric]['value']:.3f}" for metric in others),
             style=style,
         )
-        by_segment = [report["segments"][segment]["figures"][model["name"]] for segment in segments]
-        parts.add_row(model["title"], *(f"{one[Metric.NDCG_10]['value']:.3f}" for one in by_segment), style=style)
+        parts.add_column(model["title"], style=style)
+    for segment in segments:
+        found = report["segments"][segment]
+        values = (found["figures"][model["name"]][Metric.NDCG_10]["value"] for model in report["models"])
+        parts.add_row(segment, str(found["viewers"]), *(f"{value:.3f}" for value in values))
     console = Console(highlight=False)
     console.print(figures)
     console.print()

@@ -44,11 +44,22 @@ def _fake(modality: Modality) -> Callable[[], Encoder]:
     return build
 
 
+def _given(modality: Modality) -> Callable[[], Encoder]:
+    def build() -> Encoder:
+        from swipewise.encoders.given import GivenVectors
+
+        return GivenVectors(modality)
+
+    return build
+
+
 _BUILDERS: dict[Modality, dict[str, Callable[[], Encoder]]] = {
-    Modality.VISUAL: {"descriptor": _visual, "fake": _fake(Modality.VISUAL)},
-    Modality.TEXT: {"descriptor": _text, "minilm": _minilm, "fake": _fake(Modality.TEXT)},
-    Modality.AUDIO: {"descriptor": _audio, "fake": _fake(Modality.AUDIO)},
+    Modality.VISUAL: {"descriptor": _visual},
+    Modality.TEXT: {"descriptor": _text, "minilm": _minilm},
+    Modality.AUDIO: {"descriptor": _audio},
 }
+for _modality, _builders in _BUILDERS.items():
+    _builders |= {"fake": _fake(_modality), "dataset": _given(_modality)}
 
 
 def build_encoder(modality: Modality, name: str) -> Encoder:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 from typing import Protocol as Face
 
-from swipewise.baselines.itemcf import ItemCFRecommender
-from swipewise.baselines.popularity import PopularityRecommender
-from swipewise.baselines.tuning import ITEMCF_GRID, POPULARITY_GRID, tune
-from swipewise.errors import DataError
+from swipewise.baselines.peers import PEERS, USUAL, Peer
+from swipewise.baselines.tuning import Tried, Tuned, search
+from swipewise.evaluation.actions import ActionExam, measure_actions
+from swipewise.evaluation.beyond import BeyondAccuracy, beyond_accuracy
 from swipewise.evaluation.comparison import Comparison, compare
 from swipewise.evaluation.fusion import Attention, Attentive, PlantedWeights, attention_of
 from swipewise.evaluation.oracle import OracleRecommender
 from swipewise.evaluation.oracle import Truth as Utilities
 from swipewise.evaluation.protocol import Protocol, evaluate
-from swipewise.training.dataset import Dataset, Recommender
+from swipewise.training.dataset import ActionPredictor, Dataset, Recommender
+from swipewise.training.loop import validation_task
 
 
 class Kind(StrEnum):
@@ -37,10 +38,32 @@ class Contender:
     """
 
     name: str
+    title: str
     kind: Kind
     settings: Mapping[str, Any] = field(default_factory=dict)
     validation: float | None = None
     tried: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """How the settings of baselines are found.
+
+    Attributes:
+        trials: Settings that are looked at for each baseline.
+        seed: Of the choices.
+        viewers: How many viewers are searched on; None: all.
+        known: What an earlier search found, by baseline; these are not searched again.
+        on_trial: Told the baseline and what became of a trial.
+        on_found: Told the baseline and what its search found.
+    """
+
+    trials: int = 20
+    seed: int = 0
+    viewers: int | None = None
+    known: Mapping[str, Tuned] = field(default_factory=dict)
+    on_trial: Callable[[str, Tried], None] = lambda _name, _tried: None
+    on_found: Callable[[str, Tuned], None] = lambda _name, _tuned: None
 
 
 class Truth(Utilities, PlantedWeights, Face):
@@ -49,11 +72,16 @@ class Truth(Utilities, PlantedWeights, Face):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exam:
-    """All that an examination found; the first contender is the model."""
+    """All that an examination found; the first contender is the model.
+
+    ``actions`` are None where no contender foretells what viewers do.
+    """
 
     protocol: Protocol
     contenders: tuple[Contender, ...]
     comparison: Comparison
+    beyond: BeyondAccuracy
+    actions: ActionExam | None
     attention: Attention | None
     seed: int
 
@@ -69,10 +97,12 @@ def examine(
     valid_start: int,
     test_start: int,
     truth: Truth | None = None,
+    against: Sequence[str] = USUAL,
+    search_with: Search | None = None,
     seed: int = 0,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Exam:
-    """Compare a fitted model with popularity, ItemCF and, where the truth is known, the oracle.
+    """Compare a fitted model with baselines and, where the truth is known, the oracle.
 
     Args:
         dataset: Everything, also what happened after the cut.
@@ -80,6 +110,8 @@ def examine(
         valid_start: Milliseconds; baselines are fitted before it and tuned on what follows.
         test_start: Milliseconds; baselines are fitted again on all before it, and what follows is predicted.
         truth: Of a simulated world, by the data set's ids.
+        against: Names of baselines (see :data:`~swipewise.baselines.peers.PEERS`), in the order of the report.
+        search_with: How their settings are found.
         seed: Of the bootstrap.
         on_step: Told what is about to be done.
 
@@ -88,39 +120,62 @@ def examine(
     """
     protocol = Protocol.at(dataset, test_start)
     train, validation = dataset.before(valid_start), dataset.between(valid_start, test_start)
-    contenders, measured = [Contender(name=model.name, kind=Kind.MODEL)], []
+    contenders, measured = [Contender(name=model.name, title="Swipewise", kind=Kind.MODEL)], []
     on_step(f"ranking with {model.name}")
     model = model.observe(protocol.history)
     measured.append(evaluate(model, protocol))
-    for build, grid in ((ItemCFRecommender, ITEMCF_GRID), (PopularityRecommender, POPULARITY_GRID)):
-        on_step(f"tuning {build.name}")
-        contender = _tuned(build, grid, train, validation)
+    attention = attention_of(model, protocol.history, truth) if isinstance(model, Attentive) else None
+    fitted = {model.name: model}
+    for peer in (PEERS[name] for name in against):
+        on_step(f"tuning {peer.name}")
+        contender = _tuned(peer, train, validation, search_with or Search())
         contenders.append(contender)
-        measured.append(evaluate(build(**contender.settings).fit(protocol.history), protocol))
+        recommender = peer.build(contender.settings or peer.defaults, validation=None, on_epoch=lambda _: None)
+        fitted[peer.name] = recommender.fit(protocol.history)
+        measured.append(evaluate(fitted[peer.name], protocol))
     if truth is not None:
         on_step("asking the oracle")
-        contenders.append(Contender(name=OracleRecommender.name, kind=Kind.ORACLE))
+        contenders.append(Contender(name=OracleRecommender.name, title="Oracle", kind=Kind.ORACLE))
         measured.append(evaluate(OracleRecommender.of_truth(truth, protocol), protocol))
+    foretellers = {name: one for name, one in fitted.items() if isinstance(one, ActionPredictor)}
+    if foretellers:
+        on_step("foretelling actions")
+    actions = measure_actions(
+        {name: one.observe(dataset) for name, one in foretellers.items()},
+        dataset,
+        valid_start=valid_start,
+        test_start=test_start,
+        seed=seed,
+    )
     on_step("resampling viewers")
     return Exam(
         protocol=protocol,
         contenders=tuple(contenders),
-        comparison=compare(measured, model=model.name, seed=seed),
-        attention=attention_of(model, protocol.history, truth) if isinstance(model, Attentive) else None,
+        comparison=compare(measured, model=model.name, ceilings=(OracleRecommender.name,), seed=seed),
+        beyond=beyond_accuracy(measured, protocol, seed=seed),
+        actions=actions,
+        attention=attention,
         seed=seed,
     )
 
 
-def _tuned(
-    build: type[ItemCFRecommender | PopularityRecommender],
-    grid: Mapping[str, Sequence[Any]],
-    train: Dataset,
-    validation: Dataset,
-) -> Contender:
-    try:
-        tuned = tune(build, grid, train, validation)
-    except DataError:  # nobody likes anything new in the validation period: nothing to choose by
-        return Contender(name=build.name, kind=Kind.BASELINE)
-    return Contender(
-        name=build.name, kind=Kind.BASELINE, settings=tuned.settings, validation=tuned.figure, tried=tuned.tried
-    )
+def _tuned(peer: Peer, train: Dataset, validation: Dataset, how: Search) -> Contender:
+    """The baseline with the settings that are known of it, or else with those that a search finds."""
+    contender = Contender(name=peer.name, title=peer.title, kind=Kind.BASELINE)
+    tuned = how.known.get(peer.name)
+    if tuned is None:
+        if validation_task(train, validation) is None:  # nothing to choose by
+            return contender
+        tuned = search(
+            peer.build,
+            peer.space,
+            train,
+            validation,
+            defaults=peer.defaults,
+            trials=how.trials,
+            seed=how.seed,
+            viewers=how.viewers,
+            on_trial=lambda tried: how.on_trial(peer.name, tried),
+        )
+        how.on_found(peer.name, tuned)
+    return replace(contender, settings=tuned.settings, validation=tuned.validation, tried=tuned.tried)

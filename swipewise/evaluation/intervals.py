@@ -5,6 +5,7 @@ Legend of shape suffixes: B = viewers, C = columns (a recommender's metric each)
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,32 @@ class Estimate:
         }
 
 
+def bootstrap(
+    viewers: int,
+    statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> NDArray[np.float64]:
+    """Any statistic of viewers drawn with replacement: (S, ...).
+
+    Args:
+        viewers: How many there are.
+        statistic: Given how often each viewer was drawn in each of some resamples (s, B), its values (s, ...).
+        resamples: How many times the viewers are drawn.
+        seed: Statistics of one seed and one number of viewers see the same draws, and so are paired.
+    """
+    rng = np.random.default_rng(seed)
+    block = max(1, _BLOCK_DRAWS // max(viewers, 1))
+    parts = []
+    for start in range(0, resamples, block):
+        size = min(block, resamples - start)
+        drawn = rng.integers(0, viewers, (size, viewers)) + viewers * np.arange(size)[:, None]
+        times_SB = np.bincount(drawn.ravel(), minlength=size * viewers).reshape(size, viewers)
+        parts.append(statistic(times_SB.astype(np.float64)))
+    return np.concatenate(parts)
+
+
 def bootstrap_means(
     values_BC: NDArray[np.float64], *, resamples: int = RESAMPLES, seed: int = 0
 ) -> NDArray[np.float64]:
@@ -40,15 +67,7 @@ def bootstrap_means(
     All columns see the same draws, so that differences and ratios of columns are paired by viewer.
     """
     viewers = len(values_BC)
-    rng = np.random.default_rng(seed)
-    means_SC = np.empty((resamples, values_BC.shape[1]))
-    block = max(1, _BLOCK_DRAWS // max(viewers, 1))
-    for start in range(0, resamples, block):
-        size = min(block, resamples - start)
-        drawn = rng.integers(0, viewers, (size, viewers)) + viewers * np.arange(size)[:, None]
-        times_SB = np.bincount(drawn.ravel(), minlength=size * viewers).reshape(size, viewers)
-        means_SC[start : start + size] = times_SB @ values_BC / viewers
-    return means_SC
+    return bootstrap(viewers, lambda times_SB: times_SB @ values_BC / viewers, resamples=resamples, seed=seed)
 
 
 def estimate(value: float, resampled_S: NDArray[np.float64]) -> Estimate:

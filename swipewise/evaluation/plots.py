@@ -20,6 +20,7 @@ _THEME: Final = {
     "#dddcd6": "line",
     "#0b7a6f": "model",
     "#c07a12": "oracle",
+    "#8d94a1": "baseline",
     "#2f6fd0": "visual",
     "#c4592b": "text",
     "#8150c9": "audio",
@@ -84,6 +85,106 @@ def learning_plot(epochs: Sequence[Mapping[str, float]]) -> str:
             axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
 
     return _svg("learning", "Training loss and validation NDCG@10 by epoch", draw, rows=2, size=(5.2, 3.9))
+
+
+Series = Sequence[tuple[str, str, Sequence[Mapping[str, Any]]]]
+"""For each recommender its title, its kind, and its points."""
+
+_MARKERS: Final = "osD^vP*Xhd<>"
+
+
+def _look(kind: str, place: int) -> dict[str, Any]:
+    """The model and the oracle by colour, baselines by marker."""
+    return {
+        "color": _COLOUR.get(kind, _COLOUR["baseline"]),
+        "marker": _MARKERS[place % len(_MARKERS)],
+        "markersize": 5.5 if kind == "model" else 4.0,
+        "linewidth": 1.8 if kind == "model" else 0.9,
+        "zorder": 3 if kind == "model" else 2,
+    }
+
+
+def _legend(axes: Axes) -> None:
+    """Everything drawn on the figure of ``axes``, each title once, below it."""
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    drawn = [one.get_legend_handles_labels() for one in figure.axes]
+    handles = {label: handle for pair in drawn for handle, label in zip(*pair, strict=True)}
+    figure.legend(
+        handles.values(),
+        handles.keys(),
+        loc="outside lower center",
+        ncols=4,
+        frameon=False,
+        fontsize=9,
+        labelcolor=_COLOUR["muted"],
+    )
+
+
+def activity_plot(labels: Sequence[str], series: Series) -> str:
+    """NDCG@10 of every recommender by activity of viewers, with intervals; points are estimates."""
+
+    def draw(axes: Axes) -> None:
+        x = np.arange(len(labels))
+        shift = np.linspace(-0.22, 0.22, len(series)) if len(series) > 1 else np.zeros(1)
+        for place, (title, kind, points) in enumerate(series):
+            value = np.array([point["value"] for point in points])
+            low = np.array([point["value"] if point["low"] is None else point["low"] for point in points])
+            high = np.array([point["value"] if point["high"] is None else point["high"] for point in points])
+            axes.errorbar(
+                x + shift[place],
+                value,
+                yerr=[np.maximum(value - low, 0), np.maximum(high - value, 0)],
+                elinewidth=1.0,
+                capsize=2,
+                label=title,
+                **_look(kind, place),
+            )
+        axes.set_xticks(x, labels)
+        axes.grid(axis="x", visible=False)
+        axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+        axes.set_title("NDCG@10 by activity of the viewer")
+        _legend(axes)
+
+    return _svg("activity", "NDCG@10 by activity of the viewer", draw, size=(5.2, 3.3))
+
+
+def reliability_plot(actions: Mapping[str, Series]) -> str:
+    """Observed against predicted share of each action, in bins of equally many exposures; one square an action."""
+    columns = min(len(actions), 3)
+    rows = -(-len(actions) // columns)
+    titles = list(dict.fromkeys(title for series in actions.values() for title, *_ in series))
+
+    def draw(*squares: Axes) -> None:
+        for axes, (action, series) in zip(squares, actions.items(), strict=False):
+            top = 1.05 * max(max(one["predicted"], one["observed"]) for *_, bins in series for one in bins)
+            axes.plot([0, top], [0, top], color=_COLOUR["line"], linewidth=1.0, linestyle=(0, (4, 3)))
+            for title, kind, bins in series:
+                axes.plot(
+                    [one["predicted"] for one in bins],
+                    [one["observed"] for one in bins],
+                    label=title,
+                    **_look(kind, titles.index(title)) | {"markersize": 3.5},
+                )
+            axes.set(xlim=(0, top), ylim=(0, top), aspect="equal")
+            axes.set_title(action)
+            for axis in (axes.xaxis, axes.yaxis):
+                axis.set_major_locator(MaxNLocator(nbins=3))
+        for axes in squares[len(actions) :]:
+            axes.set_visible(False)
+        squares[0].set_ylabel("observed")
+        squares[columns * (rows - 1)].set_xlabel("predicted")
+        _legend(squares[0])
+
+    return _svg(
+        "reliability",
+        "Observed against predicted share of each action",
+        draw,
+        rows=rows,
+        columns=columns,
+        size=(1.9 * columns + 0.4, 2.1 * rows + 0.5),
+    )
 
 
 def weights_plot(modalities: Mapping[str, Mapping[str, Any]]) -> str:

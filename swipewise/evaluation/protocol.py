@@ -1,18 +1,24 @@
 """What an evaluation asks: rank every video that existed for every viewer who liked something new after the cut.
 
-Legend of shape suffixes: B = viewers, R = pairs of a viewer and a relevant video (see RankingTask), K = places.
+Legend of shape suffixes: B = viewers, R = pairs of a viewer and a relevant video (see RankingTask), K = places,
+I = interactions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from swipewise.evaluation.segments import COLD_VIEWER_BELOW as COLD_VIEWER_BELOW
+from swipewise.evaluation.segments import Segment as Segment
+from swipewise.evaluation.segments import Targets as Targets
+from swipewise.evaluation.segments import segments_of
 from swipewise.training.dataset import Dataset, Recommender
 from swipewise.training.ranking import (
     RankingTask,
@@ -27,9 +33,6 @@ from swipewise.training.ranking import (
 PLACES = 50
 """Places of a ranking that are looked at; MRR counts a first hit beyond them as none."""
 
-COLD_VIEWER_BELOW = 5
-"""A viewer with fewer interactions than this before the cut is cold."""
-
 
 class Metric(StrEnum):
     """A figure a viewer; all lie in [0, 1] and more is better."""
@@ -40,92 +43,114 @@ class Metric(StrEnum):
     MRR = "mrr"
 
 
-class Segment(StrEnum):
-    """Of whom, or of what, the figures speak."""
-
-    ALL = "all"
-    WARM_VIEWERS = "warm viewers"
-    COLD_VIEWERS = "cold viewers"
-    COLD_VIDEOS = "cold videos"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Targets:
-    """The part of a task that one segment looks at.
-
-    rows_B: (B,) int64, the viewers, as places in the task's ``viewers_B``.
-    relevant_R: (R,) int64, the relevant pairs, ``row * V + video`` with those same places.
-    """
-
-    rows_B: NDArray[np.int64]
-    relevant_R: NDArray[np.int64]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """One fixed exam, the same for every recommender.
+    """One fixed exam, the same for every recommender; nothing in it is sampled.
 
-    history: the interactions before ``start`` (milliseconds), which recommenders observe.
-    segments: only those that have viewers.
+    history: what recommenders observe.
+    start: milliseconds, before everything that is predicted.
+    segments: by name, only those that have viewers.
     """
 
     history: Dataset
     start: int
     task: RankingTask
-    segments: Mapping[Segment, Targets]
+    segments: Mapping[str, Targets]
 
     @classmethod
-    def at(cls, dataset: Dataset, start: int) -> Protocol:
+    def at(cls, dataset: Dataset, start: int, *, all_candidates: bool = False) -> Self:
         """Cut ``dataset`` at ``start``: what lies before is history, what lies after has to be predicted.
+
+        Args:
+            dataset: Everything, also what happened after the cut.
+            start: Milliseconds.
+            all_candidates: Whether every video of the catalogue is a candidate. By default those are that had been
+                uploaded by the viewer's last interaction.
 
         Raises:
             DataError: Nobody likes anything new after the cut.
         """
-        history = dataset.before(start)
         last = int(dataset.interactions.at_I.max(initial=start))
-        task = ranking_task(history, dataset.between(start, last + 1))
-        return cls(history=history, start=start, task=task, segments=MappingProxyType(_segments(task)))
+        task = ranking_task(dataset.before(start), dataset.between(start, last + 1), all_candidates=all_candidates)
+        return cls._of(task, start)
+
+    @classmethod
+    def leave_last_out(cls, dataset: Dataset, *, all_candidates: bool = True) -> Self:
+        """Ask for each viewer's last new liked video, given what the viewer did before it: the literature's exam.
+
+        It compares with published figures, not with what a platform would see: viewers are cut at moments of their
+        own, so recommenders fitted on ``history`` know what others did later. Recommenders are fitted on
+        ``history``; ``Protocol.leave_last_out(protocol.history)`` is the validation that goes with it.
+
+        A video is new that the viewer had no earlier interaction with. What a viewer did at the target's very
+        moment or after it is left out; viewers who never liked anything new keep their history and are not
+        examined.
+
+        Args:
+            dataset: Everything.
+            all_candidates: Whether every video of the catalogue is a candidate, as is usual in the literature, or
+                only those uploaded by the target's moment.
+
+        Raises:
+            DataError: Nobody likes anything new.
+        """
+        rows = dataset.interactions
+        target_I = _last_new_liked(dataset)
+        until_U = np.full(len(dataset.viewer_ids), np.iinfo(np.int64).max)
+        until_U[rows.viewer_I[target_I]] = rows.at_I[target_I]
+        task = ranking_task(
+            replace(dataset, interactions=rows.where(rows.at_I < until_U[rows.viewer_I])),
+            replace(dataset, interactions=rows.where(target_I)),
+            all_candidates=all_candidates,
+        )
+        return cls._of(task, int(task.last_at_B.min()))
+
+    @classmethod
+    def _of(cls, task: RankingTask, start: int) -> Self:
+        return cls(history=task.history, start=start, task=task, segments=MappingProxyType(segments_of(task)))
 
     @property
     def candidates_B(self) -> NDArray[np.int64]:
         """How many videos each viewer's ranking chooses from: (B,)."""
         uploaded_at_V = self.history.uploaded_at_V
+        latest = np.full(len(self.task.viewers_B), np.iinfo(np.int64).max)
+        by_B = latest if self.task.uploaded_by_B is None else self.task.uploaded_by_B
         offsets = self.history.viewer_offsets()
-        count_B = np.searchsorted(np.sort(uploaded_at_V), self.task.last_at_B, side="right")
-        for row, (viewer, last_at) in enumerate(zip(self.task.viewers_B, self.task.last_at_B, strict=True)):
+        count_B = np.searchsorted(np.sort(uploaded_at_V), by_B, side="right")
+        for row, (viewer, by) in enumerate(zip(self.task.viewers_B, by_B, strict=True)):
             seen = np.unique(self.history.interactions.video_I[offsets[viewer] : offsets[viewer + 1]])
-            count_B[row] -= (uploaded_at_V[seen] <= last_at).sum()
+            count_B[row] -= (uploaded_at_V[seen] <= by).sum()
         return count_B
 
 
-def _segments(task: RankingTask) -> dict[Segment, Targets]:
-    videos = len(task.history.video_ids)
-    rows = task.history.interactions
-    interactions_U = np.bincount(rows.viewer_I, minlength=len(task.history.viewer_ids))
-    cold_B = interactions_U[task.viewers_B] < COLD_VIEWER_BELOW
-    row_R = task.relevant_R // videos
-    cold_video_V = np.bincount(rows.video_I, minlength=videos) == 0
-    kept = {
-        Segment.ALL: np.ones(len(row_R), bool),
-        Segment.WARM_VIEWERS: ~cold_B[row_R],
-        Segment.COLD_VIEWERS: cold_B[row_R],
-        Segment.COLD_VIDEOS: cold_video_V[task.relevant_R % videos],
-    }
-    return {
-        segment: Targets(rows_B=np.unique(row_R[keep_R]), relevant_R=task.relevant_R[keep_R])
-        for segment, keep_R in kept.items()
-        if keep_R.any()
-    }
+def _last_new_liked(dataset: Dataset) -> NDArray[np.bool_]:
+    """Each viewer's last positive interaction that is the first with its video: (I,), at most one a viewer."""
+    rows = dataset.interactions
+    pair_I = rows.viewer_I * len(dataset.video_ids) + rows.video_I
+    order = np.lexsort((rows.at_I, pair_I))
+    _, start, pair_of = np.unique(pair_I[order], return_index=True, return_inverse=True)
+    first_at_I = np.empty_like(rows.at_I)
+    first_at_I[order] = rows.at_I[order][start][pair_of]
+    wanted = np.flatnonzero(rows.positive_I & (rows.at_I == first_at_I))
+    last = np.append(rows.viewer_I[wanted][1:] != rows.viewer_I[wanted][:-1], True)[: len(wanted)]
+    target_I = np.zeros(len(rows), bool)
+    target_I[wanted[last]] = True
+    return target_I
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A recommender's figures of every viewer: segment to metric to (B,) float64, rows as ``Targets.rows_B``."""
+    """How a recommender did, viewer by viewer.
+
+    values: segment to metric to (B,) float64, rows as ``Targets.rows_B``.
+    best_BK: (B, PLACES) int64 videos, the rankings themselves, rows as the task's ``viewers_B`` (see top_k_unseen).
+    """
 
     name: str
-    values: Mapping[Segment, Mapping[Metric, NDArray[np.float64]]]
+    values: Mapping[str, Mapping[Metric, NDArray[np.float64]]]
+    best_BK: NDArray[np.int64]
 
-    def mean(self, metric: Metric, segment: Segment = Segment.ALL) -> float:
+    def mean(self, metric: Metric, segment: str = Segment.ALL) -> float:
         """The mean over the viewers of a segment."""
         return float(self.values[segment][metric].mean())
 
@@ -140,10 +165,20 @@ def evaluate(recommender: Recommender, protocol: Protocol) -> Measured:
     """
     recommender = recommender.observe(protocol.history)
     task = protocol.task
-    best_BK = top_k_unseen(recommender.score, task.history, task.viewers_B, PLACES, uploaded_by_B=task.last_at_B)
+    best_BK = top_k_unseen(
+        recommender.score, task.history, task.viewers_B, PLACES, uploaded_by_B=task.uploaded_by_B
+    )
+    return measured_of(recommender.name, best_BK, protocol)
+
+
+def measured_of(name: str, best_BK: NDArray[np.int64], protocol: Protocol) -> Measured:
+    """The figures of rankings that are at hand: (B, K) videos for the viewers of the protocol's task, best first."""
     return Measured(
-        name=recommender.name,
-        values={segment: _figures(best_BK, targets, task) for segment, targets in protocol.segments.items()},
+        name=name,
+        best_BK=best_BK,
+        values={
+            segment: _figures(best_BK, targets, protocol.task) for segment, targets in protocol.segments.items()
+        },
     )
 
 

@@ -25,7 +25,8 @@ def render(report: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     values = page_values(report)
-    for part in (values["learning"], values["attention"], (values["attention"] or {}).get("agreement")):
+    agreement = (values["attention"] or {}).get("agreement")
+    for part in (values["learning"], values["attention"], agreement, values["activity"], values["actions"]):
         if part:
             part["plot"] = Markup(part["plot"])  # drawn here from numbers, not from what users wrote
     return environment.get_template("report.html.j2").render(values)

@@ -6,10 +6,16 @@
     run          id, seed, versions and data_fingerprint of the run that was examined
     data         viewers, videos, interactions, positive (share)
     split        first, valid_start, test_start, last: moments as ISO 8601
-    protocol     viewers, candidates and relevant (means a viewer), places, resamples, cold_viewer_below
+    protocol     viewers, candidates and relevant (means a viewer), places, resamples, flips, all_candidates,
+                 cold_viewer_below, medium_viewer_from, heavy_viewer_from
     models       [name, title, kind, settings, validation, tried], the examined model first
     segments     segment -> viewers, targets, figures: model -> metric -> value, low, high
-    against      [other, segment, metric, difference, ratio]: the model against each of the others
+    against      [other, segment, metric, difference, ratio, p, p_holm]: the model against each of the others
+    beyond       candidates, liked_popularity, recommenders: model -> coverage, gini, novelty, popularity,
+                 content_diversity, attribute_diversity
+    actions      how well actions are foretold, null where nobody foretells any: exposures, viewers, skipped,
+                 actions: [action, positives, mixed_viewers, base_log_loss, scores, against], where scores are
+                 model -> auc, gauc, viewer_auc, threshold, f1, log_loss, calibration_error, reliability
     learning     [epoch, loss, ndcg], ndcg on the validation period, for every epoch of the run
     attention    what the model listens to, null where it cannot say
 """
@@ -23,10 +29,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from swipewise.evaluation.exam import Contender, Exam, Kind
+from swipewise.evaluation.actions import ActionExam, ActionScore, MeasuredAction
+from swipewise.evaluation.beyond import Beyond, BeyondAccuracy
+from swipewise.evaluation.exam import Contender, Exam
 from swipewise.evaluation.fusion import MIN_INTERACTIONS, Agreement, Attention
-from swipewise.evaluation.intervals import RESAMPLES
-from swipewise.evaluation.protocol import COLD_VIEWER_BELOW, PLACES, Segment
+from swipewise.evaluation.intervals import RESAMPLES, Estimate
+from swipewise.evaluation.protocol import PLACES
+from swipewise.evaluation.segments import COLD_VIEWER_BELOW, HEAVY_VIEWER_FROM, MEDIUM_VIEWER_FROM
+from swipewise.evaluation.significance import FLIPS
 from swipewise.training.dataset import Dataset
 
 SCHEMA_VERSION: Final = 1
@@ -81,20 +91,28 @@ def as_report(
             "relevant": float(task.relevant_B.mean()),
             "places": PLACES,
             "resamples": RESAMPLES,
+            "flips": FLIPS,
+            "all_candidates": task.all_candidates,
             "cold_viewer_below": COLD_VIEWER_BELOW,
+            "medium_viewer_from": MEDIUM_VIEWER_FROM,
+            "heavy_viewer_from": HEAVY_VIEWER_FROM,
         },
         "models": [_contender(contender) for contender in exam.contenders],
-        "segments": {segment.value: _segment(exam, segment) for segment in exam.protocol.segments},
+        "segments": {str(segment): _segment(exam, segment) for segment in exam.protocol.segments},
         "against": [
             {
                 "other": against.other,
-                "segment": against.segment.value,
+                "segment": str(against.segment),
                 "metric": against.metric.value,
                 "difference": against.difference.as_dict(),
-                "ratio": against.ratio.as_dict() if against.ratio else None,
+                "ratio": _figure(against.ratio),
+                "p": against.p,
+                "p_holm": against.p_holm,
             }
             for against in exam.comparison.against
         ],
+        "beyond": _beyond(exam.beyond),
+        "actions": _actions(exam.actions) if exam.actions else None,
         "learning": learning_curve(run),
         "attention": _attention(exam.attention) if exam.attention else None,
     }
@@ -114,10 +132,9 @@ def _moment(milliseconds: int) -> str:
 
 
 def _contender(contender: Contender) -> dict[str, Any]:
-    titles = {"itemcf": "ItemCF", "popularity": "Popularity", "oracle": "Oracle"}
     return {
         "name": contender.name,
-        "title": "Swipewise" if contender.kind == Kind.MODEL else titles[contender.name],
+        "title": contender.title,
         "kind": contender.kind.value,
         "settings": dict(contender.settings),
         "validation": contender.validation,
@@ -125,7 +142,7 @@ def _contender(contender: Contender) -> dict[str, Any]:
     }
 
 
-def _segment(exam: Exam, segment: Segment) -> dict[str, Any]:
+def _segment(exam: Exam, segment: str) -> dict[str, Any]:
     targets = exam.protocol.segments[segment]
     return {
         "viewers": len(targets.rows_B),
@@ -134,6 +151,69 @@ def _segment(exam: Exam, segment: Segment) -> dict[str, Any]:
             name: {metric.value: found.as_dict() for metric, found in figures.items()}
             for name, figures in exam.comparison.figures[segment].items()
         },
+    }
+
+
+def _figure(found: Estimate | None) -> dict[str, float | None] | None:
+    return found.as_dict() if found else None
+
+
+def _beyond(beyond: BeyondAccuracy) -> dict[str, Any]:
+    def lists(one: Beyond) -> dict[str, Any]:
+        return {
+            "coverage": one.coverage,
+            "gini": one.gini,
+            "novelty": _figure(one.novelty),
+            "popularity": _figure(one.popularity),
+            "content_diversity": _figure(one.content_diversity),
+            "attribute_diversity": _figure(one.attribute_diversity),
+        }
+
+    return {
+        "candidates": beyond.candidates,
+        "liked_popularity": _figure(beyond.liked_popularity),
+        "recommenders": {one.name: lists(one) for one in beyond.recommenders},
+    }
+
+
+def _actions(exam: ActionExam) -> dict[str, Any]:
+    return {
+        "exposures": exam.exposures,
+        "viewers": exam.viewers,
+        "skipped": dict(exam.skipped),
+        "actions": [_action(action) for action in exam.actions],
+    }
+
+
+def _action(action: MeasuredAction) -> dict[str, Any]:
+    return {
+        "action": action.action,
+        "positives": action.positives,
+        "mixed_viewers": action.mixed_viewers,
+        "base_log_loss": action.base_log_loss,
+        "scores": {name: _action_score(score) for name, score in action.scores.items()},
+        "against": [
+            {"other": one.other, "auc": one.auc.as_dict(), "gauc": _figure(one.gauc)} for one in action.against
+        ],
+    }
+
+
+def _action_score(score: ActionScore) -> dict[str, Any]:
+    bins = score.reliability
+    return {
+        "auc": score.auc.as_dict(),
+        "gauc": _figure(score.gauc),
+        "viewer_auc": _figure(score.viewer_auc),
+        "threshold": score.threshold,
+        "f1": _figure(score.f1),
+        "log_loss": score.log_loss.as_dict(),
+        "calibration_error": bins.error,
+        "reliability": [
+            {"predicted": predicted, "observed": observed, "exposures": count}
+            for predicted, observed, count in zip(
+                bins.predicted_K.tolist(), bins.observed_K.tolist(), bins.count_K.tolist(), strict=True
+            )
+        ],
     }
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
 
-from swipewise.evaluation.plots import agreement_plot, learning_plot, weights_plot
-from swipewise.evaluation.protocol import Metric, Segment
+from swipewise.evaluation.plots import activity_plot, agreement_plot, learning_plot, weights_plot
+from swipewise.evaluation.protocol import Metric
+from swipewise.evaluation.segments import ACTIVITY, Group, Segment, group_of
+from swipewise.evaluation.view_actions import actions_values
+from swipewise.evaluation.view_beyond import beyond_values
+from swipewise.evaluation.view_method import footer, glossary, method, settings, timeline
+from swipewise.evaluation.wording import day, interval, number, p_value, segment_title, signed, verdict
 
 Report = Mapping[str, Any]
 
@@ -25,17 +29,21 @@ _METRIC_TEXTS: Final = {
     Metric.MRR: "One divided by the place of the first liked video.",
 }
 
-_SEGMENT_TITLES: Final = {
-    Segment.ALL: "All viewers",
-    Segment.WARM_VIEWERS: "Warm viewers",
-    Segment.COLD_VIEWERS: "Cold viewers",
-    Segment.COLD_VIDEOS: "Cold videos",
+_GROUP_TITLES: Final = {
+    Group.COLDNESS: ("Cold and warm", "Whether viewers and videos were known before the cut."),
+    Group.CATEGORY: (
+        "By category",
+        "The categories with the most videos. Only videos of the category count as relevant.",
+    ),
+    Group.MODALITY: (
+        "Where a modality is missing",
+        "Only videos that lack it count as relevant: what the other modalities carry by themselves.",
+    ),
 }
 
 
 def page_values(report: Report) -> dict[str, Any]:
     """Everything the template places, by the names it uses."""
-    segments = report["segments"]
     baselines = _of_kind(report, "baseline")
     oracle = _of_kind(report, "oracle")
     return {
@@ -49,31 +57,30 @@ def page_values(report: Report) -> dict[str, Any]:
             _panel(report, Segment.ALL, metric, METRIC_TITLES[metric], _METRIC_TEXTS[metric]) for metric in Metric
         ],
         "comparisons": [_compared(report, other) for other in [*baselines, *oracle]],
-        "segments": [
-            _panel(report, segment, Metric.NDCG_10, _SEGMENT_TITLES[segment], _segment_text(report, segment))
-            for segment in Segment
-            if segment != Segment.ALL and segment in segments
-        ],
+        "activity": _activity(report),
+        "segment_groups": _segment_groups(report),
+        "actions": actions_values(report),
+        "beyond": beyond_values(report),
         "learning": _learning(report["learning"]),
         "attention": _attention(report["attention"]),
-        "timeline": _timeline(report["split"]),
-        "method": _method(report),
-        "baselines": [_settings(model) for model in report["models"] if model["kind"] == "baseline"],
-        "glossary": _glossary(report),
+        "timeline": timeline(report["split"]),
+        "method": method(report),
+        "baselines": [settings(model) for model in report["models"] if model["kind"] == "baseline"],
+        "glossary": glossary(report),
         "table": _table(report),
-        "footer": _footer(report),
+        "footer": footer(report),
     }
 
 
 def headline(report: Report) -> str:
-    """The finding in one sentence, which claims no more than the interval of the difference allows."""
+    """The finding in one sentence, which claims no more than interval and corrected p-value allow."""
     best = _best_baseline(report)
     against = _against(report, best["name"])
-    low, high, ratio = against["difference"]["low"], against["difference"]["high"], against["ratio"]
-    if low is not None and low > 0:
+    found, ratio = verdict(against), against["ratio"]
+    if found > 0:
         times = f"{ratio['value']:.2f} times as well as" if ratio else "better than"
         return f"The model ranks {times} the best baseline, {best['title']}"
-    if high is not None and high < 0:
+    if found < 0:
         return f"The best baseline, {best['title']}, ranks better than the model"
     return f"These viewers cannot tell the model from the best baseline, {best['title']}"
 
@@ -82,8 +89,8 @@ def _summary(report: Report) -> str:
     protocol = report["protocol"]
     found = _figure(report, report["models"][0]["name"])
     return (
-        f"NDCG@10 {_number(found['value'])} ({_range(found)}) over {protocol['viewers']:,} viewers who liked "
-        f"something new after {_day(report['split']['test_start'])}. Every ranking chose among all videos that "
+        f"NDCG@10 {number(found['value'])} ({interval(found)}) over {protocol['viewers']:,} viewers who liked "
+        f"something new after {day(report['split']['test_start'])}. Every ranking chose among all videos that "
         f"existed, {protocol['candidates']:,.0f} on average."
     )
 
@@ -96,14 +103,14 @@ def _cards(report: Report) -> list[dict[str, str]]:
     cards = [
         {
             "title": "NDCG@10 of the model",
-            "value": _number(found["value"]),
-            "range": f"95% interval {_range(found)}",
+            "value": number(found["value"]),
+            "range": f"95% interval {interval(found)}",
             "text": "Mean over viewers; 1 is a perfect ranking.",
         },
         {
             "title": f"Against the best baseline, {best['title']}",
             "value": f"{against['ratio']['value']:.2f}×" if against["ratio"] else "n/a",
-            "range": f"95% interval {_range(against['ratio'], 2)}" if against["ratio"] else "",
+            "range": f"95% interval {interval(against['ratio'], 2)}" if against["ratio"] else "",
             "text": f"Their NDCG@10 in proportion: {_reading(against)}.",
         },
     ]
@@ -124,15 +131,15 @@ def _cards(report: Report) -> list[dict[str, str]]:
         cards.append(
             {
                 "title": "NDCG@10 on cold videos",
-                "value": _number(cold["value"]),
-                "range": f"95% interval {_range(cold)}",
-                "text": f"Videos nobody had seen before the cut; best baseline {_number(max(others))}.",
+                "value": number(cold["value"]),
+                "range": f"95% interval {interval(cold)}",
+                "text": f"Videos nobody had seen before the cut; best baseline {number(max(others))}.",
             }
         )
     return cards
 
 
-def _panel(report: Report, segment: Segment, metric: Metric, title: str, text: str) -> dict[str, Any]:
+def _panel(report: Report, segment: str, metric: Metric, title: str, text: str) -> dict[str, Any]:
     """Bars on one scale, which ends at the largest value or interval."""
     found = [(model, _figure(report, model["name"], segment, metric)) for model in report["models"]]
     scale = max(max(figure["value"], figure["high"] or 0.0) for _, figure in found) or 1.0
@@ -144,8 +151,8 @@ def _panel(report: Report, segment: Segment, metric: Metric, title: str, text: s
             {
                 "title": model["title"],
                 "kind": model["kind"],
-                "value": _number(figure["value"]),
-                "range": _range(figure),
+                "value": number(figure["value"]),
+                "range": interval(figure),
                 "at": f"{100 * figure['value'] / scale:.2f}",
                 "start": f"{100 * low / scale:.2f}",
                 "width": f"{100 * (high - low) / scale:.2f}",
@@ -154,15 +161,51 @@ def _panel(report: Report, segment: Segment, metric: Metric, title: str, text: s
     return {"title": title, "text": text, "rows": rows}
 
 
-def _segment_text(report: Report, segment: Segment) -> str:
-    viewers = f"{report['segments'][segment]['viewers']:,} viewers"
-    below = report["protocol"]["cold_viewer_below"]
+def _activity(report: Report) -> dict[str, str] | None:
+    """The plot, where there are at least two degrees of activity to compare."""
+    there = [segment for segment in ACTIVITY if segment in report["segments"]]
+    if len(there) < 2:
+        return None
+    labels = [f"{segment.split()[0]}\n{report['segments'][segment]['viewers']:,}" for segment in there]
+    series = [
+        (model["title"], model["kind"], [_figure(report, model["name"], segment) for segment in there])
+        for model in report["models"]
+    ]
+    protocol = report["protocol"]
+    cold, medium, heavy = (
+        protocol[key] for key in ("cold_viewer_below", "medium_viewer_from", "heavy_viewer_from")
+    )
     return {
-        Segment.ALL: f"{viewers}.",
+        "plot": activity_plot(labels, series),
+        "text": f"NDCG@10 by how much viewers had done before the cut, with 95% intervals: cold viewers have fewer "
+        f"than {cold} interactions, light ones {cold} to {medium - 1}, medium ones {medium} to {heavy - 1}, heavy "
+        f"ones {heavy} or more. Below the name: how many viewers.",
+    }
+
+
+def _segment_groups(report: Report) -> list[dict[str, Any]]:
+    groups = []
+    for group, (title, text) in _GROUP_TITLES.items():
+        panels = [
+            _panel(report, segment, Metric.NDCG_10, segment_title(segment), _segment_text(report, segment))
+            for segment in report["segments"]
+            if group_of(segment) == group
+        ]
+        if panels:
+            groups.append({"title": title, "text": text, "panels": panels})
+    return groups
+
+
+def _segment_text(report: Report, segment: str) -> str:
+    part = report["segments"][segment]
+    viewers = f"{part['viewers']:,} viewers"
+    below = report["protocol"]["cold_viewer_below"]
+    known: dict[str, str] = {
         Segment.WARM_VIEWERS: f"{viewers} with at least {below} interactions before the cut.",
         Segment.COLD_VIEWERS: f"{viewers} with fewer than {below} interactions before the cut.",
         Segment.COLD_VIDEOS: f"{viewers}; only videos without any interaction before the cut count as relevant.",
-    }[segment]
+    }
+    return known.get(segment, f"{viewers}, {part['targets']:,} relevant videos.")
 
 
 def _compared(report: Report, other: Mapping[str, Any]) -> dict[str, str]:
@@ -170,21 +213,22 @@ def _compared(report: Report, other: Mapping[str, Any]) -> dict[str, str]:
     ratio = against["ratio"]
     return {
         "title": other["title"],
-        "difference": f"{against['difference']['value']:+.3f}".replace("-", "−"),
-        "difference_range": _range(against["difference"]),
-        "ratio": f"{ratio['value']:.2f}" if ratio else "–",
-        "ratio_range": _range(ratio, 2) if ratio else "–",
-        "reading": _reading(against) if other["kind"] == "baseline" else "the ceiling",
+        "difference": signed(against["difference"]["value"]),
+        "difference_range": interval(against["difference"]),
+        "ratio": number(ratio["value"], 2) if ratio else "–",
+        "ratio_range": interval(ratio, 2) if ratio else "–",
+        "p": p_value(against["p"]),
+        "p_holm": p_value(against["p_holm"]),
+        "reading": "the ceiling" if other["kind"] == "oracle" else _reading(against),
     }
 
 
 def _reading(against: Mapping[str, Any]) -> str:
-    low, high = against["difference"]["low"], against["difference"]["high"]
-    if low is not None and low > 0:
-        return "the model is better, by more than chance"
-    if high is not None and high < 0:
-        return "the model is worse, by more than chance"
-    return "the difference may be chance"
+    return {
+        1: "the model is better, by more than chance",
+        -1: "the model is worse, by more than chance",
+        0: "the difference may be chance",
+    }[verdict(against)]
 
 
 def _learning(epochs: Sequence[Mapping[str, float]]) -> dict[str, str] | None:
@@ -224,107 +268,27 @@ def _agreement(agreement: Mapping[str, Any] | None) -> dict[str, str] | None:
     }
 
 
-def _timeline(split: Mapping[str, str]) -> list[dict[str, str]]:
-    moments = [split[key] for key in ("first", "valid_start", "test_start", "last")]
-    parts = []
-    for name, start, end in zip(("train", "validation", "test"), moments, moments[1:], strict=False):
-        days = (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds() / 86_400
-        if days > 0:
-            parts.append({"name": name, "share": f"{days:.3f}", "dates": f"{_day(start)} – {_day(end)}"})
-    return parts
-
-
-def _method(report: Report) -> list[str]:
-    protocol, data, split = report["protocol"], report["data"], report["split"]
-    return [
-        f"Data: {data['interactions']:,} interactions of {data['viewers']:,} viewers with {data['videos']:,} "
-        f"videos, {data['positive']:.0%} of them positive.",
-        f"Everybody's interactions are cut at the same moments: validation from {_minute(split['valid_start'])}, "
-        f"test from {_minute(split['test_start'])} (UTC). No recommender has seen anything of the test period.",
-        f"Examined: the {protocol['viewers']:,} viewers with at least one positive interaction after the cut with "
-        "a video that is not in their history. Those videos are the relevant ones, "
-        f"{protocol['relevant']:.1f} a viewer.",
-        "Candidates: every video uploaded by the viewer's last interaction, without those in the history, "
-        f"{protocol['candidates']:,.0f} on average. No sampling. The first {protocol['places']} places "
-        "count; equal scores are put in an arbitrary order that is always the same.",
-        "The model is fitted on the training period and stopped by the validation period; baselines are tuned on "
-        "the validation period and then fitted again on both. All know the histories up to the cut.",
-        f"Intervals: {protocol['resamples']:,} bootstrap resamples of viewers, seed {report['seed']}, the same "
-        "draws for every recommender, so that differences and ratios are paired.",
-    ]
-
-
-def _settings(model: Mapping[str, Any]) -> str:
-    if model["validation"] is None:
-        return f"{model['title']}: default settings, as nobody liked anything new in the validation period."
-    settings = ", ".join(f"{name} = {'none' if v is None else v}" for name, v in model["settings"].items())
-    return (
-        f"{model['title']}: {settings}; the best of {model['tried']} settings, NDCG@10 "
-        f"{_number(model['validation'])} on the validation period."
-    )
-
-
-def _glossary(report: Report) -> list[tuple[str, str]]:
-    words = [
-        (
-            "NDCG@10",
-            "Each liked video among the first ten places earns 1 / log2(place + 1); the sum is divided by the "
-            "best sum possible for that viewer.",
-        ),
-        ("Recall@k", "Share of the viewer's liked videos that are among the first k places."),
-        ("MRR", f"1 / place of the first liked video, 0 beyond place {report['protocol']['places']}."),
-        (
-            "95% interval",
-            "Made so that it holds the mean over all such viewers 19 times in 20.",
-        ),
-        ("ItemCF", "Recommends videos liked by the viewers who liked what this viewer liked."),
-        ("Popularity", "Recommends to everybody what is liked most."),
-    ]
-    if _of_kind(report, "oracle"):
-        words.append(
-            (
-                "Oracle",
-                "Ranks by the utility that the simulation planted. What viewers meet is partly chance, so even it "
-                "stays well below 1.",
-            )
-        )
-    return words
-
-
 def _table(report: Report) -> dict[str, Any]:
-    def cells(name: str, segment: Segment) -> list[dict[str, str]]:
+    def cells(name: str, segment: str) -> list[dict[str, str]]:
         found = [_figure(report, name, segment, metric) for metric in Metric]
-        return [{"value": _number(figure["value"]), "range": _range(figure)} for figure in found]
+        return [{"value": number(figure["value"]), "range": interval(figure)} for figure in found]
 
     segments = [
         {
-            "title": _SEGMENT_TITLES[segment],
+            "title": segment_title(segment),
             "count": f"{part['viewers']:,} viewers, {part['targets']:,} relevant videos",
             "rows": [
                 {"title": m["title"], "kind": m["kind"], "cells": cells(m["name"], segment)}
                 for m in report["models"]
             ],
         }
-        for segment in Segment
-        if (part := report["segments"].get(segment))
+        for segment, part in report["segments"].items()
     ]
     return {"metrics": [METRIC_TITLES[metric] for metric in Metric], "segments": segments}
 
 
-def _footer(report: Report) -> list[str]:
-    run = report["run"]
-    lines = [f"Run {run['id']}, evaluated {_minute(report['evaluated_at'])} UTC."]
-    if "data_fingerprint" in run:
-        lines.append(f"Data fingerprint of the run: {run['data_fingerprint']}.")
-    if "versions" in run:
-        lines.append(
-            "Versions: " + ", ".join(f"{name} {version}" for name, version in run["versions"].items()) + "."
-        )
-    return lines
-
-
 def _figure(
-    report: Report, name: str, segment: Segment = Segment.ALL, metric: Metric = Metric.NDCG_10
+    report: Report, name: str, segment: str = Segment.ALL, metric: Metric = Metric.NDCG_10
 ) -> Mapping[str, Any]:
     found: Mapping[str, Any] = report["segments"][segment]["figures"][name][metric]
     return found
@@ -344,22 +308,3 @@ def _of_kind(report: Report, kind: str) -> list[Mapping[str, Any]]:
 
 def _best_baseline(report: Report) -> Mapping[str, Any]:
     return max(_of_kind(report, "baseline"), key=lambda model: _figure(report, model["name"])["value"])
-
-
-def _number(value: float) -> str:
-    return f"{value:.3f}"
-
-
-def _range(found: Mapping[str, Any], digits: int = 3) -> str:
-    if found["low"] is None or found["high"] is None:
-        return "no interval"
-    return f"{found['low']:.{digits}f} to {found['high']:.{digits}f}".replace("-", "−")
-
-
-def _day(moment: str) -> str:
-    when = datetime.fromisoformat(moment)
-    return f"{when.day} {when:%b %Y}"
-
-
-def _minute(moment: str) -> str:
-    return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M}"

@@ -1,5 +1,6 @@
 """Behaviour: the live log, the history, and both as interactions and sequences."""
 
+from swipewise.events.bulk import append_interactions
 from swipewise.events.compaction import Compacted, compact
 from swipewise.events.folding import as_sequences, fold
 from swipewise.events.importing import ImportSummary, import_events
@@ -18,6 +19,7 @@ __all__ = [
     "Compacted",
     "EventLog",
     "ImportSummary",
+    "append_interactions",
     "as_sequences",
     "compact",
     "fold",

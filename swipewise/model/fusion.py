@@ -6,7 +6,7 @@ D = model width, A = attribute places of a video.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -31,11 +31,60 @@ class VideoInputs:
     present_KM: Tensor
 
 
+class RMSNorm(nn.Module):
+    """x / rms(x), scaled and shifted by learned vectors: as LayerNorm, but the mean is left in (arXiv:1910.07467)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x_D: Tensor) -> Tensor:
+        """Normalise the last dimension: (..., D) to (..., D)."""
+        rms_1 = (x_D.square().mean(dim=-1, keepdim=True) + 1e-6).sqrt()
+        scaled_D: Tensor = x_D / rms_1 * self.weight + self.bias
+        return scaled_D
+
+
+class Shift(nn.Module):
+    """No normalisation at all, only a learned shift: what the others are measured against."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x_D: Tensor) -> Tensor:
+        """Shift: (..., D) to (..., D)."""
+        return x_D + self.bias
+
+
+NORMS: Mapping[str, Callable[[int], nn.Module]] = {"layer": nn.LayerNorm, "rms": RMSNorm, "none": Shift}
+"""norm_m by name, each with a learned shift called ``bias``."""
+
+
+class GatedAdapter(nn.Module):
+    """W x ⊙ σ(V x + b): a linear map of an encoder's vector whose every output can be shut (arXiv:1612.08083)."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.value = nn.Linear(inputs, width)
+        self.gate = nn.Linear(inputs, width)
+
+    def forward(self, x_E: Tensor) -> Tensor:
+        """Adapt: (..., E) to (..., D)."""
+        adapted_D: Tensor = self.value(x_E) * torch.sigmoid(self.gate(x_E))
+        return adapted_D
+
+
+ADAPTERS: Mapping[str, Callable[[int, int], nn.Module]] = {"linear": nn.Linear, "gated": GatedAdapter}
+"""W_m by name."""
+
+
 class ModalityProjection(nn.Module):
     """p_m = norm_m(W_m x_m): every modality of a video as a vector of the same width.
 
     ``id`` is a learned embedding, ``attributes`` the mean of the embeddings of its values; both pass through the same
-    norm as the content does. norm_m is a LayerNorm whose learned shift lets a viewer prefer a modality as a whole.
+    norm as the content does. norm_m has a learned shift, which lets a viewer prefer a modality as a whole.
     """
 
     def __init__(
@@ -46,16 +95,18 @@ class ModalityProjection(nn.Module):
         videos: int,
         attribute_values: int,
         width: int,
+        norm: str,
+        adapter: str,
     ) -> None:
         super().__init__()
         self.modalities = modalities
         self.adapters = nn.ModuleDict(
-            {name: nn.Linear(dim, width) for name, dim in content_dims.items() if name in modalities}
+            {name: ADAPTERS[adapter](dim, width) for name, dim in content_dims.items() if name in modalities}
         )
         self.id_embedding = nn.Embedding(videos, width) if ID in modalities else None
         # No padding_idx: the places that pad are masked, so that their row may be anything.
         self.attribute_embedding = nn.Embedding(attribute_values + 1, width) if ATTRIBUTES in modalities else None
-        self.norms = nn.ModuleDict({name: nn.LayerNorm(width) for name in modalities})
+        self.norms = nn.ModuleDict({name: NORMS[norm](width) for name in modalities})
 
     @property
     def shift_MD(self) -> Tensor:
@@ -92,8 +143,9 @@ class ModalityProjection(nn.Module):
 
 
 def _shift(norm: nn.Module) -> Tensor:
-    assert isinstance(norm, nn.LayerNorm)
-    return norm.bias
+    shift_D = norm.bias
+    assert isinstance(shift_D, Tensor)
+    return shift_D
 
 
 def modality_attention(u_D: Tensor, p_MD: Tensor, present_M: Tensor) -> Tensor:
@@ -139,7 +191,11 @@ def fused_scores(z_BD: Tensor, u_BD: Tensor, p_NMD: Tensor, present_NM: Tensor) 
         scores_BN divided by √d, and alpha_BNM.
     """
     N, M, D = p_NMD.shape
-    flat_D = p_NMD.reshape(N * M, D).T
-    alpha_BNM = masked_softmax((u_BD @ flat_D).view(-1, N, M) / D**0.5, present_NM)
-    scores_BN = (alpha_BNM * (z_BD @ flat_D).view(-1, N, M)).sum(dim=-1) / D**0.5
-    return scores_BN, alpha_BNM
+    # Videos last: a softmax over a last dimension as short as M would be many times slower.
+    flat_D = p_NMD.transpose(0, 1).reshape(M * N, D).T
+    absent_1MN = ~present_NM.T.unsqueeze(0)
+    logits_BMN = (u_BD @ flat_D).view(-1, M, N) / D**0.5
+    logits_BMN = logits_BMN.masked_fill(absent_1MN, torch.finfo(logits_BMN.dtype).min)
+    alpha_BMN = torch.softmax(logits_BMN, dim=1).masked_fill(absent_1MN, 0)
+    scores_BN = (alpha_BMN * (z_BD @ flat_D).view(-1, M, N)).sum(dim=1) / D**0.5
+    return scores_BN, alpha_BMN.transpose(1, 2)

@@ -1,6 +1,7 @@
 """What is predicted of an exposure from z_u and f(u, i).
 
-Legend of shape suffixes: D = model width.
+Legend of shape suffixes: B = viewers in the batch, N = videos asked for, Q = places of the history, H = heads,
+A = actions, S = statistics of a video, E = width of a head, D = model width.
 """
 
 from __future__ import annotations
@@ -25,3 +26,92 @@ class WatchHead(nn.Module):
         """Logits of the share: (..., D) twice to (...)."""
         logit: Tensor = self.scale * (z_D * f_D).sum(dim=-1) / z_D.shape[-1] ** 0.5 + self.shift
         return logit
+
+
+class TargetAttention(nn.Module):
+    """What of the history speaks for or against a video: attention from the video to the history (arXiv:1706.06978).
+
+    Args:
+        width: d.
+        heads: Attention heads; must divide the width.
+    """
+
+    def __init__(self, *, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
+
+    def forward(self, f_BND: Tensor, tokens_BQD: Tensor, visible_BNQ: Tensor) -> Tensor:
+        """Read the history for every video.
+
+        Args:
+            f_BND: (B, N, D) the videos.
+            tokens_BQD: (B, Q, D) the history.
+            visible_BNQ: bool, broadcast to (B, N, Q): what of the history a video may read; something always.
+
+        Returns:
+            (B, N, D).
+        """
+        B, N, D = f_BND.shape
+        q_BHNE = self.query(f_BND).view(B, N, self.heads, -1).transpose(1, 2)
+        k_BHQE, v_BHQE = (
+            self.key_value(tokens_BQD).view(B, -1, 2, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)
+        )
+        scores_BHNQ = q_BHNE @ k_BHQE.transpose(-1, -2) / (D // self.heads) ** 0.5
+        lowest = torch.finfo(scores_BHNQ.dtype).min
+        weights_BHNQ = torch.softmax(scores_BHNQ.masked_fill(~visible_BNQ.unsqueeze(1), lowest), dim=-1)
+        read_BND: Tensor = (weights_BHNQ @ v_BHQE).transpose(1, 2).reshape(B, N, D)
+        return read_BND
+
+
+class ActionHeads(nn.Module):
+    """Logits of every action for an exposure, from z_u, f(u, i), their products and target attention.
+
+    All actions share one hidden layer; what is known of a video's reception by everybody goes in beside it.
+
+    Args:
+        actions: How many actions are predicted.
+        statistics: How many numbers are known of each video.
+        width: d.
+        heads: Heads of the target attention.
+        dropout: In the hidden layer.
+    """
+
+    def __init__(self, *, actions: int, statistics: int, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.attention = TargetAttention(width=width, heads=heads)
+        self.hidden = nn.Sequential(
+            nn.Linear(6 * width + statistics + 1, 2 * width),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(2 * width, width),
+            nn.GELU(),
+        )
+        self.out = nn.Linear(width, actions)
+
+    def forward(
+        self,
+        z_BND: Tensor,
+        f_BND: Tensor,
+        s_BND: Tensor,
+        statistics_BNS: Tensor,
+        tokens_BQD: Tensor,
+        visible_BNQ: Tensor,
+    ) -> Tensor:
+        """Logits (B, N, A).
+
+        Args:
+            z_BND: (B, N, D) the interest vectors, of each exposure's own moment.
+            f_BND: (B, N, D) the videos under the viewers' preference.
+            s_BND: (B, N, D) the profiles.
+            statistics_BNS: (B, N, S) what everybody made of the videos.
+            tokens_BQD: (B, Q, D) the history.
+            visible_BNQ: As :class:`TargetAttention` takes it.
+        """
+        read_BND = self.attention(f_BND, tokens_BQD, visible_BNQ)
+        product_BND = z_BND * f_BND
+        score_BN1 = product_BND.sum(dim=-1, keepdim=True) / z_BND.shape[-1] ** 0.5
+        inputs = [z_BND, f_BND, product_BND, read_BND, read_BND * f_BND, s_BND, statistics_BNS, score_BN1]
+        logits_BNA: Tensor = self.out(self.hidden(torch.cat(inputs, dim=-1)))
+        return logits_BNA

@@ -1,6 +1,7 @@
 """The interest model: fusion, behaviour Transformer and profile together (equations 1 to 4 of arXiv:2509.04751).
 
 Legend of shape suffixes: B = viewers in the batch, L = events, L1 = events and the opening place before them,
+C = tokens of the summary, E = all numbers of the evidence,
 K = videos in the batch, M = modalities, F = action flags, P = profile fields, D = model width.
 """
 
@@ -14,17 +15,17 @@ from torch import Tensor, nn
 
 from swipewise.model.behavior import BehaviorEmbedding
 from swipewise.model.fusion import ModalityProjection, VideoInputs, fuse
-from swipewise.model.heads import WatchHead
+from swipewise.model.heads import ActionHeads, WatchHead
 from swipewise.model.profile import ProfileEncoder
-from swipewise.model.sequence import CausalTransformer
+from swipewise.model.sequence import SUMMARY_TOKENS, CausalTransformer, HistorySummary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryInputs:
-    """Histories in time order, padded at the end.
+class Events:
+    """Stretches of viewers' histories in time order, padded at the end.
 
-    video_BL: int64 rows of the projected videos; watch_ratio_BL: float; flags_BLF: bool; gap_BL: float seconds since
-    the event before; valid_BL: bool, False where the sequence is padded; profile_BP: int64 codes.
+    video_BL: int64 rows of the projected videos; watch_ratio_BL: float, NaN where unknown; flags_BLF: bool; gap_BL:
+    float seconds since the event before; valid_BL: bool, False where the stretch is padded.
     """
 
     video_BL: Tensor
@@ -32,7 +33,69 @@ class HistoryInputs:
     flags_BLF: Tensor
     gap_BL: Tensor
     valid_BL: Tensor
+
+    def to(self, device: torch.device) -> Events:
+        """The same events on another device."""
+        return Events(**{name: getattr(self, name).to(device) for name in self.__slots__})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryInputs:
+    """What viewers did: the latest events, read one by one, and the older ones before them, read as a summary.
+
+    profile_BP: int64 codes, 0 where a field is missing.
+    """
+
+    recent: Events
+    older: Events
     profile_BP: Tensor
+
+    def to(self, device: torch.device) -> HistoryInputs:
+        """The same histories on another device."""
+        return HistoryInputs(
+            recent=self.recent.to(device), older=self.older.to(device), profile_BP=self.profile_BP.to(device)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What the network makes of histories, before the first recent event (place 0) and after each one.
+
+    z_BL1D: interest vectors; u_BL1D: preference vectors; tokens_BL1D: the opening and the events as the Transformer
+    reads them; s_BD: profiles.
+    """
+
+    z_BL1D: Tensor
+    u_BL1D: Tensor
+    tokens_BL1D: Tensor
+    s_BD: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Which parts of the network are in use; what an ablation takes away is False here.
+
+    sequence: the Transformer; without it the evidence alone speaks. positions: the order of events within it.
+    behavior: what the viewer did with each video. profile: s_u. attention: weights of modalities that differ from
+    viewer to viewer; without it every modality present weighs the same.
+    """
+
+    sequence: bool = True
+    positions: bool = True
+    behavior: bool = True
+    profile: bool = True
+    attention: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """Events as the network sees them; what is dropped or padded is neither kept nor present."""
+
+    p_BLMD: Tensor
+    present_BLM: Tensor
+    kept_BL: Tensor
+    b_BLD: Tensor
+    strength_BL: Tensor
 
 
 class InterestModel(nn.Module):
@@ -52,28 +115,36 @@ class InterestModel(nn.Module):
         attribute_values: int,
         profile_values: int,
         flags: int,
+        statistics: int,
         width: int,
         layers: int,
         heads: int,
         history: int,
         dropout: float,
         event_dropout: float,
+        norm: str = "layer",
+        adapter: str = "linear",
+        parts: Parts | None = None,
     ) -> None:
         super().__init__()
         self.modalities = modalities
         self.event_dropout = event_dropout
+        self.parts = parts or Parts()
         self.project = ModalityProjection(
             modalities=modalities,
             content_dims=content_dims,
             videos=videos,
             attribute_values=attribute_values,
             width=width,
+            norm=norm,
+            adapter=adapter,
         )
         self.behavior = BehaviorEmbedding(flags=flags, width=width)
         self.profile = ProfileEncoder(values=profile_values, width=width)
         self.opening = nn.Parameter(torch.empty(width))
+        self.summary = HistorySummary(width=width)
         self.transformer = CausalTransformer(
-            width=width, layers=layers, heads=heads, places=history + 1, dropout=dropout
+            width=width, layers=layers, heads=heads, places=SUMMARY_TOKENS + history + 1, dropout=dropout
         )
         pooled = len(modalities) * (width + 1)
         self.preference = nn.Sequential(
@@ -81,7 +152,10 @@ class InterestModel(nn.Module):
         )
         self.evidence = nn.Linear(pooled, width)
         self.combine = nn.Linear(2 * width, width)
+        self.trend = nn.Linear(width, statistics)
+        self.shown = nn.Linear(width, width)
         self.watch = WatchHead()
+        self.acts = ActionHeads(actions=flags, statistics=statistics, width=width, heads=heads, dropout=dropout)
         self.common_preference = nn.Parameter(torch.empty(width))
         self.init_weights()
 
@@ -99,36 +173,60 @@ class InterestModel(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
         self.project.part_modalities()
+        # Trends have no say until they are found to tell something.
+        nn.init.zeros_(self.trend.weight)
         nn.init.normal_(self.opening, std=self.opening.shape[0] ** -0.5)
         nn.init.normal_(self.common_preference, std=self.common_preference.shape[0] ** -0.5)
 
-    def forward(self, history: HistoryInputs, p_KMD: Tensor, present_KM: Tensor) -> tuple[Tensor, Tensor]:
-        """Interest and preference before the first event and after each one.
+    def forward(self, history: HistoryInputs, p_KMD: Tensor, present_KM: Tensor) -> Reading:
+        """Interest and preference before the first recent event and after each one.
+
+        Place 0 knows the profile and the older events, place j the first j recent events as well.
 
         Args:
-            history: What the viewers did; ``video_BL`` names rows of ``p_KMD``.
+            history: What the viewers did; its ``video_BL`` name rows of ``p_KMD``.
             p_KMD: (K, M, D) the projected videos.
             present_KM: (K, M) bool.
-
-        Returns:
-            z_BL1D and u_BL1D: place 0 knows the profile alone, place j the first j events as well.
         """
-        s_BD = self.profile(history.profile_BP)
-        b_BLD, strength_BL = self.behavior(history.watch_ratio_BL, history.flags_BLF, history.gap_BL)
-        kept_BL = self._drop_events(history.valid_BL)
-        p_BLMD = p_KMD[history.video_BL]
-        present_BLM = present_KM[history.video_BL] & kept_BL.unsqueeze(-1)
-        evidence_BL1E = self._evidence(p_BLMD, present_BLM, strength_BL)
+        s_BD = self.profile(history.profile_BP) * self.parts.profile
+        recent = self._seen(history.recent, p_KMD, present_KM)
+        older = self._seen(history.older, p_KMD, present_KM)
+        evidence_BL1E = self._evidence(recent, self._weighed(older))
         s_BL1D = s_BD.unsqueeze(1).expand(-1, evidence_BL1E.shape[1], -1)
-        u_BL1D = self.preference(torch.cat([s_BL1D, evidence_BL1E], dim=-1))
-        f_BLD = fuse(u_BL1D[:, 1:], p_BLMD, present_BLM)
-        tokens_BLD = (f_BLD + b_BLD) * kept_BL.unsqueeze(-1)
+        u_BL1D = self.preference(torch.cat([s_BL1D, evidence_BL1E], dim=-1)) * self.parts.attention
+        tokens_BLD = self._tokens(u_BL1D[:, 1:], recent)
         tokens_BL1D = torch.cat([(self.opening + s_BD).unsqueeze(1), tokens_BLD], dim=1)
         # A token is a sum, from which attention has to learn that a skip turns a video's meaning round; the evidence
         # is a product of both and carries that as it stands.
-        h_BL1D = self.transformer(tokens_BL1D) + self.evidence(evidence_BL1E)
+        h_BL1D = self.evidence(evidence_BL1E)
+        if self.parts.sequence:
+            summary_BCD = self.summary(self._tokens(u_BL1D[:, :1], older), older.kept_BL)
+            h_BL1D = (
+                h_BL1D
+                + self.transformer(torch.cat([summary_BCD, tokens_BL1D], dim=1), positions=self.parts.positions)[
+                    :, summary_BCD.shape[1] :
+                ]
+            )
         z_BL1D = torch.relu(self.combine(torch.cat([h_BL1D, s_BL1D], dim=-1)))
-        return z_BL1D, u_BL1D
+        return Reading(z_BL1D=z_BL1D, u_BL1D=u_BL1D, tokens_BL1D=tokens_BL1D, s_BD=s_BD)
+
+    def _seen(self, events: Events, p_KMD: Tensor, present_KM: Tensor) -> _Seen:
+        b_BLD, strength_BL = self.behavior(events.watch_ratio_BL, events.flags_BLF, events.gap_BL)
+        if not self.parts.behavior:
+            b_BLD, strength_BL = torch.zeros_like(b_BLD), torch.ones_like(strength_BL)
+        kept_BL = self._drop_events(events.valid_BL)
+        return _Seen(
+            p_BLMD=p_KMD[events.video_BL],
+            present_BLM=present_KM[events.video_BL] & kept_BL.unsqueeze(-1),
+            kept_BL=kept_BL,
+            b_BLD=b_BLD,
+            strength_BL=strength_BL,
+        )
+
+    def _tokens(self, u_BLD: Tensor, seen: _Seen) -> Tensor:
+        """f_j + b_j, zeros where there is no event: (B, L, D)."""
+        f_BLD = fuse(u_BLD, seen.p_BLMD, seen.present_BLM)
+        return (f_BLD + seen.b_BLD) * seen.kept_BL.unsqueeze(-1)
 
     def _drop_events(self, valid_BL: Tensor) -> Tensor:
         """In training hide a random share of events, so that no single one is relied on."""
@@ -136,29 +234,59 @@ class InterestModel(nn.Module):
             return valid_BL
         return valid_BL & (torch.rand(valid_BL.shape, device=valid_BL.device) >= self.event_dropout)
 
-    def _evidence(self, p_BLMD: Tensor, present_BLM: Tensor, strength_BL: Tensor) -> Tensor:
+    def _weighed(self, seen: _Seen) -> tuple[Tensor, Tensor]:
+        """Sums over all events of p, signed by what the viewer made of it (B, M, D), and of the weights (B, M)."""
+        weight_BLM = seen.strength_BL.unsqueeze(-1) * seen.present_BLM
+        own_BLMD = seen.p_BLMD - self.project.shift_MD
+        return (weight_BLM.unsqueeze(-1) * own_BLMD).sum(dim=1), weight_BLM.abs().sum(dim=1)
+
+    def _evidence(self, recent: _Seen, older: tuple[Tensor, Tensor]) -> Tensor:
         """What was watched, a modality at a time: the running mean of p, signed by what the viewer made of it.
 
         The mean is long where the videos that a viewer likes agree in a modality and short where they do not, which is
         what tells how much that modality matters to the viewer; its length is therefore given as well. The shift that
         all videos share is taken off first, as it says nothing of any of them.
 
+        Args:
+            recent: The recent events.
+            older: The sums over all events before them, from :meth:`_weighed`.
+
         Returns:
-            (B, L1, M * (D + 1)), zeros before the first event.
+            (B, L1, M * (D + 1)), zeros before the very first event.
         """
-        weight_BLM = strength_BL.unsqueeze(-1) * present_BLM
-        own_BLMD = p_BLMD - self.project.shift_MD
-        total_BLMD = (weight_BLM.unsqueeze(-1) * own_BLMD).cumsum(dim=1)
-        amount_BLM = weight_BLM.abs().cumsum(dim=1)
-        mean_BLMD = total_BLMD / (1 + amount_BLM).unsqueeze(-1)
-        length_BLM = mean_BLMD.square().mean(dim=-1)
-        evidence_BLE = torch.cat([mean_BLMD.flatten(2), length_BLM], dim=-1)
-        nothing_BLE = evidence_BLE.new_zeros(len(evidence_BLE), 1, evidence_BLE.shape[-1])
-        return torch.cat([nothing_BLE, evidence_BLE], dim=1)
+        weight_BLM = recent.strength_BL.unsqueeze(-1) * recent.present_BLM
+        own_BLMD = recent.p_BLMD - self.project.shift_MD
+        total_BL1MD = torch.cat([older[0].unsqueeze(1), weight_BLM.unsqueeze(-1) * own_BLMD], dim=1).cumsum(dim=1)
+        amount_BL1M = torch.cat([older[1].unsqueeze(1), weight_BLM.abs()], dim=1).cumsum(dim=1)
+        mean_BL1MD = total_BL1MD / (1 + amount_BL1M).unsqueeze(-1)
+        length_BL1M = mean_BL1MD.square().mean(dim=-1)
+        return torch.cat([mean_BL1MD.flatten(2), length_BL1M], dim=-1)
+
+    def action_logits(self, reading: Reading, f_BLD: Tensor, statistics_BLS: Tensor | None) -> Tensor:
+        """Logits of every action for each recent event, from what came before it.
+
+        Args:
+            reading: Of the histories that the events are the recent ones of.
+            f_BLD: (B, L, D) the events' videos under the preference before each event.
+            statistics_BLS: (B, L, S) what everybody had made of them by then; None: nothing is known.
+
+        Returns:
+            (B, L, F).
+        """
+        B, L, _ = f_BLD.shape
+        if statistics_BLS is None:
+            statistics_BLS = f_BLD.new_zeros(B, L, self.trend.out_features)
+        # Event j may read the places 0 to j: the opening and the events before it.
+        visible_1LL = torch.ones(1, L, L, dtype=torch.bool, device=f_BLD.device).tril()
+        s_BLD = reading.s_BD.unsqueeze(1).expand(-1, L, -1)
+        logits_BLF: Tensor = self.acts(
+            reading.z_BL1D[:, :-1], f_BLD, s_BLD, statistics_BLS, reading.tokens_BL1D[:, :-1], visible_1LL
+        )
+        return logits_BLF
 
     def index_vectors(self, p_KMD: Tensor, present_KM: Tensor) -> Tensor:
         """f under the viewer-independent preference: (K, D), one vector a video, for any stock vector index."""
         return fuse(self.common_preference, p_KMD, present_KM)
 
 
-__all__ = ["HistoryInputs", "InterestModel", "VideoInputs"]
+__all__ = ["Events", "HistoryInputs", "InterestModel", "Parts", "Reading", "VideoInputs"]

@@ -1,6 +1,6 @@
-"""Sampled softmax with logQ correction (Bengio and Senécal 2008; Yi et al., RecSys 2019).
+"""Sampled softmax with logQ correction (Bengio and Senécal 2008; Yi et al., RecSys 2019), and contrastive alignment.
 
-Legend of shape suffixes: T = targets, N = shared negatives.
+Legend of shape suffixes: T = targets, N = shared negatives, K = videos, M = modalities, D = model width.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ def sampled_softmax(
     target_logq_T: Tensor,
     negative_logq_N: Tensor,
     excluded_TN: Tensor,
+    weight_T: Tensor | None = None,
 ) -> Tensor:
     """Mean cross-entropy of each target against negatives that all targets share.
 
@@ -30,6 +31,7 @@ def sampled_softmax(
         negative_logq_N: (N,) log Q of the negatives.
         excluded_TN: (T, N) bool, True where a negative must not count: it is the target itself, or could not have
             been shown.
+        weight_T: (T,) float, how much each target counts; None: all alike.
 
     Returns:
         A scalar, 0 where there are no targets.
@@ -37,4 +39,37 @@ def sampled_softmax(
     negatives_TN = (negative_scores_TN - negative_logq_N).masked_fill(excluded_TN, float("-inf"))
     logits_TC = torch.cat([(target_scores_T - target_logq_T).unsqueeze(1), negatives_TN], dim=1)
     first_T = torch.zeros(len(logits_TC), dtype=torch.long, device=logits_TC.device)
-    return functional.cross_entropy(logits_TC, first_T, reduction="sum") / max(1, len(logits_TC))
+    loss_T = functional.cross_entropy(logits_TC, first_T, reduction="none")
+    if weight_T is None:
+        return loss_T.sum() / max(1, len(loss_T))
+    return (loss_T * weight_T).sum() / weight_T.sum().clamp(min=1e-6)
+
+
+def alignment_loss(p_KMD: Tensor, present_KM: Tensor, *, temperature: float = 0.1) -> Tensor:
+    """InfoNCE between every two modalities of the same video, both ways (CLIP, arXiv:2103.00020).
+
+    A modality's vector is to be closer, by cosine, to the other modality of its own video than to that of the other
+    videos of the batch.
+
+    Args:
+        p_KMD: (K, M, D) projected modalities of K different videos.
+        present_KM: (K, M) bool; a video takes part in the pairs of modalities it has both of.
+        temperature: Of the softmax.
+
+    Returns:
+        A scalar, the mean over pairs of modalities; 0 where no two videos share a pair.
+    """
+    unit_KMD = functional.normalize(p_KMD, dim=-1)
+    modalities = p_KMD.shape[1]
+    losses = []
+    for a in range(modalities):
+        for b in range(a + 1, modalities):
+            both_K = present_KM[:, a] & present_KM[:, b]
+            if int(both_K.sum()) < 2:
+                continue
+            logits_KK = unit_KMD[both_K, a] @ unit_KMD[both_K, b].T / temperature
+            own_K = torch.arange(len(logits_KK), device=logits_KK.device)
+            losses.append(
+                functional.cross_entropy(logits_KK, own_K) + functional.cross_entropy(logits_KK.T, own_K)
+            )
+    return torch.stack(losses).mean() / 2 if losses else p_KMD.sum() * 0

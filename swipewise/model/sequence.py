@@ -11,26 +11,32 @@ from torch import Tensor, nn
 
 
 class CausalAttention(nn.Module):
-    """Multi-head self-attention in which a place sees itself and what came before.
+    """Multi-head self-attention in which a place sees itself and what came before; or, not ``causal``, everything.
 
     Written out rather than through ``scaled_dot_product_attention``, whose bfloat16 backward pass on CPUs is slower
-    than single precision. Sequences are padded at the end, so the causal mask alone keeps padding unseen.
+    than single precision. Sequences are padded at the end, so the causal mask alone keeps padding unseen; without it
+    ``valid_BL`` has to.
     """
 
-    def __init__(self, *, width: int, heads: int, dropout: float) -> None:
+    def __init__(self, *, width: int, heads: int, dropout: float, causal: bool = True) -> None:
         super().__init__()
         self.heads = heads
+        self.causal = causal
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x_BLD: Tensor) -> Tensor:
-        """Attend: (B, L, D) to (B, L, D)."""
+    def forward(self, x_BLD: Tensor, valid_BL: Tensor | None = None) -> Tensor:
+        """Attend: (B, L, D) to (B, L, D), to places where ``valid_BL`` is True."""
         B, L, D = x_BLD.shape
         q_BHLE, k_BHLE, v_BHLE = self.qkv(x_BLD).view(B, L, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         scores_BHLL = q_BHLE @ k_BHLE.transpose(-1, -2) / (D // self.heads) ** 0.5
-        later_LL = torch.ones(L, L, dtype=torch.bool, device=x_BLD.device).triu(1)
-        weights_BHLL = torch.softmax(scores_BHLL.masked_fill(later_LL, float("-inf")), dim=-1)
+        if self.causal:
+            later_LL = torch.ones(L, L, dtype=torch.bool, device=x_BLD.device).triu(1)
+            scores_BHLL = scores_BHLL.masked_fill(later_LL, float("-inf"))
+        if valid_BL is not None:
+            scores_BHLL = scores_BHLL.masked_fill(~valid_BL[:, None, None, :], float("-inf"))
+        weights_BHLL = torch.softmax(scores_BHLL, dim=-1)
         mixed_BHLE = self.dropout(weights_BHLL) @ v_BHLE
         out_BLD: Tensor = self.out(mixed_BHLE.transpose(1, 2).reshape(B, L, D))
         return out_BLD
@@ -39,37 +45,86 @@ class CausalAttention(nn.Module):
 class Block(nn.Module):
     """One pre-norm Transformer layer."""
 
-    def __init__(self, *, width: int, heads: int, dropout: float) -> None:
+    def __init__(self, *, width: int, heads: int, dropout: float, causal: bool = True) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(width)
-        self.attention = CausalAttention(width=width, heads=heads, dropout=dropout)
+        self.attention = CausalAttention(width=width, heads=heads, dropout=dropout, causal=causal)
         self.feed_norm = nn.LayerNorm(width)
         self.feed = nn.Sequential(
             nn.Linear(width, 4 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * width, width)
         )
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x_BLD: Tensor) -> Tensor:
+    def forward(self, x_BLD: Tensor, valid_BL: Tensor | None = None) -> Tensor:
         """Transform: (B, L, D) to (B, L, D)."""
-        x_BLD = x_BLD + self.dropout(self.attention(self.attention_norm(x_BLD)))
+        x_BLD = x_BLD + self.dropout(self.attention(self.attention_norm(x_BLD), valid_BL))
         out_BLD: Tensor = x_BLD + self.dropout(self.feed(self.feed_norm(x_BLD)))
         return out_BLD
 
 
 class CausalTransformer(nn.Module):
-    """h_j for every place j of a sequence, from the places up to j, with learned positions."""
+    """h_j for every place j of a sequence, from the places up to j, with learned positions.
 
-    def __init__(self, *, width: int, layers: int, heads: int, places: int, dropout: float) -> None:
+    Not ``causal``, h_j comes from all places where ``valid_BL`` is True; each sequence needs at least one.
+    """
+
+    def __init__(
+        self, *, width: int, layers: int, heads: int, places: int, dropout: float, causal: bool = True
+    ) -> None:
         super().__init__()
         self.positions = nn.Embedding(places, width)
         self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(Block(width=width, heads=heads, dropout=dropout) for _ in range(layers))
+        self.blocks = nn.ModuleList(
+            Block(width=width, heads=heads, dropout=dropout, causal=causal) for _ in range(layers)
+        )
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, tokens_BLD: Tensor) -> Tensor:
-        """Read sequences of at most ``places`` tokens: (B, L, D) to (B, L, D)."""
-        x_BLD = self.dropout(tokens_BLD + self.positions.weight[: tokens_BLD.shape[1]])
+    def forward(self, tokens_BLD: Tensor, valid_BL: Tensor | None = None, *, positions: bool = True) -> Tensor:
+        """Read sequences of at most ``places`` tokens: (B, L, D) to (B, L, D).
+
+        Args:
+            tokens_BLD: The tokens.
+            valid_BL: Where there is one; needed only where the Transformer is not causal.
+            positions: Whether each token is told its place.
+        """
+        x_BLD = tokens_BLD
+        if positions:
+            x_BLD = x_BLD + self.positions.weight[: tokens_BLD.shape[1]]
+        x_BLD = self.dropout(x_BLD)
         for block in self.blocks:
-            x_BLD = block(x_BLD)
+            x_BLD = block(x_BLD, valid_BL)
         h_BLD: Tensor = self.norm(x_BLD)
         return h_BLD
+
+
+SUMMARY_TOKENS = 4
+"""Tokens that stand for whatever lies before the events that are read one by one."""
+
+
+class HistorySummary(nn.Module):
+    """Older events as a few tokens: each is a learned query's weighted mean of them.
+
+    A viewer without older events gets the tokens' learned base alone, so the sequence is as long for everybody.
+    """
+
+    def __init__(self, *, width: int) -> None:
+        super().__init__()
+        self.base_CD = nn.Parameter(torch.zeros(SUMMARY_TOKENS, width))
+        self.weigh = nn.Linear(width, SUMMARY_TOKENS)
+        self.value = nn.Linear(width, width)
+
+    def forward(self, tokens_BLD: Tensor, kept_BL: Tensor) -> Tensor:
+        """Sum up events.
+
+        Args:
+            tokens_BLD: (B, L, D) the older events, L may be 0.
+            kept_BL: (B, L) bool, False where there is none.
+
+        Returns:
+            (B, C, D).
+        """
+        lowest = torch.finfo(tokens_BLD.dtype).min
+        logits_BLC = self.weigh(tokens_BLD).masked_fill(~kept_BL.unsqueeze(-1), lowest)
+        weights_BLC = torch.softmax(logits_BLC, dim=1) * kept_BL.unsqueeze(-1)
+        summary_BCD: Tensor = weights_BLC.transpose(1, 2) @ self.value(tokens_BLD)
+        return summary_BCD + self.base_CD

@@ -1,7 +1,7 @@
-"""Training batches: windows of like length together, targets and shared negatives.
+"""Training batches: windows of like length together, what is to be predicted at their places, shared negatives.
 
-Legend of shape suffixes: W = windows, B = windows in a batch, T = targets, N = negatives, I = interactions, V = videos,
-K = distinct videos of a batch, P = profile fields.
+Legend of shape suffixes: W = windows, B = windows in a batch, L = events, L1 = events and the opening place,
+T = targets, N = negatives, I = interactions, V = videos, K = distinct videos of a batch, P = profile fields.
 """
 
 from __future__ import annotations
@@ -14,135 +14,181 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from swipewise.errors import DataError
+from swipewise.config import ModelConfig, TrainingConfig
 from swipewise.model.interest import HistoryInputs
 from swipewise.training.dataset import Dataset
-from swipewise.training.histories import Windows, next_positive, pad, training_windows
+from swipewise.training.histories import Ahead, Windows, is_first, pad, training_windows
+from swipewise.training.sampling import Proposal, length_buckets
+from swipewise.training.trends import DAY_MS, Trends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Targets:
+    """What some places are asked for, against the batch's negatives.
+
+    place_T: int64 rows into the flattened (B, L + 1) places; video_T: int64 rows of the batch's videos; logq_T: log
+    expected count of the target among the negatives; weight_T: float32, how much it counts; moment_T: int64, the trends
+    of its time; excluded_TN: bool, a negative that must not count.
+    """
+
+    place_T: Tensor
+    video_T: Tensor
+    logq_T: Tensor
+    weight_T: Tensor
+    moment_T: Tensor
+    excluded_TN: Tensor
+
+    def __len__(self) -> int:
+        return len(self.place_T)
+
+    def to(self, device: torch.device) -> Targets:
+        """The same targets on another device."""
+        return Targets(**{name: getattr(self, name).to(device) for name in self.__slots__})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """One step's data. All video numbers but ``videos_K`` are rows of ``videos_K``, which holds catalogue rows.
 
-    place_T: int64 rows into the flattened (B, L + 1) places whose next positive is target_T; excluded_TN: bool, a
-    negative that must not count; the logq vectors are log expected counts of the proposal.
+    liked: later positive interactions; shown: later exposures, whatever came of them; negative_logq_N: log expected
+    counts of the proposal; moment_BL: int64, the trends of each recent event's time; learn_BL: bool, events whose
+    actions are to be predicted.
     """
 
     history: HistoryInputs
     videos_K: Tensor
-    place_T: Tensor
-    target_T: Tensor
+    liked: Targets
+    shown: Targets
     negative_N: Tensor
-    target_logq_T: Tensor
     negative_logq_N: Tensor
-    excluded_TN: Tensor
+    moment_BL: Tensor
+    learn_BL: Tensor
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
-        tensors = {name: getattr(self, name).to(device) for name in self.__slots__ if name != "history"}
-        history = {name: getattr(self.history, name).to(device) for name in HistoryInputs.__slots__}
-        return Batch(history=HistoryInputs(**history), **tensors)
+        return Batch(**{name: getattr(self, name).to(device) for name in self.__slots__})
 
 
 class Batches:
-    """All batches of a data set, by epoch; a function of the seed alone, so that a resumed run sees the same ones."""
+    """All batches of a data set, by epoch; a function of the seed alone, so that a resumed run sees the same ones.
+
+    Args:
+        dataset: What to learn from.
+        profile_UP: (U, P) int64, profiles coded in the terms of the run's vocabulary.
+        trends: Of the data set.
+        model: Its ``history`` and ``memory`` are used.
+        training: Its ``batch_events``, ``negatives``, ``places``, ``ahead``, ``half_life_days`` and ``seed`` are
+            used.
+
+    Raises:
+        DataError: No interaction is positive.
+    """
 
     def __init__(
         self,
         dataset: Dataset,
         profile_UP: NDArray[np.int64],
-        *,
-        history: int,
-        batch_events: int,
-        negatives: int,
-        seed: int,
+        trends: Trends,
+        model: ModelConfig,
+        training: TrainingConfig,
     ) -> None:
-        self._rows = dataset.interactions
+        self._rows = rows = dataset.interactions
         self._uploaded_at_V = dataset.uploaded_at_V
         self._profile_UP = profile_UP
-        self._batch_events = batch_events
-        self._negatives = negatives
-        self._seed = seed
-        self._next_I = next_positive(self._rows)
-        self._windows = training_windows(dataset.viewer_offsets(), history)
-        if not self._rows.positive_I.any():
-            raise DataError(
-                f"none of the {len(self._rows)} interactions in the training period is positive: "
-                "see [events] in swipewise.toml for what counts as positive"
-            )
-        self._candidates_N, self._chance_N = _proposal(dataset)
-        self._logq_V = np.full(len(dataset.video_ids), -np.inf)
-        self._logq_V[self._candidates_N] = np.log(negatives * self._chance_N)
+        self._trends = trends
+        self._settings = training
+        self._windows = training_windows(dataset.viewer_offsets(), model.history, memory=model.memory)
+        self._proposal = Proposal.of(rows, len(dataset.video_ids))
+        self._logq_V = self._proposal.logq_V(training.negatives)
+        # A feed shows no video twice, so what is seen again is nothing to predict.
+        first_I = is_first(rows)
+        self._liked = Ahead.of(rows, rows.positive_I & first_I)
+        self._shown = Ahead.of(rows, first_I)
+        self._end = int(rows.at_I.max())
 
     def epoch(self, number: int) -> list[NDArray[np.int64]]:
         """The windows of each batch of an epoch, shuffled; windows of one batch are of like length."""
-        rng = np.random.default_rng([self._seed, number])
-        length_W = self._windows.length_W
-        # A little noise on the length changes from epoch to epoch who shares a batch with whom.
-        order_W = np.argsort(length_W + rng.uniform(0, 0.15 * (length_W + 10)), kind="stable")
-        batches: list[NDArray[np.int64]] = []
-        current: list[int] = []
-        longest = 0
-        for window in order_W:
-            longest_then = max(longest, int(length_W[window]) + 1)
-            if current and (len(current) + 1) * longest_then > self._batch_events:
-                batches.append(np.array(current))
-                current, longest_then = [], int(length_W[window]) + 1
-            current.append(int(window))
-            longest = longest_then
-        batches.append(np.array(current))
-        return [batches[place] for place in rng.permutation(len(batches))]
+        rng = np.random.default_rng([self._settings.seed, number])
+        return length_buckets(self._windows.length_W, self._settings.batch_events, rng)
 
     def steps(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from step ``start`` on."""
         for step, windows_B in enumerate(self.epoch(epoch)):
-            if step >= start and (
-                batch := self._batch(windows_B, np.random.default_rng([self._seed, epoch, step]))
-            ):
-                yield batch
+            if step >= start:
+                rng = np.random.default_rng([self._settings.seed, epoch, step])
+                yield self._batch(self._windows.where(windows_B), rng)
 
-    def _batch(self, windows_B: NDArray[np.int64], rng: np.random.Generator) -> Batch:
-        windows = Windows(**{name: getattr(self._windows, name)[windows_B] for name in Windows.__slots__})
+    def _batch(self, windows: Windows, rng: np.random.Generator) -> Batch:
         history = pad(self._rows, windows, self._profile_UP[windows.viewer_W])
-        place_T, target_T = self._targets(windows, history.video_BL.shape[1])
-        target_video_T, target_at_T = self._rows.video_I[target_T], self._rows.at_I[target_T]
-        negative_N = rng.choice(self._candidates_N, self._negatives, p=self._chance_N)
-        # A video that was not there yet could not have been chosen: as a negative it would teach that new is bad.
-        unborn_TN = self._uploaded_at_V[negative_N] > target_at_T[:, None]
-        excluded_TN = unborn_TN | (negative_N == target_video_T[:, None])
-        videos_K, rows = np.unique(
-            np.concatenate([history.video_BL.numpy().ravel(), target_video_T, negative_N]), return_inverse=True
+        negative_N = self._proposal.draw(self._settings.negatives, rng)
+        places = self._places(windows, history.recent.video_BL.shape[1], rng)
+        liked, shown = (self._targets(kind, *places, negative_N, rng) for kind in (self._liked, self._shown))
+        parts = [history.recent.video_BL, history.older.video_BL, liked.video_T, shown.video_T]
+        parts.append(torch.from_numpy(negative_N))
+        videos_K, rows = np.unique(torch.cat([part.flatten() for part in parts]).numpy(), return_inverse=True)
+        ends = np.cumsum([part.numel() for part in parts])[:-1]
+        recent_BL, older_BL, liked_T, shown_T, drawn_N = (
+            torch.from_numpy(row).view(part.shape) for row, part in zip(np.split(rows, ends), parts, strict=True)
         )
-        cells = history.video_BL.numel()
+        place_BL = windows.start_W[:, None] + np.arange(recent_BL.shape[1])
+        at_BL = self._rows.at_I[np.minimum(place_BL, len(self._rows) - 1)]
         return Batch(
-            history=replace(history, video_BL=torch.from_numpy(rows[:cells]).view(history.video_BL.shape)),
+            history=replace(
+                history,
+                recent=replace(history.recent, video_BL=recent_BL),
+                older=replace(history.older, video_BL=older_BL),
+            ),
             videos_K=torch.from_numpy(videos_K),
+            liked=replace(liked, video_T=liked_T),
+            shown=replace(shown, video_T=shown_T),
+            negative_N=drawn_N,
+            negative_logq_N=torch.from_numpy(self._logq_V[negative_N]),
+            moment_BL=torch.from_numpy(self._trends.places(at_BL)),
+            learn_BL=torch.from_numpy(windows.fresh(recent_BL.shape[1])),
+        )
+
+    def _places(
+        self, windows: Windows, length: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """The places that are asked: as rows of the flattened (B, L1), the first row they do not know, their viewer."""
+        place_L1 = np.arange(length + 1)
+        asked_BL1 = (place_L1 >= windows.learn_W[:, None]) & (place_L1 <= windows.length_W[:, None])
+        if self._settings.places:
+            # Of each window the places with the lowest lots.
+            lot_BL1 = np.where(asked_BL1, rng.random(asked_BL1.shape), 2.0)
+            last = min(self._settings.places, length + 1) - 1
+            asked_BL1 &= lot_BL1 <= np.partition(lot_BL1, last, axis=1)[:, last : last + 1]
+        row_B, place_T = np.nonzero(asked_BL1)
+        return np.flatnonzero(asked_BL1), windows.start_W[row_B] + place_T, windows.viewer_W[row_B]
+
+    def _targets(
+        self,
+        kind: Ahead,
+        place_T: NDArray[np.int64],
+        after_T: NDArray[np.int64],
+        viewer_T: NDArray[np.int64],
+        negative_N: NDArray[np.int64],
+        rng: np.random.Generator,
+    ) -> Targets:
+        """Targets of the places that have one left; ``video_T`` holds catalogue rows."""
+        row_T = kind.draw(after_T, viewer_T, self._settings.ahead, rng)
+        place_T, row_T = place_T[row_T >= 0], row_T[row_T >= 0]
+        video_T, at_T = self._rows.video_I[row_T], self._rows.at_I[row_T]
+        # A video that was not there yet could not have been chosen: as a negative it would teach that new is bad.
+        unborn_TN = self._uploaded_at_V[negative_N] > at_T[:, None]
+        return Targets(
             place_T=torch.from_numpy(place_T),
-            target_T=torch.from_numpy(rows[cells : cells + len(target_T)]),
-            negative_N=torch.from_numpy(rows[cells + len(target_T) :]),
-            target_logq_T=torch.from_numpy(self._logq_V[target_video_T].astype(np.float32)),
-            negative_logq_N=torch.from_numpy(self._logq_V[negative_N].astype(np.float32)),
-            excluded_TN=torch.from_numpy(excluded_TN),
+            video_T=torch.from_numpy(video_T),
+            logq_T=torch.from_numpy(self._logq_V[video_T]),
+            weight_T=torch.from_numpy(self._weights(at_T)),
+            moment_T=torch.from_numpy(self._trends.places(at_T)),
+            excluded_TN=torch.from_numpy(unborn_TN | (negative_N == video_T[:, None])),
         )
 
-    def _targets(self, windows: Windows, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Flattened places and the interaction rows that they are to predict."""
-        place_BL1 = np.arange(length + 1)
-        row_BL1 = windows.start_W[:, None] + place_BL1 - 1  # the last event that a place knows
-        first_B = windows.start_W
-        opening_B = np.where(self._rows.positive_I[first_B], first_B, self._next_I[first_B])
-        target_BL1 = np.where(
-            place_BL1 == 0, opening_B[:, None], self._next_I[np.clip(row_BL1, 0, len(self._rows) - 1)]
-        )
-        counts_BL1 = (
-            (row_BL1 < windows.end_W[:, None]) & (place_BL1 >= windows.learn_W[:, None]) & (target_BL1 >= 0)
-        )
-        return np.flatnonzero(counts_BL1), target_BL1[counts_BL1]
-
-
-def _proposal(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Negatives are drawn half evenly from the videos training knows, half by how often they were liked."""
-    rows = dataset.interactions
-    seen = np.unique(rows.video_I)
-    liked = np.bincount(rows.video_I[rows.positive_I], minlength=len(dataset.video_ids))[seen].astype(np.float64)
-    return seen, 0.5 / len(seen) + 0.5 * liked / liked.sum()
+    def _weights(self, at_T: NDArray[np.int64]) -> NDArray[np.float32]:
+        """How much targets count: half as much for every half-life that they lie before the end."""
+        if not self._settings.half_life_days:
+            return np.ones(len(at_T), np.float32)
+        age_T = (self._end - at_T) / DAY_MS / self._settings.half_life_days
+        weight_T: NDArray[np.float32] = (0.5**age_T).astype(np.float32)
+        return weight_T

@@ -19,7 +19,7 @@ from swipewise.config import EventsConfig
 from swipewise.errors import DataError
 from swipewise.schema import FLAG_ACTIONS, Action, Col
 
-_ATTRIBUTES = (Col.CREATOR, Col.MUSIC, Col.LANGUAGE, Col.TAGS)
+_ATTRIBUTES = (Col.CREATOR, Col.MUSIC, Col.LANGUAGE, Col.TAGS, Col.DURATION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class ContentFeature:
 class Interactions:
     """Interactions sorted by viewer, then time.
 
-    viewer_I, video_I: int64 indices; at_I: int64 milliseconds since 1970 UTC; watch_ratio_I: float32, 0 where
+    viewer_I, video_I: int64 indices; at_I: int64 milliseconds since 1970 UTC; watch_ratio_I: float32, NaN where
     unknown; actions_IF: bool, columns as FLAG_ACTIONS; positive_I: bool, what training and metrics count as liked.
     """
 
@@ -48,8 +48,18 @@ class Interactions:
     def __len__(self) -> int:
         return len(self.viewer_I)
 
-    def where(self, keep_I: NDArray[np.bool_]) -> Interactions:
-        """The interactions at which ``keep_I`` is True, in the same order."""
+    def followed_by(self, later: Interactions) -> Interactions:
+        """These and, after them in time, others."""
+        order_I = np.argsort(np.concatenate([self.viewer_I, later.viewer_I]), kind="stable")
+        return Interactions(
+            **{
+                name: np.concatenate([getattr(self, name), getattr(later, name)])[order_I]
+                for name in self.__slots__
+            }
+        )
+
+    def where(self, keep_I: NDArray[np.bool_] | NDArray[np.int64]) -> Interactions:
+        """The interactions at which ``keep_I`` is True, in the same order; or those of the rows it lists."""
         return Interactions(**{name: getattr(self, name)[keep_I] for name in self.__slots__})
 
 
@@ -80,6 +90,10 @@ class Dataset:
         """The same viewers and videos with only the interactions in [start, end) milliseconds."""
         at_I = self.interactions.at_I
         return replace(self, interactions=self.interactions.where((at_I >= start) & (at_I < end)))
+
+    def followed_by(self, later: Dataset) -> Dataset:
+        """The interactions of both; ``later`` has the same viewers and videos and starts where this one ends."""
+        return replace(self, interactions=self.interactions.followed_by(later.interactions))
 
     def viewer_offsets(self) -> NDArray[np.int64]:
         """Offsets (U + 1,): the interactions of viewer u are the rows offsets[u]:offsets[u + 1]."""
@@ -231,7 +245,7 @@ def is_positive(
 
 
 def _interactions(rows: pl.DataFrame, events: EventsConfig) -> Interactions:
-    ratio_I = rows[Col.WATCH_RATIO].fill_null(0.0).fill_nan(0.0).to_numpy().astype(np.float32)
+    ratio_I = rows[Col.WATCH_RATIO].fill_null(float("nan")).to_numpy().astype(np.float32)
     actions_IF = np.stack([rows[flag].to_numpy() for flag in FLAG_ACTIONS], axis=1).astype(bool)
     return Interactions(
         viewer_I=rows["viewer"].to_numpy().astype(np.int64),

@@ -6,7 +6,7 @@ Legend of shape suffixes: E = an encoder's width.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,21 +15,25 @@ import torch
 
 from swipewise.config import ModelConfig
 from swipewise.errors import ArtifactError
-from swipewise.model.interest import InterestModel
+from swipewise.model.interest import InterestModel, Parts
 from swipewise.schema import CONTENT_MODALITIES, FLAG_ACTIONS, Modality
+from swipewise.training.calibration import Calibration
 from swipewise.training.checkpoint import load_tensors, save_tensors
 from swipewise.training.dataset import Dataset
+from swipewise.training.neighbours import Neighbourhood
+from swipewise.training.trends import STATISTICS
 from swipewise.training.videos import Standard, VideoTable, measure_standards
 from swipewise.training.vocabulary import Vocabulary
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FittedModel:
     """The network and the coding of its inputs.
 
-    ``encoders`` names the encoder behind each content modality, where the data came from a catalogue.
+    ``encoders`` names the encoder behind each content modality, where the data came from a catalogue;
+    ``calibration`` turns the logits of FLAG_ACTIONS into probabilities.
     """
 
     config: ModelConfig
@@ -37,6 +41,8 @@ class FittedModel:
     standards: Mapping[str, Standard]
     encoders: Mapping[str, str]
     network: InterestModel
+    neighbourhood: Neighbourhood | None = None
+    calibration: Calibration = field(default_factory=lambda: Calibration.none(len(FLAG_ACTIONS)))
 
     @classmethod
     def untrained(cls, config: ModelConfig, dataset: Dataset, encoders: Mapping[str, str]) -> Self:
@@ -51,6 +57,7 @@ class FittedModel:
             standards=standards,
             encoders={name: identity for name, identity in encoders.items() if name in standards},
             network=_network(config, vocabulary, standards),
+            neighbourhood=_neighbourhood(config, vocabulary, dataset),
         )
 
     @property
@@ -91,11 +98,15 @@ class FittedModel:
         for name, standard in self.standards.items():
             tensors[f"standard/{name}/mean"] = torch.from_numpy(standard.mean_E)
             tensors[f"standard/{name}/scale"] = torch.from_numpy(standard.scale_E)
+        if self.neighbourhood is not None:
+            parts = self.neighbourhood.as_tensors()
+            tensors |= {f"neighbours/{name}": value for name, value in parts.items()}
         facts = {
             "version": FORMAT_VERSION,
             "config": asdict(self.config),
             "vocabulary": self.vocabulary.as_dict(),
             "encoders": dict(self.encoders),
+            "calibration": self.calibration.as_dict(),
         }
         save_tensors(path, tensors, facts)
 
@@ -113,14 +124,15 @@ class FittedModel:
             )
         try:
             return cls._from_parts(tensors, facts)
-        except (KeyError, TypeError, RuntimeError) as error:
+        except (KeyError, TypeError, RuntimeError, ValueError) as error:
             cause = str(error).splitlines()[0]  # torch goes on with a line a tensor
             raise ArtifactError(f"{path} is damaged ({cause}): train again with 'swipewise train'") from error
 
     @classmethod
     def _from_parts(cls, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> Self:
         settings = facts["config"]
-        config = ModelConfig(**settings | {"modalities": tuple(settings["modalities"])})
+        listed = {name: tuple(value) for name, value in settings.items() if isinstance(value, list)}
+        config = ModelConfig(**settings | listed)
         vocabulary = Vocabulary.from_dict(facts["vocabulary"])
         standards = {
             name: Standard(
@@ -143,7 +155,24 @@ class FittedModel:
             standards=standards,
             encoders=facts["encoders"],
             network=network.eval(),
+            neighbourhood=_kept_neighbourhood(tensors),
+            calibration=Calibration.from_dict(facts["calibration"]),
         )
+
+
+def _neighbourhood(config: ModelConfig, vocabulary: Vocabulary, dataset: Dataset) -> Neighbourhood | None:
+    if not config.neighbours or Modality.ID not in config.modalities:
+        return None
+    rows = replace(
+        dataset.interactions, video_I=vocabulary.video_rows(dataset.video_ids)[dataset.interactions.video_I]
+    )
+    return Neighbourhood.of(rows, (len(dataset.viewer_ids), len(vocabulary.video_ids)), config.neighbours)
+
+
+def _kept_neighbourhood(tensors: Mapping[str, torch.Tensor]) -> Neighbourhood | None:
+    prefix = "neighbours/"
+    parts = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    return Neighbourhood.from_tensors(parts) if parts else None
 
 
 def _network(config: ModelConfig, vocabulary: Vocabulary, standards: Mapping[str, Standard]) -> InterestModel:
@@ -161,10 +190,14 @@ def _network(config: ModelConfig, vocabulary: Vocabulary, standards: Mapping[str
         attribute_values=len(vocabulary.attribute_values),
         profile_values=len(vocabulary.profile_values),
         flags=len(FLAG_ACTIONS),
+        statistics=STATISTICS,
         width=config.width,
         layers=config.layers,
         heads=config.heads,
         history=config.history,
         dropout=config.dropout,
         event_dropout=config.event_dropout,
+        norm=config.norm,
+        adapter=config.adapter,
+        parts=Parts(**{part: part not in config.without for part in Parts.__slots__}),
     )

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from swipewise.model.interest import HistoryInputs
+from swipewise.model.interest import Events, HistoryInputs
 from swipewise.training.dataset import Interactions
 
 
@@ -22,10 +23,12 @@ from swipewise.training.dataset import Interactions
 class Windows:
     """Stretches of consecutive interactions of one viewer.
 
-    start_W, end_W: int64 rows of the interactions; learn_W: int64, the first place whose prediction counts in
-    training, so that no event is a target twice; viewer_W: int64.
+    older_W, start_W, end_W: int64 rows of the interactions: those from start to end are read one by one, those from
+    older to start as a summary; learn_W: int64, the first place whose prediction counts in training, so that no event
+    is a target twice; viewer_W: int64.
     """
 
+    older_W: NDArray[np.int64]
     start_W: NDArray[np.int64]
     end_W: NDArray[np.int64]
     learn_W: NDArray[np.int64]
@@ -39,8 +42,18 @@ class Windows:
         """Events in each window."""
         return self.end_W - self.start_W
 
+    def fresh(self, length: int) -> NDArray[np.bool_]:
+        """Which events are in no window before, so that each event is fresh once: (W, ``length``), padding never."""
+        place_L = np.arange(length)
+        fresh_WL: NDArray[np.bool_] = (place_L >= self.learn_W[:, None] - 1) & (place_L < self.length_W[:, None])
+        return fresh_WL
 
-def training_windows(offsets_U: NDArray[np.int64], length: int) -> Windows:
+    def where(self, chosen: NDArray[np.int64]) -> Windows:
+        """The chosen windows."""
+        return Windows(**{name: getattr(self, name)[chosen] for name in self.__slots__})
+
+
+def training_windows(offsets_U: NDArray[np.int64], length: int, *, memory: int = 0) -> Windows:
     """Cover every viewer's interactions by windows of at most ``length`` events.
 
     A history that is longer is read again from half a window earlier, and only the second half counts, so that every
@@ -52,42 +65,59 @@ def training_windows(offsets_U: NDArray[np.int64], length: int) -> Windows:
         start, learn = int(first), 0
         while start < last:
             end = min(start + length, int(last))
-            rows.append((start, end, learn, viewer))
+            rows.append((max(int(first), start - memory), start, end, learn, viewer))
             if end == last:
                 break
             start, learn = end - (length - stride), length - stride + 1
-    table = np.array(rows, np.int64).reshape(-1, 4)
-    return Windows(start_W=table[:, 0], end_W=table[:, 1], learn_W=table[:, 2], viewer_W=table[:, 3])
+    older_W, start_W, end_W, learn_W, viewer_W = np.array(rows, np.int64).reshape(-1, 5).T
+    return Windows(older_W=older_W, start_W=start_W, end_W=end_W, learn_W=learn_W, viewer_W=viewer_W)
 
 
-def latest_windows(offsets_U: NDArray[np.int64], length: int, viewers_B: NDArray[np.int64]) -> Windows:
-    """The last ``length`` interactions of each viewer, possibly none."""
-    end_B = offsets_U[viewers_B + 1]
-    start_B = np.maximum(offsets_U[viewers_B], end_B - length)
-    return Windows(start_W=start_B, end_W=end_B, learn_W=np.zeros_like(end_B), viewer_W=viewers_B)
+def latest_windows(
+    offsets_U: NDArray[np.int64], length: int, viewers_B: NDArray[np.int64], *, memory: int = 0
+) -> Windows:
+    """The last ``length`` interactions of each viewer, possibly none, and ``memory`` before them to be summed up."""
+    end_B, first_B = offsets_U[viewers_B + 1], offsets_U[viewers_B]
+    start_B = np.maximum(first_B, end_B - length)
+    return Windows(
+        older_W=np.maximum(first_B, start_B - memory),
+        start_W=start_B,
+        end_W=end_B,
+        learn_W=np.zeros_like(end_B),
+        viewer_W=viewers_B,
+    )
 
 
 def pad(rows: Interactions, windows: Windows, profile_WP: NDArray[np.int64]) -> HistoryInputs:
     """Gather windows into padded tensors; ``video_BL`` holds catalogue rows."""
-    length = max(1, int(windows.length_W.max(initial=0)))
-    place_WL = windows.start_W[:, None] + np.arange(length)
-    valid_WL = place_WL < windows.end_W[:, None]
+    return HistoryInputs(
+        recent=_stretches(rows, windows.start_W, windows.end_W, at_least=1),
+        older=_stretches(rows, windows.older_W, windows.start_W, at_least=0),
+        profile_BP=torch.from_numpy(profile_WP),
+    )
+
+
+def _stretches(
+    rows: Interactions, start_W: NDArray[np.int64], end_W: NDArray[np.int64], *, at_least: int
+) -> Events:
+    length = max(at_least, int((end_W - start_W).max(initial=0)))
+    place_WL = start_W[:, None] + np.arange(length)
+    valid_WL = place_WL < end_W[:, None]
     place_WL = np.where(valid_WL, place_WL, 0)
-    at_WL = rows.at_I[place_WL] if len(rows) else np.zeros_like(place_WL)
-    gap_WL = np.diff(at_WL, axis=1, prepend=at_WL[:, :1]) / 1000.0
 
     def gather(values: NDArray[np.generic]) -> Tensor:
         if not len(values):
             return torch.zeros(place_WL.shape + values.shape[1:], dtype=torch.from_numpy(values).dtype)
         return torch.from_numpy(values[place_WL])
 
-    return HistoryInputs(
+    at_WL = gather(rows.at_I).numpy()
+    gap_WL = np.diff(at_WL, axis=1, prepend=at_WL[:, :1]) / 1000.0
+    return Events(
         video_BL=gather(rows.video_I),
         watch_ratio_BL=gather(rows.watch_ratio_I),
         flags_BLF=gather(rows.actions_IF),
         gap_BL=torch.from_numpy(np.where(valid_WL, gap_WL, 0.0).astype(np.float32)),
         valid_BL=torch.from_numpy(valid_WL),
-        profile_BP=torch.from_numpy(profile_WP),
     )
 
 
@@ -96,3 +126,50 @@ def next_positive(rows: Interactions) -> NDArray[np.int64]:
     positive_P = np.append(np.flatnonzero(rows.positive_I), -1)
     after_I = positive_P[np.searchsorted(positive_P[:-1], np.arange(len(rows)), side="right")]
     return np.where((after_I >= 0) & (rows.viewer_I[after_I] == rows.viewer_I), after_I, -1)
+
+
+def is_first(rows: Interactions) -> NDArray[np.bool_]:
+    """Which interactions are the viewer's first with that video: (I,)."""
+    width = int(rows.video_I.max(initial=0)) + 1
+    _, first = np.unique(rows.viewer_I * width + rows.video_I, return_index=True)
+    first_I = np.zeros(len(rows), bool)
+    first_I[first] = True
+    return first_I
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ahead:
+    """The interactions of some kind that may be asked for as what comes next.
+
+    row_P: int64, the rows that are targets, ascending; viewer_P: int64, whose they are.
+    """
+
+    row_P: NDArray[np.int64]
+    viewer_P: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rows: Interactions, target_I: NDArray[np.bool_]) -> Self:
+        """Note the rows at which ``target_I`` is True."""
+        row_P = np.flatnonzero(target_I)
+        return cls(row_P=row_P, viewer_P=rows.viewer_I[row_P])
+
+    def draw(
+        self,
+        after_T: NDArray[np.int64],
+        viewer_T: NDArray[np.int64],
+        reach: int,
+        rng: np.random.Generator,
+    ) -> NDArray[np.int64]:
+        """For each place one of its viewer's next ``reach`` targets, drawn evenly: rows (T,), -1 where none is left.
+
+        Args:
+            after_T: The first row that may be a target.
+            viewer_T: Whose.
+            reach: How far ahead; 1 takes the next.
+            rng: Draws.
+        """
+        next_T = np.searchsorted(self.row_P, after_T)
+        end_T = np.searchsorted(self.viewer_P, viewer_T, side="right")
+        room_T = np.minimum(end_T - next_T, reach)
+        chosen_T = next_T + (rng.random(len(after_T)) * room_T).astype(np.int64)
+        return np.where(room_T > 0, np.append(self.row_P, -1)[np.minimum(chosen_T, len(self.row_P))], -1)

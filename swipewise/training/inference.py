@@ -5,20 +5,44 @@ Legend of shape suffixes: B = viewers, V = all videos, N = chosen videos, M = mo
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from swipewise.model.fusion import fuse, fused_scores
-from swipewise.model.interest import HistoryInputs
+from swipewise.errors import DataError
+from swipewise.model.fusion import fuse, fused_scores, modality_attention
+from swipewise.model.interest import Reading
+from swipewise.schema import FLAG_ACTIONS
+from swipewise.training.calibration import Calibration
 from swipewise.training.dataset import Dataset, Interactions
 from swipewise.training.fitted import FittedModel
-from swipewise.training.histories import latest_windows, pad
+from swipewise.training.histories import Windows, latest_windows, pad, training_windows
+from swipewise.training.trends import Trends
+
+_BLOCK_WINDOWS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interests:
+    """Viewers as they are after their last event.
+
+    z_BD: interest vectors; u_BD: preference vectors; near_BV: how near each video of the catalogue is to what they
+    watched, None where the model does not ask.
+    """
+
+    z_BD: Tensor
+    u_BD: Tensor
+    near_BV: Tensor | None
 
 
 class Projected:
-    """A catalogue projected once, ready to score; everything runs without gradients and without dropout."""
+    """A catalogue projected once, ready to score; everything runs without gradients and without dropout.
+
+    Trends are those at the end of the data set's interactions.
+    """
 
     def __init__(self, fitted: FittedModel, dataset: Dataset) -> None:
         self.network = fitted.network.eval()
@@ -30,11 +54,17 @@ class Projected:
             )
             self.present_VM = table.present_VM
             self.index_vectors_VD = self.network.index_vectors(self.p_VMD, self.present_VM)
-        self._history = fitted.config.history
+        self._config = fitted.config
+        self._neighbourhood = fitted.neighbourhood
+        self._id_V = fitted.vocabulary.video_rows(dataset.video_ids)
         self._profile_codes = fitted.vocabulary.profile_codes(dataset.profile_values)
+        self._trends_VS: Tensor | None = None
+        if fitted.config.trends:
+            trends = Trends.of(dataset.interactions, dataset.uploaded_at_V, last_only=True)
+            self._trends_VS = torch.from_numpy(trends.latest_VS).to(self.device)
 
-    def interest(self, dataset: Dataset, viewers_B: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Interest vectors z (B, D) and preference vectors u (B, D) after each viewer's last interaction."""
+    def interest(self, dataset: Dataset, viewers_B: NDArray[np.int64]) -> Interests:
+        """Viewers after their last interaction."""
         return self.interest_of(dataset.interactions, dataset.viewer_offsets(), dataset.profile_UP, viewers_B)
 
     def interest_of(
@@ -43,21 +73,50 @@ class Projected:
         offsets_U: NDArray[np.int64],
         profile_UP: NDArray[np.int64],
         viewers_B: NDArray[np.int64],
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Interests:
         """As :meth:`interest`, from the parts of a data set; profile codes are those of the catalogue's data set."""
-        windows = latest_windows(offsets_U, self._history, viewers_B)
-        history = self._to_device(pad(rows, windows, self._profile_codes[profile_UP[viewers_B]]))
-        with torch.inference_mode():
-            z_BL1D, u_BL1D = self.network(history, self.p_VMD, self.present_VM)
+        windows = latest_windows(offsets_U, self._config.history, viewers_B, memory=self._config.memory)
+        reading = self._read(rows, windows, profile_UP)
         row_B = torch.arange(len(viewers_B), device=self.device)
         last_B = torch.from_numpy(windows.length_W).to(self.device)
-        return z_BL1D[row_B, last_B], u_BL1D[row_B, last_B]
+        return Interests(
+            z_BD=reading.z_BL1D[row_B, last_B],
+            u_BD=reading.u_BL1D[row_B, last_B],
+            near_BV=self._nearness(rows, windows),
+        )
 
-    def score(self, z_BD: Tensor, u_BD: Tensor, videos_N: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Scores (B, N) and modality weights α (B, N, M)."""
+    def _nearness(self, rows: Interactions, windows: Windows) -> Tensor | None:
+        """Of the catalogue's videos to what is in each window: (W, V); 0 for those that training did not know."""
+        if self._neighbourhood is None:
+            return None
+        length_W = windows.end_W - windows.older_W
+        window_I = np.repeat(np.arange(len(windows)), length_W)
+        starts_W = np.cumsum(length_W) - length_W
+        row_I = windows.older_W[window_I] + np.arange(len(window_I)) - starts_W[window_I]
+        video_I = self._id_V[rows.video_I[row_I]]
+        known = replace(rows.where(row_I), viewer_I=window_I, video_I=video_I).where(video_I >= 0)
+        near_WV = self._neighbourhood.nearness(known, len(windows))
+        near_WV = np.where(self._id_V >= 0, near_WV[:, np.maximum(self._id_V, 0)], 0)
+        return torch.from_numpy(near_WV.astype(np.float32)).to(self.device)
+
+    def score(self, interests: Interests, videos_N: NDArray[np.int64]) -> Tensor:
+        """Scores of videos for viewers: (B, N)."""
         rows_N = torch.from_numpy(videos_N).to(self.device)
         with torch.inference_mode():
-            return fused_scores(z_BD, u_BD, self.p_VMD[rows_N], self.present_VM[rows_N])
+            scores_BN, _ = fused_scores(
+                interests.z_BD, interests.u_BD, self.p_VMD[rows_N], self.present_VM[rows_N]
+            )
+            if self._trends_VS is not None:
+                scores_BN = scores_BN + self.network.trend(interests.z_BD) @ self._trends_VS[rows_N].T
+            if interests.near_BV is not None:
+                scores_BN = scores_BN + self._config.neighbour_weight * interests.near_BV[:, rows_N]
+        return scores_BN
+
+    def weights(self, interests: Interests, videos_N: NDArray[np.int64]) -> Tensor:
+        """Modality weights α: (B, N, M)."""
+        rows_N = torch.from_numpy(videos_N).to(self.device)
+        with torch.inference_mode():
+            return modality_attention(interests.u_BD.unsqueeze(1), self.p_VMD[rows_N], self.present_VM[rows_N])
 
     def fused(self, u_BD: Tensor, videos_N: NDArray[np.int64]) -> Tensor:
         """f of videos under one viewer's preference (1, D): (N, D)."""
@@ -65,5 +124,87 @@ class Projected:
         with torch.inference_mode():
             return fuse(u_BD, self.p_VMD[rows_N], self.present_VM[rows_N])
 
-    def _to_device(self, history: HistoryInputs) -> HistoryInputs:
-        return HistoryInputs(**{name: getattr(history, name).to(self.device) for name in HistoryInputs.__slots__})
+    def action_logits(self, dataset: Dataset, windows: Windows, trends: Trends) -> tuple[Tensor, Tensor]:
+        """Logits of actions and of the share watched of each event of some windows: (B, L, A) and (B, L).
+
+        Each event is judged from what came before it.
+        """
+        rows = dataset.interactions
+        with torch.inference_mode():
+            reading = self._read(rows, windows, dataset.profile_UP)
+            place_BL = windows.start_W[:, None] + np.arange(reading.z_BL1D.shape[1] - 1)
+            place_BL = np.where(place_BL < windows.end_W[:, None], place_BL, 0)
+            video_BL = torch.from_numpy(rows.video_I[place_BL]).to(self.device)
+            f_BLD = fuse(reading.u_BL1D[:, :-1], self.p_VMD[video_BL], self.present_VM[video_BL])
+            known_BLS = None
+            if self._config.trends:
+                moment_BL = trends.places(rows.at_I[place_BL])
+                known_BLS = torch.from_numpy(trends.values_GVS[moment_BL, rows.video_I[place_BL]]).to(self.device)
+            logits_BLA = self.network.action_logits(reading, f_BLD, known_BLS)
+            return logits_BLA, self.network.watch(reading.z_BL1D[:, :-1], f_BLD)
+
+    def _read(self, rows: Interactions, windows: Windows, profile_UP: NDArray[np.int64]) -> Reading:
+        profile_WP = self._profile_codes[profile_UP[windows.viewer_W]]
+        with torch.inference_mode():
+            reading: Reading = self.network(
+                pad(rows, windows, profile_WP).to(self.device), self.p_VMD, self.present_VM
+            )
+        return reading
+
+
+def predict_logits(
+    fitted: FittedModel, dataset: Dataset, exposures: Interactions, projected: Projected | None = None
+) -> NDArray[np.float32]:
+    """Logits of FLAG_ACTIONS for exposures that are among the interactions of ``dataset``: (I, A).
+
+    Histories are read in overlapping windows, so that every exposure has at least half a window behind it and none is
+    read more than twice.
+
+    Raises:
+        DataError: An exposure is not among the interactions.
+    """
+    projected = projected or Projected(fitted, dataset)
+    rows = dataset.interactions
+    wanted_I = _locate(rows, exposures)
+    asked_R = np.zeros(len(rows) + 1, np.int64)
+    asked_R[wanted_I + 1] = 1
+    before_R = asked_R.cumsum()
+    windows = training_windows(dataset.viewer_offsets(), fitted.config.history, memory=fitted.config.memory)
+    fresh_from_W = windows.start_W + np.maximum(windows.learn_W - 1, 0)
+    useful_W = np.flatnonzero(before_R[windows.end_W] > before_R[fresh_from_W])
+    useful_W = useful_W[np.argsort(windows.length_W[useful_W], kind="stable")]
+    trends = Trends.of(rows, dataset.uploaded_at_V)
+    logits_RA = np.zeros((len(rows), len(FLAG_ACTIONS)), np.float32)
+    for block_B in np.array_split(useful_W, max(1, len(useful_W) // _BLOCK_WINDOWS)):
+        if not len(block_B):
+            continue
+        block = windows.where(block_B)
+        logits_BLA = projected.action_logits(dataset, block, trends)[0].cpu().numpy()
+        fresh_BL = block.fresh(logits_BLA.shape[1])
+        row_BL = block.start_W[:, None] + np.arange(logits_BLA.shape[1])
+        logits_RA[row_BL[fresh_BL]] = logits_BLA[fresh_BL]
+    return logits_RA[wanted_I]
+
+
+def calibrated(fitted: FittedModel, train: Dataset, validation: Dataset) -> FittedModel:
+    """The model with its probabilities fitted to the exposures of the validation period."""
+    logits_IA = predict_logits(fitted, train.followed_by(validation), validation.interactions)
+    return replace(fitted, calibration=Calibration.fit(logits_IA, validation.interactions.actions_IF))
+
+
+def _locate(rows: Interactions, exposures: Interactions) -> NDArray[np.int64]:
+    """The row of each exposure: (I,)."""
+    keys = ("viewer_I", "at_I", "video_I")
+    table = np.rec.fromarrays([getattr(rows, key) for key in keys])
+    asked = np.rec.fromarrays([getattr(exposures, key) for key in keys])
+    # Rows of one millisecond are in the order of times finer than that.
+    order_R = np.lexsort((rows.video_I, rows.at_I, rows.viewer_I))
+    place_I = np.minimum(np.searchsorted(table, asked, sorter=order_R), max(0, len(table) - 1))
+    row_I = order_R[place_I] if len(table) else place_I
+    missing_I = table[row_I] != asked if len(table) else np.ones(len(asked), bool)
+    if missing_I.any():
+        raise DataError(
+            f"{int(missing_I.sum())} of {len(asked)} exposures are not among the observed interactions: "
+            "observe the data set that holds them"
+        )
+    return row_I

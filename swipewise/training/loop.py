@@ -1,5 +1,6 @@
 """The training loop: epochs, early stopping, a running average of the parameters, and resuming to the same losses.
 
+It trains any :class:`~swipewise.training.learner.Learner`: the interest model, and the networks among the baselines.
 Everything random is a function of seed, epoch and step, so that a run that was killed and resumed takes the very
 steps that an unbroken one would have taken.
 """
@@ -11,20 +12,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from swipewise.config import Config
+from swipewise.config import Config, TrainingConfig
 from swipewise.errors import ArtifactError, DataError
-from swipewise.training.batches import Batch, Batches
 from swipewise.training.checkpoint import load_tensors, save_tensors
 from swipewise.training.dataset import Dataset
 from swipewise.training.fitted import FittedModel
-from swipewise.training.inference import Projected
-from swipewise.training.objective import batch_loss
+from swipewise.training.inference import calibrated
+from swipewise.training.learner import B, InterestLearner, Learner
 from swipewise.training.ranking import RankingTask, mean_ndcg, ranking_task
 
 _WARMUP_STEPS = 50
@@ -49,6 +49,15 @@ class Step:
     done: int
     total: int
     best_ndcg: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """How a training went; ``best_epoch`` is the one whose parameters were kept."""
+
+    epochs: tuple[Epoch, ...]
+    best_epoch: int
+    resumed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,45 +110,82 @@ def fit_network(
         DataError: Nothing is positive, or the loss is not a number.
         ArtifactError: The checkpoint is damaged or cannot be written.
     """
-    with _seeded(config.training.seed):
+    settings = config.training
+    with seeded(settings.seed):
         fitted = FittedModel.untrained(config.model, dataset, encoders or {})
-        return _Loop(fitted, dataset, validation, config, checkpoint, on_step, on_epoch).run()
+        trained = train(
+            InterestLearner(fitted, dataset, config, choose_device(settings.device)),
+            settings,
+            validation_task(dataset, validation),
+            checkpoint=checkpoint,
+            on_step=on_step,
+            on_epoch=on_epoch,
+        )
+    if validation is not None and len(validation.interactions):
+        fitted = calibrated(fitted, dataset, validation)
+    return Fit(fitted=fitted, epochs=trained.epochs, best_epoch=trained.best_epoch, resumed=trained.resumed)
+
+
+def train(
+    learner: Learner[B],
+    settings: TrainingConfig,
+    task: RankingTask | None,
+    *,
+    checkpoint: Path | None = None,
+    on_step: Callable[[Step], None] = lambda _: None,
+    on_epoch: Callable[[Epoch], None] = lambda _: None,
+) -> Trained:
+    """Train a network to the end and leave the best parameters in it, in eval mode.
+
+    Call it within :func:`seeded`: torch's generator is seeded anew at every step.
+
+    Args:
+        learner: The network, its batches and its loss.
+        settings: Seed, epochs, patience, learning_rate, weight_decay, average and checkpoint_seconds are used.
+        task: NDCG@10 on it decides when to stop and what to keep. None: the last epoch is kept.
+        checkpoint: A file to keep the state in, and to resume from if it exists.
+        on_step: Told after every batch.
+        on_epoch: Told after every epoch.
+
+    Raises:
+        DataError: The loss is not a number.
+        ArtifactError: The checkpoint is damaged or cannot be written.
+    """
+    return _Loop(learner, settings, task, checkpoint, on_step, on_epoch).run()
+
+
+def validation_task(dataset: Dataset, validation: Dataset | None) -> RankingTask | None:
+    """What early stopping looks at; None where nobody likes anything new in ``validation``."""
+    if validation is None or not len(validation.interactions):
+        return None
+    try:
+        return ranking_task(dataset, validation)
+    except DataError:
+        return None
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Iterator[None]:
     """Seed torch here and give the caller's generator back afterwards."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
 
 
-class _Loop:
+class _Loop(Generic[B]):
     def __init__(
         self,
-        fitted: FittedModel,
-        dataset: Dataset,
-        validation: Dataset | None,
-        config: Config,
+        learner: Learner[B],
+        settings: TrainingConfig,
+        task: RankingTask | None,
         checkpoint: Path | None,
         on_step: Callable[[Step], None],
         on_epoch: Callable[[Epoch], None],
     ) -> None:
-        self._fitted, self._dataset, self._config = fitted, dataset, config
+        self._learner, self._settings, self._task = learner, settings, task
         self._checkpoint, self._on_step, self._on_epoch = checkpoint, on_step, on_epoch
-        self._settings = settings = config.training
-        self._device = choose_device(settings.device)
-        self._network = fitted.network.to(self._device)
-        self._table = fitted.table(dataset).to(self._device)
-        self._task = _task(dataset, validation)
-        self._batches = Batches(
-            dataset,
-            fitted.vocabulary.profile_codes(dataset.profile_values)[dataset.profile_UP],
-            history=config.model.history,
-            batch_events=settings.batch_events,
-            negatives=settings.negatives,
-            seed=settings.seed,
-        )
+        self._network = learner.network
+        self._device = next(self._network.parameters()).device
         self._optimizer = torch.optim.AdamW(
             self._network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
@@ -148,14 +194,13 @@ class _Loop:
         self._progress = _Progress()
         self._resumed = self._resume()
 
-    def run(self) -> Fit:
+    def run(self) -> Trained:
         """Train to the end and leave the best parameters in the network."""
         while self._progress.epoch < self._settings.epochs and not self._exhausted():
             self._one_epoch()
         self._network.load_state_dict(self._best)
         self._network.eval()
-        return Fit(
-            fitted=self._fitted,
+        return Trained(
             epochs=tuple(Epoch(**epoch) for epoch in self._progress.epochs),
             best_epoch=self._progress.best_epoch,
             resumed=self._resumed,
@@ -168,10 +213,10 @@ class _Loop:
 
     def _one_epoch(self) -> None:
         progress = self._progress
-        total = len(self._batches.epoch(progress.epoch))
+        total = self._learner.steps(progress.epoch)
         before, started = progress.seconds, time.monotonic()
         saved = started
-        for batch in self._batches.steps(progress.epoch, progress.step):
+        for batch in self._learner.batches(progress.epoch, progress.step):
             self._one_step(batch)
             progress.step += 1
             now = time.monotonic()
@@ -182,29 +227,27 @@ class _Loop:
                 saved = now
         self._close_epoch()
 
-    def _one_step(self, batch: Batch) -> None:
+    def _one_step(self, batch: B) -> None:
         progress, settings = self._progress, self._settings
         torch.manual_seed(_step_seed(settings.seed, progress.epoch, progress.step))
         self._network.train()
         warm = min(1.0, (self._steps_taken() + 1) / _WARMUP_STEPS)
         for group in self._optimizer.param_groups:
             group["lr"] = settings.learning_rate * warm
-        loss, ranking = batch_loss(
-            self._network, self._table, batch.to(self._device), self._config.model, settings
-        )
-        if not torch.isfinite(loss):
+        found = self._learner.loss(batch)
+        if not torch.isfinite(found.loss):
             raise DataError(
-                f"the loss became {loss.item()} in epoch {progress.epoch + 1}: "
+                f"the loss became {found.loss.item()} in epoch {progress.epoch + 1}: "
                 f"make training.learning_rate = {settings.learning_rate} smaller"
             )
         self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        found.loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._network.parameters(), _CLIP_NORM)
         self._optimizer.step()
         for name, value in self._network.state_dict().items():
             self._average[name].lerp_(value, 1 - settings.average)
-        progress.loss_sum += ranking * len(batch.target_T)
-        progress.targets += len(batch.target_T)
+        progress.loss_sum += found.shown * found.weight
+        progress.targets += found.weight
 
     def _steps_taken(self) -> int:
         """Of any one parameter, as the optimiser counts them."""
@@ -240,16 +283,8 @@ class _Loop:
             return None
         live = self._copy()
         self._network.load_state_dict(self._average)
-        history = self._task.history
-        projected = Projected(self._fitted, history)
-
-        def score(viewers_B: np.ndarray[Any, Any], videos_N: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-            scores: np.ndarray[Any, Any] = (
-                projected.score(*projected.interest(history, viewers_B), videos_N)[0].cpu().numpy()
-            )
-            return scores
-
-        ndcg = mean_ndcg(score, self._task)
+        self._network.eval()
+        ndcg = mean_ndcg(self._learner.scorer(self._task.history), self._task)
         self._network.load_state_dict(live)
         return ndcg
 
@@ -319,12 +354,3 @@ def choose_device(name: str) -> torch.device:
 
 def _step_seed(seed: int, epoch: int, step: int) -> int:
     return int(np.random.SeedSequence([seed, epoch, step]).generate_state(1)[0])
-
-
-def _task(dataset: Dataset, validation: Dataset | None) -> RankingTask | None:
-    if validation is None or not len(validation.interactions):
-        return None
-    try:
-        return ranking_task(dataset, validation)
-    except DataError:
-        return None

@@ -1,7 +1,7 @@
 """The training loss of one batch.
 
 Legend of shape suffixes: B = windows, L = events, L1 = events and the opening place, T = targets, N = negatives,
-K = videos of the batch, M = modalities, D = model width.
+K = videos of the batch, G = moments, V = videos of the catalogue, S = statistics, M = modalities, D = model width.
 """
 
 from __future__ import annotations
@@ -14,37 +14,70 @@ from torch.nn import functional
 
 from swipewise.config import ModelConfig, TrainingConfig
 from swipewise.model.fusion import VideoInputs, fuse, fused_scores
-from swipewise.model.interest import InterestModel
-from swipewise.model.losses import sampled_softmax
-from swipewise.schema import Modality
-from swipewise.training.batches import Batch
+from swipewise.model.interest import InterestModel, Reading
+from swipewise.model.losses import alignment_loss, sampled_softmax
+from swipewise.schema import CONTENT_MODALITIES, Modality
+from swipewise.training.batches import Batch, Targets
 from swipewise.training.videos import VideoTable
 
 
 def batch_loss(
-    network: InterestModel, table: VideoTable, batch: Batch, model: ModelConfig, training: TrainingConfig
+    network: InterestModel,
+    table: VideoTable,
+    trends_GVS: Tensor,
+    batch: Batch,
+    model: ModelConfig,
+    training: TrainingConfig,
 ) -> tuple[Tensor, float]:
-    """The loss to descend, and the part of it that predicts the next positive interaction.
+    """The loss to descend, and the part of it that predicts later positive interactions.
 
-    Three parts share one pass: the next positive under the viewer's own fusion; the same under the
-    viewer-independent fusion, whose vectors the index holds; and how much of each video shown was watched.
+    All parts share one pass over the histories: later positives under the viewer's own fusion; the same under the
+    viewer-independent fusion, whose vectors the index holds; what the platform shows next; what the viewer does with
+    each video shown, and how much of it is watched; and the agreement of the modalities of each video.
     """
     videos = _drop_ids(table.inputs(batch.videos_K), table.modalities, model.id_dropout)
     p_KMD, present_KM = network.project(videos), videos.present_KM
-    z_BL1D, u_BL1D = network(batch.history, p_KMD, present_KM)
-    z_TD, u_TD = z_BL1D.flatten(0, 1)[batch.place_T], u_BL1D.flatten(0, 1)[batch.place_T]
-    root = z_TD.shape[-1] ** 0.5
+    reading = network(batch.history, p_KMD, present_KM)
+    trends_GKS = trends_GVS[:, batch.videos_K] if model.trends else None
 
-    f_TD = fuse(u_TD, p_KMD[batch.target_T], present_KM[batch.target_T])
-    negatives_TN, _ = fused_scores(z_TD, u_TD, p_KMD[batch.negative_N], present_KM[batch.negative_N])
-    ranking = _softmax(batch, (z_TD * f_TD).sum(dim=-1) / root, negatives_TN)
+    def softmax(targets: Targets, z_PD: Tensor, *, common: bool = False) -> Tensor:
+        """Targets against the negatives, z of all places (P = B · L1) given; ``common``: under the index's fusion."""
+        z_TD, u_TD = z_PD[targets.place_T], reading.u_BL1D.flatten(0, 1)[targets.place_T]
+        if common:
+            u_TD = network.common_preference.expand_as(z_TD)
+        f_TD = fuse(u_TD, p_KMD[targets.video_T], present_KM[targets.video_T])
+        own_T = (z_TD * f_TD).sum(dim=-1) / z_TD.shape[-1] ** 0.5
+        if common:
+            f_ND = network.index_vectors(p_KMD[batch.negative_N], present_KM[batch.negative_N])
+            others_TN = z_TD @ f_ND.T / z_TD.shape[-1] ** 0.5
+        else:
+            others_TN, _ = fused_scores(z_TD, u_TD, p_KMD[batch.negative_N], present_KM[batch.negative_N])
+        if trends_GKS is not None:
+            say_TS = network.trend(z_TD)
+            own_T = own_T + (say_TS * trends_GKS[targets.moment_T, targets.video_T]).sum(dim=-1)
+            others_TN = others_TN + _trend_scores(say_TS, targets.moment_T, trends_GKS[:, batch.negative_N])
+        return sampled_softmax(
+            own_T,
+            others_TN,
+            target_logq_T=targets.logq_T,
+            negative_logq_N=batch.negative_logq_N,
+            excluded_TN=targets.excluded_TN,
+            weight_T=targets.weight_T,
+        )
 
-    f0_KD = network.index_vectors(p_KMD, present_KM)
-    retrieval = _softmax(
-        batch, (z_TD * f0_KD[batch.target_T]).sum(dim=-1) / root, z_TD @ f0_KD[batch.negative_N].T / root
-    )
-    watch = _watch_loss(network, batch, z_BL1D, u_BL1D, p_KMD, present_KM)
-    loss = ranking + training.retrieval_weight * retrieval + training.watch_weight * watch
+    z_PD = reading.z_BL1D.flatten(0, 1)
+    ranking = softmax(batch.liked, z_PD)
+    loss = ranking
+    if training.retrieval_weight:
+        loss = loss + training.retrieval_weight * softmax(batch.liked, z_PD, common=True)
+    if training.shown_weight:
+        loss = loss + training.shown_weight * softmax(batch.shown, network.shown(z_PD))
+    if training.watch_weight or training.action_weight:
+        watch, acts = _exposure_losses(network, batch, reading, p_KMD, present_KM, trends_GKS)
+        loss = loss + training.watch_weight * watch + training.action_weight * acts
+    if training.alignment_weight:
+        content = [column for column, name in enumerate(table.modalities) if name in CONTENT_MODALITIES]
+        loss = loss + training.alignment_weight * alignment_loss(p_KMD[:, content], present_KM[:, content])
     return loss, float(ranking.detach())
 
 
@@ -60,24 +93,35 @@ def _drop_ids(videos: VideoInputs, modalities: tuple[str, ...], share: float) ->
     return replace(videos, present_KM=present_KM)
 
 
-def _softmax(batch: Batch, targets_T: Tensor, negatives_TN: Tensor) -> Tensor:
-    return sampled_softmax(
-        targets_T,
-        negatives_TN,
-        target_logq_T=batch.target_logq_T,
-        negative_logq_N=batch.negative_logq_N,
-        excluded_TN=batch.excluded_TN,
-    )
+def _trend_scores(say_TS: Tensor, moment_T: Tensor, trends_GNS: Tensor) -> Tensor:
+    """say · statistics of every target's own moment: (T, N), without a (T, N, S) tensor."""
+    order_T = torch.argsort(moment_T, stable=True)
+    counts_G = torch.bincount(moment_T, minlength=len(trends_GNS)).tolist()
+    parts = torch.split(say_TS[order_T], counts_G)
+    scores_TN = torch.cat([part @ trends_NS.T for part, trends_NS in zip(parts, trends_GNS, strict=True)])
+    return scores_TN[torch.argsort(order_T)]
 
 
-def _watch_loss(
-    network: InterestModel, batch: Batch, z_BL1D: Tensor, u_BL1D: Tensor, p_KMD: Tensor, present_KM: Tensor
-) -> Tensor:
-    """Cross-entropy of the share watched of each event, predicted from what came before it."""
-    shown_BL = batch.history.video_BL
-    f_BLD = fuse(u_BL1D[:, :-1], p_KMD[shown_BL], present_KM[shown_BL])
-    logits_BL = network.watch(z_BL1D[:, :-1], f_BLD)
-    valid_BL = batch.history.valid_BL
-    return functional.binary_cross_entropy_with_logits(
-        logits_BL[valid_BL], batch.history.watch_ratio_BL[valid_BL].clamp(0, 1)
+def _exposure_losses(
+    network: InterestModel,
+    batch: Batch,
+    reading: Reading,
+    p_KMD: Tensor,
+    present_KM: Tensor,
+    trends_GKS: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of the share watched of each event, and of every action, predicted from what came before it."""
+    events = batch.history.recent
+    z_BLD, u_BLD = reading.z_BL1D[:, :-1], reading.u_BL1D[:, :-1]
+    f_BLD = fuse(u_BLD, p_KMD[events.video_BL], present_KM[events.video_BL])
+    known_BL = batch.learn_BL & ~events.watch_ratio_BL.isnan()
+    watch = functional.binary_cross_entropy_with_logits(
+        network.watch(z_BLD, f_BLD)[known_BL], events.watch_ratio_BL[known_BL].clamp(0, 1), reduction="sum"
+    ) / max(1, int(known_BL.sum()))
+    logits_BLA = network.action_logits(
+        reading, f_BLD, None if trends_GKS is None else trends_GKS[batch.moment_BL, events.video_BL]
     )
+    acts = functional.binary_cross_entropy_with_logits(
+        logits_BLA[batch.learn_BL], events.flags_BLF[batch.learn_BL].to(logits_BLA.dtype), reduction="sum"
+    ) / max(1, int(batch.learn_BL.sum()))
+    return watch, acts

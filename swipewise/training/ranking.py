@@ -37,12 +37,19 @@ class RankingTask:
     last_at_B: (B,) int64 milliseconds, the viewer's last interaction of the period that is predicted; every video
         uploaded at or before it is a candidate.
     relevant_R: (R,) int64, ``row * V + video`` ascending, where row is the place in ``viewers_B``.
+    all_candidates: Whether every video of the catalogue is a candidate, also one that is uploaded later.
     """
 
     history: Dataset
     viewers_B: NDArray[np.int64]
     last_at_B: NDArray[np.int64]
     relevant_R: NDArray[np.int64]
+    all_candidates: bool = False
+
+    @property
+    def uploaded_by_B(self) -> NDArray[np.int64] | None:
+        """Videos uploaded by then are candidates, (B,) int64 milliseconds; None: all are."""
+        return None if self.all_candidates else self.last_at_B
 
     @property
     def relevant_B(self) -> NDArray[np.int64]:
@@ -50,12 +57,13 @@ class RankingTask:
         return np.bincount(self.relevant_R // len(self.history.video_ids), minlength=len(self.viewers_B))
 
 
-def ranking_task(history: Dataset, future: Dataset) -> RankingTask:
+def ranking_task(history: Dataset, future: Dataset, *, all_candidates: bool = False) -> RankingTask:
     """Set up the ranking of what viewers will like in ``future`` given ``history``.
 
     Args:
-        history: The interactions before a moment.
+        history: The interactions before a moment, which may be each viewer's own.
         future: The interactions from that moment on, of the same viewers and videos.
+        all_candidates: Whether every video is a candidate, whatever its upload time.
 
     Raises:
         DataError: No viewer likes anything new in ``future``.
@@ -78,6 +86,7 @@ def ranking_task(history: Dataset, future: Dataset) -> RankingTask:
         viewers_B=viewers_B,
         last_at_B=last_at_B,
         relevant_R=row_R * videos + new % videos,
+        all_candidates=all_candidates,
     )
 
 
@@ -151,7 +160,7 @@ def _top_k(scores_BV: NDArray[np.floating], k: int) -> NDArray[np.int64]:
 
 def rank_hits(score: ScoreFn, task: RankingTask, k: int) -> NDArray[np.bool_]:
     """Rank the candidates of every viewer of a task: (B, k), True where a relevant video has that place."""
-    best_BK = top_k_unseen(score, task.history, task.viewers_B, k, uploaded_by_B=task.last_at_B)
+    best_BK = top_k_unseen(score, task.history, task.viewers_B, k, uploaded_by_B=task.uploaded_by_B)
     return hits_of(best_BK, task.relevant_R, len(task.history.video_ids))
 
 

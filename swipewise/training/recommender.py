@@ -5,6 +5,7 @@ Legend of shape suffixes: B = viewers, N = videos, K = places of a ranking, M = 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -12,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.config import Config
-from swipewise.training.dataset import Dataset
+from swipewise.schema import FLAG_ACTIONS
+from swipewise.training.dataset import Dataset, Interactions
 from swipewise.training.fitted import FittedModel
-from swipewise.training.inference import Projected
-from swipewise.training.loop import Fit, fit_network
+from swipewise.training.inference import Projected, predict_logits
+from swipewise.training.loop import Epoch, Fit, fit_network
 from swipewise.training.ranking import top_k_unseen
 from swipewise.training.runs import MODEL_NAME
 
@@ -27,14 +29,22 @@ class InterestRecommender:
 
     Args:
         config: The ``model`` and ``training`` sections are used.
-        validation: Interactions after those it will be fitted on, for early stopping; None trains for all epochs.
+        validation: Interactions after those it will be fitted on, for early stopping and for the calibration of
+            :meth:`predict`; None trains for all epochs and leaves probabilities as the network gives them.
+        on_epoch: Told after every epoch.
     """
 
     name = "swipewise"
 
-    def __init__(self, config: Config | None = None, *, validation: Dataset | None = None) -> None:
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        validation: Dataset | None = None,
+        on_epoch: Callable[[Epoch], None] = lambda _: None,
+    ) -> None:
         self._config = config or Config()
-        self._validation = validation
+        self._validation, self._on_epoch = validation, on_epoch
         self._fitted: FittedModel | None = None
         self._dataset: Dataset | None = None
         self._projected: Projected | None = None
@@ -61,7 +71,7 @@ class InterestRecommender:
         Raises:
             DataError: It holds no positive interaction.
         """
-        fit: Fit = fit_network(dataset, self._validation, self._config)
+        fit: Fit = fit_network(dataset, self._validation, self._config, on_epoch=self._on_epoch)
         self._fitted = fit.fitted
         return self.observe(dataset)
 
@@ -79,9 +89,7 @@ class InterestRecommender:
     def score(self, viewers_B: NDArray[np.int64], videos_N: NDArray[np.int64]) -> NDArray[np.float32]:
         """Scores z_u · f(u, i): (B, N)."""
         dataset, projected = self._ready
-        z_BD, u_BD = projected.interest(dataset, viewers_B)
-        scores_BN: NDArray[np.float32] = projected.score(z_BD, u_BD, videos_N)[0].cpu().numpy()
-        return scores_BN
+        return projected.score(projected.interest(dataset, viewers_B), videos_N).cpu().numpy()
 
     def recommend(self, viewers_B: NDArray[np.int64], k: int) -> NDArray[np.int64]:
         """The best k unseen videos of each viewer: (B, k)."""
@@ -93,10 +101,23 @@ class InterestRecommender:
         everything_N = np.arange(len(dataset.video_ids))
         blocks = []
         for start in range(0, len(viewers_B), _BLOCK_VIEWERS):
-            z_BD, u_BD = projected.interest(dataset, viewers_B[start : start + _BLOCK_VIEWERS])
-            blocks.append(projected.score(z_BD, u_BD, everything_N)[1].mean(dim=1).cpu().numpy())
+            interests = projected.interest(dataset, viewers_B[start : start + _BLOCK_VIEWERS])
+            blocks.append(projected.weights(interests, everything_N).mean(dim=1).cpu().numpy())
         weights_BM: NDArray[np.float32] = np.concatenate(blocks)
         return weights_BM
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Names of the columns of :meth:`predict`."""
+        return tuple(map(str, FLAG_ACTIONS))
+
+    def predict(self, exposures: Interactions) -> NDArray[np.float32]:
+        """Probability of each action for exposures of the observed data set, from what came before each: (I, A).
+
+        Raises:
+            DataError: An exposure is not among the observed interactions.
+        """
+        return self._model.calibration(predict_logits(self._model, self._ready[0], exposures, self._ready[1]))
 
     @property
     def _model(self) -> FittedModel:

@@ -23,7 +23,7 @@ from swipewise.errors import ArtifactError
 from swipewise.schema import FLAG_ACTIONS, Col, Evidence, Interaction, Profile
 from swipewise.training.dataset import Dataset, Interactions, catalogue_dataset, categories, is_positive
 from swipewise.training.fitted import FittedModel
-from swipewise.training.inference import Projected
+from swipewise.training.inference import Interests, Projected
 from swipewise.training.runs import MODEL_NAME
 from swipewise.workspace import Workspace
 
@@ -32,12 +32,14 @@ from swipewise.workspace import Workspace
 class ViewerState:
     """What the model makes of a viewer now.
 
-    interest_D: (D,) float32, z_u, to search the index with; preference_D: (D,), u; liked_J: int64 catalogue rows of
+    interest_D: (D,) float32, z_u, to search the index with; preference_D: (D,), u; near_V: (V,), how near each video of
+    the catalogue is to what the viewer watched, None where the model does not ask; liked_J: int64 catalogue rows of
     the history's videos that spoke for the viewer's taste, newest first.
     """
 
     interest_D: NDArray[np.float32]
     preference_D: NDArray[np.float32]
+    near_V: NDArray[np.float32] | None
     liked_J: NDArray[np.int64]
 
 
@@ -99,20 +101,30 @@ class Scorer:
         """
         known = sorted(
             (row for row in history if row.video_id in self._row and row.at <= now), key=lambda row: row.at
-        )[-self._fitted.config.history :]
+        )[-(self._fitted.config.history + self._fitted.config.memory) :]
         rows = self._coded(known)
-        z_BD, u_BD = self._projected.interest_of(
+        interests = self._projected.interest_of(
             rows, np.array([0, len(rows)]), self._profile(profile), np.zeros(1, np.int64)
         )
         liked_J = rows.video_I[rows.positive_I][::-1].copy()
-        return ViewerState(interest_D=z_BD[0].cpu().numpy(), preference_D=u_BD[0].cpu().numpy(), liked_J=liked_J)
+        return ViewerState(
+            interest_D=interests.z_BD[0].cpu().numpy(),
+            preference_D=interests.u_BD[0].cpu().numpy(),
+            near_V=None if interests.near_BV is None else interests.near_BV[0].cpu().numpy(),
+            liked_J=liked_J,
+        )
 
     def score(self, state: ViewerState, videos_N: NDArray[np.int64]) -> Scores:
         """Score candidates, given as rows of ``video_ids``."""
-        scores_BN, alpha_BNM = self._projected.score(
-            self._tensor(state.interest_D), self._tensor(state.preference_D), videos_N
+        interests = Interests(
+            z_BD=self._tensor(state.interest_D),
+            u_BD=self._tensor(state.preference_D),
+            near_BV=None if state.near_V is None else self._tensor(state.near_V),
         )
-        return Scores(values_N=scores_BN[0].cpu().numpy(), weights_NM=alpha_BNM[0].cpu().numpy())
+        return Scores(
+            values_N=self._projected.score(interests, videos_N)[0].cpu().numpy(),
+            weights_NM=self._projected.weights(interests, videos_N)[0].cpu().numpy(),
+        )
 
     def evidence(self, state: ViewerState, video: int, k: int) -> tuple[Evidence, ...]:
         """The k liked videos of the history most like a video, by the cosine of f under the viewer's own weights."""
@@ -134,7 +146,7 @@ class Scorer:
         flags_IF = np.array([[flag in row.actions for flag in FLAG_ACTIONS] for row in history], bool).reshape(
             len(history), len(FLAG_ACTIONS)
         )
-        ratio_I = np.nan_to_num(np.array([row.watch_ratio or 0.0 for row in history], np.float32))
+        ratio_I = np.array([np.nan if row.watch_ratio is None else row.watch_ratio for row in history], np.float32)
         return Interactions(
             viewer_I=np.zeros(len(history), np.int64),
             video_I=np.array([self._row[row.video_id] for row in history], np.int64),

@@ -83,7 +83,7 @@ def test_observed_histories_are_scored_with_the_fitted_neighbours() -> None:
 
 def test_blocks_of_videos_give_the_same_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = plain(neighbours=2, shrinkage=1.0).fit(DATASET).score(np.arange(5), EVERYTHING)
-    monkeypatch.setattr("swipewise.baselines.itemcf._BLOCK_SIMILARITIES", 10)
+    monkeypatch.setattr("swipewise.training.neighbours._BLOCK_SIMILARITIES", 10)
     assert (
         plain(neighbours=2, shrinkage=1.0).fit(DATASET).score(np.arange(5), EVERYTHING).tolist() == whole.tolist()
     )

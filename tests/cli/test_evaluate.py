@@ -112,3 +112,36 @@ def test_without_a_run_the_way_out_is_named(tmp_path: Path) -> None:
     result = evaluate(Workspace.create(tmp_path / "empty"))
     assert isinstance(result.exception, UnknownIdError)
     assert "swipewise train" in str(result.exception)
+
+
+def test_the_baselines_are_those_asked_for(workspace: Workspace) -> None:
+    result = evaluate(workspace, "--against", "popularity, recent,popularity", "--trials", "2", "--json", "-")
+    assert result.exit_code == 0, result.output
+    models = json.loads(result.stdout)["models"]
+    assert [model["name"] for model in models] == ["swipewise", "popularity", "recent"]
+    assert [model["title"] for model in models] == ["Swipewise", "Popularity", "Recent popularity"]
+    assert [model["tried"] for model in models[1:]] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("against", "reason"), [("itemfc", "'itemfc' is no baseline: valid are popularity"), (",", "at least one")]
+)
+def test_unknown_baselines_are_refused(workspace: Workspace, against: str, reason: str) -> None:
+    result = evaluate(workspace, "--against", against)
+    assert result.exit_code == 2
+    assert reason in " ".join(result.stderr.split())
+
+
+def test_settings_that_were_found_are_kept_and_used_again(workspace: Workspace, tmp_path: Path) -> None:
+    kept = tmp_path / "found.json"
+    options = ["--against", "recent", "--trials", "3", "--settings", str(kept), "--json", "-"]
+    first = json.loads(evaluate(workspace, *options).stdout)["models"][1]
+    found = json.loads(kept.read_text(encoding="utf-8"))
+    assert found["found"]["recent"]["settings"] == first["settings"]
+    found["found"]["recent"] |= {"settings": {"days": 11}, "tried": 99}
+    kept.write_text(json.dumps(found), encoding="utf-8")
+    again = json.loads(evaluate(workspace, *options).stdout)["models"][1]
+    assert (again["settings"], again["tried"]) == ({"days": 11}, 99)
+    # What is not in the file is searched for and added to it.
+    assert evaluate(workspace, "--against", "popularity", "--settings", str(kept)).exit_code == 0
+    assert set(json.loads(kept.read_text(encoding="utf-8"))["found"]) == {"recent", "popularity"}

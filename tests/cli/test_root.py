@@ -14,6 +14,7 @@ from click.testing import CliRunner
 import swipewise
 from swipewise import cli as root
 from swipewise.cli import cli, main
+from swipewise.datasets.layouts import LAYOUTS
 from swipewise.errors import DataError, WorkspaceError
 
 
@@ -31,7 +32,13 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[t
 EVERY = list(commands(cli))
 LEAVES = [(path, command) for path, command in EVERY if not isinstance(command, click.Group)]
 # These make a workspace or work beside one.
-WITHOUT_WORKSPACE = {("init",), ("simulate",), ("demo",)}
+WITHOUT_WORKSPACE = {
+    ("init",),
+    ("simulate",),
+    ("demo",),
+    ("datasets", "list"),
+    *(("datasets", name) for name in LAYOUTS),
+}
 
 
 @pytest.mark.parametrize("path", [(), *(path for path, _ in EVERY)], ids=" ".join)

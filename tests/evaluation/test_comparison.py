@@ -8,7 +8,9 @@ from swipewise.evaluation.protocol import Measured, Metric, Segment
 def measured(name: str, ndcg: list[float]) -> Measured:
     values = {metric: np.array(ndcg) for metric in Metric}
     return Measured(
-        name=name, values={Segment.ALL: values, Segment.COLD_VIEWERS: {m: v[:2] for m, v in values.items()}}
+        name=name,
+        values={Segment.ALL: values, Segment.COLD_VIEWERS: {m: v[:2] for m, v in values.items()}},
+        best_BK=np.zeros((len(ndcg), 0), np.int64),
     )
 
 
@@ -46,3 +48,28 @@ def test_without_the_model_there_is_nothing_to_set_against() -> None:
 
 def test_the_best_baseline_is_the_one_with_the_highest_mean() -> None:
     assert compare([ZERO, HALF, MODEL], model="model").best_of(["zero", "half"]) == "half"
+
+
+def test_chance_is_tested_on_the_viewers_differences() -> None:
+    # Four viewers who all gain: of 16 assignments of signs only all kept and all flipped are as extreme.
+    found = compare([MODEL, HALF], model="model").find("half")
+    assert found is not None
+    assert found.p == 2 / 16
+
+
+def test_each_metric_over_all_viewers_is_a_family_without_the_ceiling() -> None:
+    comparison = compare([MODEL, HALF, ZERO, measured("truth", [1.0] * 4)], model="model", ceilings=("truth",))
+    for metric in Metric:
+        for other in ("half", "zero"):
+            found = comparison.find(other, metric)
+            assert found is not None
+            assert found.p_holm == 2 * found.p == 2 * 2 / 16
+    ceiling = comparison.find("truth")
+    assert ceiling is not None
+    assert (ceiling.p, ceiling.p_holm) == (2 / 16, None)
+
+
+def test_p_values_of_the_other_segments_stand_uncorrected() -> None:
+    found = compare([MODEL, HALF], model="model").find("half", segment=Segment.COLD_VIEWERS)
+    assert found is not None
+    assert (found.p, found.p_holm) == (2 / 4, None)

@@ -41,8 +41,14 @@ class TableTruth:
 def test_every_contender_is_measured_on_the_same_exam() -> None:
     model = TableRecommender(np.tile([1.0, 2.0, 3.0], (9, 1)), name="model")
     exam = examine(hand_made(), model, valid_start=VALID, test_start=TEST, truth=TableTruth())
-    assert [contender.name for contender in exam.contenders] == ["model", "itemcf", "popularity", "oracle"]
-    assert exam.names(Kind.BASELINE) == ("itemcf", "popularity")
+    assert [contender.name for contender in exam.contenders] == [
+        "model",
+        "itemcf",
+        "recent",
+        "popularity",
+        "oracle",
+    ]
+    assert exam.names(Kind.BASELINE) == ("itemcf", "recent", "popularity")
     figures = exam.comparison.figures[Segment.ALL]
     # The model ranks v2, v1, v0 for both; u7 likes v0 (third), u8 likes v2 (first).
     assert figures["model"][Metric.MRR].value == pytest.approx((1 / 3 + 1) / 2)
@@ -66,7 +72,7 @@ def test_baselines_are_tuned_on_the_validation_period_alone() -> None:
 @pytest.mark.parametrize("valid_start", [TEST, 107], ids=["empty", "nothing new liked"])
 def test_without_anything_to_tune_on_baselines_keep_their_defaults(valid_start: int) -> None:
     exam = examine(hand_made(), TableRecommender(np.zeros((9, 3))), valid_start=valid_start, test_start=TEST)
-    assert [(c.settings, c.validation) for c in exam.contenders[1:]] == [({}, None)] * 2
+    assert [(c.settings, c.validation) for c in exam.contenders[1:]] == [({}, None)] * 3
 
 
 def test_steps_are_told_as_they_begin() -> None:
@@ -76,6 +82,7 @@ def test_steps_are_told_as_they_begin() -> None:
     assert steps == [
         "ranking with model",
         "tuning itemcf",
+        "tuning recent",
         "tuning popularity",
         "asking the oracle",
         "resampling viewers",

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from swipewise.evaluation.intervals import bootstrap_means, estimate, ratio
+from swipewise.evaluation.intervals import bootstrap, bootstrap_means, estimate, ratio
 
 
 def test_the_interval_of_a_mean_is_about_two_standard_errors_each_way() -> None:
@@ -69,3 +69,9 @@ def test_no_finite_resample_leaves_the_interval_open() -> None:
     found = estimate(1.0, np.array([np.nan]))
     assert np.isnan(found.low)
     assert np.isnan(found.high)
+
+
+def test_any_statistic_sees_the_same_draws_as_the_means() -> None:
+    values = np.random.default_rng(4).random((40, 1))
+    totals = bootstrap(40, lambda times_SB: times_SB @ values, resamples=50)
+    assert (totals / 40 == bootstrap_means(values, resamples=50)).all()

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from swipewise.errors import DataError
-from swipewise.evaluation.protocol import Metric, Protocol, Segment, evaluate
+from swipewise.evaluation.protocol import Metric, Protocol, evaluate
+from swipewise.evaluation.segments import Segment
 from swipewise.training.dataset import Dataset
 from tests.training.hand_made import TableRecommender, dataset_of
 
@@ -46,6 +47,7 @@ def test_the_cut_decides_who_is_examined_and_on_what() -> None:
         Segment.WARM_VIEWERS: [1, 4],
         Segment.COLD_VIEWERS: [6 + 0],
         Segment.COLD_VIDEOS: [4],
+        Segment.LIGHT_VIEWERS: [1, 4],
     }
 
 
@@ -121,3 +123,58 @@ def test_many_viewers_are_examined_in_blocks_with_the_same_result() -> None:
         target = dataset.interactions.video_I[2 * viewer + 1]
         better = (scores[viewer] > scores[viewer, target]).sum() - (scores[viewer, seen] > scores[viewer, target])
         assert measured.values[Segment.ALL][Metric.MRR][row] == 1 / (better + 1)
+
+
+def test_every_video_can_be_made_a_candidate() -> None:
+    protocol = Protocol.at(small(), CUT, all_candidates=True)
+    assert protocol.candidates_B.tolist() == [4, 5]
+    # u0 is now offered v5, v3, v1, v4 and likes the last two.
+    assert evaluate(table(), protocol).values[Segment.ALL][Metric.MRR].tolist() == [1 / 3, 1.0]
+
+
+def test_the_rankings_are_kept() -> None:
+    assert evaluate(table(), Protocol.at(small(), CUT)).best_BK[:, :4].tolist() == [[3, 1, 4, -1], [0, 1, 3, -1]]
+
+
+def test_leave_last_out_asks_for_the_last_new_liked_video_of_every_viewer() -> None:
+    rows = [
+        (0, 0, 10, True),
+        (0, 1, 20, True),
+        (0, 0, 30, True),  # liked again: not new
+        (0, 2, 40, False),  # new, not liked
+        (1, 2, 15, False),
+        (1, 2, 25, True),  # seen before: not new
+        (2, 3, 5, True),  # the only thing: nothing comes before it
+        (3, 1, 60, True),
+        (3, 4, 60, True),  # at one moment: the later row is asked for, the other is no history
+    ]
+    protocol = Protocol.leave_last_out(dataset_of(rows, viewers=5, uploaded=[0, 0, 0, 0, 99]))
+    task = protocol.task
+    assert task.viewers_B.tolist() == [0, 2, 3]
+    assert (task.relevant_R % 5).tolist() == [1, 3, 4]
+    assert task.last_at_B.tolist() == [20, 5, 60]
+    assert protocol.start == 5
+    kept = protocol.history.interactions
+    assert list(zip(kept.viewer_I.tolist(), kept.video_I.tolist(), strict=True)) == [(0, 0), (1, 2), (1, 2)]
+    assert protocol.candidates_B.tolist() == [4, 5, 5]
+
+
+def test_leave_last_out_can_ask_among_the_videos_that_existed() -> None:
+    dataset = dataset_of([(0, 0, 10, True), (0, 1, 20, True)], viewers=1, uploaded=[0, 0, 0, 30])
+    assert Protocol.leave_last_out(dataset, all_candidates=False).candidates_B.tolist() == [2]
+
+
+def test_leave_last_out_of_the_history_is_the_validation() -> None:
+    rows = [(0, video, 10 * video, True) for video in range(4)]
+    dataset = dataset_of(rows, viewers=1, uploaded=[0] * 4)
+    test = Protocol.leave_last_out(dataset)
+    validation = Protocol.leave_last_out(test.history)
+    assert (test.task.relevant_R.tolist(), validation.task.relevant_R.tolist()) == ([3], [2])
+    assert validation.history.interactions.video_I.tolist() == [0, 1]
+
+
+def test_leave_last_out_needs_somebody_who_likes_something() -> None:
+    with pytest.raises(DataError, match="nothing to predict"):
+        Protocol.leave_last_out(dataset_of([(0, 0, 10, False)], viewers=1, uploaded=[0]))
+    with pytest.raises(DataError, match="nothing to predict"):
+        Protocol.leave_last_out(dataset_of([], viewers=1, uploaded=[0]))

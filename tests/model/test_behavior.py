@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import tanh
+from math import nan, tanh
 
 import pytest
 import torch
@@ -41,10 +41,23 @@ def test_a_ratio_above_two_counts_as_two() -> None:
 
 def test_the_strength_is_the_tanh_of_the_weighted_acts() -> None:
     embed = embedding()
-    embed.weigh.weight.data.copy_(torch.tensor([[0.1, 0.2, 0.3, -0.4]]))
+    embed.weigh.weight.data.copy_(torch.tensor([[0.1, 0.2, 0.6, 0.3, -0.4]]))
     embed.weigh.bias.data.fill_(0.05)
     _, strength_BL = embed(*event(1.5, (True, True)))
-    assert strength_BL.item() == pytest.approx(tanh(0.1 * 1.5 + 0.2 * 1.5**2 + 0.3 - 0.4 + 0.05))
+    assert strength_BL.item() == pytest.approx(tanh(0.1 * 1.5 + 0.2 * 1.5**2 + 0.6 + 0.3 - 0.4 + 0.05))
+
+
+def test_an_unknown_ratio_is_none_at_all_and_neither_zero_nor_no_number() -> None:
+    embed = embedding()
+    embed.weigh.weight.data.copy_(torch.tensor([[0.1, 0.2, 0.6, 0.3, -0.4]]))
+    embed.weigh.bias.data.fill_(0.05)
+    b_BLD, strength_BL = embed(*event(nan, (True, True)))
+    assert strength_BL.item() == pytest.approx(tanh(0.3 - 0.4 + 0.05))
+    (b_BLD.sum() + strength_BL.sum()).backward()
+    assert all(bool(torch.isfinite(p.grad).all()) for p in embed.parameters() if p.grad is not None)
+    for unknown, zero in zip(embed(*event(nan)), embed(*event(0.0)), strict=True):
+        assert bool(torch.isfinite(unknown).all())
+        assert not torch.allclose(unknown, zero)
 
 
 @pytest.mark.parametrize("other", [event(1.0), event(0.5, (True, False)), event(0.5, (False, True))])

@@ -1,43 +1,93 @@
-"""Equations 1 and 2 by hand, and what a video lacks."""
+"""Equations 1 and 2 by hand, what has no influence on them, and the norms and adapters of a modality.
+
+Legend of shape suffixes: B = viewers, K = N = videos, M = modalities, D = model width, A = attribute places.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from math import exp, sqrt
+from itertools import product
+from math import exp, inf, nan, sqrt
 
 import pytest
 import torch
 from torch import Tensor
 
-from swipewise.model.fusion import ModalityProjection, VideoInputs, fuse, fused_scores, modality_attention
+from swipewise.model.fusion import (
+    ADAPTERS,
+    NORMS,
+    GatedAdapter,
+    ModalityProjection,
+    RMSNorm,
+    VideoInputs,
+    fuse,
+    fused_scores,
+    masked_softmax,
+    modality_attention,
+)
 
 MODALITIES = ("visual", "text", "attributes", "id")
 WIDTH = 8
+# Every pattern of presence, nothing at all (row 0) among them.
+PRESENT_KM = torch.tensor(list(product([False, True], repeat=len(MODALITIES))))
+VIDEOS = len(PRESENT_KM)
 
 
-@pytest.fixture
-def project() -> ModalityProjection:
+def build(*, norm: str = "layer", adapter: str = "linear", width: int = WIDTH) -> ModalityProjection:
     torch.manual_seed(0)
     projection = ModalityProjection(
-        modalities=MODALITIES, content_dims={"visual": 3, "text": 2}, videos=5, attribute_values=4, width=WIDTH
+        modalities=MODALITIES,
+        content_dims={"visual": 3, "text": 2},
+        videos=VIDEOS,
+        attribute_values=4,
+        width=width,
+        norm=norm,
+        adapter=adapter,
     )
     projection.part_modalities()
     return projection
 
 
-def videos(count: int = 3) -> VideoInputs:
-    torch.manual_seed(1)
+@pytest.fixture(params=[("layer", "linear"), ("rms", "gated"), ("none", "linear")], ids="-".join)
+def project(request: pytest.FixtureRequest) -> ModalityProjection:
+    norm, adapter = request.param
+    return build(norm=norm, adapter=adapter)
+
+
+def videos() -> VideoInputs:
+    generator = torch.Generator().manual_seed(1)
     return VideoInputs(
-        content={"visual": torch.randn(count, 3), "text": torch.randn(count, 2)},
-        id_K=torch.arange(count),
-        attributes_KA=torch.tensor([[1, 2], [3, 0], [4, 1]])[:count],
-        present_KM=torch.tensor(
-            [[True, True, True, True], [True, False, True, False], [False, True, False, True]]
-        )[:count],
+        content={
+            "visual": torch.randn(VIDEOS, 3, generator=generator),
+            "text": torch.randn(VIDEOS, 2, generator=generator),
+        },
+        id_K=torch.arange(VIDEOS),
+        attributes_KA=torch.randint(1, 5, (VIDEOS, 2), generator=generator),
+        present_KM=PRESENT_KM,
     )
 
 
-def test_the_weights_are_the_softmax_of_the_scaled_products() -> None:
+def with_absent(inputs: VideoInputs, value: float) -> VideoInputs:
+    """The same videos, with other things in every row that is not there."""
+    absent_KM = ~inputs.present_KM
+    content = {
+        name: values.masked_fill(absent_KM[:, MODALITIES.index(name), None], value)
+        for name, values in inputs.content.items()
+    }
+    return replace(
+        inputs,
+        content=content,
+        attributes_KA=inputs.attributes_KA.masked_fill(absent_KM[:, 2, None], 4),
+        id_K=inputs.id_K.masked_fill(absent_KM[:, 3], VIDEOS - 1),
+    )
+
+
+def viewers(count: int = 5) -> tuple[Tensor, Tensor]:
+    z_BD, u_BD = torch.randn(2, count, WIDTH, generator=torch.Generator().manual_seed(3))
+    return z_BD, u_BD
+
+
+def test_the_weights_are_the_softmax_of_the_scaled_products_and_f_is_the_weighted_sum() -> None:
     u = torch.tensor([1.0, 0.0, 0.0, 0.0])
     p = torch.tensor([[2.0, 5.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]])
     alpha = modality_attention(u, p, torch.tensor([True, True]))
@@ -47,51 +97,178 @@ def test_the_weights_are_the_softmax_of_the_scaled_products() -> None:
     assert fuse(u, p, torch.tensor([True, True])).tolist() == pytest.approx([float(x) for x in fused])
 
 
-def test_a_missing_modality_gets_no_weight_and_the_others_share_it() -> None:
-    u, p = torch.ones(2), torch.tensor([[9.0, 9.0], [1.0, 1.0], [1.0, 1.0]])
-    alpha = modality_attention(u, p, torch.tensor([False, True, True]))
-    assert alpha.tolist() == [0.0, 0.5, 0.5]
+def test_equation_1_with_three_modalities_one_missing() -> None:
+    u_D, p_MD = torch.tensor([1.0, -2.0]), torch.tensor([[3.0, 1.0], [100.0, 100.0], [0.5, -1.0]])
+    alpha = modality_attention(u_D, p_MD, torch.tensor([True, False, True]))
+    first, third = exp((3 * 1 - 2 * 1) / sqrt(2)), exp((0.5 + 2) / sqrt(2))
+    assert alpha.tolist() == pytest.approx([first / (first + third), 0, third / (first + third)])
+    assert alpha[1].item() == 0.0
 
 
-def test_a_video_with_nothing_is_a_vector_of_zeros() -> None:
-    fused = fuse(torch.ones(2), torch.ones(3, 2), torch.zeros(3, dtype=torch.bool))
-    assert fused.tolist() == [0.0, 0.0]
+@pytest.mark.parametrize("size", [0.0, 1.0, 1e4])
+def test_weights_sum_to_one_over_what_is_present_and_are_zero_elsewhere(size: float) -> None:
+    logits_KM = size * torch.randn(VIDEOS, len(MODALITIES), generator=torch.Generator().manual_seed(2))
+    alpha_KM = masked_softmax(logits_KM, PRESENT_KM)
+    assert bool((alpha_KM[~PRESENT_KM] == 0).all())
+    assert alpha_KM.sum(dim=1).tolist() == pytest.approx(PRESENT_KM.any(dim=1).float().tolist(), abs=1e-6)
 
 
-def test_what_stands_for_a_missing_modality_has_no_influence(project: ModalityProjection) -> None:
-    plain = videos()
-    content = {name: values.clone() for name, values in plain.content.items()}
-    content["visual"][2], content["text"][1] = 1e4, -1e4
-    other = replace(plain, content=content, id_K=torch.tensor([0, 4, 2]))
-    assert torch.equal(project(plain), project(other))
+def test_a_present_modality_of_very_low_score_still_outranks_a_missing_one() -> None:
+    alpha = masked_softmax(torch.tensor([-1e30, 0.0]), torch.tensor([True, False]))
+    assert alpha.tolist() == [1.0, 0.0]
 
 
-def test_attributes_are_the_mean_of_their_values_and_padding_is_none(project: ModalityProjection) -> None:
-    once = replace(videos(), attributes_KA=torch.tensor([[1, 0], [3, 0], [4, 1]]))
-    twice = replace(videos(), attributes_KA=torch.tensor([[1, 1], [3, 3], [4, 1]]))
-    assert torch.allclose(project(once), project(twice), atol=1e-6)
+@pytest.mark.parametrize("value", [1e4, 1e10, 1e30, inf, nan])
+def test_an_absent_row_has_no_influence_on_projection_fusion_scores_or_gradient(
+    project: ModalityProjection, value: float
+) -> None:
+    def run(inputs: VideoInputs) -> list[Tensor]:
+        p_KMD = project(inputs)
+        scores_BK, alpha_BKM = fused_scores(*viewers(), p_KMD, PRESENT_KM)
+        f_KD = fuse(viewers()[1][0], p_KMD, PRESENT_KM)
+        loss = scores_BK.square().sum() + f_KD.square().sum()
+        return [p_KMD, f_KD, scores_BK, alpha_BKM, *torch.autograd.grad(loss, list(project.parameters()))]
+
+    for plain, other in zip(run(videos()), run(with_absent(videos(), value)), strict=True):
+        assert torch.equal(plain, other)
 
 
-def test_a_preference_along_a_shift_is_one_for_the_whole_modality(project: ModalityProjection) -> None:
-    shifts = project.shift_MD
-    assert torch.allclose(shifts @ shifts.T, torch.eye(len(MODALITIES)) * WIDTH / 4, atol=1e-5)
-    seen = replace(videos(), present_KM=torch.ones(3, 4, dtype=torch.bool))
+def test_an_absent_modality_is_projected_to_zeros(project: ModalityProjection) -> None:
+    p_KMD = project(videos())
+    assert bool((p_KMD[~PRESENT_KM] == 0).all())
+    assert bool((p_KMD[PRESENT_KM].abs().amax(dim=1) > 0).all())
+
+
+def test_whatever_stands_in_an_absent_p_is_left_out_by_fusion() -> None:
+    """Holds of the attention itself, not only because the projection writes zeros."""
+    _, u_BD = viewers(VIDEOS)
+    p_KMD = torch.randn(VIDEOS, len(MODALITIES), WIDTH, generator=torch.Generator().manual_seed(5))
+    other_KMD = p_KMD.masked_fill(~PRESENT_KM.unsqueeze(-1), 1e6)
+    assert torch.equal(fuse(u_BD, p_KMD, PRESENT_KM), fuse(u_BD, other_KMD, PRESENT_KM))
+
+
+def test_a_video_with_nothing_scores_zero_and_teaches_nothing_that_is_not_finite(
+    project: ModalityProjection,
+) -> None:
+    z_BD, u_BD = (vector.requires_grad_() for vector in viewers())
+    inputs = replace(videos(), present_KM=torch.zeros_like(PRESENT_KM))
+    scores_BK, alpha_BKM = fused_scores(z_BD, u_BD, project(inputs), inputs.present_KM)
+    assert bool((scores_BK == 0).all())
+    assert bool((alpha_BKM == 0).all())
+    scores_BK.sum().backward()
+    for parameter in (z_BD, u_BD, *project.parameters()):
+        assert parameter.grad is not None
+        assert bool(torch.isfinite(parameter.grad).all())
+
+
+def test_fast_scores_and_weights_equal_fusing_each_pair_alone(project: ModalityProjection) -> None:
+    z_BD, u_BD = viewers()
+    p_KMD = project(videos())
+    scores_BK, alpha_BKM = fused_scores(z_BD, u_BD, p_KMD, PRESENT_KM)
+    for viewer, video in product(range(len(z_BD)), range(VIDEOS)):
+        pair = u_BD[viewer], p_KMD[video], PRESENT_KM[video]
+        assert torch.allclose(alpha_BKM[viewer, video], modality_attention(*pair), atol=1e-6)
+        score = z_BD[viewer] @ fuse(*pair) / WIDTH**0.5
+        assert scores_BK[viewer, video].item() == pytest.approx(score.item(), abs=1e-5)
+
+
+def test_a_score_depends_on_no_other_candidate_and_no_other_viewer(project: ModalityProjection) -> None:
+    z_BD, u_BD = viewers()
+    p_KMD = project(videos())
+    scores_BK, _ = fused_scores(z_BD, u_BD, p_KMD, PRESENT_KM)
+    some_K, some_B = torch.tensor([9, 0, 14]), torch.tensor([4, 1])
+    fewer_BK, _ = fused_scores(z_BD[some_B], u_BD[some_B], p_KMD[some_K], PRESENT_KM[some_K])
+    assert torch.allclose(fewer_BK, scores_BK[some_B][:, some_K], atol=1e-6)
+
+
+@pytest.mark.parametrize("width", [4, 8, 64])
+def test_parted_shifts_are_orthogonal_and_half_the_root_of_the_width_long(width: int) -> None:
+    shift_MD = build(width=width).shift_MD
+    assert torch.allclose(shift_MD.norm(dim=1), torch.full((4,), sqrt(width) / 2), atol=1e-5)
+    assert torch.allclose(shift_MD @ shift_MD.T, torch.diag(shift_MD.square().sum(dim=1)), atol=1e-4)
+
+
+def test_the_shifts_are_those_of_the_modalities_in_their_order(project: ModalityProjection) -> None:
+    shift_D = project.norms["text"].bias
+    assert isinstance(shift_D, Tensor)
+    shift_D.data.fill_(7.0)
+    assert project.shift_MD[1].tolist() == [7.0] * WIDTH
+
+
+def test_a_preference_along_a_shift_is_one_for_the_whole_modality() -> None:
+    project = build()
+    seen = replace(videos(), present_KM=torch.ones(VIDEOS, 4, dtype=torch.bool))
     p_KMD = project(seen)
-    for column in range(len(MODALITIES)):
-        alpha = modality_attention(8 * shifts[column], p_KMD, seen.present_KM).mean(dim=0)
-        assert int(alpha.argmax()) == column
+    for column, shift_D in enumerate(project.shift_MD):
+        alpha_M = modality_attention(8 * shift_D, p_KMD, seen.present_KM).mean(dim=0)
+        assert int(alpha_M.argmax()) == column
 
 
-def test_fast_scores_agree_with_fusing_every_pair(project: ModalityProjection) -> None:
-    torch.manual_seed(2)
-    inputs = videos()
-    p_NMD, present_NM = project(inputs), inputs.present_KM
-    z_BD, u_BD = torch.randn(4, WIDTH), torch.randn(4, WIDTH)
-    scores_BN, alpha_BNM = fused_scores(z_BD, u_BD, p_NMD, present_NM)
+def test_attributes_are_the_norm_of_the_mean_of_their_embeddings(project: ModalityProjection) -> None:
+    assert project.attribute_embedding is not None
+    embedded_VD = project.attribute_embedding.weight
+    codes = torch.tensor([[1, 3, 0], [0, 2, 0], [0, 0, 0]])
+    inputs = VideoInputs(
+        content={"visual": torch.zeros(3, 3), "text": torch.zeros(3, 2)},
+        id_K=torch.zeros(3, dtype=torch.long),
+        attributes_KA=codes,
+        present_KM=torch.ones(3, 4, dtype=torch.bool),
+    )
+    means = torch.stack([(embedded_VD[1] + embedded_VD[3]) / 2, embedded_VD[2], torch.zeros(WIDTH)])
+    assert torch.allclose(project(inputs)[:, 2], project.norms["attributes"](means), atol=1e-6)
 
-    def plain(z: Tensor, u: Tensor) -> Tensor:
-        return fuse(u, p_NMD, present_NM) @ z / WIDTH**0.5
 
-    expected = torch.stack([plain(z, u) for z, u in zip(z_BD, u_BD, strict=True)])
-    assert torch.allclose(scores_BN, expected, atol=1e-5)
-    assert torch.allclose(alpha_BNM.sum(dim=-1), torch.ones(4, 3))
+def test_the_embedding_of_the_padding_code_has_no_influence_and_learns_nothing(
+    project: ModalityProjection,
+) -> None:
+    assert project.attribute_embedding is not None
+    inputs = replace(videos(), attributes_KA=torch.tensor([[1, 0]] * VIDEOS))
+    before = project(inputs).detach()
+    project.attribute_embedding.weight.data[0] = 1e6
+    after = project(inputs)
+    assert torch.equal(before, after)
+    after.square().sum().backward()
+    assert project.attribute_embedding.weight.grad is not None
+    assert bool((project.attribute_embedding.weight.grad[0] == 0).all())
+
+
+def test_the_rms_norm_divides_by_the_root_mean_square_and_leaves_the_mean_in() -> None:
+    norm = RMSNorm(2)
+    norm.weight.data.copy_(torch.tensor([1.0, 2.0]))
+    norm.bias.data.copy_(torch.tensor([0.0, 5.0]))
+    rms = sqrt((3**2 + 1**2) / 2)
+    assert norm(torch.tensor([3.0, 1.0])).tolist() == pytest.approx([3 / rms, 2 * 1 / rms + 5])
+    assert torch.equal(norm(torch.zeros(2)), norm.bias)
+
+
+@pytest.mark.parametrize(("norm", "keeps_scale"), [("layer", False), ("rms", False), ("none", True)])
+def test_only_without_a_norm_does_a_louder_encoder_speak_louder(norm: str, keeps_scale: bool) -> None:
+    """The scale of x must not decide a modality's weight, or it shifts when another encoder takes its place."""
+    made = NORMS[norm](WIDTH)
+    x_KD = torch.randn(20, WIDTH, generator=torch.Generator().manual_seed(0))
+    quiet, loud = made(x_KD), made(100 * x_KD)
+    assert torch.allclose(loud, 100 * quiet, atol=1e-3) == keeps_scale
+    assert torch.allclose(loud, quiet, atol=1e-3) != keeps_scale
+
+
+def test_a_gated_adapter_is_the_linear_map_with_every_output_let_through_or_shut() -> None:
+    adapter = GatedAdapter(3, 2)
+    x_KE = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    adapter.gate.weight.data.zero_()
+    adapter.gate.bias.data.copy_(torch.tensor([50.0, -50.0]))
+    linear_KD = adapter.value(x_KE)
+    assert torch.allclose(adapter(x_KE), linear_KD * torch.tensor([1.0, 0.0]), atol=1e-6)
+    adapter.gate.bias.data.zero_()
+    assert torch.allclose(adapter(x_KE), linear_KD / 2)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_every_norm_and_adapter_gives_vectors_of_the_width_that_all_parameters_shape(
+    norm: str, adapter: str
+) -> None:
+    project = build(norm=norm, adapter=adapter)
+    p_KMD = project(videos())
+    assert p_KMD.shape == (VIDEOS, len(MODALITIES), WIDTH)
+    (p_KMD * torch.randn(p_KMD.shape, generator=torch.Generator().manual_seed(0))).sum().backward()
+    assert all(p.grad is not None and bool(p.grad.any()) for p in project.parameters())

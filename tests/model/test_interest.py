@@ -1,4 +1,7 @@
-"""The whole network: what may influence what."""
+"""The whole network on projected videos: what may influence what.
+
+Legend of shape suffixes: B = viewers, L = events, L1 = L + 1 places, K = videos, M = modalities, D = model width.
+"""
 
 from __future__ import annotations
 
@@ -8,127 +11,215 @@ import pytest
 import torch
 from torch import Tensor
 
-from swipewise.model.interest import HistoryInputs, InterestModel
-
-MODALITIES = ("visual", "audio", "id")
-WIDTH, LENGTH, VIDEOS = 16, 5, 7
+from swipewise.model.fusion import fuse
+from swipewise.model.interest import InterestModel
+from tests.model.networks import (
+    LENGTH,
+    MODALITIES,
+    VECTORS,
+    VIDEOS,
+    VIEWERS,
+    WIDTH,
+    build,
+    changed,
+    filled,
+    history,
+    moved,
+    padded,
+    read,
+    same,
+    videos,
+    viewer,
+)
 
 
 @pytest.fixture
 def network() -> InterestModel:
-    torch.manual_seed(0)
-    return InterestModel(
-        modalities=MODALITIES,
-        content_dims={"visual": 4, "audio": 4},
-        videos=VIDEOS,
-        attribute_values=0,
-        profile_values=4,
-        flags=3,
-        width=WIDTH,
-        layers=2,
-        heads=2,
-        history=LENGTH,
-        dropout=0.0,
-        event_dropout=0.5,
-    ).eval()
+    return build()
 
 
-def projected() -> tuple[Tensor, Tensor]:
-    torch.manual_seed(1)
-    return torch.randn(VIDEOS, len(MODALITIES), WIDTH), torch.ones(VIDEOS, len(MODALITIES), dtype=torch.bool)
-
-
-def history(viewers: int = 2) -> HistoryInputs:
-    torch.manual_seed(2)
-    return HistoryInputs(
-        video_BL=torch.randint(0, VIDEOS, (viewers, LENGTH)),
-        watch_ratio_BL=torch.rand(viewers, LENGTH),
-        flags_BLF=torch.rand(viewers, LENGTH, 3) > 0.5,
-        gap_BL=torch.full((viewers, LENGTH), 30.0),
-        valid_BL=torch.ones(viewers, LENGTH, dtype=torch.bool),
-        profile_BP=torch.tensor([[1, 2]] * viewers),
-    )
-
-
-def changed(values: Tensor, place: int, value: float) -> Tensor:
-    copy = values.clone()
-    copy[:, place] = value
-    return copy
-
-
+@pytest.mark.parametrize("older", [0, 3])
 @pytest.mark.parametrize("field", ["video_BL", "watch_ratio_BL", "flags_BLF", "gap_BL"])
-def test_an_event_is_seen_from_its_own_place_on_and_never_before(network: InterestModel, field: str) -> None:
-    plain = history()
-    values = getattr(plain, field)
-    new = ~values[:, 3] if values.dtype == torch.bool else (values[:, 3] + 3) % VIDEOS
-    other_values = values.clone()
-    other_values[:, 3] = new
-    before, after = network(plain, *projected()), network(replace(plain, **{field: other_values}), *projected())
-    assert all(torch.equal(a[:, :4], b[:, :4]) for a, b in zip(before, after, strict=True))
-    assert not torch.allclose(before[0][:, 4:], after[0][:, 4:])
+def test_places_before_an_event_are_blind_to_it_and_later_ones_are_not(
+    network: InterestModel, field: str, older: int
+) -> None:
+    """Event number ``event`` is known from place ``event + 1`` on; a time gap tells nothing of preference."""
+    seen = history(older=older)
+    before = read(network, seen)
+    for event in range(LENGTH):
+        after = read(network, replace(seen, recent=changed(seen.recent, field, event)))
+        for name in VECTORS:
+            plain, other = getattr(before, name), getattr(after, name)
+            assert torch.equal(plain[:, : event + 1], other[:, : event + 1])
+            if name == "tokens_BL1D":
+                assert bool(moved(plain, other)[:, event + 1].all())
+            else:
+                knows = field != "gap_BL" or name == "z_BL1D"
+                assert bool((moved(plain, other)[:, event + 1 :] == knows).all()), name
 
 
-def test_interest_is_never_negative(network: InterestModel) -> None:
-    assert bool((network(history(), *projected())[0] >= 0).all())
+def test_no_place_sends_a_gradient_to_events_after_it(network: InterestModel) -> None:
+    inputs, seen = videos(), history()
+    seen = replace(seen, recent=replace(seen.recent, video_BL=torch.arange(LENGTH).expand(VIEWERS, LENGTH)))
+    for place in range(LENGTH + 1):
+        p_KMD = network.project(inputs).detach().requires_grad_()
+        reading = network(seen, p_KMD, inputs.present_KM)
+        loss = reading.z_BL1D[:, place].sum() + reading.u_BL1D[:, place].sum()
+        (gradient_KMD,) = torch.autograd.grad(loss, p_KMD)
+        reached_K = gradient_KMD.abs().amax(dim=(1, 2)) > 0
+        assert reached_K.tolist() == [video < place for video in range(VIDEOS)]
 
 
-def test_before_the_first_event_the_profile_speaks_alone(network: InterestModel) -> None:
-    plain = history()
-    other = replace(plain, video_BL=(plain.video_BL + 1) % VIDEOS, watch_ratio_BL=1 - plain.watch_ratio_BL)
-    elsewhere = replace(plain, profile_BP=torch.tensor([[3, 4]] * 2))
-    z, u = (vector[:, 0] for vector in network(plain, *projected()))
-    assert torch.equal(z, network(other, *projected())[0][:, 0])
-    assert not torch.allclose(u, network(elsewhere, *projected())[1][:, 0])
+def test_interest_is_relu_of_its_linear_map_of_history_and_profile(network: InterestModel) -> None:
+    """Equation 4: some values are cut at zero, and the others are the linear map's own."""
+    seen: list[Tensor] = []
+    network.combine.register_forward_hook(lambda module, args, output: seen.append(output))
+    z_BL1D = read(network, history(older=2)).z_BL1D
+    (linear_BL1D,) = seen
+    assert bool((linear_BL1D < 0).any())
+    assert torch.equal(z_BL1D, linear_BL1D.clamp(min=0))
 
 
-def test_a_viewer_of_whom_nothing_is_known_has_an_interest_too(network: InterestModel) -> None:
+def test_place_0_is_the_same_for_every_recent_history_and_another_for_another_profile(
+    network: InterestModel,
+) -> None:
+    seen = replace(history(), profile_BP=torch.tensor([[1, 2]] * VIEWERS))
+    elsewhere = replace(seen, profile_BP=torch.tensor([[3, 4]] * VIEWERS))
+    for name in ("z_BL1D", "u_BL1D"):
+        first_BD = getattr(read(network, seen), name)[:, 0]
+        assert torch.allclose(first_BD, first_BD[:1].expand_as(first_BD), atol=1e-6)
+        assert bool(moved(getattr(read(network, seen), name), getattr(read(network, elsewhere), name)).all())
+
+
+def test_the_codes_of_missing_profile_fields_have_no_influence(network: InterestModel) -> None:
+    longer_BP = torch.cat([history().profile_BP, torch.zeros(VIEWERS, 2, dtype=torch.long)], dim=1)
+    assert same(read(network, history()), read(network, replace(history(), profile_BP=longer_BP)), atol=1e-6)
+
+
+def test_a_viewer_without_profile_and_history_has_finite_vectors_and_gradients(network: InterestModel) -> None:
+    nobody = replace(history(recent=0), profile_BP=torch.zeros(VIEWERS, 2, dtype=torch.long))
+    reading = read(network, nobody)
+    assert reading.z_BL1D.shape == reading.u_BL1D.shape == (VIEWERS, 1, WIDTH)
+    assert bool(torch.isfinite(torch.cat([reading.z_BL1D, reading.u_BL1D])).all())
+    (reading.z_BL1D.sum() + reading.u_BL1D.sum()).backward()
+    assert all(bool(torch.isfinite(p.grad).all()) for p in network.parameters() if p.grad is not None)
+
+
+def test_a_history_of_videos_with_nothing_present_stays_finite(network: InterestModel) -> None:
+    inputs = replace(videos(), present_KM=torch.zeros(VIDEOS, len(MODALITIES), dtype=torch.bool))
+    reading = network(history(older=2), network.project(inputs), inputs.present_KM)
+    (reading.z_BL1D.sum() + reading.u_BL1D.sum()).backward()
+    assert bool(torch.isfinite(torch.cat([reading.z_BL1D, reading.u_BL1D])).all())
+    assert all(bool(torch.isfinite(p.grad).all()) for p in network.parameters() if p.grad is not None)
+
+
+def test_the_same_videos_watched_or_skipped_make_another_viewer(network: InterestModel) -> None:
+    """Flag 1 stands for a skip here."""
+    seen = history()
+    skip_BLF = torch.tensor([False, True]).expand(VIEWERS, LENGTH, 2)
+    ratio_BL = torch.ones(VIEWERS, LENGTH)
+    watched = replace(seen.recent, watch_ratio_BL=ratio_BL, flags_BLF=torch.zeros_like(skip_BLF))
+    skipped = replace(seen.recent, watch_ratio_BL=0.05 * ratio_BL, flags_BLF=skip_BLF)
+    before, after = (read(network, replace(seen, recent=recent)) for recent in (watched, skipped))
+    for name in ("z_BL1D", "u_BL1D"):
+        expected = [[False] + [True] * LENGTH] * VIEWERS
+        assert moved(getattr(before, name), getattr(after, name)).tolist() == expected
+
+
+@pytest.mark.parametrize("part", ["recent", "older"])
+def test_an_unknown_watch_ratio_is_a_fact_of_its_own_and_no_number_that_spreads(
+    network: InterestModel, part: str
+) -> None:
+    seen = history(older=LENGTH)
+    known = getattr(seen, part)
+    readings = []
+    for ratio in (torch.nan, 0.0):
+        ratio_BL = known.watch_ratio_BL.clone()
+        ratio_BL[:, 2] = ratio
+        readings.append(read(network, replace(seen, **{part: replace(known, watch_ratio_BL=ratio_BL)})))
+    unknown, zero = readings
+    assert all(bool(torch.isfinite(getattr(unknown, name)).all()) for name in VECTORS)
+    assert bool(moved(unknown.z_BL1D, zero.z_BL1D)[:, -1].all())
+    unknown.z_BL1D.sum().backward()
+    assert all(bool(torch.isfinite(p.grad).all()) for p in network.parameters() if p.grad is not None)
+
+
+def evidence(network: InterestModel, seen: object) -> Tensor:
+    """What the linear map of the evidence is given: (B, L1, M * (D + 1))."""
+    taken: list[Tensor] = []
+    hook = network.evidence.register_forward_pre_hook(lambda module, args: taken.append(args[0]))
+    read(network, seen)  # type: ignore[arg-type]
+    hook.remove()
+    return taken[0]
+
+
+@pytest.mark.parametrize("older", [0, 3])
+def test_evidence_is_the_running_mean_of_p_less_its_shift_signed_by_strength(
+    network: InterestModel, older: int
+) -> None:
+    """Whether an event is recent or an older one makes no difference to it."""
+    seen, inputs = history(older=older), videos()
+    own_KMD = network.project(inputs) - network.project.shift_MD
+    evidence_BL1E = evidence(network, seen)
+    for row in range(VIEWERS):
+        total_MD, amount_M = torch.zeros(len(MODALITIES), WIDTH), torch.zeros(len(MODALITIES))
+        for part, length in ((seen.older, older), (seen.recent, LENGTH)):
+            _, strength_BL = network.behavior(part.watch_ratio_BL, part.flags_BLF, part.gap_BL)
+            for place in range(length):
+                video, strength = part.video_BL[row, place], strength_BL[row, place]
+                here_M = inputs.present_KM[video]
+                total_MD = total_MD + strength * own_KMD[video] * here_M[:, None]
+                amount_M = amount_M + strength.abs() * here_M
+        mean_MD = total_MD / (1 + amount_M)[:, None]
+        expected_E = torch.cat([mean_MD.flatten(), mean_MD.square().mean(dim=1)])
+        assert torch.allclose(evidence_BL1E[row, -1], expected_E, atol=1e-6)
+    assert bool((evidence_BL1E[:, 0] == 0).all()) == (older == 0)
+
+
+def test_what_padding_holds_has_no_influence(network: InterestModel) -> None:
+    seen = history()
+    short = padded(seen.recent, 2, LENGTH, 0)
+    one, other = (read(network, replace(seen, recent=recent)) for recent in (short, filled(short)))
+    assert same(one, other)
+
+
+def test_a_viewer_alone_and_unpadded_is_read_as_in_a_padded_batch(network: InterestModel) -> None:
+    seen, lengths = history(), (2, LENGTH, 3)
+    together = read(network, replace(seen, recent=padded(seen.recent, *lengths)))
+    for row, length in enumerate(lengths):
+        alone = read(network, viewer(seen, row, recent=length))
+        for name in VECTORS:
+            both, one = getattr(together, name)[row, : length + 1], getattr(alone, name)[0]
+            assert torch.allclose(both, one, atol=1e-5)
+
+
+def test_a_hidden_event_is_as_one_that_was_padded() -> None:
+    """With every event hidden the whole history is gone, which evaluation never does."""
+    network, seen = build(event_dropout=1.0), history(older=2)
+    plain = read(network, seen)
     nothing = replace(
-        history(),
-        valid_BL=torch.zeros(2, LENGTH, dtype=torch.bool),
-        profile_BP=torch.zeros(2, 2, dtype=torch.long),
+        seen,
+        recent=padded(seen.recent, *[0] * VIEWERS),
+        older=padded(seen.older, *[0] * VIEWERS),
     )
-    assert all(bool(torch.isfinite(vector).all()) for vector in network(nothing, *projected()))
+    gone, none = read(network.train(), seen), read(network, nothing)
+    assert same(gone, none)
+    assert bool(moved(plain.z_BL1D, gone.z_BL1D).all())
 
 
-def test_padding_and_other_viewers_have_no_influence(network: InterestModel) -> None:
-    valid_BL = torch.ones(2, LENGTH, dtype=torch.bool)
-    valid_BL[0, 3:] = False
-    padded = replace(history(), valid_BL=valid_BL)
-    other = replace(
-        padded, video_BL=torch.cat([(padded.video_BL[:1, :3]), (padded.video_BL[:1, 3:] + 1) % VIDEOS], 1)
-    )
-    alone = HistoryInputs(**{name: getattr(other, name)[:1] for name in HistoryInputs.__slots__})
-    for both, one in zip(network(padded, *projected()), network(alone, *projected()), strict=True):
-        assert torch.allclose(both[:1, :4], one[:, :4], atol=1e-6)
+def test_the_share_of_events_hidden_is_the_one_asked_for_and_padding_stays_hidden() -> None:
+    network = build(event_dropout=0.3).train()
+    valid_BL = torch.arange(100).expand(100, 100) < 80
+    kept_BL = network._drop_events(valid_BL)
+    assert not bool((kept_BL & ~valid_BL).any())
+    assert kept_BL[valid_BL].float().mean().item() == pytest.approx(0.7, abs=0.03)
+    assert torch.equal(network.eval()._drop_events(valid_BL), valid_BL)
 
 
-def test_the_order_of_events_matters(network: InterestModel) -> None:
-    plain = history()
-    turned = replace(
-        plain,
-        video_BL=plain.video_BL.flip(1),
-        watch_ratio_BL=plain.watch_ratio_BL.flip(1),
-        flags_BLF=plain.flags_BLF.flip(1),
-    )
-    assert not torch.allclose(network(plain, *projected())[0][:, -1], network(turned, *projected())[0][:, -1])
-
-
-def test_events_are_hidden_in_training_alone(network: InterestModel) -> None:
-    seen, videos = history(), projected()
-    plain = network(seen, *videos)[0]
-    assert torch.equal(network(seen, *videos)[0], plain)
-    network.train()
-    assert not torch.equal(network(seen, *videos)[0], network(seen, *videos)[0])
-    network.event_dropout = 0.0
-    assert torch.equal(network(seen, *videos)[0], plain)
-
-
-def test_every_parameter_learns(network: InterestModel) -> None:
-    p_KMD, present_KM = projected()
-    z_BL1D, u_BL1D = network(history(), p_KMD + network.project.shift_MD, present_KM)
-    f_KD = network.index_vectors(p_KMD, present_KM)
-    watched = network.watch(z_BL1D[:, -1], f_KD[:2])
-    (z_BL1D.sum() + u_BL1D.square().sum() + f_KD.square().sum() + watched.square().sum()).backward()
-    silent = [name for name, value in network.named_parameters() if value.grad is None]
-    # Adapters and embeddings of videos are learned through p_KMD, which is made up here.
-    assert all(name.startswith("project.") for name in silent), silent
+def test_the_index_holds_one_vector_a_video_under_the_common_preference(network: InterestModel) -> None:
+    inputs = videos()
+    p_KMD = network.project(inputs)
+    f_KD = network.index_vectors(p_KMD, inputs.present_KM)
+    for video in range(VIDEOS):
+        expected_D = fuse(network.common_preference, p_KMD[video], inputs.present_KM[video])
+        assert torch.allclose(f_KD[video], expected_D, atol=1e-6)

@@ -1,6 +1,7 @@
-"""The behaviour Transformer: who sees whom.
+"""The behaviour Transformer, who sees whom, and the summary of what lies before it.
 
-Legend of shape suffixes: B = viewers in the batch, L = places of the sequence, D = model width.
+Legend of shape suffixes: B = viewers in the batch, L = places of the sequence, C = tokens of the summary,
+D = model width.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from swipewise.model.sequence import CausalAttention, CausalTransformer
+from swipewise.model.sequence import SUMMARY_TOKENS, CausalAttention, CausalTransformer, HistorySummary
 
 VIEWERS, PLACES, WIDTH = 3, 6, 8
 
@@ -73,8 +74,9 @@ def test_the_order_of_what_came_before_is_told_by_the_positions() -> None:
     x_BLD = tokens()
     turned_BLD = x_BLD[:, [2, 0, 1, 4, 3, 5]]
     assert not torch.allclose(transformer(x_BLD)[:, -1], transformer(turned_BLD)[:, -1], atol=1e-3)
-    transformer.positions.weight.data.zero_()
-    assert torch.allclose(transformer(x_BLD)[:, -1], transformer(turned_BLD)[:, -1], atol=1e-5)
+    untold, untold_turned = (transformer(x, positions=False)[:, -1] for x in (x_BLD, turned_BLD))
+    assert torch.allclose(untold, untold_turned, atol=1e-5)
+    assert not torch.allclose(untold, transformer(x_BLD)[:, -1], atol=1e-3)
 
 
 @pytest.mark.parametrize("padding", [0.0, 1e4])
@@ -103,3 +105,54 @@ def test_dropout_acts_in_training_alone(transformer: CausalTransformer) -> None:
     assert torch.equal(transformer(x_BLD), transformer(x_BLD))
     transformer.train()
     assert not torch.equal(transformer(x_BLD), transformer(x_BLD))
+
+
+def test_without_the_causal_mask_every_place_sees_every_valid_one(transformer: CausalTransformer) -> None:
+    torch.manual_seed(0)
+    both_ways = CausalTransformer(width=WIDTH, layers=1, heads=2, places=PLACES, dropout=0.0, causal=False).eval()
+    x_BLD = tokens()
+    valid_BL = torch.arange(PLACES) < torch.tensor([[PLACES], [4], [1]])
+    before_BLD = both_ways(x_BLD, valid_BL)
+    for place in range(PLACES):
+        other_BLD = x_BLD.clone()
+        other_BLD[:, place] += torch.randn(WIDTH, generator=torch.Generator().manual_seed(2))
+        moved_BL = (before_BLD - both_ways(other_BLD, valid_BL)).abs().amax(dim=-1) > 1e-6
+        for row in range(VIEWERS):
+            seen = bool(valid_BL[row, place])
+            assert all(bool(moved) == seen for at, moved in enumerate(moved_BL[row]) if at != place)
+
+
+@pytest.fixture
+def summary() -> HistorySummary:
+    torch.manual_seed(0)
+    made = HistorySummary(width=WIDTH)
+    torch.nn.init.normal_(made.base_CD)
+    return made
+
+
+def test_each_token_of_the_summary_is_its_base_and_a_weighted_mean_of_the_events(summary: HistorySummary) -> None:
+    x_BLD = tokens()
+    found_BCD = summary(x_BLD, torch.ones(VIEWERS, PLACES, dtype=torch.bool))
+    assert found_BCD.shape == (VIEWERS, SUMMARY_TOKENS, WIDTH)
+    for row in range(VIEWERS):
+        for token in range(SUMMARY_TOKENS):
+            logits_L = x_BLD[row] @ summary.weigh.weight[token] + summary.weigh.bias[token]
+            mean_D = torch.softmax(logits_L, dim=0) @ summary.value(x_BLD[row])
+            assert torch.allclose(found_BCD[row, token], mean_D + summary.base_CD[token], atol=1e-6)
+
+
+@pytest.mark.parametrize("padding", [0.0, 1e4])
+def test_the_summary_ignores_padding(summary: HistorySummary, padding: float) -> None:
+    x_BLD, lengths = tokens(), (2, PLACES, 0)
+    kept_BL = torch.arange(PLACES) < torch.tensor(lengths)[:, None]
+    found_BCD = summary(x_BLD.masked_fill(~kept_BL[..., None], padding), kept_BL)
+    for row, length in enumerate(lengths):
+        alone_CD = summary(x_BLD[row : row + 1, :length], torch.ones(1, length, dtype=torch.bool))[0]
+        assert torch.allclose(found_BCD[row], alone_CD, atol=1e-6)
+
+
+def test_the_summary_of_nothing_is_its_base(summary: HistorySummary) -> None:
+    found_BCD = summary(torch.zeros(2, 0, WIDTH), torch.zeros(2, 0, dtype=torch.bool))
+    assert torch.equal(found_BCD, summary.base_CD.expand(2, -1, -1))
+    found_BCD.sum().backward()
+    assert all(bool(torch.isfinite(p.grad).all()) for p in summary.parameters() if p.grad is not None)

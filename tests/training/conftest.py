@@ -29,10 +29,16 @@ width = 16
 layers = 1
 heads = 2
 history = 12
+memory = 8
 [training]
 epochs = 3
 batch_events = 256
 negatives = 32
+places = 6
+ahead = 3
+half_life_days = 20.0
+shown_weight = 0.2
+alignment_weight = 0.1
 checkpoint_seconds = 0.0
 device = "cpu"
 """

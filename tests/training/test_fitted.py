@@ -14,7 +14,8 @@ import torch
 
 from swipewise.config import ModelConfig
 from swipewise.errors import ArtifactError
-from swipewise.schema import Modality
+from swipewise.schema import FLAG_ACTIONS, Modality
+from swipewise.training.calibration import Calibration
 from swipewise.training.checkpoint import load_tensors, save_tensors
 from swipewise.training.dataset import ContentFeature, Dataset
 from swipewise.training.fitted import FORMAT_VERSION, FittedModel
@@ -51,6 +52,41 @@ def test_a_model_that_comes_back_gives_the_same_scores(model: FittedModel, path:
     assert np.array_equal(scores(loaded, tiny_dataset()), scores(model, tiny_dataset()))
     assert (loaded.config, loaded.vocabulary, loaded.encoders) == (model.config, model.vocabulary, model.encoders)
     assert loaded.modalities == model.modalities
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"norm": "rms", "adapter": "gated"},
+        {"norm": "none", "trends": False, "neighbours": 0},
+        {"without": ("positions", "attention"), "memory": 0},
+    ],
+    ids=["rms and gated", "no norm and nothing but the network", "parts left out"],
+)
+def test_a_model_of_any_make_comes_back_with_its_scores_and_predictions(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    dataset = tiny_dataset()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        made = FittedModel.untrained(replace(tiny_config().model, **settings), dataset, ENCODERS)
+        torch.nn.init.normal_(made.network.trend.weight)
+    flags = len(FLAG_ACTIONS)
+    bent = Calibration(scale_A=np.linspace(0.3, 3, flags), shift_A=np.linspace(-1, 1, flags))
+    made = replace(made, calibration=bent)
+    made.save(tmp_path / "model.safetensors")
+    loaded = FittedModel.load(tmp_path / "model.safetensors")
+    assert loaded.config == made.config
+    assert loaded.network.parts == made.network.parts
+    assert np.array_equal(scores(loaded, dataset), scores(made, dataset))
+    predictions = [InterestRecommender.of(one, dataset).predict(dataset.interactions) for one in (loaded, made)]
+    assert np.array_equal(*predictions)
+    assert not np.array_equal(
+        predictions[0],
+        InterestRecommender.of(replace(loaded, calibration=Calibration.none(flags)), dataset).predict(
+            dataset.interactions
+        ),
+    )
 
 
 def test_only_the_modalities_that_the_data_has_are_fused(model: FittedModel) -> None:
@@ -134,13 +170,29 @@ def without_a_scale(tensors: dict[str, Any], facts: dict[str, Any]) -> None:
     del tensors["standard/visual/scale"]
 
 
+def without_calibration(tensors: dict[str, Any], facts: dict[str, Any]) -> None:
+    del facts["calibration"]
+
+
+def with_neighbours_of_no_video(tensors: dict[str, Any], facts: dict[str, Any]) -> None:
+    tensors["neighbours/videos"] = torch.full_like(tensors["neighbours/videos"], 10_000)
+
+
 def with_another_width(tensors: dict[str, Any], facts: dict[str, Any]) -> None:
     facts["config"]["width"] = 32
 
 
 @pytest.mark.parametrize(
     "damage",
-    [without_vocabulary, with_an_unknown_setting, without_a_tensor, without_a_scale, with_another_width],
+    [
+        without_vocabulary,
+        without_calibration,
+        with_an_unknown_setting,
+        without_a_tensor,
+        without_a_scale,
+        with_neighbours_of_no_video,
+        with_another_width,
+    ],
 )
 def test_parts_that_do_not_belong_together_are_an_error(
     path: Path, damage: Callable[[dict[str, Any], dict[str, Any]], None]

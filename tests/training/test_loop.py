@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from swipewise.errors import ArtifactError, DataError
+from swipewise.schema import FLAG_ACTIONS
 from swipewise.training import loop
+from swipewise.training.calibration import Calibration
 from swipewise.training.checkpoint import load_tensors, save_tensors
 from swipewise.training.loop import Epoch, Fit, Step, choose_device, fit_network
 from tests.training.hand_made import dataset_of
@@ -120,25 +122,46 @@ def stopped_at(step: int, checkpoint: Path, **training: Any) -> None:
         fit(tiny_config(**training), checkpoint=checkpoint, on_step=count)
 
 
+EVERYTHING = {
+    "places": 6,
+    "ahead": 3,
+    "half_life_days": 10.0,
+    "shown_weight": 0.2,
+    "alignment_weight": 0.1,
+}
+"""Every part of the loss and everything random in what is asked."""
+
+
 @pytest.mark.parametrize(
-    ("checkpoint_seconds", "step"), [(0.0, 6), (1e6, 1)], ids=["saved every step", "saved every epoch"]
+    ("training", "step"),
+    [(EVERYTHING | {"checkpoint_seconds": 0.0}, 6), ({"checkpoint_seconds": 1e6}, 1)],
+    ids=["everything, saved every step", "saved every epoch"],
 )
 def test_a_training_that_was_stopped_ends_as_if_it_never_was(
-    tmp_path: Path, checkpoint_seconds: float, step: int
+    tmp_path: Path, training: dict[str, Any], step: int
 ) -> None:
     told: list[Step] = []
-    unbroken = fit(on_step=told.append)
+    unbroken = fit(tiny_config(**training), on_step=told.append)
     path = tmp_path / "state.safetensors"
     for steps in (3, told[0].total + 2, 3):
-        stopped_at(steps, path, checkpoint_seconds=checkpoint_seconds)
+        stopped_at(steps, path, **training)
     resumed: list[Step] = []
-    found = fit(tiny_config(checkpoint_seconds=checkpoint_seconds), checkpoint=path, on_step=resumed.append)
+    found = fit(tiny_config(**training), checkpoint=path, on_step=resumed.append)
     assert found.resumed
     # A step is told before it is saved, so each of the three stops loses one.
     assert (resumed[0].epoch, resumed[0].done) == (1, step)
     assert outcome(found) == outcome(unbroken)
     assert found.best_epoch == unbroken.best_epoch
     assert same_network(found, unbroken)
+    assert found.fitted.calibration.as_dict() == unbroken.fitted.calibration.as_dict()
+
+
+def test_probabilities_are_calibrated_on_the_validation_period_where_there_is_one() -> None:
+    split, settings = tiny_split(), tiny_config(epochs=1)
+    calibrated = fit_network(split.train, split.validation, settings).fitted
+    assert calibrated.calibration.as_dict() != Calibration.none(len(FLAG_ACTIONS)).as_dict()
+    plain = fit_network(split.train, None, settings).fitted
+    assert plain.calibration.as_dict() == Calibration.none(len(FLAG_ACTIONS)).as_dict()
 
 
 def test_a_training_that_was_over_takes_no_step_at_all(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def same(one: ViewerState, other: ViewerState) -> bool:
     return (
         np.array_equal(one.interest_D, other.interest_D)
         and np.array_equal(one.preference_D, other.preference_D)
+        and np.array_equal(one.near_V, other.near_V)  # type: ignore[arg-type]
         and np.array_equal(one.liked_J, other.liked_J)
     )
 
@@ -170,9 +171,12 @@ def test_what_comes_later_than_now_is_left_out(scorer: Scorer, shop: Workspace) 
 
 def test_only_the_end_of_a_long_history_is_read(scorer: Scorer, shop: Workspace) -> None:
     _, history = busiest(shop)
-    read = shop.config.model.history
+    read = shop.config.model.history + shop.config.model.memory
     assert len(history) > read
-    assert same(scorer.viewer(history, None, NOW), scorer.viewer(history[-read:], None, NOW))
+    last = scorer.viewer(history[-read:], None, NOW)
+    assert np.array_equal(scorer.viewer(history, None, NOW).interest_D, last.interest_D)
+    without_memory = scorer.viewer(history[-shop.config.model.history :], None, NOW)
+    assert not np.array_equal(without_memory.interest_D, last.interest_D)
 
 
 def test_only_what_was_liked_is_evidence_newest_first(scorer: Scorer) -> None:

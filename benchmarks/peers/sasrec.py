@@ -1,0 +1,15 @@
+"""RecTools' SASRec; its settings are those of ``sequences``."""
+
+from __future__ import annotations
+
+from folder import Answer, Settings, Split, main
+from rectools.models import SASRecModel
+from sequences import sequential_answer
+
+
+def answer(split: Split, settings: Settings) -> Answer:
+    return sequential_answer(SASRecModel, split, settings)
+
+
+if __name__ == "__main__":
+    main(answer, library="rectools")

@@ -1,0 +1,201 @@
+"""Interest shifts on the demo's worlds: how many are found in time, and how many viewers are falsely suspected.
+
+For three seeds: renders a world, adds its clips, events and profiles to a workspace by the commands a user would type,
+and lets the detector run over the workspace. It sees what a platform sees: vectors of videos, times, watch ratios and
+profiles. Its settings were chosen on worlds of other seeds. Figures are means over the worlds.
+
+- A viewer has a shift if interactions lie on both sides of the planted moment; it counts if there are at least N before
+  it and 5 after it.
+- It is found if the viewer's first alarm comes with one of the 5 interactions after the planted moment.
+- A false alarm is a first alarm of a viewer who has no shift, or one before the shift; its share is of all viewers who
+  did anything. An alarm that comes later than 5 interactions after a shift is neither.
+- The likelihood-ratio test knows the truth, both tastes, weights and the platform's way of choosing videos: what could
+  be found at the same share of false alarms if nothing had to be learned.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from figures import Figures, Options, run
+from numpy.typing import NDArray
+
+from swipewise.behavior.log import BehaviorLog
+from swipewise.behavior.shifts import ShiftDetector
+from swipewise.cli.shifts import behavior_log
+from swipewise.simulate.truth import Truth
+from swipewise.simulate.world import NO_SHIFT, World
+from swipewise.training.dataset import Dataset
+from swipewise.training.workspace_data import load_dataset
+from swipewise.workspace import Workspace
+
+SEEDS = (0, 1, 2)
+WITHIN = 5
+BEFORE = 10
+OTHERS = (1, 5, 20, 50)
+FALSE_ALARMS = 0.1
+
+_SWIPEWISE = "from swipewise.cli import main; main()"
+_NOISE, _SLOPE, _OFFSET, _WANING, _STRETCH = 0.5, 1.6, -1.6, -0.05, 1.25  # of swipewise.simulate.behave
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One world, and the log-odds of two detectors after each interaction (I,)."""
+
+    log: BehaviorLog
+    shift_at_U: NDArray[np.int64]
+    detector_I: NDArray[np.float64]
+    oracle_I: NDArray[np.float64]
+
+
+def measure(figures: Figures, options: Options) -> None:
+    trials = [_trial(seed, quick=options.quick) for seed in (SEEDS[:1] if options.quick else SEEDS)]
+    limit = float(np.log(ShiftDetector().settings.odds))
+    found, false = _mean(trials, limit, BEFORE)
+    figures.record(f"shifts found within {WITHIN} interactions, {BEFORE} or more before", found, at_least=0.8)
+    figures.record("viewers with a false alarm", false, at_most=FALSE_ALARMS)
+    for least in OTHERS:
+        figures.record(f"shifts found, {least} or more before", _mean(trials, limit, least)[0])
+    for share in (0.02, 0.05, 0.1, 0.2, 0.3):
+        best = _at_false_alarms(trials, share)
+        figures.record(f"shifts found where {share:.0%} of viewers have a false alarm", best)
+    figures.record("shifts found ever", float(np.mean([_ever(trial, limit) for trial in trials])))
+    figures.record(
+        "shifts found by a test that knows both tastes", _at_false_alarms(trials, FALSE_ALARMS, oracle=True)
+    )
+    counted = sum(int(_counted(trial, BEFORE)[0].sum()) for trial in trials)
+    figures.record(f"viewers with a shift, {BEFORE} or more before, all worlds", counted)
+
+
+def _trial(seed: int, *, quick: bool) -> Trial:
+    with TemporaryDirectory() as directory:
+        place = Path(directory)
+        world, shop = place / "world", place / "shop"
+        size = ["--videos", "120", "--viewers", "150"] if quick else []
+        for words in (
+            ["simulate", str(world), "--seed", str(seed), *size],
+            ["init", str(shop)],
+            ["videos", "add", str(world / "videos.jsonl"), "-w", str(shop)],
+            ["events", "import", str(world / "events.parquet"), "-w", str(shop)],
+            ["viewers", "import", str(world / "viewers.parquet"), "-w", str(shop)],
+        ):
+            print("swipewise", *words, file=sys.stderr, flush=True)
+            subprocess.run([sys.executable, "-c", _SWIPEWISE, *words], check=True, stdout=sys.stderr)
+        dataset, truth = load_dataset(Workspace.open(shop)), Truth.load(world)
+    log = behavior_log(dataset)
+    viewers_U = _numbers(dataset.viewer_ids, truth.world.viewer_ids)
+    return Trial(
+        log=log,
+        shift_at_U=truth.world.shift_at_U[viewers_U],
+        detector_I=ShiftDetector().trace(log),
+        oracle_I=_oracle(dataset, truth.world, viewers_U),
+    )
+
+
+def _numbers(ids: tuple[str, ...], of_world: list[str]) -> NDArray[np.int64]:
+    place = {each: number for number, each in enumerate(of_world)}
+    return np.array([place[each] for each in ids])
+
+
+def _counted(trial: Trial, least: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int64]]:
+    """Viewers whose shift counts, viewers who have one, and interactions before it: (U,) each."""
+    count_U = np.diff(trial.log.offsets())
+    earlier_I = trial.log.at_I < trial.shift_at_U[trial.log.viewer_I]
+    before_U = np.bincount(trial.log.viewer_I[earlier_I], minlength=len(count_U))
+    has_U = (trial.shift_at_U < NO_SHIFT) & (before_U > 0) & (before_U < count_U)
+    return has_U & (before_U >= least) & (count_U - before_U >= WITHIN), has_U, before_U
+
+
+def _first(log: BehaviorLog, log_odds_I: NDArray[np.float64], limit: float) -> NDArray[np.float64]:
+    """The place, from 1, of each viewer's first alarm, infinite without one: (U,)."""
+    first_U = np.full(len(log.profile_UP), np.inf)
+    rows = np.flatnonzero(log_odds_I > limit)
+    np.minimum.at(first_U, log.viewer_I[rows], rows - log.offsets()[log.viewer_I[rows]] + 1)
+    return first_U
+
+
+def _held(trial: Trial, log_odds_I: NDArray[np.float64], limit: float, least: int) -> tuple[float, float]:
+    """The share of shifts found in time, and of viewers with a false alarm."""
+    counted_U, has_U, before_U = _counted(trial, least)
+    first_U = _first(trial.log, log_odds_I, limit)
+    found_U = (first_U > before_U) & (first_U <= before_U + WITHIN)
+    false_U = np.where(has_U, first_U <= before_U, np.isfinite(first_U))
+    active_U = np.diff(trial.log.offsets()) > 0
+    return float(found_U[counted_U].mean()), float(false_U[active_U].mean())
+
+
+def _ever(trial: Trial, limit: float) -> float:
+    counted_U, _, before_U = _counted(trial, BEFORE)
+    first_U = _first(trial.log, trial.detector_I, limit)
+    return float(((first_U > before_U) & np.isfinite(first_U))[counted_U].mean())
+
+
+def _mean(trials: list[Trial], limit: float, least: int, *, oracle: bool = False) -> tuple[float, float]:
+    rates = [_held(each, each.oracle_I if oracle else each.detector_I, limit, least) for each in trials]
+    found, false = np.mean(rates, axis=0)
+    return float(found), float(false)
+
+
+def _at_false_alarms(trials: list[Trial], share: float, *, oracle: bool = False) -> float:
+    """The most that is found by any one limit for all worlds that suspects no more viewers than that."""
+    rates = [_mean(trials, limit, BEFORE, oracle=oracle) for limit in np.arange(-6.0, 12.0, 0.1)]
+    return max((found for found, false in rates if false <= share), default=float("nan"))
+
+
+def _oracle(dataset: Dataset, world: World, viewers_U: NDArray[np.int64]) -> NDArray[np.float64]:
+    """CUSUM of the true log-likelihood ratio of the taste after the shift against the one before: (I,)."""
+    log, config = dataset.interactions, world.config
+    videos_V = _numbers(dataset.video_ids, world.video_ids)
+    offsets = dataset.viewer_offsets()
+    share_I = np.clip(log.watch_ratio_I.astype(np.float64), 0.02, 1.0) / _STRETCH
+    place_I = behavior_log(dataset).session_place()
+    drive_I = np.log(share_I / (1 - share_I)) - _OFFSET - _WANING * place_I
+    sum_I = np.zeros(len(log))
+    for viewer, number in enumerate(viewers_U):
+        rows = np.arange(offsets[viewer], offsets[viewer + 1])
+        if not len(rows) or log.at_I[rows[0]] >= world.shift_at_U[number]:
+            continue  # whoever came after the shift has had one taste only
+        old_V, new_V = _tastes(world, int(number), videos_V)
+        unseen_V, total = np.ones(len(videos_V), bool), 0.0
+        for row in rows:
+            video = log.video_I[row]
+            ratio = 0.5 * (
+                (drive_I[row] - _SLOPE * old_V[video]) ** 2 - (drive_I[row] - _SLOPE * new_V[video]) ** 2
+            )
+            offer_V = unseen_V & (dataset.uploaded_at_V <= log.at_I[row])
+            picked = [
+                (1 - config.exploration)
+                * np.exp(config.targeting * each[video])
+                / np.exp(config.targeting * each[offer_V]).sum()
+                + config.exploration / offer_V.sum()
+                for each in (old_V, new_V)
+            ]
+            total = max(total, 0.0) + float(ratio / _NOISE**2 + np.log(picked[1] / picked[0]))
+            sum_I[row] = total
+            unseen_V[video] = False
+    return sum_I
+
+
+def _tastes(
+    world: World, viewer: int, videos_V: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """True utilities (V,) before the viewer's shift and after it, also of viewers for whom it never comes."""
+    present_VM = world.theme_VM >= 0
+    weight_VM = world.weight_UM[viewer] * present_VM
+    weight_VM = weight_VM / weight_VM.sum(axis=1, keepdims=True)
+    modality_M = np.arange(present_VM.shape[1])
+    before_V, after_V = (
+        (weight_VM * taste_MT[modality_M, world.theme_VM]).sum(axis=1) + world.appeal_V
+        for taste_MT in (world.taste_UMT[viewer], world.shifted_taste_UMT[viewer])
+    )
+    return before_V[videos_V], after_V[videos_V]
+
+
+if __name__ == "__main__":
+    run(measure, __doc__)

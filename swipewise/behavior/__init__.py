@@ -1,0 +1,1 @@
+"""What viewers are interested in, and how that changes."""

@@ -1,0 +1,155 @@
+"""What stretches of viewers' histories say about their tastes, summed up so that a model can weigh it.
+
+Legend of shape suffixes: V = videos, M = modalities, K = themes of a modality, T = M * K, all themes side by side,
+I = interactions, B = stretches of histories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swipewise.behavior.log import BehaviorLog
+from swipewise.behavior.themes import Themes
+
+_FULL_WATCH = 0.8  # a video watched to its end could have been liked more still
+_SHORTEST = 0.02
+_BLOCK = 4096  # stretches summed up at once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Sums over stretches of interactions.
+
+    together_BTT: videos that have both themes and whose watching is known; response_BT: summed responses to videos
+    of a theme; shown_BT: exposures with a theme; exposures_B: all of them; offer_BT: mean share of the videos the
+    platform could have shown that have a theme.
+    """
+
+    together_BTT: NDArray[np.float64]
+    response_BT: NDArray[np.float64]
+    shown_BT: NDArray[np.float64]
+    exposures_B: NDArray[np.float64]
+    offer_BT: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.exposures_B)
+
+    def at(self, rows_B: NDArray[np.int64] | NDArray[np.bool_]) -> Evidence:
+        """The stretches at some rows."""
+        return Evidence(**{each.name: getattr(self, each.name)[rows_B] for each in fields(self)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signals:
+    """Each interaction as a model sees it.
+
+    code_IM: int64 in [0, T), -1 where the modality is missing; response_I: float64, log-odds of watching, free of
+    the place in the session; known_I: bool, whether the watching is known; offer_IT: share of the videos which the
+    platform could show at that time that have each theme.
+    """
+
+    code_IM: NDArray[np.int64]
+    response_I: NDArray[np.float64]
+    known_I: NDArray[np.bool_]
+    offer_IT: NDArray[np.float64]
+
+    def over(self, start_B: NDArray[np.int64], end_B: NDArray[np.int64]) -> Evidence:
+        """Sum up the interactions [start, end) of each stretch."""
+        parts = [
+            self._over(start_B[first : first + _BLOCK], end_B[first : first + _BLOCK])
+            for first in range(0, max(len(start_B), 1), _BLOCK)
+        ]
+        return Evidence(
+            **{
+                each.name: np.concatenate([getattr(part, each.name) for part in parts])
+                for each in fields(Evidence)
+            }
+        )
+
+    def _over(self, start_B: NDArray[np.int64], end_B: NDArray[np.int64]) -> Evidence:
+        stretches, width = len(start_B), self.offer_IT.shape[1]
+        length_B = end_B - start_B
+        owner_J = np.repeat(np.arange(stretches), length_B)
+        row_J = np.arange(length_B.sum()) - np.repeat(np.cumsum(length_B) - length_B - start_B, length_B)
+        together, response = np.zeros(stretches * width * width), np.zeros(stretches * width)
+        shown = np.zeros(stretches * width)
+        for code_J, has_J in self._themes(row_J):
+            place_J = owner_J[has_J] * width + code_J[has_J]
+            shown += np.bincount(place_J, minlength=len(shown))
+            heard_J = has_J & self.known_I[row_J]
+            place_J = owner_J[heard_J] * width + code_J[heard_J]
+            response += np.bincount(place_J, self.response_I[row_J[heard_J]], len(response))
+            for other_J, also_J in self._themes(row_J):
+                both_J = heard_J & also_J
+                place_J = (owner_J[both_J] * width + code_J[both_J]) * width + other_J[both_J]
+                together += np.bincount(place_J, minlength=len(together))
+        total_IT = np.concatenate([np.zeros((1, width)), np.cumsum(self.offer_IT, axis=0)])
+        return Evidence(
+            together_BTT=together.reshape(stretches, width, width),
+            response_BT=response.reshape(stretches, width),
+            shown_BT=shown.reshape(stretches, width),
+            exposures_B=length_B.astype(np.float64),
+            offer_BT=(total_IT[end_B] - total_IT[start_B]) / np.maximum(length_B, 1)[:, None],
+        )
+
+    def _themes(self, row_J: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
+        """The codes of one modality after another, and where there is one."""
+        for column in range(self.code_IM.shape[1]):
+            code_J = self.code_IM[row_J, column]
+            yield code_J, code_J >= 0
+
+
+def signals_of(log: BehaviorLog, themes: Themes, *, until: int) -> Signals:
+    """Code a log for a model; the effect of a place in the session is taken from what came before ``until``."""
+    width = len(themes.modalities) * themes.count
+    code_VM = np.where(
+        themes.theme_VM >= 0, themes.theme_VM + themes.count * np.arange(len(themes.modalities)), -1
+    )
+    code_IM = code_VM[log.video_I]
+    known_I = log.watch_ratio_I > 0
+    share_I = np.clip(log.watch_ratio_I.astype(np.float64), _SHORTEST, 1.0) * _FULL_WATCH
+    response_I = np.log(share_I / (1 - share_I))
+    place_I = log.session_place().astype(np.float64)
+    past_I = known_I & (log.at_I < until)
+    if past_I.any():
+        slope = _slope(place_I[past_I], response_I[past_I])
+        response_I -= response_I[past_I].mean() + slope * (place_I - place_I[past_I].mean())
+    return Signals(
+        code_IM=code_IM, response_I=response_I, known_I=known_I, offer_IT=_offer(log, code_VM, code_IM, width)
+    )
+
+
+def _slope(x_I: NDArray[np.float64], y_I: NDArray[np.float64]) -> float:
+    x_I = x_I - x_I.mean()
+    spread = float(x_I @ x_I)
+    return float(x_I @ y_I) / spread if spread > 0 else 0.0
+
+
+def _offer(
+    log: BehaviorLog, code_VM: NDArray[np.int64], code_IM: NDArray[np.int64], width: int
+) -> NDArray[np.float64]:
+    """Shares of the themes among the videos that existed and that the viewer had not been shown yet: (I, T)."""
+    order_V = np.argsort(log.uploaded_at_V, kind="stable")
+    uploaded_VT = np.concatenate([np.zeros((1, width)), np.cumsum(_one_hot(code_VM[order_V], width), axis=0)])
+    exist_I = np.searchsorted(log.uploaded_at_V[order_V], log.at_I, side="right")
+    seen_IT = np.cumsum(_one_hot(code_IM, width), axis=0) - _one_hot(code_IM, width)
+    first_I = log.offsets()[log.viewer_I]
+    seen_IT -= seen_IT[first_I]
+    unseen_I = np.maximum(exist_I - (np.arange(len(log)) - first_I), 1)
+    share_IT = np.maximum(uploaded_VT[exist_I] - seen_IT, 0.5) / unseen_I[:, None]
+    # A log may show videos again or before their upload: the shares of a modality still cannot exceed 1.
+    grouped_IMK = share_IT.reshape(len(log), code_VM.shape[1], -1)
+    grouped_IMK /= np.maximum(grouped_IMK.sum(axis=2, keepdims=True), 1.0)
+    return grouped_IMK.reshape(share_IT.shape)
+
+
+def _one_hot(code_NM: NDArray[np.int64], width: int) -> NDArray[np.float64]:
+    hot_NT = np.zeros((len(code_NM), width))
+    for code_N in code_NM.T:
+        has_N = code_N >= 0
+        hot_NT[has_N, code_N[has_N]] = 1.0
+    return hot_NT

@@ -1,0 +1,311 @@
+"""Interest shifts: the moments at which what a viewer cares about changes.
+
+After every interaction the detector compares two accounts of what the viewer has done since they last came back: the
+tastes are those of before, or the taste in one modality was drawn anew while the viewer was away. Interests change
+with time, so the longer a viewer was away, the likelier a change. An alarm is raised once its odds are high enough.
+
+Everything is learned again every few days from the past alone, and a verdict depends on nothing that came after it.
+
+Legend of shape suffixes: U = viewers, V = videos, I = interactions, S = sessions, M = modalities, K = themes of a
+modality, T = M * K, W = interactions of a session that are looked at, F = columns of the profiles' design.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swipewise.behavior.evidence import Signals, signals_of
+from swipewise.behavior.log import SESSION_GAP_MS, BehaviorLog
+from swipewise.behavior.tastes import Belief, Population, fit_population
+from swipewise.behavior.themes import Themes, find_themes
+from swipewise.errors import DataError
+
+_DAY_MS = 86_400_000
+_LONGEST_AWAY_DAYS = 7.0
+_EXAMPLES = 5
+_NEVER = -np.inf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShiftSettings:
+    """How shifts are looked for."""
+
+    odds: float = 0.35
+    """Odds of a shift at which an alarm is raised; higher is stricter, this one suspects a viewer in eleven falsely."""
+    rate: float = 0.01
+    """Chance of a shift in a day, before anything is seen."""
+    window: int = 5
+    """Interactions after coming back that are looked at; a shift unnoticed by then stays so."""
+    themes: int = 8
+    """Themes of each modality."""
+    refit_days: float = 3.0
+    """Days after which themes and typical tastes are learned again."""
+    least: int = 500
+    """Interactions without which nothing can be learned."""
+    seed: int = 0
+    """Of the clustering."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """A viewer's interest has changed.
+
+    ``at`` is when the viewer came back with another interest and ``noticed_at`` when that was seen, milliseconds;
+    ``place`` counts the viewer's interactions up to then. ``left`` and ``joined`` are videos typical of the themes
+    whose taste fell and rose most, indices.
+    """
+
+    viewer: int
+    at: int
+    noticed_at: int
+    place: int
+    odds: float
+    modality: str
+    left: tuple[int, ...]
+    joined: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Verdicts:
+    """What a model says after each of the first W interactions of sessions.
+
+    opens_S: rows of the log; log_odds_SWM: of a shift of each modality, -inf beyond the viewer's last interaction.
+    """
+
+    opens_S: NDArray[np.int64]
+    before: Belief
+    redrawn_M: tuple[Belief, ...]
+    log_odds_SWM: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Model:
+    """What was learned from everything before a time."""
+
+    themes: Themes
+    signals: Signals
+    population: Population
+
+
+class ShiftDetector:
+    """Finds the moments at which viewers' interests change; causal: as if it had run while the log was written."""
+
+    def __init__(self, settings: ShiftSettings | None = None) -> None:
+        self.settings = settings or ShiftSettings()
+
+    def detect(self, log: BehaviorLog) -> list[Shift]:
+        """All shifts, in the order in which they are noticed.
+
+        After a shift the viewer's earlier history no longer counts, so that further shifts are found too.
+
+        Raises:
+            DataError: There are too few interactions to learn from.
+        """
+        found: list[Shift] = []
+        begin_U = log.offsets()[:-1].copy()
+        for model, opens_S in self._periods(log):
+            pending_S = opens_S
+            while len(pending_S):
+                verdicts = self._judge(log, model, pending_S, begin_U)
+                fresh = self._alarms(log, model, verdicts)
+                found += [shift for shift, _ in fresh]
+                for shift, opened in fresh:
+                    begin_U[shift.viewer] = opened
+                # Later sessions of those viewers were judged by a history that no longer counts.
+                shifted = np.array([shift.viewer for shift, _ in fresh], np.int64)
+                again_S = np.isin(log.viewer_I[pending_S], shifted)
+                pending_S = pending_S[again_S & (pending_S > begin_U[log.viewer_I[pending_S]])]
+        return sorted(found, key=lambda shift: (shift.noticed_at, shift.viewer))
+
+    def trace(self, log: BehaviorLog) -> NDArray[np.float64]:
+        """Log-odds of a shift after each interaction, as if no alarm was ever raised: (I,), -inf where not judged.
+
+        The first of a viewer's above a limit is the first alarm of a detector with that limit.
+
+        Raises:
+            DataError: There are too few interactions to learn from.
+        """
+        log_odds_I = np.full(len(log), _NEVER)
+        begin_U = log.offsets()[:-1]
+        for model, opens_S in self._periods(log):
+            verdicts = self._judge(log, model, opens_S, begin_U)
+            _add_to(log_odds_I, verdicts)
+        return log_odds_I
+
+    def _periods(self, log: BehaviorLog) -> Iterator[tuple[_Model, NDArray[np.int64]]]:
+        """One model after another, with the rows that open the sessions it is to judge."""
+        if len(log) < self.settings.least:
+            raise DataError(
+                f"{len(log)} interactions are too few to tell shifts of interest from chance, at least "
+                f"{self.settings.least} are needed: import more with 'swipewise events import FILE'"
+            )
+        step = int(self.settings.refit_days * _DAY_MS)
+        opens_I = log.away() > SESSION_GAP_MS
+        for time in range(int(log.at_I.min()) + step, int(log.at_I.max()) + 1, step):
+            opens_S = np.flatnonzero(opens_I & (log.at_I >= time) & (log.at_I < time + step))
+            if len(opens_S) and (log.at_I < time).sum() >= self.settings.least:
+                yield self._learn(log, time), opens_S
+
+    def _learn(self, log: BehaviorLog, time: int) -> _Model:
+        """Themes, tastes and the appeal of videos, from what came before a time alone."""
+        themes = find_themes(log, count=self.settings.themes, until=time, seed=self.settings.seed)
+        signals = signals_of(log, themes, until=time)
+        population = _population(log, themes, signals, time)
+        appeal_V = _appeal(log, signals, population, time)
+        signals = replace(signals, response_I=signals.response_I - appeal_V[log.video_I])
+        return _Model(themes=themes, signals=signals, population=_population(log, themes, signals, time))
+
+    def _judge(
+        self, log: BehaviorLog, model: _Model, opens_S: NDArray[np.int64], begin_U: NDArray[np.int64]
+    ) -> _Verdicts:
+        """Odds of a shift after each of the first interactions of some sessions."""
+        viewer_S = log.viewer_I[opens_S]
+        learn = model.population.learn
+        history = model.signals.over(np.minimum(begin_U[viewer_S], opens_S), opens_S)
+        before, _ = learn(model.population.belief(viewer_S), history)
+        redrawn_M, variance_SM = _redrawn(before, len(model.themes.modalities))
+        away_S = np.minimum(log.away()[opens_S] / _DAY_MS, _LONGEST_AWAY_DAYS)
+        prior_SM = np.log(self.settings.rate * away_S)[:, None] + np.log(
+            variance_SM / variance_SM.sum(axis=1, keepdims=True)
+        )
+        log_odds_SWM = np.full((len(opens_S), self.settings.window, len(redrawn_M)), _NEVER)
+        end_S = log.offsets()[viewer_S + 1]
+        for step in range(self.settings.window):
+            reached_S = np.flatnonzero(opens_S + step < end_S)
+            since = model.signals.over(opens_S[reached_S], opens_S[reached_S] + step + 1)
+            _, same_S = learn(before.at(reached_S), since)
+            for column, redrawn in enumerate(redrawn_M):
+                _, changed_S = learn(redrawn.at(reached_S), since)
+                log_odds_SWM[reached_S, step, column] = changed_S - same_S + prior_SM[reached_S, column]
+        return _Verdicts(opens_S=opens_S, before=before, redrawn_M=redrawn_M, log_odds_SWM=log_odds_SWM)
+
+    def _alarms(self, log: BehaviorLog, model: _Model, verdicts: _Verdicts) -> list[tuple[Shift, int]]:
+        """The first alarm of each viewer, with the row at which the new interest began."""
+        log_odds_I = np.full(len(log), _NEVER)
+        _add_to(log_odds_I, verdicts)
+        rows = np.flatnonzero(log_odds_I > np.log(self.settings.odds))
+        _, first = np.unique(log.viewer_I[rows], return_index=True)
+        return [
+            self._explain(log, model, verdicts, int(row), float(np.exp(log_odds_I[row]))) for row in rows[first]
+        ]
+
+    def _explain(
+        self, log: BehaviorLog, model: _Model, verdicts: _Verdicts, row: int, odds: float
+    ) -> tuple[Shift, int]:
+        """When the shift that an alarm is about began, and between which themes."""
+        step_S = row - verdicts.opens_S
+        near_S = np.flatnonzero((step_S >= 0) & (step_S < self.settings.window))
+        session, column = np.unravel_index(
+            verdicts.log_odds_SWM[near_S, step_S[near_S]].argmax(), (len(near_S), len(verdicts.redrawn_M))
+        )
+        chosen = near_S[[session]]
+        opened = verdicts.opens_S[chosen]
+        since = model.signals.over(opened, np.array([row + 1]))
+        after, _ = model.population.learn(verdicts.redrawn_M[int(column)].at(chosen), since)
+        count, themes = model.themes.count, model.themes
+        block = slice(int(column) * count, (int(column) + 1) * count)
+        change_K = after.mean_BT[0, block] - verdicts.before.mean_BT[chosen[0], block]
+        modality = themes.modalities[int(column)]
+        now = int(log.at_I[row])
+        exists_V = log.uploaded_at_V <= now
+
+        def typical(theme: int) -> tuple[int, ...]:
+            return tuple(int(video) for video in themes.typical(modality, theme, _EXAMPLES, among_V=exists_V))
+
+        viewer = int(log.viewer_I[row])
+        shift = Shift(
+            viewer=viewer,
+            at=int(log.at_I[opened[0]]),
+            noticed_at=now,
+            place=row + 1 - int(log.offsets()[viewer]),
+            odds=odds,
+            modality=modality,
+            left=typical(int(change_K.argmin())),
+            joined=typical(int(change_K.argmax())),
+        )
+        return shift, int(opened[0])
+
+
+def _add_to(log_odds_I: NDArray[np.float64], verdicts: _Verdicts) -> None:
+    """Sum the odds of all shifts that could have led to each interaction."""
+    log_odds_SW = np.logaddexp.reduce(verdicts.log_odds_SWM, axis=2)
+    for step in range(log_odds_SW.shape[1]):
+        judged_S = log_odds_SW[:, step] > _NEVER
+        row_S = verdicts.opens_S[judged_S] + step
+        log_odds_I[row_S] = np.logaddexp(log_odds_I[row_S], log_odds_SW[judged_S, step])
+
+
+def _redrawn(before: Belief, modalities: int) -> tuple[tuple[Belief, ...], NDArray[np.float64]]:
+    """What is believed if the taste in one modality was drawn anew, and how much each one's tastes vary: (S, M).
+
+    A new taste varies as much between themes as the old one did, so what mattered to the viewer goes on mattering.
+    """
+    covariance_STT = np.linalg.inv(before.precision_BTT)
+    count = before.mean_BT.shape[1] // modalities
+    between_KK = np.eye(count) - 1 / count
+    redrawn, variances = [], []
+    for modality in range(modalities):
+        block = slice(modality * count, (modality + 1) * count)
+        level_S1 = before.mean_BT[:, block].mean(axis=1, keepdims=True)
+        own_SKK = covariance_STT[:, block, block]
+        square_S = ((before.mean_BT[:, block] - level_S1) ** 2).sum(axis=1)
+        variance_S = (square_S + (own_SKK * between_KK).sum(axis=(1, 2))) / max(count - 1, 1)
+        changed_STT, mean_ST = covariance_STT.copy(), before.mean_BT.copy()
+        changed_STT[:, block, :] = 0.0
+        changed_STT[:, :, block] = 0.0
+        changed_STT[:, block, block] = (
+            variance_S[:, None, None] * (between_KK + 1e-3) + own_SKK.mean(axis=(1, 2))[:, None, None]
+        ) + 1e-6 * np.eye(count)
+        mean_ST[:, block] = level_S1
+        redrawn.append(Belief(mean_BT=mean_ST, precision_BTT=np.linalg.inv(changed_STT)))
+        variances.append(np.maximum(variance_S, 1e-12))
+    return tuple(redrawn), np.stack(variances, axis=1)
+
+
+def _population(log: BehaviorLog, themes: Themes, signals: Signals, time: int) -> Population:
+    start_U = log.offsets()[:-1]
+    known_I = signals.known_I & (log.at_I < time)
+    return fit_population(
+        signals.over(start_U, _ends(log, time)),
+        float((signals.response_I[known_I] ** 2).sum()),
+        int(known_I.sum()),
+        _design(log.profile_UP),
+        len(themes.modalities),
+    )
+
+
+def _appeal(log: BehaviorLog, signals: Signals, population: Population, time: int) -> NDArray[np.float64]:
+    """What everybody makes of a video beyond its themes, on the scale of responses: (V,), shrunk towards 0."""
+    viewers_U = np.arange(len(log.profile_UP))
+    belief, _ = population.learn(population.belief(viewers_U), signals.over(log.offsets()[:-1], _ends(log, time)))
+    known_I = np.flatnonzero(signals.known_I & (log.at_I < time))
+    taste_IM = belief.mean_BT[log.viewer_I[known_I][:, None], signals.code_IM[known_I]]
+    rest_I = signals.response_I[known_I] - np.where(signals.code_IM[known_I] >= 0, taste_IM, 0.0).sum(axis=1)
+    videos = len(log.uploaded_at_V)
+    total_V = np.bincount(log.video_I[known_I], rest_I, videos)
+    count_V = np.bincount(log.video_I[known_I], minlength=videos).astype(np.float64)
+    noise = float((rest_I**2).mean()) if len(rest_I) else 0.0
+    variance = float((total_V**2 - count_V * noise).sum()) / max(float((count_V**2).sum()), 1.0)
+    if variance <= 0:
+        return np.zeros(videos)
+    appeal_V: NDArray[np.float64] = total_V / (count_V + noise / variance)
+    return appeal_V
+
+
+def _ends(log: BehaviorLog, time: int) -> NDArray[np.int64]:
+    """The row after each viewer's last interaction before a time: (U,)."""
+    before_I = np.concatenate([[0], np.cumsum(log.at_I < time)])
+    offsets = log.offsets()
+    ends_U: NDArray[np.int64] = offsets[:-1] + before_I[offsets[1:]] - before_I[offsets[:-1]]
+    return ends_U
+
+
+def _design(profile_UP: NDArray[np.int64]) -> NDArray[np.float64]:
+    """A column of ones, and one for each value of a profile field: (U, F)."""
+    values = np.unique(profile_UP[profile_UP > 0])
+    said_UF = (profile_UP[:, :, None] == values).any(axis=1)
+    return np.concatenate([np.ones((len(profile_UP), 1)), said_UF.astype(np.float64)], axis=1)

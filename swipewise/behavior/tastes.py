@@ -1,0 +1,179 @@
+"""A model of tastes: what viewers like shows in how long they watch and in what the platform picks for them.
+
+A viewer has a taste θ for every theme. A response is the sum of the tastes for the video's themes, what everybody
+makes of the video, and noise of variance σ². What is shown follows the tastes too: among the videos on offer, a theme
+turns up in proportion to its offer times e^{βθ}. Before anything is known of a viewer, θ is normal about what viewers
+of that profile like. σ², β and the normal are learned from the platform's own log.
+
+Legend of shape suffixes: U = viewers, T = themes of all modalities side by side, M = modalities, K = themes of a
+modality, F = columns of the profile's design, B = stretches of histories, G = values of β that are tried.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swipewise.behavior.evidence import Evidence
+
+_ROUNDS = 15
+_STEPS = 4  # of Newton's method; the posterior is log-concave
+_TARGETING = np.linspace(0.0, 4.0, 81)
+_LARGEST = 30.0  # exponents beyond this overflow nothing, but say nothing more either
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Belief:
+    """What is believed of the tastes in each of B stretches: normal with mean_BT and precision_BTT."""
+
+    mean_BT: NDArray[np.float64]
+    precision_BTT: NDArray[np.float64]
+
+    def at(self, rows_B: NDArray[np.int64] | NDArray[np.bool_]) -> Belief:
+        """The beliefs at some rows."""
+        return Belief(mean_BT=self.mean_BT[rows_B], precision_BTT=self.precision_BTT[rows_B])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Population:
+    """What is typical: tastes by profile mean_UT, their covariance_TT, and how watching and showing follow them."""
+
+    modalities: int
+    mean_UT: NDArray[np.float64]
+    covariance_TT: NDArray[np.float64]
+    noise: float
+    targeting: float
+
+    def belief(self, viewers_B: NDArray[np.int64]) -> Belief:
+        """What is believed of viewers before they do anything."""
+        precision_TT = np.linalg.inv(self.covariance_TT)
+        return Belief(
+            mean_BT=self.mean_UT[viewers_B],
+            precision_BTT=np.broadcast_to(precision_TT, (len(viewers_B), *precision_TT.shape)),
+        )
+
+    def learn(self, belief: Belief, evidence: Evidence) -> tuple[Belief, NDArray[np.float64]]:
+        """What is believed after the evidence, and the evidence's log-likelihood (B,).
+
+        By Laplace's method; the likelihood leaves out what depends on the evidence alone, so only those of the same
+        evidence under different beliefs compare.
+        """
+        shared = (self.noise, self.targeting, self.modalities)
+        mean_BT, precision_BTT = belief.mean_BT, belief.precision_BTT
+        start_BT = np.einsum("btq,bq->bt", precision_BTT, mean_BT) + evidence.response_BT / self.noise
+        normal_BTT = precision_BTT + evidence.together_BTT / self.noise
+        theta_BT = mean_BT
+        for _ in range(_STEPS):
+            share_BT, _ = _shares(theta_BT, evidence, *shared[1:])
+            surplus_BT = evidence.shown_BT - evidence.exposures_B[:, None] * share_BT
+            slope_BT = start_BT + self.targeting * surplus_BT - np.einsum("btq,bq->bt", normal_BTT, theta_BT)
+            curve_BTT = normal_BTT + self._curvature(share_BT, evidence)
+            theta_BT = theta_BT + np.linalg.solve(curve_BTT, slope_BT[..., None])[..., 0]
+        share_BT, offered_B = _shares(theta_BT, evidence, *shared[1:])
+        after_BTT = normal_BTT + self._curvature(share_BT, evidence)
+        moved_BT = theta_BT - mean_BT
+        likelihood_B = (
+            -0.5 * np.einsum("bt,btq,bq->b", moved_BT, precision_BTT, moved_BT)
+            - 0.5 * np.einsum("bt,btq,bq->b", theta_BT, evidence.together_BTT, theta_BT) / self.noise
+            + (evidence.response_BT * theta_BT).sum(axis=1) / self.noise
+            + self.targeting * (evidence.shown_BT * theta_BT).sum(axis=1)
+            - evidence.exposures_B * offered_B
+            + 0.5 * (np.linalg.slogdet(precision_BTT)[1] - np.linalg.slogdet(after_BTT)[1])
+        )
+        return Belief(mean_BT=theta_BT, precision_BTT=after_BTT), likelihood_B
+
+    def _curvature(self, share_BT: NDArray[np.float64], evidence: Evidence) -> NDArray[np.float64]:
+        return self.targeting**2 * evidence.exposures_B[:, None, None] * _spread(share_BT, self.modalities)
+
+
+def fit_population(
+    evidence: Evidence, squares: float, responses: int, design_UF: NDArray[np.float64], modalities: int
+) -> Population:
+    """Learn what is typical from what every viewer did, by expectation maximisation.
+
+    Args:
+        evidence: One stretch a viewer, in the order of ``design_UF``; viewers without interactions teach nothing.
+        squares: Sum of the squared responses, ``responses`` of them.
+        responses: How many.
+        design_UF: The profiles as numbers, a column of ones among them.
+        modalities: Into which the themes fall, each with as many.
+    """
+    known_U = evidence.exposures_B > 0
+    seen, design = evidence.at(known_U), design_UF[known_U]
+    width = seen.shown_BT.shape[1]
+    population = Population(
+        modalities=modalities,
+        mean_UT=np.zeros((len(design), width)),
+        covariance_TT=np.eye(width) * max(squares / max(responses, 1), 1e-3) / modalities / 2,
+        noise=max(squares / max(responses, 1), 1e-3) / 2,
+        targeting=0.5,
+    )
+    coefficients_FT: NDArray[np.float64] = np.zeros((design.shape[1], width))
+    for _ in range(_ROUNDS if known_U.any() else 0):
+        belief, _ = population.learn(population.belief(np.arange(len(design))), seen)
+        variance_UTT = np.linalg.inv(belief.precision_BTT).astype(np.float64)
+        normal_FF = design.T @ design + np.eye(design.shape[1])
+        coefficients_FT = np.linalg.solve(normal_FF, design.T @ belief.mean_BT).astype(np.float64)
+        rest_UT = belief.mean_BT - design @ coefficients_FT
+        covariance_TT = (rest_UT.T @ rest_UT + variance_UTT.sum(axis=0)) / len(design)
+        population = Population(
+            modalities=modalities,
+            mean_UT=design @ coefficients_FT,
+            covariance_TT=covariance_TT + 1e-4 * np.eye(width),
+            noise=_noise(belief, variance_UTT, seen, squares, responses),
+            targeting=_targeting(belief, variance_UTT, seen, modalities),
+        )
+    return Population(
+        modalities=modalities,
+        mean_UT=design_UF @ coefficients_FT,
+        covariance_TT=population.covariance_TT,
+        noise=population.noise,
+        targeting=population.targeting,
+    )
+
+
+def _noise(
+    belief: Belief, variance_UTT: NDArray[np.float64], seen: Evidence, squares: float, responses: int
+) -> float:
+    """The expected squared distance of a response from the tastes."""
+    second_UTT = variance_UTT + belief.mean_BT[:, :, None] * belief.mean_BT[:, None, :]
+    explained = float((seen.together_BTT * second_UTT).sum() - 2 * (seen.response_BT * belief.mean_BT).sum())
+    return max((squares + explained) / max(responses, 1), 1e-3)
+
+
+def _targeting(belief: Belief, variance_UTT: NDArray[np.float64], seen: Evidence, modalities: int) -> float:
+    """The β that makes what was shown most likely under what is believed."""
+    pull = float((seen.shown_BT * belief.mean_BT).sum())
+    gain_G = np.empty(len(_TARGETING))
+    for index, beta in enumerate(_TARGETING):
+        share_BT, offered_B = _shares(belief.mean_BT, seen, float(beta), modalities)
+        doubt_B = (variance_UTT * _spread(share_BT, modalities)).sum(axis=(1, 2))
+        gain_G[index] = beta * pull - float(seen.exposures_B @ (offered_B + 0.5 * beta**2 * doubt_B))
+    return float(_TARGETING[gain_G.argmax()])
+
+
+def _shares(
+    theta_BT: NDArray[np.float64], evidence: Evidence, targeting: float, modalities: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The share of exposures each theme should get (B, T), and the log of what they are divided by (B,)."""
+    offer_BMK = evidence.offer_BT.reshape(len(evidence), modalities, -1)
+    lacking_BM = np.maximum(1.0 - offer_BMK.sum(axis=2), 0.0)
+    pull_BMK = np.clip(targeting * theta_BT, -_LARGEST, _LARGEST).reshape(offer_BMK.shape)
+    weight_BMK: NDArray[np.float64] = offer_BMK * np.exp(pull_BMK)
+    total_BM = weight_BMK.sum(axis=2) + lacking_BM
+    share_BT: NDArray[np.float64] = (weight_BMK / total_BM[..., None]).reshape(theta_BT.shape)
+    offered_B: NDArray[np.float64] = np.log(total_BM).sum(axis=1)
+    return share_BT, offered_B
+
+
+def _spread(share_BT: NDArray[np.float64], modalities: int) -> NDArray[np.float64]:
+    """Covariance of the themes of one exposure: (B, T, T), nothing between modalities."""
+    width = share_BT.shape[1]
+    modality_T = np.arange(width) // (width // modalities)
+    spread_BTT: NDArray[np.float64] = (
+        -share_BT[:, :, None] * share_BT[:, None, :] * (modality_T[:, None] == modality_T)
+    )
+    spread_BTT[:, np.arange(width), np.arange(width)] += share_BT
+    return spread_BTT

@@ -1,0 +1,175 @@
+"""Themes: the kinds of pictures, words and sounds between which viewers' tastes tell.
+
+Vectors differ in many ways that no viewer cares about: the wording of a caption says more about its template than
+about its topic. What viewers care about shows in what reaches them: a platform shows like to those who liked like.
+So directions in which the videos of the same viewer resemble one another are stretched, the others shrunk, and what
+is left is clustered; the clusters are then drawn sharper in all directions (linear discriminants).
+
+Legend of shape suffixes: V = videos, M = modalities, D = width of a vector, R = directions kept, K = themes of a
+modality, U = viewers, I = interactions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swipewise.behavior.log import BehaviorLog, Vectors
+
+_DIRECTIONS = 48  # principal directions that are looked at
+_RESTARTS = 12
+_STEPS = 50
+_SHARPENINGS = 3
+_FAR = 1e9  # where the centre of a theme without videos lies
+_SHRINKAGE = 0.1  # of the covariance within themes towards a sphere
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Themes:
+    """A theme for every video and modality.
+
+    theme_VM: int64 in [0, count), -1 where the video lacks the modality; distance_VM: float64, to the centre of the
+    theme, infinite where there is none.
+    """
+
+    modalities: tuple[str, ...]
+    count: int
+    theme_VM: NDArray[np.int64]
+    distance_VM: NDArray[np.float64]
+
+    def typical(
+        self, modality: str, theme: int, limit: int, *, among_V: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.int64]:
+        """The videos nearest to the centre of a theme, nearest first: at most ``limit`` indices.
+
+        Where ``among_V`` is given, only videos at which it is True.
+        """
+        column = self.modalities.index(modality)
+        member_V = self.theme_VM[:, column] == theme
+        members = np.flatnonzero(member_V if among_V is None else member_V & among_V)
+        return members[np.argsort(self.distance_VM[members, column], kind="stable")][:limit]
+
+
+def find_themes(log: BehaviorLog, *, count: int, until: int, seed: int = 0) -> Themes:
+    """Cluster each modality into themes from what was known at a time; later videos join the nearest theme.
+
+    Args:
+        log: Its interactions and uploads before ``until`` decide; what came later changes nothing.
+        count: Themes of a modality; fewer videos than that leave some empty.
+        until: Milliseconds.
+        seed: Of the clustering's starting points.
+    """
+    past, known_V = log.before(until), log.uploaded_at_V < until
+    shape = (len(known_V), len(log.content))
+    theme_VM, distance_VM = np.full(shape, -1, np.int64), np.full(shape, np.inf)
+    for column, vectors in enumerate(log.content.values()):
+        present_V = vectors.present_V
+        if not (present_V & known_V).any():
+            continue
+        basis_V = present_V & known_V
+        white_VR = _whitened(vectors, basis_V)
+        told_R, axis_RR = _shared(white_VR, vectors, past)
+        place_VR = white_VR @ (axis_RR * np.sqrt(told_R))
+        centre_KR = _centres(place_VR[basis_V], count, seed)
+        nearest_V = _square_distances(place_VR[basis_V], centre_KR).argmin(axis=1)
+        square_VK = _discriminated(white_VR[present_V], white_VR[basis_V], nearest_V, len(centre_KR))
+        theme_VM[present_V, column] = square_VK.argmin(axis=1)
+        distance_VM[present_V, column] = np.sqrt(square_VK.min(axis=1))
+    return Themes(modalities=tuple(log.content), count=count, theme_VM=theme_VM, distance_VM=distance_VM)
+
+
+def _whitened(vectors: Vectors, basis_V: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The principal components, each of unit variance over the basis: (V, R), zeros without the modality."""
+    values_VD = np.where(vectors.present_V[:, None], vectors.values_VD, 0).astype(np.float64)
+    mean_D, spread_D = values_VD[basis_V].mean(axis=0), values_VD[basis_V].std(axis=0)
+    values_VD = (values_VD - mean_D) / np.where(spread_D > 1e-6, spread_D, 1.0)
+    values_VD[~vectors.present_V] = 0.0
+    _, length_R, direction_RD = np.linalg.svd(values_VD[basis_V], full_matrices=False)
+    keep = min(_DIRECTIONS, int((length_R > 1e-6 * max(length_R[0], 1e-12)).sum()))
+    white_VR: NDArray[np.float64] = values_VD @ (direction_RD[:keep].T / length_R[:keep]) * basis_V.sum() ** 0.5
+    return white_VR
+
+
+def _shared(
+    white_VR: NDArray[np.float64], vectors: Vectors, past: BehaviorLog
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How alike the videos of the same viewer are along each axis, at least 0: (R,), and the axes in columns: (R, R).
+
+    The eigenvectors of the sum of outer products over all pairs of different videos shown to the same viewer; where
+    there are no such pairs, the axes as they are.
+    """
+    shown_I = vectors.present_V[past.video_I]
+    shown_IR = white_VR[past.video_I[shown_I]]
+    width = white_VR.shape[1]
+    if not len(shown_IR):
+        return np.ones(width), np.eye(width)
+    shown_IR -= shown_IR.mean(axis=0)
+    total_UR = np.zeros((len(past.profile_UP), width))
+    np.add.at(total_UR, past.viewer_I[shown_I], shown_IR)
+    told_R, axis_RR = np.linalg.eigh(total_UR.T @ total_UR - shown_IR.T @ shown_IR)
+    if not told_R.max(initial=0.0) > 0:
+        return np.ones(width), np.eye(width)
+    return np.maximum(told_R, 0.0) / told_R.max(), axis_RR
+
+
+def _discriminated(
+    white_VR: NDArray[np.float64], basis_VR: NDArray[np.float64], nearest_V: NDArray[np.int64], count: int
+) -> NDArray[np.float64]:
+    """Squared distances from the centres of themes, measured by how far the videos within a theme scatter: (V, K)."""
+    for _ in range(_SHARPENINGS):
+        total_KR = np.zeros((count, basis_VR.shape[1]))
+        np.add.at(total_KR, nearest_V, basis_VR)
+        size_K = np.bincount(nearest_V, minlength=count)
+        centre_KR = total_KR / np.maximum(size_K, 1)[:, None]
+        equal_RR = _equalising(basis_VR - centre_KR[nearest_V])
+        centre_KR = np.where(size_K[:, None] > 0, centre_KR @ equal_RR, _FAR)
+        nearest_V = _square_distances(basis_VR @ equal_RR, centre_KR).argmin(axis=1)
+    return _square_distances(white_VR @ equal_RR, centre_KR)
+
+
+def _equalising(rest_VR: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A map (R, R) after which what is left of the videos scatters alike in all directions."""
+    scatter_RR = rest_VR.T @ rest_VR / len(rest_VR)
+    sphere_RR = np.eye(len(scatter_RR)) * max(float(np.trace(scatter_RR)) / max(len(scatter_RR), 1), 1e-9)
+    scatter_RR = (1 - _SHRINKAGE) * scatter_RR + _SHRINKAGE * sphere_RR
+    equal_RR: NDArray[np.float64] = np.linalg.inv(np.linalg.cholesky(scatter_RR)).T
+    return equal_RR
+
+
+def _centres(place_VR: NDArray[np.float64], count: int, seed: int) -> NDArray[np.float64]:
+    """The best of several runs of k-means: (K, R), fewer where there are fewer different places."""
+    best_KR, least = place_VR[:1], np.inf
+    for restart in range(_RESTARTS):
+        centre_KR = _scattered(place_VR, count, np.random.default_rng([seed, restart]))
+        for _ in range(_STEPS):
+            nearest_V = _square_distances(place_VR, centre_KR).argmin(axis=1)
+            total_KR = np.zeros_like(centre_KR)
+            np.add.at(total_KR, nearest_V, place_VR)
+            size_K1 = np.bincount(nearest_V, minlength=len(centre_KR))[:, None]
+            moved_KR = np.where(size_K1 > 0, total_KR / np.maximum(size_K1, 1), centre_KR)
+            if np.array_equal(moved_KR, centre_KR):
+                break
+            centre_KR = moved_KR
+        spread = float(_square_distances(place_VR, centre_KR).min(axis=1).sum())
+        if spread < least:
+            best_KR, least = centre_KR, spread
+    return best_KR
+
+
+def _scattered(place_VR: NDArray[np.float64], count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Starting points of k-means++: each is drawn in proportion to its squared distance from those before."""
+    centre_KR = place_VR[[rng.integers(len(place_VR))]]
+    for _ in range(count - 1):
+        away_V = _square_distances(place_VR, centre_KR).min(axis=1)
+        if not away_V.max() > 1e-9:
+            break
+        centre_KR = np.vstack([centre_KR, place_VR[rng.choice(len(place_VR), p=away_V / away_V.sum())]])
+    return centre_KR
+
+
+def _square_distances(place_VR: NDArray[np.float64], centre_KR: NDArray[np.float64]) -> NDArray[np.float64]:
+    square_VK = (place_VR**2).sum(axis=1)[:, None] - 2 * place_VR @ centre_KR.T + (centre_KR**2).sum(axis=1)
+    clipped_VK: NDArray[np.float64] = np.maximum(square_VK, 0.0)
+    return clipped_VK

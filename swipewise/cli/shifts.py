@@ -1,0 +1,164 @@
+"""``swipewise shifts``."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from swipewise.cli.options import json_option, workspace_option
+
+if TYPE_CHECKING:
+    from swipewise.behavior.log import BehaviorLog
+    from swipewise.behavior.shifts import Shift
+    from swipewise.training.dataset import Dataset
+    from swipewise.workspace import Workspace
+
+_SHOWN = 20
+_WORDS = 3
+_SHORTEST_WORD = 3
+
+_EXAMPLES = """\b
+Examples:
+  swipewise shifts                      viewers whose interest shifted, the latest first
+  swipewise shifts --viewer ann
+  swipewise shifts --odds 10 -w shop    only what is all but certain
+  swipewise shifts --json | jq '.[0]'
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.option("--viewer", metavar="ID", help="Only this viewer's shifts.")
+@click.option(
+    "--odds",
+    type=click.FloatRange(0, min_open=True),
+    help="Odds of a shift from which it is listed; higher is stricter.  [default: those of the detector]",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    help=f"How many to print, 0 for all.  [default: {_SHOWN}; all with --json]",
+)
+@workspace_option
+@json_option
+def command(
+    viewer: str | None, odds: float | None, limit: int | None, workspace: Workspace, as_json: bool
+) -> None:
+    """List viewers whose interest shifted: when, in what, and from what to what.
+
+    A shift is looked for after every interaction, in how long a viewer watches and in what they are shown, and told
+    from what had happened by then alone. Themes are learned from the videos' vectors; those of
+    captions are named by words that are more frequent in them than elsewhere, those of pictures and sounds by videos.
+    """
+    from swipewise.behavior.shifts import ShiftDetector, ShiftSettings
+    from swipewise.errors import UnknownIdError
+    from swipewise.training.workspace_data import load_dataset
+
+    dataset = load_dataset(workspace)
+    if viewer is not None and viewer not in dataset.viewer_ids:
+        raise UnknownIdError(
+            f"no viewer {viewer!r} has a profile or has done anything: 'swipewise shifts' lists whose interest shifted"
+        )
+    settings = ShiftSettings() if odds is None else ShiftSettings(odds=odds)
+    found = ShiftDetector(settings).detect(behavior_log(dataset))[::-1]
+    if viewer is not None:
+        found = [shift for shift in found if dataset.viewer_ids[shift.viewer] == viewer]
+    count = limit if limit is not None else (0 if as_json else _SHOWN)
+    shown = found[: count or len(found)]
+    words = _Words(workspace, dataset.video_ids)
+    rows = [_row(shift, dataset, words) for shift in shown]
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        return
+    for row in rows:
+        click.echo(_line(row))
+    viewers = len({shift.viewer for shift in found})
+    click.echo(f"{_counted(len(found), 'shift')} of {_counted(viewers, 'viewer')} found")
+    if len(shown) < len(found):
+        click.echo(f"and {len(found) - len(shown)} more: --limit 0 shows all")
+
+
+def behavior_log(dataset: Dataset) -> BehaviorLog:
+    """What the detector sees of a data set."""
+    from swipewise.behavior.log import BehaviorLog, Vectors
+
+    interactions = dataset.interactions
+    return BehaviorLog(
+        viewer_I=interactions.viewer_I,
+        video_I=interactions.video_I,
+        at_I=interactions.at_I,
+        watch_ratio_I=interactions.watch_ratio_I,
+        uploaded_at_V=dataset.uploaded_at_V,
+        content={
+            name: Vectors(values_VD=feature.values_VD, present_V=feature.present_V)
+            for name, feature in dataset.content.items()
+        },
+        profile_UP=dataset.profile_UP,
+    )
+
+
+class _Words:
+    """The words of captions and tags, and how often each is used in the whole catalogue."""
+
+    def __init__(self, workspace: Workspace, video_ids: Sequence[str]) -> None:
+        from swipewise.catalog import Catalog
+        from swipewise.schema import Col
+
+        videos = Catalog(workspace.catalog_dir).videos().select(Col.VIDEO_ID, Col.CAPTION, Col.TAGS)
+        said = {video_id: _words(caption, tags) for video_id, caption, tags in videos.iter_rows()}
+        self._said = [said.get(video_id, frozenset()) for video_id in video_ids]
+        self._uses = Counter(word for words in self._said for word in words)
+
+    def naming(self, videos: Sequence[int]) -> list[str]:
+        """Words that several of the videos share, those first that are rarest elsewhere."""
+        here = Counter(word for video in videos for word in self._said[video])
+        shared = [word for word, count in here.items() if count > 1]
+        return sorted(shared, key=lambda word: (-(here[word] ** 2) / self._uses[word], word))[:_WORDS]
+
+
+def _words(caption: str | None, tags: Sequence[str] | None) -> frozenset[str]:
+    text = " ".join([caption or "", *(tags or ())])
+    spelled = ("".join(sign if sign.isalnum() else " " for sign in text)).casefold().split()
+    return frozenset(word for word in spelled if len(word) >= _SHORTEST_WORD)
+
+
+def _row(shift: Shift, dataset: Dataset, words: _Words) -> dict[str, Any]:
+    from datetime import UTC, datetime
+
+    from swipewise.schema import Modality
+
+    def moment(milliseconds: int) -> str:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
+
+    def theme(videos: Sequence[int]) -> dict[str, list[str]]:
+        # Only what a caption says is named by its words: those beside a picture or a sound belong to other themes.
+        named = words.naming(videos) if shift.modality == Modality.TEXT else []
+        return {"words": named, "videos": [dataset.video_ids[video] for video in videos]}
+
+    return {
+        "viewer_id": dataset.viewer_ids[shift.viewer],
+        "at": moment(shift.at),
+        "noticed_at": moment(shift.noticed_at),
+        "interactions": shift.place,
+        "odds": float(f"{shift.odds:.3g}"),
+        "modality": shift.modality,
+        "from": theme(shift.left),
+        "to": theme(shift.joined),
+    }
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    def theme(named: Mapping[str, list[str]]) -> str:
+        return " ".join(named["words"]) or f"like {' '.join(named['videos'][:2]) or 'nothing else'}"
+
+    return (
+        f"{row['viewer_id']}  {row['at'][:16].replace('T', ' ')}  {row['modality']}: {theme(row['from'])} -> "
+        f"{theme(row['to'])}  (odds {row['odds']:g}, noticed at interaction {row['interactions']})"
+    )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
