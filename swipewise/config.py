@@ -84,7 +84,7 @@ class ModelConfig:
     trends: bool = _key(True, "whether the score heeds how much a video is shown and liked by everybody lately")
     neighbours: int = _key(200, "neighbours kept of each video, by who watched both; 0: none", low=0)
     neighbour_weight: float = _key(
-        1.0, "weight of the nearness to what the viewer watched, beside what the network says", low=0
+        -1.0, "weight of the nearness to what the viewer watched; below 0: chosen on the validation period", low=-1
     )
     without: tuple[str, ...] = _key(
         (), "parts left out, for comparison: sequence, positions, behavior, profile, attention"
@@ -97,7 +97,7 @@ class TrainingConfig:
 
     seed: int = _key(0, "seed of every random choice", low=0)
     epochs: int = _key(40, "passes over the data at most", low=1)
-    patience: int = _key(7, "epochs without a better validation NDCG@10 before stopping", low=1)
+    patience: int = _key(5, "epochs without a better validation NDCG@10 before stopping", low=1)
     batch_events: int = _key(2048, "events in one batch; sequences of like length share it", low=1)
     negatives: int = _key(256, "sampled negatives shared by a batch", low=1)
     places: int = _key(0, "places of each history that are asked what comes next in an epoch; 0 asks all", low=0)
@@ -110,6 +110,7 @@ class TrainingConfig:
     action_weight: float = _key(1.0, "weight of the loss on what viewers do with each shown video", low=0)
     shown_weight: float = _key(0.0, "weight of the loss on what the platform shows next", low=0)
     alignment_weight: float = _key(0.0, "weight of the agreement between the modalities of a video", low=0)
+    alignment_epochs: int = _key(0, "passes over the videos that train this agreement before all else", low=0)
     learning_rate: float = _key(2e-3, "peak step size of AdamW", low=0)
     average: float = _key(
         0.99, "the model kept is a running average of the parameters; share kept at each step", low=0, high=0.9999
@@ -136,6 +137,14 @@ class FeedConfig:
     popular: int = _key(50, "candidates added from what is popular now", low=0)
     fresh: int = _key(20, "candidates added from the newest uploads", low=0)
     popular_days: float = _key(7.0, "days over which popularity is counted", low=0)
+    finish_weight: float = _key(0.0, "weight in the blended score of the chance that the video is finished")
+    like_weight: float = _key(0.0, "weight of the chance of a like")
+    comment_weight: float = _key(0.0, "weight of the chance of a comment")
+    share_weight: float = _key(0.0, "weight of the chance of a share")
+    follow_weight: float = _key(0.0, "weight of the chance that the creator is followed")
+    skip_weight: float = _key(0.0, "weight of the chance of a skip; below 0 keeps it out")
+    hide_weight: float = _key(0.0, "weight of the chance that the video is hidden; below 0 keeps it out")
+    watch_weight: float = _key(0.0, "weight of the share of the video that is expected to be watched")
     popularity_weight: float = _key(0.05, "weight of popularity in the blended score", low=0)
     freshness_weight: float = _key(0.0, "weight of recency in the blended score", low=0)
     diversity: float = _key(0.2, "0 ranks by score alone, towards 1 like videos are spread out", low=0, high=1)

@@ -5,8 +5,8 @@ Legend of shape suffixes: N = candidates, M = modalities.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,8 +86,9 @@ class PopularScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightedBlend:
-    """Standardised score + popularity_weight · popularity + freshness_weight · freshness.
+    """Standardised score + Σ weight · P(action) + popularity_weight · popularity + freshness_weight · freshness.
 
+    ``action_weights`` name actions, or "watch" for the expected share watched; what weighs 0 is not asked of the model.
     The score is standardised within the candidates, so that the weights mean the same whatever the model's
     scale; popularity is relative to the most popular candidate and freshness lies in [0, 1].
     """
@@ -97,6 +98,8 @@ class WeightedBlend:
     popularity_weight: float
     freshness_weight: float
     half_life_days: float
+    scorer: Scorer | None = None
+    action_weights: Mapping[str, float] = field(default_factory=dict)
 
     def blend(
         self, query: Query, candidates: Sequence[Candidate], scores_N: NDArray[np.float32]
@@ -111,7 +114,18 @@ class WeightedBlend:
             + self.popularity_weight * popular_N / max(float(popular_N.max()), 1e-9)
             + self.freshness_weight * freshness(uploaded_at_N, query.now, self.half_life_days)
         )
-        return blended_N
+        return blended_N + self._foretold(query, candidates)
+
+    def _foretold(self, query: Query, candidates: Sequence[Candidate]) -> NDArray[np.float32]:
+        """Σ weight · P(action): (N,)."""
+        total_N = np.zeros(len(candidates), np.float32)
+        wanted = {name: weight for name, weight in self.action_weights.items() if weight}
+        if not wanted or self.scorer is None or query.state is None:
+            return total_N
+        foretold = self.scorer.foretell(query.state, self.shelf.rows(candidates))
+        for name, weight in wanted.items():
+            total_N += np.float32(weight) * foretold[name]
+        return total_N
 
 
 def standardise(scores_N: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -217,6 +217,13 @@ def catalogue_dataset(
     )
 
 
+def code_log(interactions: pl.DataFrame, video_ids: tuple[str, ...], events: EventsConfig) -> Interactions:
+    """Interactions with the videos of a catalogue, in time order, all as if of one viewer."""
+    video_index = pl.DataFrame({Col.VIDEO_ID: video_ids, "video": np.arange(len(video_ids))})
+    rows = interactions.join(video_index, on=Col.VIDEO_ID, how="inner").with_columns(viewer=pl.lit(0))
+    return _interactions(rows.sort(Col.AT), events) if len(rows) else no_interactions()
+
+
 def no_interactions() -> Interactions:
     """None at all, in the arrays' own types."""
     return Interactions(

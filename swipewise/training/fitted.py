@@ -33,7 +33,8 @@ class FittedModel:
     """The network and the coding of its inputs.
 
     ``encoders`` names the encoder behind each content modality, where the data came from a catalogue;
-    ``calibration`` turns the logits of FLAG_ACTIONS into probabilities.
+    ``neighbour_weight`` is what nearness by ``neighbourhood`` counts beside the network's score; ``calibration`` turns
+    the logits of FLAG_ACTIONS into probabilities.
     """
 
     config: ModelConfig
@@ -42,6 +43,7 @@ class FittedModel:
     encoders: Mapping[str, str]
     network: InterestModel
     neighbourhood: Neighbourhood | None = None
+    neighbour_weight: float = 0.0
     calibration: Calibration = field(default_factory=lambda: Calibration.none(len(FLAG_ACTIONS)))
 
     @classmethod
@@ -58,6 +60,7 @@ class FittedModel:
             encoders={name: identity for name, identity in encoders.items() if name in standards},
             network=_network(config, vocabulary, standards),
             neighbourhood=_neighbourhood(config, vocabulary, dataset),
+            neighbour_weight=max(0.0, config.neighbour_weight),
         )
 
     @property
@@ -106,6 +109,7 @@ class FittedModel:
             "config": asdict(self.config),
             "vocabulary": self.vocabulary.as_dict(),
             "encoders": dict(self.encoders),
+            "neighbour_weight": self.neighbour_weight,
             "calibration": self.calibration.as_dict(),
         }
         save_tensors(path, tensors, facts)
@@ -156,6 +160,7 @@ class FittedModel:
             encoders=facts["encoders"],
             network=network.eval(),
             neighbourhood=_kept_neighbourhood(tensors),
+            neighbour_weight=float(facts["neighbour_weight"]),
             calibration=Calibration.from_dict(facts["calibration"]),
         )
 

@@ -20,7 +20,11 @@ from swipewise.training.calibration import Calibration
 from swipewise.training.dataset import Dataset, Interactions
 from swipewise.training.fitted import FittedModel
 from swipewise.training.histories import Windows, latest_windows, pad, training_windows
+from swipewise.training.ranking import RankingTask, ScoreFn, mean_ndcg
 from swipewise.training.trends import Trends
+
+NEIGHBOUR_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
+"""Weights of nearness that are tried."""
 
 _BLOCK_WINDOWS = 64
 
@@ -29,13 +33,17 @@ _BLOCK_WINDOWS = 64
 class Interests:
     """Viewers as they are after their last event.
 
-    z_BD: interest vectors; u_BD: preference vectors; near_BV: how near each video of the catalogue is to what they
-    watched, None where the model does not ask.
+    z_BD: interest vectors; u_BD: preference vectors; s_BD: profiles; near_BV: how near each video of the catalogue is
+    to what they watched, None where the model does not ask; tokens_BQD: their latest events as the network reads them;
+    kept_BQ: bool, which of them there are.
     """
 
     z_BD: Tensor
     u_BD: Tensor
+    s_BD: Tensor
     near_BV: Tensor | None
+    tokens_BQD: Tensor
+    kept_BQ: Tensor
 
 
 class Projected:
@@ -55,7 +63,8 @@ class Projected:
             self.present_VM = table.present_VM
             self.index_vectors_VD = self.network.index_vectors(self.p_VMD, self.present_VM)
         self._config = fitted.config
-        self._neighbourhood = fitted.neighbourhood
+        self._neighbourhood = fitted.neighbourhood if fitted.neighbour_weight else None
+        self._neighbour_weight = fitted.neighbour_weight
         self._id_V = fitted.vocabulary.video_rows(dataset.video_ids)
         self._profile_codes = fitted.vocabulary.profile_codes(dataset.profile_values)
         self._trends_VS: Tensor | None = None
@@ -82,7 +91,10 @@ class Projected:
         return Interests(
             z_BD=reading.z_BL1D[row_B, last_B],
             u_BD=reading.u_BL1D[row_B, last_B],
+            s_BD=reading.s_BD,
             near_BV=self._nearness(rows, windows),
+            tokens_BQD=reading.tokens_BL1D,
+            kept_BQ=torch.arange(reading.tokens_BL1D.shape[1], device=self.device) <= last_B.unsqueeze(1),
         )
 
     def _nearness(self, rows: Interactions, windows: Windows) -> Tensor | None:
@@ -109,14 +121,42 @@ class Projected:
             if self._trends_VS is not None:
                 scores_BN = scores_BN + self.network.trend(interests.z_BD) @ self._trends_VS[rows_N].T
             if interests.near_BV is not None:
-                scores_BN = scores_BN + self._config.neighbour_weight * interests.near_BV[:, rows_N]
+                scores_BN = scores_BN + self._neighbour_weight * interests.near_BV[:, rows_N]
         return scores_BN
+
+    def ranker(self, history: Dataset) -> ScoreFn:
+        """Scores of videos for viewers after their last interaction in ``history``."""
+
+        def score(viewers_B: NDArray[np.int64], videos_N: NDArray[np.int64]) -> NDArray[np.float32]:
+            return self.score(self.interest(history, viewers_B), videos_N).cpu().numpy()
+
+        return score
 
     def weights(self, interests: Interests, videos_N: NDArray[np.int64]) -> Tensor:
         """Modality weights α: (B, N, M)."""
         rows_N = torch.from_numpy(videos_N).to(self.device)
         with torch.inference_mode():
             return modality_attention(interests.u_BD.unsqueeze(1), self.p_VMD[rows_N], self.present_VM[rows_N])
+
+    def foretell(self, interests: Interests, videos_N: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Logits of every action (B, N, A) and of the share watched (B, N), if the videos were shown now."""
+        rows_N = torch.from_numpy(videos_N).to(self.device)
+        with torch.inference_mode():
+            f_BND = fuse(interests.u_BD.unsqueeze(1), self.p_VMD[rows_N], self.present_VM[rows_N])
+            z_BND = interests.z_BD.unsqueeze(1).expand_as(f_BND)
+            if self._trends_VS is None:
+                known_NS = f_BND.new_zeros(len(rows_N), self.network.trend.out_features)
+            else:
+                known_NS = self._trends_VS[rows_N]
+            logits_BNA = self.network.acts(
+                z_BND,
+                f_BND,
+                interests.s_BD.unsqueeze(1).expand_as(f_BND),
+                known_NS.expand(len(f_BND), -1, -1),
+                interests.tokens_BQD,
+                interests.kept_BQ.unsqueeze(1),
+            )
+            return logits_BNA, self.network.watch(z_BND, f_BND)
 
     def fused(self, u_BD: Tensor, videos_N: NDArray[np.int64]) -> Tensor:
         """f of videos under one viewer's preference (1, D): (N, D)."""
@@ -184,6 +224,15 @@ def predict_logits(
         row_BL = block.start_W[:, None] + np.arange(logits_BLA.shape[1])
         logits_RA[row_BL[fresh_BL]] = logits_BLA[fresh_BL]
     return logits_RA[wanted_I]
+
+
+def weighed(fitted: FittedModel, task: RankingTask) -> FittedModel:
+    """The model with the weight of nearness that ranks the task best, by NDCG@10; of equals the smallest."""
+    figures = {}
+    for weight in NEIGHBOUR_WEIGHTS:
+        projected = Projected(replace(fitted, neighbour_weight=weight), task.history)
+        figures[weight] = mean_ndcg(projected.ranker(task.history), task)
+    return replace(fitted, neighbour_weight=max(figures, key=lambda weight: (figures[weight], -weight)))
 
 
 def calibrated(fitted: FittedModel, train: Dataset, validation: Dataset) -> FittedModel:

@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from swipewise.config import Config
@@ -122,9 +120,4 @@ class InterestLearner:
 
     def scorer(self, history: Dataset) -> ScoreFn:
         """z_u · f(u, i) of everybody after their last interaction."""
-        projected = Projected(self._fitted, history)
-
-        def score(viewers_B: NDArray[np.int64], videos_N: NDArray[np.int64]) -> NDArray[np.float32]:
-            return projected.score(projected.interest(history, viewers_B), videos_N).cpu().numpy()
-
-        return score
+        return Projected(self._fitted, history).ranker(history)

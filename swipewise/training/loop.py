@@ -20,10 +20,11 @@ from torch import Tensor
 
 from swipewise.config import Config, TrainingConfig
 from swipewise.errors import ArtifactError, DataError
+from swipewise.training.alignment import align_modalities
 from swipewise.training.checkpoint import load_tensors, save_tensors
 from swipewise.training.dataset import Dataset
 from swipewise.training.fitted import FittedModel
-from swipewise.training.inference import calibrated
+from swipewise.training.inference import calibrated, weighed
 from swipewise.training.learner import B, InterestLearner, Learner
 from swipewise.training.ranking import RankingTask, mean_ndcg, ranking_task
 
@@ -113,14 +114,18 @@ def fit_network(
     settings = config.training
     with seeded(settings.seed):
         fitted = FittedModel.untrained(config.model, dataset, encoders or {})
+        task = validation_task(dataset, validation)
+        align_modalities(fitted, dataset, settings)
         trained = train(
             InterestLearner(fitted, dataset, config, choose_device(settings.device)),
             settings,
-            validation_task(dataset, validation),
+            task,
             checkpoint=checkpoint,
             on_step=on_step,
             on_epoch=on_epoch,
         )
+    if task is not None and fitted.neighbourhood is not None and config.model.neighbour_weight < 0:
+        fitted = weighed(fitted, task)
     if validation is not None and len(validation.interactions):
         fitted = calibrated(fitted, dataset, validation)
     return Fit(fitted=fitted, epochs=trained.epochs, best_epoch=trained.best_epoch, resumed=trained.resumed)

@@ -6,22 +6,29 @@ J = videos of the viewer's history, P = profile fields.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.nn import functional
 
 from swipewise.catalog import Catalog
 from swipewise.config import EventsConfig
 from swipewise.errors import ArtifactError
+from swipewise.events.reading import read_interactions
 from swipewise.schema import FLAG_ACTIONS, Col, Evidence, Interaction, Profile
-from swipewise.training.dataset import Dataset, Interactions, catalogue_dataset, categories, is_positive
+from swipewise.training.dataset import (
+    Dataset,
+    Interactions,
+    catalogue_dataset,
+    categories,
+    code_log,
+    is_positive,
+)
 from swipewise.training.fitted import FittedModel
 from swipewise.training.inference import Interests, Projected
 from swipewise.training.runs import MODEL_NAME
@@ -32,15 +39,24 @@ from swipewise.workspace import Workspace
 class ViewerState:
     """What the model makes of a viewer now.
 
-    interest_D: (D,) float32, z_u, to search the index with; preference_D: (D,), u; near_V: (V,), how near each video of
-    the catalogue is to what the viewer watched, None where the model does not ask; liked_J: int64 catalogue rows of
-    the history's videos that spoke for the viewer's taste, newest first.
+    interests: of this one viewer; liked_J: int64 catalogue rows of the history's videos that spoke for the viewer's
+    taste, newest first.
     """
 
-    interest_D: NDArray[np.float32]
-    preference_D: NDArray[np.float32]
-    near_V: NDArray[np.float32] | None
+    interests: Interests
     liked_J: NDArray[np.int64]
+
+    @property
+    def interest_D(self) -> NDArray[np.float32]:
+        """z_u, (D,) float32, to search the index with."""
+        interest_D: NDArray[np.float32] = self.interests.z_BD[0].cpu().numpy()
+        return interest_D
+
+    @property
+    def preference_D(self) -> NDArray[np.float32]:
+        """The preference vector u, (D,) float32."""
+        preference_D: NDArray[np.float32] = self.interests.u_BD[0].cpu().numpy()
+        return preference_D
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +67,14 @@ class Scores:
     weights_NM: NDArray[np.float32]
 
 
+WATCH = "watch"
+"""What :meth:`Scorer.foretell` calls the share of a video that will be watched."""
+
+
 class Scorer:
     """Scores the videos of a catalogue, also those newer than the run, which have no ``id``.
+
+    Trends are those of the log as it was when this was loaded.
 
     video_ids: the rows that ``score`` and ``evidence`` speak of; index_vectors_VD: (V, D) float32, f under the
     viewer-independent preference, to be searched by inner product with ``ViewerState.interest_D``.
@@ -88,6 +110,12 @@ class Scorer:
             content[modality] = catalog.vectors(modality, encoder)
         videos = catalog.videos().sort(Col.VIDEO_ID)
         catalogue = catalogue_dataset(videos, content, fitted.vocabulary.profile_values)
+        if fitted.config.trends:
+            durations = videos.lazy().select(Col.VIDEO_ID, Col.DURATION)
+            log = read_interactions(workspace.events_dir, durations).collect()
+            catalogue = replace(
+                catalogue, interactions=code_log(log, catalogue.video_ids, workspace.config.events)
+            )
         return cls(fitted, catalogue, workspace.config.events)
 
     def viewer(self, history: Sequence[Interaction], profile: Profile | None, now: datetime) -> ViewerState:
@@ -107,40 +135,34 @@ class Scorer:
             rows, np.array([0, len(rows)]), self._profile(profile), np.zeros(1, np.int64)
         )
         liked_J = rows.video_I[rows.positive_I][::-1].copy()
-        return ViewerState(
-            interest_D=interests.z_BD[0].cpu().numpy(),
-            preference_D=interests.u_BD[0].cpu().numpy(),
-            near_V=None if interests.near_BV is None else interests.near_BV[0].cpu().numpy(),
-            liked_J=liked_J,
-        )
+        return ViewerState(interests=interests, liked_J=liked_J)
 
     def score(self, state: ViewerState, videos_N: NDArray[np.int64]) -> Scores:
         """Score candidates, given as rows of ``video_ids``."""
-        interests = Interests(
-            z_BD=self._tensor(state.interest_D),
-            u_BD=self._tensor(state.preference_D),
-            near_BV=None if state.near_V is None else self._tensor(state.near_V),
-        )
         return Scores(
-            values_N=self._projected.score(interests, videos_N)[0].cpu().numpy(),
-            weights_NM=self._projected.weights(interests, videos_N)[0].cpu().numpy(),
+            values_N=self._projected.score(state.interests, videos_N)[0].cpu().numpy(),
+            weights_NM=self._projected.weights(state.interests, videos_N)[0].cpu().numpy(),
         )
+
+    def foretell(self, state: ViewerState, videos_N: NDArray[np.int64]) -> Mapping[str, NDArray[np.float32]]:
+        """Calibrated probability of each action of FLAG_ACTIONS, and the share watched ("watch"): (N,) each."""
+        logits_BNA, watch_BN = self._projected.foretell(state.interests, videos_N)
+        probability_NA = self._fitted.calibration(logits_BNA[0].cpu().numpy())
+        named = {str(action): probability_NA[:, column] for column, action in enumerate(FLAG_ACTIONS)}
+        return named | {WATCH: torch.sigmoid(watch_BN[0]).cpu().numpy()}
 
     def evidence(self, state: ViewerState, video: int, k: int) -> tuple[Evidence, ...]:
         """The k liked videos of the history most like a video, by the cosine of f under the viewer's own weights."""
         others_J = state.liked_J[state.liked_J != video]
         if not len(others_J) or k < 1:
             return ()
-        u_BD = self._tensor(state.preference_D)
+        u_BD = state.interests.u_BD
         f_J1D = self._projected.fused(u_BD, np.append(others_J, video))
         cosine_J = functional.cosine_similarity(f_J1D[:-1], f_J1D[-1:], dim=-1).cpu().numpy()
         best = np.argsort(-cosine_J, kind="stable")[:k]
         return tuple(
             Evidence(video_id=self.video_ids[others_J[place]], similarity=float(cosine_J[place])) for place in best
         )
-
-    def _tensor(self, vector_D: NDArray[np.float32]) -> Tensor:
-        return torch.from_numpy(vector_D).to(self._projected.device).unsqueeze(0)
 
     def _coded(self, history: Sequence[Interaction]) -> Interactions:
         flags_IF = np.array([[flag in row.actions for flag in FLAG_ACTIONS] for row in history], bool).reshape(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from swipewise.errors import ArtifactError
 from swipewise.feed.diversify import DiverseSelect, marginal_relevance
@@ -113,6 +114,28 @@ def test_blend_adds_weighted_terms_to_the_standardised_score(
     )
     blended_N = stage.blend(query(), candidates("a", "b"), np.array([10, 30], np.float32))
     assert blended_N.tolist() == pytest.approx(expected)
+
+
+def test_blend_adds_what_the_model_foretells_by_its_weights() -> None:
+    class Foreteller(FakeScorer):
+        def foretell(self, state: FakeState, videos_N: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
+            return {"like": np.array([0.5, 0.1], np.float32), "skip": np.array([0.2, 0.8], np.float32)}
+
+    def blended(**weights: float) -> list[float]:
+        stage = WeightedBlend(
+            popularity=Popularity.of({}),
+            shelf=FOUR,
+            popularity_weight=0,
+            freshness_weight=0,
+            half_life_days=1,
+            scorer=Foreteller("abcd", VECTORS_VD),  # type: ignore[arg-type]
+            action_weights=weights,
+        )
+        scores_N = np.array([30, 10], np.float32)
+        return stage.blend(query(state=LOVES_A), candidates("a", "b"), scores_N).tolist()
+
+    assert blended(like=0.0, skip=0.0) == [1, -1]
+    assert blended(like=10.0, skip=-5.0) == pytest.approx([1 + 5 - 1, -1 + 1 - 4])
 
 
 def test_blend_does_not_move_with_the_models_scale() -> None:

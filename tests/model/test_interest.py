@@ -159,12 +159,14 @@ def test_evidence_is_the_running_mean_of_p_less_its_shift_signed_by_strength(
 ) -> None:
     """Whether an event is recent or an older one makes no difference to it."""
     seen, inputs = history(older=older), videos()
+    network.behavior.weigh.weight.data.copy_(torch.tensor([[1.0, 0.0, 0.0, -1.5, 0.5]]))
     own_KMD = network.project(inputs) - network.project.shift_MD
     evidence_BL1E = evidence(network, seen)
     for row in range(VIEWERS):
         total_MD, amount_M = torch.zeros(len(MODALITIES), WIDTH), torch.zeros(len(MODALITIES))
         for part, length in ((seen.older, older), (seen.recent, LENGTH)):
             _, strength_BL = network.behavior(part.watch_ratio_BL, part.flags_BLF, part.gap_BL)
+            assert length == 0 or strength_BL.min() < 0 < strength_BL.max()
             for place in range(length):
                 video, strength = part.video_BL[row, place], strength_BL[row, place]
                 here_M = inputs.present_KM[video]

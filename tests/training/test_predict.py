@@ -222,7 +222,7 @@ def test_nearness_to_what_was_watched_adds_to_the_score_in_its_weight_and_for_kn
 
 @pytest.mark.parametrize("memory", [0, 10])
 def test_nearness_too_reaches_as_far_back_as_the_memory(memory: int) -> None:
-    dataset, fitted = tiny_dataset(), model(history=5, memory=memory, neighbours=20)
+    dataset, fitted = tiny_dataset(), model(history=5, memory=memory, neighbours=20, neighbour_weight=1.0)
     own = longest(dataset)
     viewer_B, rows = dataset.interactions.viewer_I[own[:1]], np.arange(len(dataset.interactions))
     near = []
@@ -245,3 +245,19 @@ def test_the_score_is_z_f_and_what_the_viewer_makes_of_trends() -> None:
     assert torch.allclose(with_trends.score(interests, EVERYTHING), expected_BN, atol=1e-5)
     assert say_BN.abs().max() > 0.1
     assert torch.equal(with_trends.weights(interests, EVERYTHING), without.weights(interests, EVERYTHING))
+
+
+def test_what_is_foretold_of_candidates_is_what_is_predicted_of_the_next_exposure() -> None:
+    dataset, fitted = tiny_dataset(), model(trends=False, history=50)
+    own = longest(dataset)[:40]
+    last = own[-1]
+    rows = dataset.interactions
+    before = replace(
+        dataset, interactions=rows.where((rows.viewer_I != rows.viewer_I[last]) | (rows.at_I < rows.at_I[last]))
+    )
+    viewer_B, video_N = rows.viewer_I[[last]], rows.video_I[[last]]
+    projected = Projected(fitted, before)
+    logits_BNA, watch_BN = projected.foretell(projected.interest(before, viewer_B), video_N)
+    expected_IA = predict_logits(fitted, dataset, rows.where(np.array([last])))
+    assert logits_BNA[0].numpy() == pytest.approx(expected_IA, abs=1e-4)
+    assert watch_BN.shape == (1, 1)

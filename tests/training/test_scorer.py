@@ -62,7 +62,7 @@ def same(one: ViewerState, other: ViewerState) -> bool:
     return (
         np.array_equal(one.interest_D, other.interest_D)
         and np.array_equal(one.preference_D, other.preference_D)
-        and np.array_equal(one.near_V, other.near_V)  # type: ignore[arg-type]
+        and np.array_equal(one.interests.near_BV, other.interests.near_BV)  # type: ignore[arg-type]
         and np.array_equal(one.liked_J, other.liked_J)
     )
 
