@@ -186,7 +186,7 @@ def build_dataset(
         viewer_ids=viewer_ids,
         video_ids=video_ids,
         interactions=coded,
-        uploaded_at_V=_upload_times(videos, coded),
+        uploaded_at_V=upload_times(videos, coded),
         content={name: _content(ids, values, video_ids) for name, (ids, values) in content.items()},
         attributes_VA=attributes_VA,
         attribute_values=attribute_values,
@@ -208,7 +208,7 @@ def catalogue_dataset(
         viewer_ids=(),
         video_ids=video_ids,
         interactions=nobody,
-        uploaded_at_V=_upload_times(videos, nobody),
+        uploaded_at_V=upload_times(videos, nobody),
         content={name: _content(ids, values, video_ids) for name, (ids, values) in content.items()},
         attributes_VA=attributes_VA,
         attribute_values=attribute_values,
@@ -268,8 +268,8 @@ def _milliseconds(times: pl.Series) -> NDArray[np.int64]:
     return times.dt.epoch("ms").to_numpy().astype(np.int64)
 
 
-def _upload_times(videos: pl.DataFrame, rows: Interactions) -> NDArray[np.int64]:
-    """Known upload times; else the first interaction, as a video must have existed by then; else 0."""
+def upload_times(videos: pl.DataFrame, rows: Interactions) -> NDArray[np.int64]:
+    """Known upload times; else the first interaction, as a video must have existed by then; else 0: (V,) int64."""
     first = np.full(len(videos), np.iinfo(np.int64).max)
     np.minimum.at(first, rows.video_I, rows.at_I)
     first[first == np.iinfo(np.int64).max] = 0

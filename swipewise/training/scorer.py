@@ -28,6 +28,7 @@ from swipewise.training.dataset import (
     categories,
     code_log,
     is_positive,
+    upload_times,
 )
 from swipewise.training.fitted import FittedModel
 from swipewise.training.inference import Interests, Projected
@@ -113,9 +114,8 @@ class Scorer:
         if fitted.config.trends:
             durations = videos.lazy().select(Col.VIDEO_ID, Col.DURATION)
             log = read_interactions(workspace.events_dir, durations).collect()
-            catalogue = replace(
-                catalogue, interactions=code_log(log, catalogue.video_ids, workspace.config.events)
-            )
+            rows = code_log(log, catalogue.video_ids, workspace.config.events)
+            catalogue = replace(catalogue, interactions=rows, uploaded_at_V=upload_times(videos, rows))
         return cls(fitted, catalogue, workspace.config.events)
 
     def viewer(self, history: Sequence[Interaction], profile: Profile | None, now: datetime) -> ViewerState:

@@ -14,6 +14,7 @@ import torch
 
 from swipewise.config import ModelConfig
 from swipewise.errors import ArtifactError
+from swipewise.model.interest import Parts
 from swipewise.schema import FLAG_ACTIONS, Modality
 from swipewise.training.calibration import Calibration
 from swipewise.training.checkpoint import load_tensors, save_tensors
@@ -78,6 +79,8 @@ def test_a_model_of_any_make_comes_back_with_its_scores_and_predictions(
     loaded = FittedModel.load(tmp_path / "model.safetensors")
     assert loaded.config == made.config
     assert loaded.network.parts == made.network.parts
+    without = settings.get("without", ())
+    assert {part for part in Parts.__slots__ if not getattr(made.network.parts, part)} == set(without)
     assert np.array_equal(scores(loaded, dataset), scores(made, dataset))
     predictions = [InterestRecommender.of(one, dataset).predict(dataset.interactions) for one in (loaded, made)]
     assert np.array_equal(*predictions)

@@ -226,12 +226,13 @@ def test_nearness_too_reaches_as_far_back_as_the_memory(memory: int) -> None:
     own = longest(dataset)
     viewer_B, rows = dataset.interactions.viewer_I[own[:1]], np.arange(len(dataset.interactions))
     near = []
-    for back in (None, 5 + memory, 5 + memory + 1):
+    for back in (None, 5 + memory, 5 + memory + 1, 1):
         at_I = np.zeros(len(rows), bool) if back is None else rows == own[len(own) - back]
         changed = turned(dataset, at_I, videos=True)
         near.append(Projected(fitted, changed).interest(changed, viewer_B).near_BV)
     assert not torch.equal(near[1], near[0])
     assert torch.equal(near[2], near[0])
+    assert not torch.equal(near[3], near[0])
 
 
 def test_the_score_is_z_f_and_what_the_viewer_makes_of_trends() -> None:

@@ -27,11 +27,12 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 def run_dir(shop: Workspace) -> Path:
-    """A model of the shop; fresh weights do as well as trained ones for what is tested here."""
+    """A model of the shop; fresh weights do as well as trained ones here, those of trends but zeros aside."""
     encoders = chosen_encoders(shop, Catalog(shop.catalog_dir))
     with torch.random.fork_rng():
         torch.manual_seed(0)
         fitted = FittedModel.untrained(shop.config.model, load_dataset(shop), encoders)
+        torch.nn.init.normal_(fitted.network.trend.weight)
     folder = shop.runs_dir / "r1"
     folder.mkdir(parents=True)
     fitted.save(folder / MODEL_NAME)
@@ -114,8 +115,10 @@ def test_a_video_newer_than_the_run_is_scored_without_an_id(shop: Workspace, run
     assert scores.weights_NM.sum(axis=1) == pytest.approx(np.ones(61), abs=1e-5)
 
 
-def test_a_video_with_nothing_that_the_run_knows_scores_zero(shop: Workspace, run_dir: Path) -> None:
-    Catalog(shop.catalog_dir).upsert([Video(video_id="blank", uri="blank.mp4", content_hash="blank")], {})
+def test_a_new_video_with_nothing_that_the_run_knows_scores_zero(shop: Workspace, run_dir: Path) -> None:
+    """Nor do trends speak for or against what was not there to be shown."""
+    blank = Video(video_id="blank", uri="blank.mp4", content_hash="blank", uploaded_at=NOW + timedelta(days=999))
+    Catalog(shop.catalog_dir).upsert([blank], {})
     scorer = Scorer.load(run_dir, shop)
     row = np.array([scorer.video_ids.index("blank")])
     scores = scorer.score(scorer.viewer(busiest(shop)[1], None, NOW), row)
