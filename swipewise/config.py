@@ -37,9 +37,11 @@ class MediaConfig:
 class EncodersConfig:
     """Which encoder stands for each modality; `none` leaves it out."""
 
-    visual: str = _key("descriptor", "descriptor: colour, texture, edges and motion")
-    audio: str = _key("descriptor", "descriptor: log-mel statistics, rhythm and timbre")
-    text: str = _key("descriptor", "descriptor: hashed words and character n-grams; minilm: the [text] extra")
+    visual: str = _key(
+        "descriptor", "descriptor: colour, texture, edges, motion; dataset: vectors a data set came with"
+    )
+    audio: str = _key("descriptor", "descriptor: log-mel statistics, rhythm and timbre; or dataset")
+    text: str = _key("descriptor", "descriptor: hashed words and n-grams; minilm: the [text] extra; or dataset")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

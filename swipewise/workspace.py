@@ -6,7 +6,8 @@
     catalog/         videos, their vectors, rejected files (Lance)
     events/          live.sqlite (events and profiles), history/ (Delta Lake), rejects/ (rows an import left out)
     runs/            one folder a training run
-    report/          the last evaluation
+    report/          the last evaluation and the last audit
+    ablations/       what the model reached without each of its parts
 """
 
 from __future__ import annotations
