@@ -134,25 +134,20 @@ def measure(figures: Figures, options: Options) -> None:
 
 
 def _foretell(figures: Figures, dataset: Dataset, reached: Mapping[str, Reached]) -> None:
-    rivals = {name: one for name, one in reached.items() if one.actions and name != WITHOUT_PROFILE}
-    if set(rivals) != {OURS, "din"}:
-        return
-    exam = measure_actions(
-        {name: _Kept(rivals[name]) for name in (OURS, "din")},
-        dataset,
-        valid_start=VALIDATION_MS,
-        test_start=MAY_MS,
-    )
+    """Our probabilities, and DIN's where it was measured, on the same exposures."""
+    rivals = {name: _Kept(reached[name]) for name in (OURS, "din") if name in reached}
+    exam = measure_actions(rivals, dataset, valid_start=VALIDATION_MS, test_start=MAY_MS)
     assert exam is not None
     for one in exam.actions:
         if one.action not in ACTIONS:
             continue
         title, score = ACTIONS[one.action], one.scores[OURS]
         figures.record(f"AUC of {title}", score.auc.value)
-        figures.record(f"AUC of {title}, DIN", one.scores["din"].auc.value)
-        figures.record(f"AUC of {title} above DIN", one.against[0].auc.value, at_least=0.01)
-        figures.record(f"lower end of its 95% interval, {title}", one.against[0].auc.low)
-        figures.record(f"calibration error of {title}", score.bins.error, at_most=0.02)
+        for against in one.against:
+            figures.record(f"AUC of {title}, DIN", one.scores[against.other].auc.value)
+            figures.record(f"AUC of {title} above DIN", against.auc.value, at_least=0.01)
+            figures.record(f"lower end of its 95% interval, {title}", against.auc.low)
+        figures.record(f"calibration error of {title}", score.reliability.error, at_most=0.02)
 
 
 class _Kept:

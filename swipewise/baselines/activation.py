@@ -20,7 +20,8 @@ from swipewise.model.profile import ProfileEncoder
 class LocalActivation(nn.Module):
     """How much a watched video matters for a candidate: any real number, no softmax, so that intensity is kept.
 
-    v · PReLU(W_t t + W_x x + W_p (t ⊙ x) + b) for an event t and a candidate x.
+    v · PReLU(W_t t + W_x x + W_p (t ⊙ x) + b) for an event t and a candidate x. Weights are summed over a history,
+    not averaged, so v starts small.
     """
 
     def __init__(self, *, width: int, units: int) -> None:
@@ -47,7 +48,7 @@ class DIN(nn.Module):
     """Logits of a candidate from the history that it activates, the profile and itself.
 
     A video is the embedding of its id beside the mean of its attributes' embeddings; an event adds what the viewer
-    made of it. The first output ranks, the others are one an action.
+    made of it. The first output ranks, the others are one an action. To the first, :meth:`own_bias` is to be added.
 
     Args:
         video_row_V: Row of each video's id embedding, -1 where training did not see it; then it has none.
@@ -88,7 +89,10 @@ class DIN(nn.Module):
         self.first = nn.Sequential(nn.PReLU(), nn.Dropout(dropout))
         self.second = nn.Sequential(nn.Linear(hidden, hidden // 2), nn.PReLU(), nn.Dropout(dropout))
         self.out = nn.Linear(hidden // 2, outputs)
+        self.bias = nn.Embedding(self.id.num_embeddings, 1)
         initialise(self)
+        nn.init.zeros_(self.bias.weight)
+        nn.init.normal_(self.activation.out.weight, std=0.1 * units**-0.5)
 
     video_row_V: Tensor
     attributes_VS: Tensor
@@ -106,6 +110,12 @@ class DIN(nn.Module):
         used_CS = (codes_CS > 0).unsqueeze(-1)
         total_CD = (self.attribute(codes_CS) * used_CS).sum(dim=-2)
         return torch.cat([id_CD, total_CD / used_CS.sum(dim=-2).clamp(min=1)], dim=-1)
+
+    def own_bias(self, videos_C: Tensor) -> Tensor:
+        """How much a video is liked by everybody, for the first output: (...)."""
+        row_C = self.video_row_V[videos_C]
+        bias_C: Tensor = self.bias(row_C.clamp(min=0)).squeeze(-1) * (row_C >= 0)
+        return bias_C
 
     def events(self, videos_L: Tensor, positive_L: Tensor) -> Tensor:
         """t of events: (..., D)."""

@@ -146,10 +146,11 @@ class DINLearner:
         # Events beyond the end of a window lie after all of its candidates.
         seen_BLC = place_L[None, :, None] < place_BC[:, None, :]
         logits_BCA = network(t_BLD, torch.cat([x_BLD, x_BND], dim=1), seen_BLC, batch.profile_BP)
+        drawn_BJN = logits_BCA[:, L:, 0].reshape(batch.negative_BJN.shape)
         return (
-            logits_BCA[:, :L, 0],
+            logits_BCA[:, :L, 0] + network.own_bias(tokens.video_BL),
             logits_BCA[:, :L, 1:],
-            logits_BCA[:, L:, 0].reshape(batch.negative_BJN.shape),
+            drawn_BJN + network.own_bias(batch.negative_BJN),
         )
 
     def scorer(self, history: Dataset) -> ScoreFn:

@@ -52,6 +52,7 @@ class _Catalogue:
         video_V = torch.arange(videos, device=network.device)
         self._x_VD = network.videos(video_V)
         self._candidate_VH = network.from_candidate(self._x_VD)
+        self._bias_V = network.own_bias(video_V)
         flags_2 = torch.arange(2, device=network.device)
         self._t_ED = (self._x_VD.unsqueeze(1) + network.positive(flags_2)).flatten(0, 1)
         self._event_EH = network.from_history(self._t_ED)
@@ -83,7 +84,7 @@ class _Catalogue:
             rows_L = torch.from_numpy(row_BL[row, known_L]).to(self._network.device)
             # The candidate's part, and this viewer's weights times what their events pass on.
             sum_NH = torch.addmm(candidate_NH + own_BH[row], weights_EN[rows_L].T, self._event_EH[events_L])
-            scores_BN[row] = self._network.head(sum_NH)[:, 0].cpu().numpy()
+            scores_BN[row] = (self._network.head(sum_NH)[:, 0] + self._bias_V[chosen_N]).cpu().numpy()
         return scores_BN
 
     def _weights(

@@ -47,6 +47,7 @@ def sasrec_space(trial: BaseTrial) -> dict[str, Any]:
         "heads": trial.suggest_categorical("heads", [1, 2, 4]),
         "dropout": trial.suggest_float("dropout", 0.0, 0.5),
         "learning_rate": trial.suggest_float("learning_rate", 3e-4, 1e-2, log=True),
+        "ahead": trial.suggest_categorical("ahead", [1, 4, 16]),
         "inputs": trial.suggest_categorical("inputs", [each.value for each in Inputs]),
         "loss": trial.suggest_categorical("loss", [each.value for each in Loss]),
         "negatives": trial.suggest_int("negatives", 64, 2048, log=True),
@@ -63,6 +64,7 @@ class SASRecRecommender:
         dropout: In the Transformer.
         learning_rate: Peak step size of AdamW.
         history: Events that are read.
+        ahead: How far ahead: one of the viewer's next so many positive videos is predicted; 1 as published.
         inputs: "positives" as published, or "exposures": all that was shown, with what the viewer made of it.
         loss: "softmax" over negatives corrected by log Q, or "bce" as published, with evenly drawn negatives.
         negatives: Drawn for each batch and shared by its targets; None takes all videos.
@@ -82,6 +84,7 @@ class SASRecRecommender:
         dropout: float = 0.3,
         learning_rate: float = 2e-3,
         history: int = 100,
+        ahead: int = 16,
         inputs: str = Inputs.EXPOSURES,
         loss: str = Loss.SOFTMAX,
         negatives: int | None = 1024,
@@ -91,6 +94,7 @@ class SASRecRecommender:
     ) -> None:
         self.width, self.layers, self.heads, self.dropout = width, layers, heads, dropout
         self.learning_rate, self.history, self.negatives = learning_rate, history, negatives
+        self.ahead = ahead
         self.inputs, self.loss = Inputs(inputs), Loss(loss)
         self.schedule = schedule or Schedule()
         self._validation, self._on_epoch = validation, on_epoch
@@ -191,7 +195,7 @@ class _SASRecLearner:
         self._rows = read_inputs(dataset, settings.inputs)
         popular = 0.5 if settings.loss == Loss.SOFTMAX else 0.0
         self._negatives = Negatives(dataset, settings.negatives, popular=popular)
-        self._next = NextPositives(self._rows)
+        self._next = NextPositives(self._rows, settings.ahead)
         self._windows = WindowBatches(
             viewer_offsets(self._rows, len(dataset.viewer_ids)),
             history=settings.history,
@@ -209,7 +213,7 @@ class _SASRecLearner:
     def batches(self, epoch: int, start: int) -> Iterator[_Batch]:
         for windows, rng in self._windows.windows(epoch, start):
             tokens = pad_tokens(self._rows, windows.start_W, windows.end_W)
-            place_T, row_T = self._next.of(windows, tokens.video_BL.shape[1])
+            place_T, row_T = self._next.of(windows, tokens.video_BL.shape[1], rng)
             contrast = self._negatives.against(self._rows.video_I[row_T], self._rows.at_I[row_T], rng)
             last_B = _last_places(place_T, tokens.video_BL.shape[1] + 1, len(windows))
             yield _Batch(

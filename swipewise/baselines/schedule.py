@@ -41,7 +41,7 @@ class Schedule:
     """
 
     epochs: int = 30
-    patience: int = 3
+    patience: int = 5
     batch_events: int = 2048
     average: float = 0.99
     weight_decay: float = 0.01

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from swipewise.training.dataset import Dataset, Interactions
-from swipewise.training.histories import Windows, next_positive, training_windows
+from swipewise.training.histories import Ahead, Windows, training_windows
 from swipewise.training.sampling import length_buckets
 
 
@@ -85,13 +85,15 @@ def latest_tokens(
 
 
 class NextPositives:
-    """What each place of a window is to predict: the viewer's next positive interaction."""
+    """What each place of a window is to predict: the viewer's next positive interaction, or one of the next few."""
 
-    def __init__(self, rows: Interactions) -> None:
-        self._rows = rows
-        self._next_I = next_positive(rows)
+    def __init__(self, rows: Interactions, ahead: int = 1) -> None:
+        self._targets = Ahead.of(rows, rows.positive_I)
+        self._ahead = ahead
 
-    def of(self, windows: Windows, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def of(
+        self, windows: Windows, length: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Targets of windows that are padded to ``length`` events.
 
         Returns:
@@ -99,15 +101,13 @@ class NextPositives:
             target_T: the interaction that each is to predict.
         """
         place_L1 = np.arange(length + 1)
-        row_BL1 = windows.start_W[:, None] + place_L1 - 1  # the last event that a place knows
-        first_B = windows.start_W
-        opening_B = np.where(self._rows.positive_I[first_B], first_B, self._next_I[first_B])
-        following_BL1 = self._next_I[np.clip(row_BL1, 0, len(self._rows) - 1)]
-        target_BL1 = np.where(place_L1 == 0, opening_B[:, None], following_BL1)
-        counts_BL1 = (
-            (row_BL1 < windows.end_W[:, None]) & (place_L1 >= windows.learn_W[:, None]) & (target_BL1 >= 0)
-        )
-        return np.flatnonzero(counts_BL1), target_BL1[counts_BL1]
+        known_B1 = windows.length_W[:, None]
+        counts_BL1 = (place_L1 <= known_B1) & (place_L1 >= windows.learn_W[:, None])
+        place_T = np.flatnonzero(counts_BL1)
+        window_T, events_T = np.divmod(place_T, length + 1)
+        after_T, viewer_T = windows.start_W[window_T] + events_T, windows.viewer_W[window_T]
+        target_T = self._targets.draw(after_T, viewer_T, self._ahead, rng)
+        return place_T[target_T >= 0], target_T[target_T >= 0]
 
 
 class WindowBatches:

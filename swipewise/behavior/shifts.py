@@ -35,7 +35,7 @@ class ShiftSettings:
     """How shifts are looked for."""
 
     odds: float = 0.35
-    """Odds of a shift at which an alarm is raised; higher is stricter, this one suspects a viewer in eleven falsely."""
+    """Odds that raise an alarm; higher is stricter. At this, one simulated viewer in eleven is falsely suspected."""
     rate: float = 0.01
     """Chance of a shift in a day, before anything is seen."""
     window: int = 5

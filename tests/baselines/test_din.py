@@ -51,8 +51,10 @@ def plain_scores(recommender: DINRecommender, dataset: Dataset, viewer: int, vid
     profile_BP = torch.from_numpy(recommender.profiles(dataset)[[viewer]])
     seen = torch.ones(1, len(mine), 1, dtype=torch.bool)
     with torch.no_grad():
-        found: NDArray[np.float32] = network(t_BLD, network.videos(torch.tensor([[video]])), seen, profile_BP)
-    return np.asarray(found)[0, 0]
+        found_A = network(t_BLD, network.videos(torch.tensor([[video]])), seen, profile_BP)[0, 0]
+        found_A[0] += network.own_bias(torch.tensor(video))
+    found: NDArray[np.float32] = found_A.numpy()
+    return found
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,15 @@ EVERYBODY, EVERYTHING = np.arange(VIEWERS), np.arange(VIDEOS)
 
 def small(**settings: Any) -> SASRecRecommender:
     schedule = Schedule(epochs=25, batch_events=64, average=0.8, device="cpu")
-    defaults = {"width": 16, "layers": 1, "heads": 1, "dropout": 0.0, "learning_rate": 0.03, "negatives": 8}
+    defaults = {
+        "width": 16,
+        "layers": 1,
+        "heads": 1,
+        "dropout": 0.0,
+        "learning_rate": 0.03,
+        "ahead": 1,
+        "negatives": 8,
+    }
     return SASRecRecommender(**{**defaults, "schedule": schedule, **settings})
 
 

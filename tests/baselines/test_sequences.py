@@ -48,7 +48,7 @@ def test_no_interactions_at_all_can_be_read() -> None:
 
 def test_each_place_is_to_predict_the_next_positive_after_what_it_knows() -> None:
     windows = training_windows(DATASET.viewer_offsets(), 10)
-    place_T, row_T = NextPositives(DATASET.interactions).of(windows, length=4)
+    place_T, row_T = NextPositives(DATASET.interactions).of(windows, 4, np.random.default_rng(0))
     videos = DATASET.interactions.video_I[row_T].tolist()
     # u0: nothing known -> v1; v1 or v1, v2 known -> v3; then nothing is left. u2: nothing known -> v3.
     assert list(zip(place_T.tolist(), videos, strict=True)) == [(0, 1), (1, 3), (2, 3), (5, 3)]
@@ -59,7 +59,7 @@ def test_no_event_is_a_target_twice_where_windows_overlap() -> None:
     dataset = dataset_of(rows, viewers=1, uploaded=[0] * 4)
     windows = training_windows(dataset.viewer_offsets(), 4)
     assert len(windows) > 1
-    _, row_T = NextPositives(dataset.interactions).of(windows, length=4)
+    _, row_T = NextPositives(dataset.interactions).of(windows, 4, np.random.default_rng(0))
     assert sorted(row_T.tolist()) == list(range(9))
 
 
@@ -83,3 +83,12 @@ def test_windows_are_gathered_from_any_stretch() -> None:
     tokens = pad_tokens(DATASET.interactions, np.array([1, 4]), np.array([3, 5]))
     assert tokens.video_BL.tolist()[0] == [2, 3]
     assert tokens.video_BL[1, 0].item() == 3
+
+
+def test_further_ahead_any_of_the_next_positives_is_the_target() -> None:
+    rows = dataset_of([(0, video, video, True) for video in range(4)], viewers=1, uploaded=[0] * 4).interactions
+    windows, rng, seen = training_windows(np.array([0, 4]), 10), np.random.default_rng(0), set()
+    for _ in range(50):
+        place_T, row_T = NextPositives(rows, ahead=2).of(windows, 4, rng)
+        seen |= set(zip(place_T.tolist(), row_T.tolist(), strict=True))
+    assert seen == {(0, 0), (0, 1), (1, 1), (1, 2), (2, 2), (2, 3), (3, 3)}

@@ -59,6 +59,16 @@ def test_what_comes_later_changes_no_verdict(log: BehaviorLog, trace: NDArray[np
         assert ShiftDetector(SETTINGS).trace(log.before(now)) == pytest.approx(trace[past_I], abs=1e-6)
 
 
+def test_a_verdict_counts_the_interaction_it_follows(log: BehaviorLog, trace: NDArray[np.float64]) -> None:
+    """Seen from the first interaction after coming back, and only from then on in that session."""
+    row = int(log.offsets()[30]) + (SESSIONS - 1) * LENGTH
+    ratio_I = log.watch_ratio_I.copy()
+    ratio_I[row] = 1.0 - ratio_I[row]
+    other = ShiftDetector(SETTINGS).trace(replace(log, watch_ratio_I=ratio_I))
+    same_I = np.isclose(other, trace, atol=1e-6) | (other == trace)
+    assert np.flatnonzero(~same_I).tolist() == list(range(row, row + SETTINGS.window))
+
+
 def test_the_first_alarms_are_those_of_the_trace(
     log: BehaviorLog, found: list[Shift], trace: NDArray[np.float64]
 ) -> None:
@@ -66,6 +76,22 @@ def test_the_first_alarms_are_those_of_the_trace(
     viewers, first = np.unique(log.viewer_I[above], return_index=True)
     places = above[first] - log.offsets()[viewers] + 1
     assert dict(zip(viewers.tolist(), places.tolist(), strict=True)) == {s.viewer: s.place for s in found}
+
+
+def test_who_meets_what_nobody_watches_has_not_changed() -> None:
+    duds = 15
+    log = platform({}, duds=duds)
+    last = slice(int(log.offsets()[31]) - LENGTH, int(log.offsets()[31]))
+    video_I, ratio_I = log.video_I.copy(), log.watch_ratio_I.copy()
+    met = np.flatnonzero(kinds()[0][:duds] == 30 % KINDS)
+    video_I[last] = np.resize(met, LENGTH)
+    ratio_I[last] = 0.1
+    trace = ShiftDetector(SETTINGS).trace(replace(log, video_I=video_I, watch_ratio_I=ratio_I))
+    assert trace[last].max() < 0
+    # The same of videos that others watch is a change.
+    video_I[last] = np.resize(met, LENGTH) + duds
+    trace = ShiftDetector(SETTINGS).trace(replace(log, video_I=video_I, watch_ratio_I=ratio_I))
+    assert trace[last].max() > 3
 
 
 def test_a_viewer_may_turn_twice() -> None:

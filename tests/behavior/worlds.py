@@ -22,14 +22,17 @@ def kinds() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def vectors(kind_V: NDArray[np.int64], rng: np.random.Generator) -> Vectors:
-    """A corner of a triangle, and a loud direction that means nothing."""
+    """A corner of a triangle, and loud clusters in other directions that mean nothing."""
     corner = 3 * np.eye(KINDS)[kind_V] + 0.3 * rng.standard_normal((len(kind_V), KINDS))
-    loud = 20 * rng.integers(0, 2, (len(kind_V), 1))
+    loud = 20 * np.eye(4)[rng.integers(0, 4, len(kind_V))] + rng.standard_normal((len(kind_V), 4))
     return Vectors(values_VD=np.hstack([corner, loud]), present_V=np.ones(len(kind_V), bool))
 
 
-def platform(turning: dict[int, int], *, seed: int = 0, targeting: float = 1.0) -> BehaviorLog:
-    """Sixty viewers come back once a day; those in ``turning`` love the next kind of picture from that session on."""
+def platform(turning: dict[int, int], *, seed: int = 0, duds: int = 0) -> BehaviorLog:
+    """Sixty viewers come back once a day; those in ``turning`` love the next kind of picture from that session on.
+
+    Nobody watches the first ``duds`` videos for long, whatever they show.
+    """
     rng = np.random.default_rng(seed)
     seen_V, heard_V = kinds()
     rows = []
@@ -39,10 +42,10 @@ def platform(turning: dict[int, int], *, seed: int = 0, targeting: float = 1.0) 
             loved = (viewer + (session >= turning.get(viewer, SESSIONS))) % KINDS
             liking_V = np.where(seen_V == loved, 1.6, -0.8)
             for place in range(LENGTH):
-                pull_V = np.where(unseen, targeting * liking_V + rng.gumbel(size=VIDEOS), -np.inf)
+                pull_V = np.where(unseen, liking_V + rng.gumbel(size=VIDEOS), -np.inf)
                 video = int(pull_V.argmax())
                 unseen[video] = False
-                drive = liking_V[video] - 0.5 + 0.4 * rng.standard_normal()
+                drive = liking_V[video] - 0.5 - 3.0 * (video < duds) + 0.4 * rng.standard_normal()
                 at = session * DAY + viewer * 60_000 + place * 10_000
                 rows.append((viewer, video, at, 1 / (1 + np.exp(-drive))))
     viewer_I, video_I, at_I, ratio_I = (np.array(column) for column in zip(*rows, strict=True))
