@@ -28,7 +28,7 @@ import numpy as np
 from figures import Figures, Options, run
 from numpy.typing import NDArray
 
-from swipewise.baselines.peers import PEERS, Peer
+from swipewise.baselines.peers import PEERS, Peer, model_peer
 from swipewise.baselines.tuning import EPOCHS, Tuned, load_settings, save_settings, search
 from swipewise.config import Config, ModelConfig, TrainingConfig
 from swipewise.datasets.convert import convert
@@ -37,7 +37,6 @@ from swipewise.evaluation.actions import measure_actions
 from swipewise.evaluation.intervals import bootstrap_means
 from swipewise.evaluation.protocol import Measured, Metric, Protocol, evaluate, measured_of
 from swipewise.evaluation.segments import Segment
-from swipewise.evaluation.tunable import tunable_model
 from swipewise.schema import Modality
 from swipewise.training.dataset import ActionPredictor, Dataset, Interactions, Recommender
 from swipewise.training.loop import Epoch
@@ -75,7 +74,7 @@ BASE = Config(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
-    """What a recommender did: its rankings, probabilities of both periods where it foretells, and its time."""
+    """What a recommender did: its rankings, probabilities of both periods where it predicts, and its time."""
 
     best_BK: NDArray[np.int64]
     actions: tuple[str, ...]
@@ -124,16 +123,16 @@ def measure(figures: Figures, options: Options) -> None:
         ratio = _ratio(_ndcg_B(measured[OURS])[cold_B], _ndcg_B(measured[WITHOUT_PROFILE])[cold_B])
         figures.record("NDCG@10 on cold viewers against no profile", ratio[0], at_least=1.05, unit="x")
         figures.record("lower end of its 95% interval, cold viewers", ratio[1], at_least=1.0, unit="x")
-    _foretell(figures, dataset, reached)
+    _predict(figures, dataset, reached)
     ours = reached[OURS]
     figures.record("epochs of our training", ours.epochs)
     figures.record("minutes of our training, early stopping and refit together", ours.fit_seconds / 60)
-    figures.record("minutes of ranking and foretelling", ours.rank_seconds / 60)
+    figures.record("minutes of ranking and predicting", ours.rank_seconds / 60)
     total = (ours.fit_seconds + ours.rank_seconds) / 60
     figures.record("minutes of training and evaluation, one thread", total, at_most=30)
 
 
-def _foretell(figures: Figures, dataset: Dataset, reached: Mapping[str, Reached]) -> None:
+def _predict(figures: Figures, dataset: Dataset, reached: Mapping[str, Reached]) -> None:
     """Our probabilities, and DIN's where it was measured, on the same exposures."""
     rivals = {name: _Kept(reached[name]) for name in (OURS, "din") if name in reached}
     exam = measure_actions(rivals, dataset, valid_start=VALIDATION_MS, test_start=MAY_MS)
@@ -151,7 +150,7 @@ def _foretell(figures: Figures, dataset: Dataset, reached: Mapping[str, Reached]
 
 
 class _Kept:
-    """Probabilities that were foretold before, for exactly the two periods."""
+    """Probabilities that were predicted before, for exactly the two periods."""
 
     def __init__(self, reached: Reached) -> None:
         self._reached = reached
@@ -221,7 +220,7 @@ def _reach(pool: ProcessPoolExecutor, work: Path, names: Sequence[str], *, fresh
 
 
 def _fit_and_rank(name: str, settings: dict[str, Any], workspace: Path, path: Path) -> Path:
-    """Fit a recommender as the protocol says, rank, foretell if it can, and keep all of that in ``path``."""
+    """Fit a recommender as the protocol says, rank, predict if it can, and keep all of that in ``path``."""
     if path.exists():
         return path
     print(f"{name} {settings}", file=sys.stderr, flush=True)
@@ -240,10 +239,10 @@ def _fit_and_rank(name: str, settings: dict[str, Any], workspace: Path, path: Pa
     refitted = peer.build(own | length, validation=None, on_epoch=lambda _: None).fit(protocol.history)
     fitted = time.monotonic()
     measured = evaluate(refitted, protocol)
-    foretold = _foretold(stopped, dataset)
+    predicted = _predicted(stopped, dataset)
     kept = {
         "best_BK": measured.best_BK,
-        **foretold,
+        **predicted,
         "epochs": best,
         "fit_seconds": fitted - began,
         "rank_seconds": time.monotonic() - fitted,
@@ -255,8 +254,8 @@ def _fit_and_rank(name: str, settings: dict[str, Any], workspace: Path, path: Pa
     return path
 
 
-def _foretold(recommender: Recommender, dataset: Dataset) -> dict[str, NDArray[Any]]:
-    """What it foretells of both periods, from the calibration of the fit that stopped early."""
+def _predicted(recommender: Recommender, dataset: Dataset) -> dict[str, NDArray[Any]]:
+    """What it predicts of both periods, from the calibration of the fit that stopped early."""
     if not isinstance(recommender, ActionPredictor):
         nothing = np.zeros((0, 0), np.float32)
         return {"actions": np.zeros(0, "U1"), "validation_IA": nothing, "test_IA": nothing}
@@ -271,9 +270,9 @@ def _foretold(recommender: Recommender, dataset: Dataset) -> dict[str, NDArray[A
 
 def _peer(name: str) -> Peer:
     if name == OURS:
-        return tunable_model(BASE)
+        return model_peer(BASE)
     if name == WITHOUT_PROFILE:
-        return tunable_model(replace(BASE, model=replace(BASE.model, without=("profile",))))
+        return model_peer(replace(BASE, model=replace(BASE.model, without=("profile",))))
     return PEERS[name]
 
 

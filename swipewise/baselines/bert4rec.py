@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from swipewise.baselines.encoder import SequenceEncoder
-from swipewise.baselines.ids import Contrast, Loss, Negatives, VideoIds, contrast_loss, id_scorer, known_videos
-from swipewise.baselines.schedule import Schedule, fit_learner, initialise, nothing
+from swipewise.baselines.ids import Contrast, IdNetwork, Loss, Negatives, VideoIds, contrast_loss
+from swipewise.baselines.neural import IdRecommender
+from swipewise.baselines.schedule import Schedule, initialise, nothing
 from swipewise.baselines.sequences import (
     Inputs,
     Tokens,
@@ -32,9 +33,9 @@ from swipewise.baselines.sequences import (
 )
 from swipewise.training.dataset import Dataset
 from swipewise.training.histories import Windows
-from swipewise.training.learner import StepLoss
+from swipewise.training.learner import Learner, StepLoss
 from swipewise.training.loop import Epoch
-from swipewise.training.ranking import ScoreFn, top_k_unseen
+from swipewise.training.ranking import ScoreFn
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -57,7 +58,7 @@ def bert4rec_space(trial: BaseTrial) -> dict[str, Any]:
     }
 
 
-class BERT4RecRecommender:
+class BERT4RecRecommender(IdRecommender["BERT4Rec"]):
     """Bidirectional sequential recommendation, fitted and ready to rank.
 
     Args:
@@ -94,61 +95,32 @@ class BERT4RecRecommender:
         validation: Dataset | None = None,
         on_epoch: Callable[[Epoch], None] = nothing,
     ) -> None:
+        super().__init__(
+            history=history,
+            inputs=inputs,
+            learning_rate=learning_rate,
+            schedule=schedule,
+            validation=validation,
+            on_epoch=on_epoch,
+        )
         self.width, self.layers, self.heads, self.dropout = width, layers, heads, dropout
-        self.learning_rate, self.history, self.negatives = learning_rate, history, negatives
-        self.mask, self.inputs = mask, Inputs(inputs)
-        self.schedule = schedule
-        self._validation, self._on_epoch = validation, on_epoch
-        self._network: BERT4Rec | None = None
-        self._known_V = np.zeros(0, bool)
-        self._dataset: Dataset | None = None
-        self._score: ScoreFn | None = None
+        self.mask, self.negatives = mask, negatives
 
-    def fit(self, dataset: Dataset) -> Self:
-        """Train on the interactions of ``dataset``.
+    def _untrained(self, dataset: Dataset) -> BERT4Rec:
+        return BERT4Rec(
+            videos=len(dataset.video_ids),
+            width=self.width,
+            layers=self.layers,
+            heads=self.heads,
+            history=self.history,
+            dropout=self.dropout,
+        )
 
-        Raises:
-            DataError: It holds no positive interaction, or the loss is not a number.
-        """
-        self._known_V = known_videos(dataset)
-
-        def make(device: torch.device) -> _BERT4RecLearner:
-            self._network = BERT4Rec(
-                videos=len(dataset.video_ids),
-                width=self.width,
-                layers=self.layers,
-                heads=self.heads,
-                history=self.history,
-                dropout=self.dropout,
-            ).to(device)
-            return _BERT4RecLearner(self, self._network, dataset)
-
-        fit_learner(make, self.schedule, self.learning_rate, dataset, self._validation, self._on_epoch)
-        return self.observe(dataset)
-
-    def observe(self, dataset: Dataset) -> Self:
-        """Rank with the histories of ``dataset`` from now on."""
-        assert self._network is not None, "fit first"
-        self._dataset = dataset
-        self._score = self.scorer(self._network, dataset)
-        return self
-
-    def scorer(self, network: BERT4Rec, dataset: Dataset) -> ScoreFn:
-        """Scores of a network under the histories of ``dataset``."""
-        return id_scorer(network, dataset, inputs=self.inputs, history=self.history, known_V=self._known_V)
-
-    def score(self, viewers_B: NDArray[np.int64], videos_N: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Scores h_u · e_i + b_i (B, N); videos that training never saw come last."""
-        assert self._score is not None, "fit first"
-        return self._score(viewers_B, videos_N)
-
-    def recommend(self, viewers_B: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-        """The best k unseen videos of each viewer (B, k)."""
-        assert self._dataset is not None, "fit first"
-        return top_k_unseen(self.score, self._dataset, viewers_B, k)
+    def _learner(self, network: BERT4Rec, dataset: Dataset) -> Learner[Any]:
+        return _BERT4RecLearner(self, network, dataset)
 
 
-class BERT4Rec(nn.Module):
+class BERT4Rec(IdNetwork):
     """h at each place from all places; where a video is masked only what the viewer made of it is known."""
 
     def __init__(self, *, videos: int, width: int, layers: int, heads: int, history: int, dropout: float) -> None:
@@ -235,7 +207,7 @@ class _BERT4RecLearner:
         return StepLoss(loss=loss, shown=float(loss.detach()), weight=len(h_TD))
 
     def scorer(self, history: Dataset) -> ScoreFn:
-        return self._settings.scorer(self._network, history)
+        return self._settings.scorer(history)
 
 
 def draw_masks(

@@ -7,7 +7,6 @@ U = viewers, V = videos, N = videos asked for, A = actions, P = profile fields.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -17,18 +16,20 @@ from numpy.typing import NDArray
 from swipewise.baselines.activation import DIN
 from swipewise.baselines.din_learner import DINLearner
 from swipewise.baselines.din_scores import exposure_logits, full_scorer
-from swipewise.baselines.schedule import Schedule, fit_learner, nothing
+from swipewise.baselines.neural import NeuralRecommender
+from swipewise.baselines.schedule import Schedule, nothing
 from swipewise.schema import FLAG_ACTIONS, Action
 from swipewise.training.calibration import Calibration
-from swipewise.training.dataset import Dataset, Interactions
+from swipewise.training.dataset import Dataset, Interactions, told_actions
+from swipewise.training.learner import Learner
 from swipewise.training.loop import Epoch
-from swipewise.training.ranking import ScoreFn, top_k_unseen
+from swipewise.training.ranking import ScoreFn
 from swipewise.training.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
-_NEVER_FORETOLD = (Action.HIDE,)
+_NEVER_PREDICTED = (Action.HIDE,)
 
 
 def din_space(trial: BaseTrial) -> dict[str, Any]:
@@ -44,8 +45,8 @@ def din_space(trial: BaseTrial) -> dict[str, Any]:
     }
 
 
-class DINRecommender:
-    """Deep interest network, fitted and ready to rank and to foretell actions.
+class DINRecommender(NeuralRecommender[DIN]):
+    """Deep interest network, fitted and ready to rank and to predict actions.
 
     Args:
         width: Of the embedding of an id, and of that of attributes.
@@ -57,7 +58,7 @@ class DINRecommender:
         negatives: Videos drawn evenly for each positive one, for ranking.
         exposure_weight: What an exposure that was not liked counts as a negative of ranking, where a drawn one
             counts 1.
-        action_weight: Of the loss that foretells actions, against the one that ranks.
+        action_weight: Of the loss that predicts actions, against the one that ranks.
         schedule: How it is trained.
         validation: Interactions after those it will be fitted on, for early stopping and for the calibration of
             :meth:`predict`. None trains for all epochs and leaves probabilities as the network gives them.
@@ -82,17 +83,18 @@ class DINRecommender:
         validation: Dataset | None = None,
         on_epoch: Callable[[Epoch], None] = nothing,
     ) -> None:
+        super().__init__(
+            learning_rate=learning_rate,
+            schedule=schedule or Schedule(),
+            validation=validation,
+            on_epoch=on_epoch,
+        )
         self.width, self.units, self.hidden, self.dropout = width, units, hidden, dropout
-        self.learning_rate, self.history, self.negatives = learning_rate, history, negatives
+        self.history, self.negatives = history, negatives
         self.exposure_weight, self.action_weight = exposure_weight, action_weight
-        self.schedule = schedule or Schedule()
-        self._validation, self._on_epoch = validation, on_epoch
         self._columns: tuple[int, ...] = ()
         self._calibration = Calibration.none(0)
-        self._network: DIN | None = None
         self._vocabulary: Vocabulary | None = None
-        self._dataset: Dataset | None = None
-        self._score: ScoreFn | None = None
 
     @property
     def actions(self) -> tuple[str, ...]:
@@ -105,34 +107,34 @@ class DINRecommender:
         Raises:
             DataError: It holds no positive interaction, or the loss is not a number.
         """
+        super().fit(dataset)
+        if self._validation is not None and len(self._validation.interactions):
+            self._calibrate(dataset, self._validation)
+        return self.observe(dataset)
+
+    def _prepare(self, dataset: Dataset) -> None:
         count_F = dataset.interactions.actions_IF.sum(axis=0)
         self._columns = tuple(
             column
             for column, action in enumerate(FLAG_ACTIONS)
-            if count_F[column] and action not in _NEVER_FORETOLD
+            if count_F[column] and action not in _NEVER_PREDICTED
         )
         self._vocabulary = Vocabulary.of(dataset)
-
-        def make(device: torch.device) -> DINLearner:
-            self._network = self._untrained(dataset).to(device)
-            return DINLearner(
-                self._network,
-                dataset,
-                self.profiles(dataset),
-                columns=self._columns,
-                history=self.history,
-                negatives=self.negatives,
-                exposure_weight=self.exposure_weight,
-                action_weight=self.action_weight,
-                schedule=self.schedule,
-                scorer=self.scorer,
-            )
-
-        fit_learner(make, self.schedule, self.learning_rate, dataset, self._validation, self._on_epoch)
         self._calibration = Calibration.none(len(self._columns))
-        if self._validation is not None and len(self._validation.interactions):
-            self._calibrate(dataset, self._validation)
-        return self.observe(dataset)
+
+    def _learner(self, network: DIN, dataset: Dataset) -> Learner[Any]:
+        return DINLearner(
+            network,
+            dataset,
+            self.profiles(dataset),
+            columns=self._columns,
+            history=self.history,
+            negatives=self.negatives,
+            exposure_weight=self.exposure_weight,
+            action_weight=self.action_weight,
+            schedule=self.schedule,
+            scorer=self.scorer,
+        )
 
     def _untrained(self, dataset: Dataset) -> DIN:
         vocabulary = self._vocabulary
@@ -151,15 +153,11 @@ class DINRecommender:
         )
 
     def _calibrate(self, train: Dataset, validation: Dataset) -> None:
-        self.observe(_joined(train, validation))
-        happened_IA = validation.interactions.actions_IF[:, list(self._columns)]
-        self._calibration = Calibration.fit(self._logits(validation.interactions), happened_IA)
-
-    def observe(self, dataset: Dataset) -> Self:
-        """Rank and foretell with the histories of ``dataset`` from now on."""
-        self._dataset = dataset
-        self._score = self.scorer(dataset)
-        return self
+        self.observe(train.followed_by(validation))
+        rows, columns = validation.interactions, list(self._columns)
+        self._calibration = Calibration.fit(
+            self._logits(rows), rows.actions_IF[:, columns], told_actions(rows)[:, columns]
+        )
 
     def profiles(self, dataset: Dataset) -> NDArray[np.int64]:
         """Codes (U, P) of profiles as training knows them."""
@@ -168,33 +166,12 @@ class DINRecommender:
 
     def scorer(self, dataset: Dataset) -> ScoreFn:
         """Scores of the network under the histories of ``dataset``."""
-        assert self._network is not None, "fit first"
-        return full_scorer(self._network, dataset, self.profiles(dataset), self.history)
-
-    def score(self, viewers_B: NDArray[np.int64], videos_N: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Logits of the output that ranks (B, N)."""
-        assert self._score is not None, "fit first"
-        return self._score(viewers_B, videos_N)
-
-    def recommend(self, viewers_B: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-        """The best k unseen videos of each viewer (B, k)."""
-        assert self._dataset is not None, "fit first"
-        return top_k_unseen(self.score, self._dataset, viewers_B, k)
+        return full_scorer(self._fitted, dataset, self.profiles(dataset), self.history)
 
     def predict(self, exposures: Interactions) -> NDArray[np.float32]:
         """Probability of each of :attr:`actions` for each exposure, from what its viewer did before it: (I, A)."""
         return self._calibration(self._logits(exposures))
 
     def _logits(self, exposures: Interactions) -> NDArray[np.float32]:
-        assert self._network is not None, "fit first"
-        assert self._dataset is not None, "fit first"
-        profile_UP = self.profiles(self._dataset)
-        return exposure_logits(self._network, self._dataset, profile_UP, self.history, exposures)[:, 1:]
-
-
-def _joined(first: Dataset, second: Dataset) -> Dataset:
-    """Both periods of the same viewers and videos."""
-    parts = first.interactions, second.interactions
-    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in Interactions.__slots__}
-    order_I = np.lexsort((joined["at_I"], joined["viewer_I"]))
-    return replace(first, interactions=Interactions(**{name: values[order_I] for name, values in joined.items()}))
+        profile_UP = self.profiles(self._observed)
+        return exposure_logits(self._fitted, self._observed, profile_UP, self.history, exposures)[:, 1:]

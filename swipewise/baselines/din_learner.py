@@ -18,7 +18,7 @@ from torch.nn import functional
 from swipewise.baselines.activation import DIN
 from swipewise.baselines.schedule import Schedule
 from swipewise.baselines.sequences import Tokens, WindowBatches, pad_tokens
-from swipewise.training.dataset import Dataset
+from swipewise.training.dataset import Dataset, told_actions
 from swipewise.training.histories import Windows
 from swipewise.training.learner import StepLoss
 from swipewise.training.ranking import ScoreFn
@@ -30,7 +30,8 @@ class DINBatch:
     """Windows and their candidates.
 
     negative_BJN: int64 videos; place_BJ: int64, the place of each positive event; drawn_BJN: bool, True where a
-    negative counts; learn_BL: bool, True where an exposure counts; actions_BLA: float32; profile_BP: int64.
+    negative counts; learn_BL: bool, True where an exposure counts; actions_BLA:
+    float32; told_BLA: bool, where an exposure that counts tells of the action; profile_BP: int64.
     """
 
     tokens: Tokens
@@ -39,6 +40,7 @@ class DINBatch:
     drawn_BJN: Tensor
     learn_BL: Tensor
     actions_BLA: Tensor
+    told_BLA: Tensor
     profile_BP: Tensor
 
     def to(self, device: torch.device) -> DINBatch:
@@ -66,6 +68,7 @@ class DINLearner:
         self._network, self._profile_UP = network, profile_UP
         self._rows, self._uploaded_at_V = dataset.interactions, dataset.uploaded_at_V
         self._action_IA = dataset.interactions.actions_IF[:, list(columns)]
+        self._told_IA = told_actions(dataset.interactions)[:, list(columns)]
         self._negatives = negatives
         self._exposure_weight, self._action_weight = exposure_weight, action_weight
         self._proposal = Proposal.of(dataset.interactions, len(dataset.video_ids), popular=0.0)
@@ -111,6 +114,7 @@ class DINLearner:
             drawn_BJN=torch.from_numpy(used_BJ[..., None] & born_BJN & other_BJN),
             learn_BL=torch.from_numpy(learn_BL),
             actions_BLA=torch.from_numpy(self._action_IA[row_BL].astype(np.float32)),
+            told_BLA=torch.from_numpy(learn_BL[..., None] & self._told_IA[row_BL]),
             profile_BP=torch.from_numpy(self._profile_UP[windows.viewer_W]),
         )
 
@@ -125,9 +129,11 @@ class DINLearner:
         liked = (batch.learn_BL * liked_BL).sum().clamp(min=1)
         ranking = ((shown_BL * weight_BL).sum() + (functional.softplus(drawn_BJN) * batch.drawn_BJN).sum()) / liked
         if actions_BLA.shape[-1]:
-            found_TA, target_TA = actions_BLA[batch.learn_BL], batch.actions_BLA[batch.learn_BL]
-            each = functional.binary_cross_entropy_with_logits(found_TA, target_TA, reduction="sum")
-            loss = ranking + self._action_weight * each / max(1, len(found_TA))
+            told = batch.told_BLA
+            each = functional.binary_cross_entropy_with_logits(
+                actions_BLA[told], batch.actions_BLA[told], reduction="sum"
+            )
+            loss = ranking + self._action_weight * each / max(1, int(batch.learn_BL.sum()))
         else:
             loss = ranking
         return StepLoss(loss=loss, shown=float(ranking.detach()), weight=int(liked))

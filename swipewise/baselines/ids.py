@@ -5,9 +5,9 @@ Legend of shape suffixes: B = viewers, T = targets, N = negatives or videos aske
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -61,17 +61,14 @@ class VideoIds(nn.Module):
         return scores_T
 
 
-class ReadsHistories(Protocol):
-    """A network over ids."""
+class IdNetwork(nn.Module, ABC):
+    """A network over ids: reads a history into the h that scores videos."""
 
-    @property
-    def ids(self) -> VideoIds:
-        """The videos."""
-        ...
+    ids: VideoIds
 
+    @abstractmethod
     def last(self, tokens: Tokens) -> Tensor:
         """h after everything that a history holds: (B, D)."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +153,7 @@ def known_videos(dataset: Dataset) -> NDArray[np.bool_]:
 
 
 def id_scorer(
-    network: ReadsHistories, dataset: Dataset, *, inputs: Inputs, history: int, known_V: NDArray[np.bool_]
+    network: IdNetwork, dataset: Dataset, *, inputs: Inputs, history: int, known_V: NDArray[np.bool_]
 ) -> ScoreFn:
     """Rank with the histories of ``dataset``; videos outside ``known_V`` come last."""
     rows = read_inputs(dataset, inputs)

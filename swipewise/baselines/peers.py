@@ -169,9 +169,11 @@ def model_peer(config: Config | None = None) -> Peer:
             "layers": among("layers", 1, 2, 3),
             "dropout": between("dropout", 0.0, 0.5),
             "id_dropout": between("id_dropout", 0.0, 0.6),
-            "neighbour_weight": between("neighbour_weight", 0.0, 3.0),
+            "neighbour_weight": between("neighbour_weight", 0.0, 4.0),
             "learning_rate": between("learning_rate", 3e-4, 1e-2, log=True),
             "negatives": among("negatives", 256, 512, 1024),
+            "ahead": among("ahead", 1, 4, 16, 64),
+            "shown_weight": between("shown_weight", 0.0, 1.0),
         }
 
     def build(
@@ -182,11 +184,12 @@ def model_peer(config: Config | None = None) -> Peer:
         tuned = replace(base, model=replace(base.model, **model), training=replace(base.training, **training))
         return InterestRecommender(tuned, validation=validation, on_epoch=on_epoch)
 
-    names = ("width", "layers", "dropout", "id_dropout", "neighbour_weight", "learning_rate", "negatives")
+    model_names = ("width", "layers", "dropout", "id_dropout", "neighbour_weight")
+    training_names = ("learning_rate", "negatives", "ahead", "shown_weight")
     return Peer(
         name=InterestRecommender.name,
         title="Swipewise",
         build=build,
         space=space,
-        defaults={name: now(name) for name in names},
+        defaults={name: now(name) for name in model_names + training_names},
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +86,10 @@ def command(
     Every video that existed is a candidate for every viewer, nothing is sampled. Baselines are tuned on the run's
     validation period. Figures are means over viewers with 95% intervals.
     """
+    from rich.console import Console
+
     from swipewise.evaluation.report import as_json, write_report
+    from swipewise.evaluation.tables import print_tables
     from swipewise.training.checkpoint import write_durably
 
     report = _examine(workspace, truth, against, trials, search_viewers, settings_path)
@@ -95,7 +97,7 @@ def command(
     if json_path == Path("-"):
         click.echo(as_json(report), nl=False)
         return
-    _print_tables(report)
+    print_tables(report, Console(highlight=False))
     click.echo(f"report: {page}")
     if json_path is not None:
         write_durably(json_path, as_json(report))
@@ -158,45 +160,3 @@ def _examine(
     return as_report(
         exam, dataset, valid_start=valid_start, run_id=run_dir.name, run=run, evaluated_at=datetime.now(UTC)
     )
-
-
-def _print_tables(report: Mapping[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from swipewise.evaluation.protocol import Metric, Segment
-    from swipewise.evaluation.view import METRIC_TITLES, headline
-
-    figures = Table("recommender", "NDCG@10", "95% interval", title="All viewers", title_justify="left", box=None)
-    others = [metric for metric in Metric if metric != Metric.NDCG_10]
-    for metric in others:
-        figures.add_column(METRIC_TITLES[metric])
-    segments = [segment for segment in report["segments"] if segment != Segment.ALL]
-    parts = Table("segment", "viewers", title="NDCG@10 by segment", title_justify="left", box=None)
-    for model in report["models"]:
-        style = "bold" if model["kind"] == "model" else None
-        found = report["segments"][Segment.ALL]["figures"][model["name"]]
-        ndcg = found[Metric.NDCG_10]
-        figures.add_row(
-            model["title"],
-            f"{ndcg['value']:.3f}",
-            f"{ndcg['low']:.3f} to {ndcg['high']:.3f}",
-            *(f"{found[metric]['value']:.3f}" for metric in others),
-            style=style,
-        )
-        parts.add_column(model["title"], style=style)
-    for segment in segments:
-        found = report["segments"][segment]
-        values = (found["figures"][model["name"]][Metric.NDCG_10]["value"] for model in report["models"])
-        parts.add_row(segment, str(found["viewers"]), *(f"{value:.3f}" for value in values))
-    console = Console(highlight=False)
-    console.print(figures)
-    console.print()
-    if segments:
-        console.print(parts)
-        console.print()
-    console.print(f"{headline(report)}.")
-    agreement = (report["attention"] or {}).get("agreement")
-    if agreement:
-        each = ", ".join(f"{name} {value:.2f}" for name, value in agreement["spearman"].items())
-        console.print(f"Planted and learned modality weights agree (Spearman): {each}.")

@@ -34,7 +34,7 @@ RESAMPLES: Final = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionScore:
-    """How well one predictor foretells one action, with intervals over viewers.
+    """How well one predictor predicts one action, with intervals over viewers.
 
     auc: over all exposures together; it also rewards knowing which viewers do it often.
     gauc: the AUC within each viewer, mean weighted by the viewer's exposures; viewer_auc: the plain mean. Both are
@@ -65,7 +65,7 @@ class AucDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredAction:
-    """One action: how often it happened and how well each predictor foretold it.
+    """One action: how often it happened and how well each predictor predicted it.
 
     mixed_viewers: those who did it with some exposures and not with others.
     base_log_loss: the log loss of whoever knows nothing but how often it happens.
@@ -102,7 +102,7 @@ def measure_actions(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> ActionExam | None:
-    """Let predictors foretell every exposure from ``test_start`` on, and hold them against what happened.
+    """Let predictors predict every exposure from ``test_start`` on, and hold them against what happened.
 
     Args:
         predictors: By name, the first is compared with the others. Each has learned from nothing after
@@ -122,18 +122,20 @@ def measure_actions(
     at_I = dataset.interactions.at_I
     test = dataset.interactions.where(at_I >= test_start)
     validation = dataset.interactions.where((at_I >= valid_start) & (at_I < test_start))
-    predicted = {name for predictor in predictors.values() for name in predictor.actions}
-    names = [action for action in FLAG_ACTIONS if action in predicted]
+    offered = {name for predictor in predictors.values() for name in predictor.actions}
+    names = [action for action in FLAG_ACTIONS if action in offered]
     if not names or not len(test):
         return None
     happened = {action: int(_happened(test, action).sum()) for action in names}
     enough = [a for a in names if MIN_POSITIVES <= happened[a] <= len(test) - MIN_POSITIVES]
-    foretold = {name: _Foretold.by(name, one, validation, test) for name, one in predictors.items() if one.actions}
+    predicted = {
+        name: _Predicted.by(name, one, validation, test) for name, one in predictors.items() if one.actions
+    }
     first = next(iter(predictors))
     return ActionExam(
         exposures=len(test),
         viewers=len(np.unique(test.viewer_I)),
-        actions=tuple(_measure(action, first, foretold, validation, test, resamples, seed) for action in enough),
+        actions=tuple(_measure(action, first, predicted, validation, test, resamples, seed) for action in enough),
         skipped={action.value: happened[action] for action in names if action not in enough},
     )
 
@@ -143,7 +145,7 @@ def _happened(rows: Interactions, action: Action) -> NDArray[np.bool_]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Foretold:
+class _Predicted:
     """One predictor's probabilities for both periods: (I, A), columns as ``actions``."""
 
     actions: Sequence[str]
@@ -151,7 +153,7 @@ class _Foretold:
     test_IA: NDArray[np.float32]
 
     @classmethod
-    def by(cls, name: str, predictor: ActionPredictor, validation: Interactions, test: Interactions) -> _Foretold:
+    def by(cls, name: str, predictor: ActionPredictor, validation: Interactions, test: Interactions) -> _Predicted:
         actions = tuple(predictor.actions)
         empty_IA = np.zeros((0, len(actions)), np.float32)
         validation_IA = predictor.predict(validation) if len(validation) else empty_IA
@@ -170,7 +172,7 @@ class _Foretold:
 def _measure(
     action: Action,
     first: str,
-    foretold: Mapping[str, _Foretold],
+    predicted: Mapping[str, _Predicted],
     validation: Interactions,
     test: Interactions,
     resamples: int,
@@ -180,7 +182,7 @@ def _measure(
     viewers_G, viewer_I = np.unique(test.viewer_I, return_inverse=True)
     drawn: dict[str, NDArray[np.float64]] = {}
     scores: dict[str, ActionScore] = {}
-    for name, one in foretold.items():
+    for name, one in predicted.items():
         if action in one.actions:
             column = one.actions.index(action)
             threshold = _threshold(one.validation_IA[:, column], _happened(validation, action))

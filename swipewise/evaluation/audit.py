@@ -96,7 +96,7 @@ def audit(
     segments = attention_by_segment(attention, protocol.history) if attention else ()
     aligned = alignments(fitted, protocol.history, seed=seed)
     effects = ranking_effects(fitted, protocol, repeats=repeats, seed=seed, on_step=on_step)
-    on_step("foretelling actions")
+    on_step("predicting actions")
     actions = None
     if training.action_weight > 0:
         actions = measure_actions(

@@ -74,7 +74,7 @@ class Truth(Utilities, PlantedWeights, Face):
 class Exam:
     """All that an examination found; the first contender is the model.
 
-    ``actions`` are None where no contender foretells what viewers do.
+    ``actions`` are None where no contender predicts what viewers do.
     """
 
     protocol: Protocol
@@ -128,7 +128,7 @@ def examine(
     fitted = {model.name: model}
     for peer in (PEERS[name] for name in against):
         on_step(f"tuning {peer.name}")
-        contender = _tuned(peer, train, validation, search_with or Search())
+        contender = tuned(peer, train, validation, search_with or Search())
         contenders.append(contender)
         recommender = peer.build(contender.settings or peer.defaults, validation=None, on_epoch=lambda _: None)
         fitted[peer.name] = recommender.fit(protocol.history)
@@ -137,11 +137,11 @@ def examine(
         on_step("asking the oracle")
         contenders.append(Contender(name=OracleRecommender.name, title="Oracle", kind=Kind.ORACLE))
         measured.append(evaluate(OracleRecommender.of_truth(truth, protocol), protocol))
-    foretellers = {name: one for name, one in fitted.items() if isinstance(one, ActionPredictor)}
-    if foretellers:
-        on_step("foretelling actions")
+    predictors = {name: one for name, one in fitted.items() if isinstance(one, ActionPredictor)}
+    if predictors:
+        on_step("predicting actions")
     actions = measure_actions(
-        {name: one.observe(dataset) for name, one in foretellers.items()},
+        {name: one.observe(dataset) for name, one in predictors.items()},
         dataset,
         valid_start=valid_start,
         test_start=test_start,
@@ -159,14 +159,14 @@ def examine(
     )
 
 
-def _tuned(peer: Peer, train: Dataset, validation: Dataset, how: Search) -> Contender:
+def tuned(peer: Peer, train: Dataset, validation: Dataset, how: Search) -> Contender:
     """The baseline with the settings that are known of it, or else with those that a search finds."""
     contender = Contender(name=peer.name, title=peer.title, kind=Kind.BASELINE)
-    tuned = how.known.get(peer.name)
-    if tuned is None:
+    found = how.known.get(peer.name)
+    if found is None:
         if validation_task(train, validation) is None:  # nothing to choose by
             return contender
-        tuned = search(
+        found = search(
             peer.build,
             peer.space,
             train,
@@ -177,5 +177,5 @@ def _tuned(peer: Peer, train: Dataset, validation: Dataset, how: Search) -> Cont
             viewers=how.viewers,
             on_trial=lambda tried: how.on_trial(peer.name, tried),
         )
-        how.on_found(peer.name, tuned)
-    return replace(contender, settings=tuned.settings, validation=tuned.validation, tried=tuned.tried)
+        how.on_found(peer.name, found)
+    return replace(contender, settings=found.settings, validation=found.validation, tried=found.tried)

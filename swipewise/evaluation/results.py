@@ -13,7 +13,7 @@
     against      [other, segment, metric, difference, ratio, p, p_holm]: the model against each of the others
     beyond       candidates, liked_popularity, recommenders: model -> coverage, gini, novelty, popularity,
                  content_diversity, attribute_diversity
-    actions      how well actions are foretold, null where nobody foretells any: exposures, viewers, skipped,
+    actions      how well actions are predicted, null where nobody predicts any: exposures, viewers, skipped,
                  actions: [action, positives, mixed_viewers, base_log_loss, scores, against], where scores are
                  model -> auc, gauc, viewer_auc, threshold, f1, log_loss, calibration_error, reliability
     learning     [epoch, loss, ndcg], ndcg on the validation period, for every epoch of the run

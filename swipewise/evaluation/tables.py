@@ -80,7 +80,7 @@ def _segments(report: Report) -> Table:
 def _actions(report: Report) -> Table:
     titles = {model["name"]: model for model in report["models"]}
     table = _table(
-        "Foretelling actions", ["action", "recommender", "AUC", "GAUC", "F1", "log loss", "calibration error"]
+        "Predicting actions", ["action", "recommender", "AUC", "GAUC", "F1", "log loss", "calibration error"]
     )
     for action in (report["actions"] or {}).get("actions", []):
         for name, score in action["scores"].items():

@@ -12,14 +12,13 @@ from typing import Final
 import numpy as np
 
 from swipewise.baselines.peers import PEERS
-from swipewise.baselines.tuning import search
 from swipewise.errors import ArtifactError
 from swipewise.evaluation.comparison import Comparison, compare
+from swipewise.evaluation.exam import Search, tuned
 from swipewise.evaluation.protocol import Measured, Protocol, evaluate
 from swipewise.schema import Col
 from swipewise.training.dataset import ContentFeature, Dataset, Recommender
 from swipewise.training.fitted import FittedModel
-from swipewise.training.loop import validation_task
 from swipewise.training.recommender import InterestRecommender
 
 TRANSFERRED: Final = "transferred"
@@ -206,10 +205,7 @@ def _baseline(
 ) -> Recommender:
     """A baseline with the settings that the validation period favours, fitted on all of the history."""
     peer = PEERS[name]
-    settings = peer.defaults
-    if validation_task(train, validation) is not None:
-        tuned = search(peer.build, peer.space, train, validation, defaults=peer.defaults, trials=trials, seed=seed)
-        settings = tuned.settings
+    settings = tuned(peer, train, validation, Search(trials=trials, seed=seed)).settings or peer.defaults
     return peer.build(settings, validation=None, on_epoch=lambda _: None).fit(history)
 
 

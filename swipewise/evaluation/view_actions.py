@@ -1,4 +1,4 @@
-"""What the page says about foretelling actions, worked out from ``report.json`` alone."""
+"""What the page says about predicting actions, worked out from ``report.json`` alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Report = Mapping[str, Any]
 
 
 def actions_values(report: Report) -> dict[str, Any] | None:
-    """Plot, table and comparisons; None where nobody foretells an action that happened often enough."""
+    """Plot, table and comparisons; None where nobody predicts an action that happened often enough."""
     found = report["actions"]
     if found is None or not found["actions"]:
         return None

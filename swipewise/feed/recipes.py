@@ -12,8 +12,8 @@ from swipewise.feed.sources import FreshSource, InterestSource, PopularSource
 from swipewise.feed.stock import Stock
 from swipewise.schema import FLAG_ACTIONS
 
-FORETOLD = (*map(str, FLAG_ACTIONS), "watch")
-"""What the model foretells of a candidate; each has its weight in [feed]."""
+PREDICTED = (*map(str, FLAG_ACTIONS), "watch")
+"""What the model predicts of a candidate; each has its weight in [feed]."""
 
 
 def personal_pipeline(stock: Stock, popularity: Popularity, config: FeedConfig) -> Pipeline:
@@ -59,5 +59,5 @@ def _blend(stock: Stock, popularity: Popularity, config: FeedConfig) -> Weighted
         freshness_weight=config.freshness_weight,
         half_life_days=config.popular_days,
         scorer=stock.scorer,
-        action_weights={name: getattr(config, f"{name}_weight") for name in FORETOLD},
+        action_weights={name: getattr(config, f"{name}_weight") for name in PREDICTED},
     )

@@ -114,17 +114,17 @@ class WeightedBlend:
             + self.popularity_weight * popular_N / max(float(popular_N.max()), 1e-9)
             + self.freshness_weight * freshness(uploaded_at_N, query.now, self.half_life_days)
         )
-        return blended_N + self._foretold(query, candidates)
+        return blended_N + self._predicted(query, candidates)
 
-    def _foretold(self, query: Query, candidates: Sequence[Candidate]) -> NDArray[np.float32]:
+    def _predicted(self, query: Query, candidates: Sequence[Candidate]) -> NDArray[np.float32]:
         """Σ weight · P(action): (N,)."""
         total_N = np.zeros(len(candidates), np.float32)
         wanted = {name: weight for name, weight in self.action_weights.items() if weight}
         if not wanted or self.scorer is None or query.state is None:
             return total_N
-        foretold = self.scorer.foretell(query.state, self.shelf.rows(candidates))
+        predicted = self.scorer.predict(query.state, self.shelf.rows(candidates))
         for name, weight in wanted.items():
-            total_N += np.float32(weight) * foretold[name]
+            total_N += np.float32(weight) * predicted[name]
         return total_N
 
 

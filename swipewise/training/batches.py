@@ -16,7 +16,7 @@ from torch import Tensor
 
 from swipewise.config import ModelConfig, TrainingConfig
 from swipewise.model.interest import HistoryInputs
-from swipewise.training.dataset import Dataset
+from swipewise.training.dataset import Dataset, told_actions
 from swipewise.training.histories import Ahead, Windows, is_first, pad, training_windows
 from swipewise.training.sampling import Proposal, length_buckets
 from swipewise.training.trends import DAY_MS, Trends
@@ -52,7 +52,7 @@ class Batch:
 
     liked: later positive interactions; shown: later exposures, whatever came of them; negative_logq_N: log expected
     counts of the proposal; moment_BL: int64, the trends of each recent event's time; learn_BL: bool, events whose
-    actions are to be predicted.
+    watch share and actions are to be predicted; told_BLF: bool, the actions of which is known whether they happened.
     """
 
     history: HistoryInputs
@@ -63,6 +63,7 @@ class Batch:
     negative_logq_N: Tensor
     moment_BL: Tensor
     learn_BL: Tensor
+    told_BLF: Tensor
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
@@ -105,6 +106,7 @@ class Batches:
         self._liked = Ahead.of(rows, rows.positive_I & first_I)
         self._shown = Ahead.of(rows, first_I)
         self._end = int(rows.at_I.max())
+        self._told_IF = told_actions(rows)
 
     def epoch(self, number: int) -> list[NDArray[np.int64]]:
         """The windows of each batch of an epoch, shuffled; windows of one batch are of like length."""
@@ -131,7 +133,8 @@ class Batches:
             torch.from_numpy(row).view(part.shape) for row, part in zip(np.split(rows, ends), parts, strict=True)
         )
         place_BL = windows.start_W[:, None] + np.arange(recent_BL.shape[1])
-        at_BL = self._rows.at_I[np.minimum(place_BL, len(self._rows) - 1)]
+        row_BL = np.minimum(place_BL, len(self._rows) - 1)
+        fresh_BL = windows.fresh(recent_BL.shape[1])
         return Batch(
             history=replace(
                 history,
@@ -143,8 +146,9 @@ class Batches:
             shown=replace(shown, video_T=shown_T),
             negative_N=drawn_N,
             negative_logq_N=torch.from_numpy(self._logq_V[negative_N]),
-            moment_BL=torch.from_numpy(self._trends.places(at_BL)),
-            learn_BL=torch.from_numpy(windows.fresh(recent_BL.shape[1])),
+            moment_BL=torch.from_numpy(self._trends.places(self._rows.at_I[row_BL])),
+            learn_BL=torch.from_numpy(fresh_BL),
+            told_BLF=torch.from_numpy(fresh_BL[..., None] & self._told_IF[row_BL]),
         )
 
     def _places(

@@ -32,11 +32,23 @@ class Calibration:
         return cls(scale_A=np.ones(actions), shift_A=np.zeros(actions))
 
     @classmethod
-    def fit(cls, logits_IA: NDArray[np.floating], happened_IA: NDArray[np.bool_]) -> Self:
-        """Fit to what happened; an action that happened, or did not, fewer than ten times keeps its logits."""
+    def fit(
+        cls,
+        logits_IA: NDArray[np.floating],
+        happened_IA: NDArray[np.bool_],
+        told_IA: NDArray[np.bool_] | None = None,
+    ) -> Self:
+        """Fit to what happened; an action that happened, or did not, fewer than ten times keeps its logits.
+
+        Args:
+            logits_IA: What the network said.
+            happened_IA: What came of it.
+            told_IA: Where that is known; None: everywhere.
+        """
+        told_IA = np.ones_like(happened_IA) if told_IA is None else told_IA
         pairs = [
-            _platt(logits_I.astype(np.float64), happened_I)
-            for logits_I, happened_I in zip(logits_IA.T, happened_IA.T, strict=True)
+            _platt(logits_I[told_I].astype(np.float64), happened_I[told_I])
+            for logits_I, happened_I, told_I in zip(logits_IA.T, happened_IA.T, told_IA.T, strict=True)
         ]
         scale_A, shift_A = np.array(pairs).reshape(-1, 2).T
         return cls(scale_A=scale_A, shift_A=shift_A)

@@ -224,6 +224,20 @@ def code_log(interactions: pl.DataFrame, video_ids: tuple[str, ...], events: Eve
     return _interactions(rows.sort(Col.AT), events) if len(rows) else no_interactions()
 
 
+def told_actions(rows: Interactions) -> NDArray[np.bool_]:
+    """Of which interactions each action of FLAG_ACTIONS is known to have happened or not: (I, F).
+
+    Whether a video was skipped is not told by an interaction that neither says so nor has a watch time, unless the
+    log has no watch times at all. All else that happened is in the log.
+    """
+    told_IF = np.ones((len(rows), len(FLAG_ACTIONS)), bool)
+    known_I = ~np.isnan(rows.watch_ratio_I)
+    if known_I.any():
+        skip = FLAG_ACTIONS.index(Action.SKIP)
+        told_IF[:, skip] = known_I | rows.actions_IF[:, skip]
+    return told_IF
+
+
 def no_interactions() -> Interactions:
     """None at all, in the arrays' own types."""
     return Interactions(

@@ -121,13 +121,6 @@ def _stretches(
     )
 
 
-def next_positive(rows: Interactions) -> NDArray[np.int64]:
-    """For each interaction the row of the same viewer's next positive one after it, -1 where there is none."""
-    positive_P = np.append(np.flatnonzero(rows.positive_I), -1)
-    after_I = positive_P[np.searchsorted(positive_P[:-1], np.arange(len(rows)), side="right")]
-    return np.where((after_I >= 0) & (rows.viewer_I[after_I] == rows.viewer_I), after_I, -1)
-
-
 def is_first(rows: Interactions) -> NDArray[np.bool_]:
     """Which interactions are the viewer's first with that video: (I,)."""
     width = int(rows.video_I.max(initial=0)) + 1

@@ -17,7 +17,7 @@ from swipewise.model.fusion import fuse, fused_scores, modality_attention
 from swipewise.model.interest import Reading
 from swipewise.schema import FLAG_ACTIONS
 from swipewise.training.calibration import Calibration
-from swipewise.training.dataset import Dataset, Interactions
+from swipewise.training.dataset import Dataset, Interactions, told_actions
 from swipewise.training.fitted import FittedModel
 from swipewise.training.histories import Windows, latest_windows, pad, training_windows
 from swipewise.training.ranking import RankingTask, ScoreFn, mean_ndcg
@@ -138,7 +138,7 @@ class Projected:
         with torch.inference_mode():
             return modality_attention(interests.u_BD.unsqueeze(1), self.p_VMD[rows_N], self.present_VM[rows_N])
 
-    def foretell(self, interests: Interests, videos_N: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    def predict(self, interests: Interests, videos_N: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Logits of every action (B, N, A) and of the share watched (B, N), if the videos were shown now."""
         rows_N = torch.from_numpy(videos_N).to(self.device)
         with torch.inference_mode():
@@ -226,7 +226,7 @@ def predict_logits(
     return logits_RA[wanted_I]
 
 
-def weighed(fitted: FittedModel, task: RankingTask) -> FittedModel:
+def with_best_neighbour_weight(fitted: FittedModel, task: RankingTask) -> FittedModel:
     """The model with the weight of nearness that ranks the task best, by NDCG@10; of equals the smallest."""
     figures = {}
     for weight in NEIGHBOUR_WEIGHTS:
@@ -237,8 +237,9 @@ def weighed(fitted: FittedModel, task: RankingTask) -> FittedModel:
 
 def calibrated(fitted: FittedModel, train: Dataset, validation: Dataset) -> FittedModel:
     """The model with its probabilities fitted to the exposures of the validation period."""
-    logits_IA = predict_logits(fitted, train.followed_by(validation), validation.interactions)
-    return replace(fitted, calibration=Calibration.fit(logits_IA, validation.interactions.actions_IF))
+    rows = validation.interactions
+    logits_IA = predict_logits(fitted, train.followed_by(validation), rows)
+    return replace(fitted, calibration=Calibration.fit(logits_IA, rows.actions_IF, told_actions(rows)))
 
 
 def _locate(rows: Interactions, exposures: Interactions) -> NDArray[np.int64]:

@@ -122,6 +122,6 @@ def _exposure_losses(
         reading, f_BLD, None if trends_GKS is None else trends_GKS[batch.moment_BL, events.video_BL]
     )
     acts = functional.binary_cross_entropy_with_logits(
-        logits_BLA[batch.learn_BL], events.flags_BLF[batch.learn_BL].to(logits_BLA.dtype), reduction="sum"
+        logits_BLA[batch.told_BLF], events.flags_BLF[batch.told_BLF].to(logits_BLA.dtype), reduction="sum"
     ) / max(1, int(batch.learn_BL.sum()))
     return watch, acts

@@ -69,7 +69,7 @@ class Scores:
 
 
 WATCH = "watch"
-"""What :meth:`Scorer.foretell` calls the share of a video that will be watched."""
+"""What :meth:`Scorer.predict` calls the share of a video that will be watched."""
 
 
 class Scorer:
@@ -144,9 +144,9 @@ class Scorer:
             weights_NM=self._projected.weights(state.interests, videos_N)[0].cpu().numpy(),
         )
 
-    def foretell(self, state: ViewerState, videos_N: NDArray[np.int64]) -> Mapping[str, NDArray[np.float32]]:
+    def predict(self, state: ViewerState, videos_N: NDArray[np.int64]) -> Mapping[str, NDArray[np.float32]]:
         """Calibrated probability of each action of FLAG_ACTIONS, and the share watched ("watch"): (N,) each."""
-        logits_BNA, watch_BN = self._projected.foretell(state.interests, videos_N)
+        logits_BNA, watch_BN = self._projected.predict(state.interests, videos_N)
         probability_NA = self._fitted.calibration(logits_BNA[0].cpu().numpy())
         named = {str(action): probability_NA[:, column] for column, action in enumerate(FLAG_ACTIONS)}
         return named | {WATCH: torch.sigmoid(watch_BN[0]).cpu().numpy()}

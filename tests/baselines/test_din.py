@@ -1,4 +1,4 @@
-"""DIN: the fast scores are those of the plain network, actions are foretold from what came before alone."""
+"""DIN: the fast scores are those of the plain network, actions are predicted from what came before alone."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_viewers_without_history_and_videos_without_id_are_scored() -> None:
     assert all(not set(best[u].tolist()) & set(rows.video_I[rows.viewer_I == u].tolist()) for u in range(6))
 
 
-def test_actions_are_foretold_and_calibrated(fitted: DINRecommender) -> None:
+def test_actions_are_predicted_and_calibrated(fitted: DINRecommender) -> None:
     assert isinstance(fitted, ActionPredictor)
     assert fitted.actions == (Action.FINISH, Action.SKIP)
     dataset = tastes(events=12)
@@ -177,7 +177,7 @@ def test_actions_are_foretold_and_calibrated(fitted: DINRecommender) -> None:
     assert finish_I.mean() == pytest.approx(late.positive_I.mean(), abs=0.05)
 
 
-def test_an_exposure_is_foretold_from_what_came_before_it_alone(fitted: DINRecommender) -> None:
+def test_an_exposure_is_predicted_from_what_came_before_it_alone(fitted: DINRecommender) -> None:
     dataset = tastes(events=12)
     rows = dataset.interactions
     asked = rows.where(rows.at_I == 5)

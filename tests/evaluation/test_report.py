@@ -51,7 +51,7 @@ class Listener(TableRecommender):
         return np.tile([0.4, 0.3, 0.2, 0.1], (len(viewers_B), 1))
 
 
-class Foreteller(Listener):
+class FakePredictor(Listener):
     """Gives every action a probability that grows with the score."""
 
     actions = ("like", "skip", "hide")
@@ -76,7 +76,7 @@ def described(dataset: Dataset) -> Dataset:
     )
 
 
-def report_of(model_quality: float, model_class: type[Listener] = Foreteller) -> dict[str, Any]:
+def report_of(model_quality: float, model_class: type[Listener] = FakePredictor) -> dict[str, Any]:
     world, bare = small_world()
     dataset = described(bare)
     truth = WorldTruth(world)
@@ -282,7 +282,7 @@ def test_actions_are_measured_and_those_that_are_too_rare_are_named(report: dict
     assert "were not measured: hide (3)" in render(rare)
 
 
-def test_a_model_that_foretells_nothing_has_no_such_section() -> None:
+def test_a_model_that_predicts_nothing_has_no_such_section() -> None:
     report = report_of(1.0, Listener)
     assert report["actions"] is None
     assert "actions" not in Page(render(report)).ids
@@ -319,7 +319,7 @@ def test_the_terminal_shows_the_same_figures(report: dict[str, Any]) -> None:
         "NDCG@10 by segment",
         "cold videos",
         "tags=[b]$x$",
-        "Foretelling actions",
+        "Predicting actions",
         "The first ten places",
     ):
         assert part in text
@@ -331,7 +331,7 @@ def test_the_terminal_shows_the_same_figures(report: dict[str, Any]) -> None:
     assert "Planted and learned modality weights agree" in text
     out = StringIO()
     print_tables(report | {"actions": None, "attention": None}, Console(file=out, width=120))
-    assert "Foretelling" not in out.getvalue()
+    assert "Predicting" not in out.getvalue()
 
 
 def test_a_baseline_at_zero_leaves_the_ratio_out(report: dict[str, Any]) -> None:

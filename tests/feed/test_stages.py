@@ -116,9 +116,9 @@ def test_blend_adds_weighted_terms_to_the_standardised_score(
     assert blended_N.tolist() == pytest.approx(expected)
 
 
-def test_blend_adds_what_the_model_foretells_by_its_weights() -> None:
-    class Foreteller(FakeScorer):
-        def foretell(self, state: FakeState, videos_N: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
+def test_blend_adds_what_the_model_predicts_by_its_weights() -> None:
+    class FakePredictor(FakeScorer):
+        def predict(self, state: FakeState, videos_N: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
             return {"like": np.array([0.5, 0.1], np.float32), "skip": np.array([0.2, 0.8], np.float32)}
 
     def blended(**weights: float) -> list[float]:
@@ -128,7 +128,7 @@ def test_blend_adds_what_the_model_foretells_by_its_weights() -> None:
             popularity_weight=0,
             freshness_weight=0,
             half_life_days=1,
-            scorer=Foreteller("abcd", VECTORS_VD),  # type: ignore[arg-type]
+            scorer=FakePredictor("abcd", VECTORS_VD),  # type: ignore[arg-type]
             action_weights=weights,
         )
         scores_N = np.array([30, 10], np.float32)

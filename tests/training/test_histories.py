@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from swipewise.training.dataset import no_interactions
-from swipewise.training.histories import Ahead, is_first, latest_windows, next_positive, pad, training_windows
+from swipewise.training.histories import Ahead, is_first, latest_windows, pad, training_windows
 from tests.training.hand_made import dataset_of
 
 
@@ -120,25 +120,6 @@ def test_without_any_interaction_there_is_one_padded_place() -> None:
     assert history.recent.flags_BLF.shape == (2, 1, 7)
     assert history.recent.video_BL.tolist() == [[0], [0]]
     assert history.older.flags_BLF.shape == (2, 0, 7)
-
-
-def test_the_next_positive_is_the_viewers_own_and_later() -> None:
-    rng = np.random.default_rng(0)
-    rows = [(int(rng.integers(6)), int(rng.integers(9)), at, bool(rng.random() < 0.3)) for at in range(80)]
-    interactions = dataset_of(rows, viewers=6, uploaded=[0] * 9).interactions
-    expected = []
-    for row in range(80):
-        later = range(row + 1, 80)
-        own = [other for other in later if interactions.viewer_I[other] == interactions.viewer_I[row]]
-        expected.append(next((other for other in own if interactions.positive_I[other]), -1))
-    assert next_positive(interactions).tolist() == expected
-    assert -1 in expected
-
-
-def test_the_next_positive_where_nothing_is_positive() -> None:
-    rows = dataset_of([(0, 0, 1, False), (0, 1, 2, False)], viewers=1, uploaded=[0, 0]).interactions
-    assert next_positive(rows).tolist() == [-1, -1]
-    assert next_positive(no_interactions()).tolist() == []
 
 
 def test_the_first_interaction_with_a_video_is_the_viewers_own_earliest() -> None:

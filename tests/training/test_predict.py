@@ -248,7 +248,7 @@ def test_the_score_is_z_f_and_what_the_viewer_makes_of_trends() -> None:
     assert torch.equal(with_trends.weights(interests, EVERYTHING), without.weights(interests, EVERYTHING))
 
 
-def test_what_is_foretold_of_candidates_is_what_is_predicted_of_the_next_exposure() -> None:
+def test_what_is_predicted_of_candidates_is_what_is_predicted_of_the_next_exposure() -> None:
     dataset, fitted = tiny_dataset(), model(trends=False, history=50)
     own = longest(dataset)[:40]
     last = own[-1]
@@ -258,7 +258,7 @@ def test_what_is_foretold_of_candidates_is_what_is_predicted_of_the_next_exposur
     )
     viewer_B, video_N = rows.viewer_I[[last]], rows.video_I[[last]]
     projected = Projected(fitted, before)
-    logits_BNA, watch_BN = projected.foretell(projected.interest(before, viewer_B), video_N)
+    logits_BNA, watch_BN = projected.predict(projected.interest(before, viewer_B), video_N)
     expected_IA = predict_logits(fitted, dataset, rows.where(np.array([last])))
     assert logits_BNA[0].numpy() == pytest.approx(expected_IA, abs=1e-4)
     assert watch_BN.shape == (1, 1)
