@@ -31,6 +31,9 @@ lint: setup
 
 bench: setup
 	$(BIN)/python benchmarks/world.py
+	$(BIN)/python benchmarks/shifts.py
+	$(BIN)/python benchmarks/norms.py
+	$(BIN)/python benchmarks/history.py
 	$(BIN)/python benchmarks/crash.py
 
 clean:

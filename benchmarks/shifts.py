@@ -15,24 +15,18 @@ profiles. Its settings were chosen on worlds of other seeds. Figures are means o
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from dataclasses import dataclass, replace
 
 import numpy as np
 from figures import Figures, Options, run
 from numpy.typing import NDArray
+from worlds import simulated
 
 from swipewise.behavior.log import BehaviorLog
 from swipewise.behavior.shifts import ShiftDetector
 from swipewise.cli.shifts import behavior_log
-from swipewise.simulate.truth import Truth
-from swipewise.simulate.world import NO_SHIFT, World
+from swipewise.simulate.world import NO_SHIFT, World, WorldConfig, draw_world
 from swipewise.training.dataset import Dataset
-from swipewise.training.workspace_data import load_dataset
-from swipewise.workspace import Workspace
 
 SEEDS = (0, 1, 2)
 WITHIN = 5
@@ -40,7 +34,6 @@ BEFORE = 10
 OTHERS = (1, 5, 20, 50)
 FALSE_ALARMS = 0.1
 
-_SWIPEWISE = "from swipewise.cli import main; main()"
 _NOISE, _SLOPE, _OFFSET, _WANING, _STRETCH = 0.5, 1.6, -1.6, -0.05, 1.25  # of swipewise.simulate.behave
 
 
@@ -74,27 +67,15 @@ def measure(figures: Figures, options: Options) -> None:
 
 
 def _trial(seed: int, *, quick: bool) -> Trial:
-    with TemporaryDirectory() as directory:
-        place = Path(directory)
-        world, shop = place / "world", place / "shop"
-        size = ["--videos", "120", "--viewers", "150"] if quick else []
-        for words in (
-            ["simulate", str(world), "--seed", str(seed), *size],
-            ["init", str(shop)],
-            ["videos", "add", str(world / "videos.jsonl"), "-w", str(shop)],
-            ["events", "import", str(world / "events.parquet"), "-w", str(shop)],
-            ["viewers", "import", str(world / "viewers.parquet"), "-w", str(shop)],
-        ):
-            print("swipewise", *words, file=sys.stderr, flush=True)
-            subprocess.run([sys.executable, "-c", _SWIPEWISE, *words], check=True, stdout=sys.stderr)
-        dataset, truth = load_dataset(Workspace.open(shop)), Truth.load(world)
+    config = replace(WorldConfig(), seed=seed, **({"videos": 120, "viewers": 150} if quick else {}))
+    dataset, world = simulated(config), draw_world(config)
     log = behavior_log(dataset)
-    viewers_U = _numbers(dataset.viewer_ids, truth.world.viewer_ids)
+    viewers_U = _numbers(dataset.viewer_ids, world.viewer_ids)
     return Trial(
         log=log,
-        shift_at_U=truth.world.shift_at_U[viewers_U],
+        shift_at_U=world.shift_at_U[viewers_U],
         detector_I=ShiftDetector().trace(log),
-        oracle_I=_oracle(dataset, truth.world, viewers_U),
+        oracle_I=_oracle(dataset, world, viewers_U),
     )
 
 

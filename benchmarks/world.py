@@ -12,8 +12,6 @@ the next seed, all of whose ids are new to it.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +21,7 @@ from typing import Any
 import numpy as np
 from figures import Figures, Options, run
 from numpy.typing import NDArray
+from worlds import swipewise
 
 from swipewise.evaluation.audit_ranking import LOST_SHARE, SHUFFLED, RankingEffects, ranking_effects
 from swipewise.evaluation.oracle import OracleRecommender
@@ -40,8 +39,6 @@ from swipewise.workspace import Workspace
 
 SEEDS = (0, 1, 2)
 PEERS = ("itemcf", "popularity")
-
-_SWIPEWISE = "from swipewise.cli import main; main()"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,9 +164,7 @@ def _transferred(there: Demo, here: Demo) -> tuple[float, float]:
 def _demo(directory: Path, seed: int, *, quick: bool) -> Demo:
     """Run the demo of one seed and read what it left."""
     size = ["--quick"] if quick else []
-    command = [sys.executable, "-c", _SWIPEWISE, "demo", str(directory), "--seed", str(seed), *size]
-    print(f"swipewise demo --seed {seed}", *size, file=sys.stderr, flush=True)
-    subprocess.run(command, check=True, stdout=sys.stderr)
+    swipewise("demo", str(directory), "--seed", str(seed), *size)
     workspace = Workspace.open(directory)
     run_dir = latest_run(workspace.runs_dir)
     record = read_record(run_dir)

@@ -82,7 +82,10 @@ class ModelConfig:
     )
     modalities: tuple[str, ...] = _key(("visual", "text", "audio", "attributes", "id"), "what a video is known by")
     adapter: str = _key("linear", "map of an encoder's vector to the model's width: linear or gated")
-    norm: str = _key("layer", "normalisation of each modality: layer, rms or none")
+    norm: str = _key(
+        "layer",
+        "normalisation of each modality: layer, rms, none, or adaptive: layer on vectors standardised anew",
+    )
     trends: bool = _key(True, "whether the score heeds how much a video is shown and liked by everybody lately")
     neighbours: int = _key(200, "neighbours kept of each video, by who watched both; 0: none", low=0)
     neighbour_weight: float = _key(
@@ -246,7 +249,7 @@ _TYPE_NAMES = {int: "a whole number", float: "a number", str: "a string in quote
 
 MODEL_NAMES = {
     "adapter": ("linear", "gated"),
-    "norm": ("layer", "rms", "none"),
+    "norm": ("layer", "rms", "adaptive", "none"),
     "without": ("sequence", "positions", "behavior", "profile", "attention"),
 }
 """What these keys of [model] may name: what the network knows, which cannot be asked here without loading torch."""

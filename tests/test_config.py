@@ -107,7 +107,7 @@ def test_an_unknown_name_is_placed_and_the_nearest_is_named(tmp_path: Path, text
         ("model.modalities = ['visuals']", "model.modalities names 'visuals': did you mean 'visual'?"),
         ("model.modalities = ['id', 'id']", "model.modalities names 'id' more than once"),
         ("model.adapter = 'gate'", "model.adapter names 'gate': did you mean 'gated'?"),
-        ("model.norm = 'batch'", "model.norm names 'batch': valid are layer, rms, none"),
+        ("model.norm = 'batch'", "model.norm names 'batch': valid are layer, rms, adaptive, none"),
         ("model.without = ['sequences']", "model.without names 'sequences': did you mean 'sequence'?"),
         ("events.positive = ['likes']", "events.positive names 'likes': did you mean 'like'?"),
         ("events.positive = ['zap']", "events.positive names 'zap': valid are finish, like, comment, share,"),

@@ -58,8 +58,14 @@ class Shift(nn.Module):
         return x_D + self.bias
 
 
-NORMS: Mapping[str, Callable[[int], nn.Module]] = {"layer": nn.LayerNorm, "rms": RMSNorm, "none": Shift}
-"""norm_m by name, each with a learned shift called ``bias``."""
+NORMS: Mapping[str, Callable[[int], nn.Module]] = {
+    "layer": nn.LayerNorm,
+    "rms": RMSNorm,
+    "adaptive": nn.LayerNorm,
+    "none": Shift,
+}
+"""norm_m by name, each with a learned shift called ``bias``; "adaptive" differs in what comes before it: the vectors of
+a modality are standardised over the catalogue at hand, not over the one that training saw."""
 
 
 class GatedAdapter(nn.Module):

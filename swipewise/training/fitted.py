@@ -81,6 +81,10 @@ class FittedModel:
                     f"the model was trained with {name} vectors of {len(standard.mean_E)} numbers, the data has "
                     f"{width or 'none'}: train again with 'swipewise train', or set [encoders] back"
                 )
+        standards = self.standards
+        if self.config.norm == "adaptive":
+            every_V = np.ones(len(dataset.video_ids), bool)
+            standards = measure_standards(dataset.content, self.modalities, every_V)
         return VideoTable.build(
             modalities=self.modalities,
             content=dataset.content,
@@ -88,7 +92,7 @@ class FittedModel:
             attributes_VA=dataset.attributes_VA,
             attribute_values=dataset.attribute_values,
             vocabulary=self.vocabulary,
-            standards=self.standards,
+            standards=standards,
         )
 
     def save(self, path: Path) -> None:

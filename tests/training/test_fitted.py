@@ -217,3 +217,17 @@ def test_a_pickled_model_is_refused_and_not_executed(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="is damaged"):
         FittedModel.load(tmp_path / "model.safetensors")
     assert not (tmp_path / "sprung").exists()
+
+
+def test_adaptive_standards_follow_the_catalogue_and_others_keep_to_training() -> None:
+    dataset = tiny_dataset()
+    name = next(iter(dataset.content))
+    feature = dataset.content[name]
+    louder = replace(feature, values_VD=(3 * feature.values_VD + 1) * feature.present_V[:, None])
+    changed = replace(dataset, content={**dataset.content, name: louder})
+    for norm, follows in (("adaptive", True), ("layer", False)):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            fitted = FittedModel.untrained(replace(tiny_config().model, norm=norm), dataset, {})
+        one, other = fitted.table(dataset).content[name], fitted.table(changed).content[name]
+        assert torch.allclose(one, other, atol=1e-4) == follows
