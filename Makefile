@@ -33,6 +33,7 @@ bench: setup
 	$(BIN)/python benchmarks/world.py
 	$(BIN)/python benchmarks/shifts.py
 	$(BIN)/python benchmarks/norms.py
+	$(BIN)/python benchmarks/ablations.py
 	$(BIN)/python benchmarks/history.py
 	$(BIN)/python benchmarks/crash.py
 

@@ -77,7 +77,8 @@ def without(config: Config, part: str) -> Config:
     elif part == "neighbours":
         model = replace(model, neighbours=0)
     elif part == "alignment":
-        return replace(config, training=replace(config.training, alignment_weight=0.0))
+        unaligned = replace(config.training, alignment_weight=0.0, alignment_epochs=0)
+        return replace(config, training=unaligned)
     else:
         model = replace(model, without=(*model.without, part))
     return replace(config, model=model)
@@ -94,7 +95,8 @@ def parts_of(config: Config, train: Dataset) -> tuple[str, ...]:
         "positions": "sequence" not in config.model.without,
         "behavior": True,
         "profile": bool(train.profile_UP.any()),
-        "alignment": config.training.alignment_weight > 0 and len(content) > 1,
+        "alignment": bool(config.training.alignment_weight or config.training.alignment_epochs)
+        and len(content) > 1,
         "attention": several,
         "trends": config.model.trends,
         "neighbours": bool(config.model.neighbours) and Modality.ID in modalities,
