@@ -51,6 +51,9 @@ FLAG_ACTIONS: Final = (
 )
 """The actions an interaction keeps as booleans, in column order."""
 
+WATCH: Final = "watch"
+"""Beside the actions: what is predicted of how much of a video will be watched."""
+
 
 class Col:
     """Names of the columns of every table Swipewise reads or writes."""

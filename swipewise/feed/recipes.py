@@ -10,9 +10,9 @@ from swipewise.feed.popularity import Popularity
 from swipewise.feed.scoring import ModelScore, PopularScore, WeightedBlend
 from swipewise.feed.sources import FreshSource, InterestSource, PopularSource
 from swipewise.feed.stock import Stock
-from swipewise.schema import FLAG_ACTIONS
+from swipewise.schema import FLAG_ACTIONS, WATCH
 
-PREDICTED = (*map(str, FLAG_ACTIONS), "watch")
+PREDICTED = (*map(str, FLAG_ACTIONS), WATCH)
 """What the model predicts of a candidate; each has its weight in [feed]."""
 
 

@@ -20,7 +20,7 @@ from swipewise.catalog import Catalog
 from swipewise.config import EventsConfig
 from swipewise.errors import ArtifactError
 from swipewise.events.reading import read_interactions
-from swipewise.schema import FLAG_ACTIONS, Col, Evidence, Interaction, Profile
+from swipewise.schema import FLAG_ACTIONS, WATCH, Col, Evidence, Interaction, Profile
 from swipewise.training.dataset import (
     Dataset,
     Interactions,
@@ -66,10 +66,6 @@ class Scores:
 
     values_N: NDArray[np.float32]
     weights_NM: NDArray[np.float32]
-
-
-WATCH = "watch"
-"""What :meth:`Scorer.predict` calls the share of a video that will be watched."""
 
 
 class Scorer:
@@ -145,7 +141,7 @@ class Scorer:
         )
 
     def predict(self, state: ViewerState, videos_N: NDArray[np.int64]) -> Mapping[str, NDArray[np.float32]]:
-        """Calibrated probability of each action of FLAG_ACTIONS, and the share watched ("watch"): (N,) each."""
+        """Calibrated probability of each action of FLAG_ACTIONS, and the share watched (WATCH): (N,) each."""
         logits_BNA, watch_BN = self._projected.predict(state.interests, videos_N)
         probability_NA = self._fitted.calibration(logits_BNA[0].cpu().numpy())
         named = {str(action): probability_NA[:, column] for column, action in enumerate(FLAG_ACTIONS)}
