@@ -49,6 +49,7 @@ VALIDATION_MS = MAY_MS - 2 * 86_400_000
 SETTINGS = Path(__file__).parent / "tuned" / "kuairand.json"
 TRIALS = 6
 TUNING_VIEWERS = 8_000
+TRIAL_SECONDS = 180.0  # of processor time
 COLD_BELOW = 5  # long views before May
 OURS, WITHOUT_PROFILE = "swipewise", "swipewise without profile"
 BASELINES = ("popularity", "recent", "itemcf", "din", "bert4rec", "sasrec")
@@ -189,6 +190,7 @@ def _search(name: str, workspace: Path) -> Tuned:
         defaults=peer.defaults,
         trials=TRIALS,
         all_candidates=True,
+        seconds=TRIAL_SECONDS,
         on_trial=lambda tried: print(name, tried, file=sys.stderr, flush=True),
     )
     settings = {key: value for key, value in tuned.settings.items() if key != EPOCHS}

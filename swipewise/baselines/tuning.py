@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -82,6 +83,10 @@ class _Pruned(Exception):
     """A trial that is not worth going on with."""
 
 
+class _OutOfTime(Exception):
+    """A trial that has had its share; what it reached counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Outcome:
     figure: float
@@ -99,6 +104,7 @@ def search(
     seed: int = 0,
     viewers: int | None = None,
     all_candidates: bool = False,
+    seconds: float | None = None,
     on_trial: Callable[[Tried], None] = lambda _: None,
 ) -> Tuned:
     """Look for the settings whose recommender, fitted on ``train``, ranks ``validation`` best.
@@ -117,6 +123,7 @@ def search(
         viewers: Search on this many viewers, drawn once and the same for every recommender of one seed; the best
             settings are then fitted to everybody. None: search on everybody.
         all_candidates: Whether videos that are uploaded later are candidates as well.
+        seconds: Processor time after which a trial that is trained by epochs counts as it then is; None: no limit.
         on_trial: Told what became of every trial.
 
     Raises:
@@ -137,7 +144,7 @@ def search(
         if key in seen:
             _tell(study, trial, seen[key])
             continue
-        tried, outcome = _attempt(build, settings, trial_train, trial_validation, task, trial)
+        tried, outcome = _attempt(build, settings, trial_train, trial_validation, task, trial, seconds)
         seen[key] = outcome
         _tell(study, trial, outcome)
         on_trial(tried)
@@ -180,20 +187,29 @@ def _attempt(
     validation: Dataset,
     task: RankingTask,
     trial: Trial,
+    seconds: float | None,
 ) -> tuple[Tried, _Outcome | None]:
-    """One trial; no outcome where it did not come to its end."""
+    """One trial; no outcome where it was ended for being behind or failed."""
+    began, best = time.process_time(), _Outcome(-1.0, None)
 
     def watch(epoch: Epoch) -> None:
+        nonlocal best
         if epoch.validation_ndcg is not None:
             trial.report(epoch.validation_ndcg, epoch.number)
             if trial.should_prune():
                 raise _Pruned
+            if epoch.validation_ndcg > best.figure:
+                best = _Outcome(epoch.validation_ndcg, epoch.number)
+            if seconds is not None and time.process_time() - began > seconds:
+                raise _OutOfTime
 
     tried = Tried(number=trial.number + 1, settings=settings, figure=None)
     try:
         outcome = _fit(build, settings, train, validation, task, watch)
     except _Pruned:
         return replace(tried, note="ended early, behind the median"), None
+    except _OutOfTime:
+        outcome = best
     except (DataError, MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not _is_out_of_memory(error):
             raise

@@ -105,6 +105,25 @@ def test_the_epoch_that_was_best_becomes_a_setting() -> None:
     assert found.tried == 1
 
 
+def test_a_trial_that_has_had_its_time_counts_as_it_then_is() -> None:
+    reached: list[int] = []
+
+    def build(settings: Mapping[str, Any], *, validation: Dataset | None, on_epoch: Tell) -> Trained:
+        def tell(epoch: Epoch) -> None:
+            reached.append(epoch.number)
+            on_epoch(epoch)
+
+        return Trained([0.6, 0.4, 0.9], tell)
+
+    told: list[Tried] = []
+    options: dict[str, Any] = {"defaults": {}, "trials": 1, "on_trial": told.append}
+    found = search(build, lambda _: {}, TRAIN, VALIDATION, seconds=0.0, **options)
+    assert reached == [1]
+    assert (found.settings, found.validation, told[0].figure) == ({"epochs": 1}, 0.6, 0.6)
+    search(build, lambda _: {}, TRAIN, VALIDATION, seconds=1e9, **options)
+    assert reached == [1, 1, 2, 3]
+
+
 def test_trials_behind_the_median_end_early() -> None:
     reached: list[int] = []
 
