@@ -74,11 +74,11 @@ class ModelConfig:
     history: int = _key(100, "latest events of the history that are read one by one", low=1, high=10_000)
     memory: int = _key(400, "events before those that are read as a summary; 0 forgets them", low=0, high=100_000)
     dropout: float = _key(0.2, "dropout in the Transformer and the heads", low=0, high=0.9)
-    event_dropout: float = _key(
-        0.2, "share of a history's events hidden in training, so that no single one is relied on", low=0, high=0.9
-    )
     id_dropout: float = _key(
-        0.5, "share of training steps that hide a video's id, so that content carries it", low=0, high=1
+        0.8, "share of training steps that hide a video's id, so that content carries it", low=0, high=1
+    )
+    attribute_dropout: float = _key(
+        0.8, "the same of a video's attributes, by which videos can be told apart as well", low=0, high=1
     )
     modalities: tuple[str, ...] = _key(("visual", "text", "audio", "attributes", "id"), "what a video is known by")
     adapter: str = _key("linear", "map of an encoder's vector to the model's width: linear or gated")
@@ -109,6 +109,12 @@ class TrainingConfig:
     ahead: int = _key(1, "how far ahead: one of the viewer's next so many positives is the target", low=1)
     half_life_days: float = _key(
         0.0, "time in which what is learnt from counts half as much, back from the end; 0: all alike", low=0
+    )
+    hidden_share: float = _key(
+        0.2, "share of a history's events that are hidden, so that no single one is relied on", low=0, high=0.9
+    )
+    hidden_weight: float = _key(
+        1.0, "weight of the loss that asks the rest of a history for the liked videos hidden from it", low=0
     )
     retrieval_weight: float = _key(0.3, "weight of the loss that fits the vectors of the index", low=0)
     watch_weight: float = _key(10.0, "weight of the loss on how much of each shown video was watched", low=0)

@@ -168,11 +168,12 @@ def model_peer(config: Config | None = None) -> Peer:
             "width": among("width", *(width for width in (32, 64, 128) if width % base.model.heads == 0)),
             "layers": among("layers", 1, 2, 3),
             "dropout": between("dropout", 0.0, 0.5),
-            "id_dropout": between("id_dropout", 0.0, 0.6),
+            "id_dropout": between("id_dropout", 0.0, 0.9),
             "neighbour_weight": between("neighbour_weight", 0.0, 4.0),
             "learning_rate": between("learning_rate", 3e-4, 1e-2, log=True),
             "negatives": among("negatives", 256, 512, 1024),
             "ahead": among("ahead", 1, 4, 16, 64),
+            "hidden_share": between("hidden_share", 0.0, 0.5),
             "shown_weight": between("shown_weight", 0.0, 1.0),
         }
 
@@ -185,7 +186,7 @@ def model_peer(config: Config | None = None) -> Peer:
         return InterestRecommender(tuned, validation=validation, on_epoch=on_epoch)
 
     model_names = ("width", "layers", "dropout", "id_dropout", "neighbour_weight")
-    training_names = ("learning_rate", "negatives", "ahead", "shown_weight")
+    training_names = ("learning_rate", "negatives", "ahead", "hidden_share", "shown_weight")
     return Peer(
         name=InterestRecommender.name,
         title="Swipewise",

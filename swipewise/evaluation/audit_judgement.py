@@ -155,7 +155,7 @@ def judge_profiles(effects: RankingEffects, without: Collection[str], bounds: Th
         bounds.profile,
         text=f"NDCG@10 with {told}.",
         mend="See whether profiles say anything with 'swipewise ablate --parts profile'; if they should, import more "
-        "fields with 'swipewise viewers import', or raise model.event_dropout so that histories alone do not do.",
+        "fields with 'swipewise viewers import', or raise training.hidden_share so that histories alone do not do.",
     )
 
 

@@ -25,7 +25,7 @@ class Events:
     """Stretches of viewers' histories in time order, padded at the end.
 
     video_BL: int64 rows of the projected videos; watch_ratio_BL: float, NaN where unknown; flags_BLF: bool; gap_BL:
-    float seconds since the event before; valid_BL: bool, False where the stretch is padded.
+    float seconds since the event before; valid_BL: bool, False where the stretch is padded or an event is hidden.
     """
 
     video_BL: Tensor
@@ -89,7 +89,7 @@ class Parts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """Events as the network sees them; what is dropped or padded is neither kept nor present."""
+    """Events as the network sees them; what is hidden or padded is neither kept nor present."""
 
     p_BLMD: Tensor
     present_BLM: Tensor
@@ -121,14 +121,12 @@ class InterestModel(nn.Module):
         heads: int,
         history: int,
         dropout: float,
-        event_dropout: float,
         norm: str = "layer",
         adapter: str = "linear",
         parts: Parts | None = None,
     ) -> None:
         super().__init__()
         self.modalities = modalities
-        self.event_dropout = event_dropout
         self.parts = parts or Parts()
         self.project = ModalityProjection(
             modalities=modalities,
@@ -214,11 +212,10 @@ class InterestModel(nn.Module):
         b_BLD, strength_BL = self.behavior(events.watch_ratio_BL, events.flags_BLF, events.gap_BL)
         if not self.parts.behavior:
             b_BLD, strength_BL = torch.zeros_like(b_BLD), torch.ones_like(strength_BL)
-        kept_BL = self._drop_events(events.valid_BL)
         return _Seen(
             p_BLMD=p_KMD[events.video_BL],
-            present_BLM=present_KM[events.video_BL] & kept_BL.unsqueeze(-1),
-            kept_BL=kept_BL,
+            present_BLM=present_KM[events.video_BL] & events.valid_BL.unsqueeze(-1),
+            kept_BL=events.valid_BL,
             b_BLD=b_BLD,
             strength_BL=strength_BL,
         )
@@ -227,12 +224,6 @@ class InterestModel(nn.Module):
         """f_j + b_j, zeros where there is no event: (B, L, D)."""
         f_BLD = fuse(u_BLD, seen.p_BLMD, seen.present_BLM)
         return (f_BLD + seen.b_BLD) * seen.kept_BL.unsqueeze(-1)
-
-    def _drop_events(self, valid_BL: Tensor) -> Tensor:
-        """In training hide a random share of events, so that no single one is relied on."""
-        if not self.training or not self.event_dropout:
-            return valid_BL
-        return valid_BL & (torch.rand(valid_BL.shape, device=valid_BL.device) >= self.event_dropout)
 
     def _weighed(self, seen: _Seen) -> tuple[Tensor, Tensor]:
         """Sums over all events of p, signed by what the viewer made of it (B, M, D), and of the weights (B, M)."""

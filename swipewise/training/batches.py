@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from swipewise.config import ModelConfig, TrainingConfig
-from swipewise.model.interest import HistoryInputs
+from swipewise.model.interest import Events, HistoryInputs
 from swipewise.training.dataset import Dataset, told_actions
 from swipewise.training.histories import Ahead, Windows, is_first, pad, training_windows
 from swipewise.training.sampling import Proposal, length_buckets
@@ -50,15 +50,17 @@ class Targets:
 class Batch:
     """One step's data. All video numbers but ``videos_K`` are rows of ``videos_K``, which holds catalogue rows.
 
-    liked: later positive interactions; shown: later exposures, whatever came of them; negative_logq_N: log expected
-    counts of the proposal; moment_BL: int64, the trends of each recent event's time; learn_BL: bool, events whose
-    watch share and actions are to be predicted; told_BLF: bool, the actions of which is known whether they happened.
+    liked: later positive interactions; shown: later exposures, whatever came of them; hidden: positive interactions
+    that the history hides, asked of its last place; negative_logq_N: log expected counts of the proposal; moment_BL:
+    int64, the trends of each recent event's time; learn_BL: bool, events whose watch share and actions are to be
+    predicted; told_BLF: bool, the actions of which is known whether they happened.
     """
 
     history: HistoryInputs
     videos_K: Tensor
     liked: Targets
     shown: Targets
+    hidden: Targets
     negative_N: Tensor
     negative_logq_N: Tensor
     moment_BL: Tensor
@@ -70,6 +72,13 @@ class Batch:
         return Batch(**{name: getattr(self, name).to(device) for name in self.__slots__})
 
 
+def _without_some(events: Events, share: float, rng: np.random.Generator) -> tuple[Events, NDArray[np.bool_]]:
+    """The events without a random share of them, and which are hidden: (B, L)."""
+    valid_BL = events.valid_BL.numpy()
+    hidden_BL: NDArray[np.bool_] = valid_BL & (rng.random(valid_BL.shape) < share)
+    return replace(events, valid_BL=torch.from_numpy(valid_BL & ~hidden_BL)), hidden_BL
+
+
 class Batches:
     """All batches of a data set, by epoch; a function of the seed alone, so that a resumed run sees the same ones.
 
@@ -78,8 +87,8 @@ class Batches:
         profile_UP: (U, P) int64, profiles coded in the terms of the run's vocabulary.
         trends: Of the data set.
         model: Its ``history`` and ``memory`` are used.
-        training: Its ``batch_events``, ``negatives``, ``places``, ``ahead``, ``half_life_days`` and ``seed`` are
-            used.
+        training: Its ``batch_events``, ``negatives``, ``places``, ``ahead``, ``half_life_days``, ``hidden_share``
+            and ``seed`` are used.
 
     Raises:
         DataError: No interaction is positive.
@@ -103,7 +112,9 @@ class Batches:
         self._logq_V = self._proposal.logq_V(training.negatives)
         # A feed shows no video twice, so what is seen again is nothing to predict.
         first_I = is_first(rows)
-        self._liked = Ahead.of(rows, rows.positive_I & first_I)
+        self._target_I = rows.positive_I & first_I
+        self._liked = Ahead.of(rows, self._target_I)
+        self._hidden_share = training.hidden_share
         self._shown = Ahead.of(rows, first_I)
         self._end = int(rows.at_I.max())
         self._told_IF = told_actions(rows)
@@ -124,12 +135,13 @@ class Batches:
         history = pad(self._rows, windows, self._profile_UP[windows.viewer_W])
         negative_N = self._proposal.draw(self._settings.negatives, rng)
         places = self._places(windows, history.recent.video_BL.shape[1], rng)
-        liked, shown = (self._targets(kind, *places, negative_N, rng) for kind in (self._liked, self._shown))
-        parts = [history.recent.video_BL, history.older.video_BL, liked.video_T, shown.video_T]
+        liked, shown = (self._ahead(kind, *places, negative_N, rng) for kind in (self._liked, self._shown))
+        history, hidden = self._hide(history, windows, negative_N, rng)
+        parts = [history.recent.video_BL, history.older.video_BL, liked.video_T, shown.video_T, hidden.video_T]
         parts.append(torch.from_numpy(negative_N))
         videos_K, rows = np.unique(torch.cat([part.flatten() for part in parts]).numpy(), return_inverse=True)
         ends = np.cumsum([part.numel() for part in parts])[:-1]
-        recent_BL, older_BL, liked_T, shown_T, drawn_N = (
+        recent_BL, older_BL, liked_T, shown_T, hidden_T, drawn_N = (
             torch.from_numpy(row).view(part.shape) for row, part in zip(np.split(rows, ends), parts, strict=True)
         )
         place_BL = windows.start_W[:, None] + np.arange(recent_BL.shape[1])
@@ -144,6 +156,7 @@ class Batches:
             videos_K=torch.from_numpy(videos_K),
             liked=replace(liked, video_T=liked_T),
             shown=replace(shown, video_T=shown_T),
+            hidden=replace(hidden, video_T=hidden_T),
             negative_N=drawn_N,
             negative_logq_N=torch.from_numpy(self._logq_V[negative_N]),
             moment_BL=torch.from_numpy(self._trends.places(self._rows.at_I[row_BL])),
@@ -165,7 +178,20 @@ class Batches:
         row_B, place_T = np.nonzero(asked_BL1)
         return np.flatnonzero(asked_BL1), windows.start_W[row_B] + place_T, windows.viewer_W[row_B]
 
-    def _targets(
+    def _hide(
+        self, history: HistoryInputs, windows: Windows, negative_N: NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[HistoryInputs, Targets]:
+        """Hide a random share of the events; the last place is asked for the recent ones that were liked."""
+        recent, hidden_BL = _without_some(history.recent, self._hidden_share, rng)
+        older, _ = _without_some(history.older, self._hidden_share, rng)
+        row_B, place_T = np.nonzero(hidden_BL)
+        row_T = windows.start_W[row_B] + place_T
+        liked_T = self._target_I[row_T]
+        last_T = row_B * (hidden_BL.shape[1] + 1) + windows.length_W[row_B]
+        targets = self._targets(last_T[liked_T], row_T[liked_T], negative_N)
+        return replace(history, recent=recent, older=older), targets
+
+    def _ahead(
         self,
         kind: Ahead,
         place_T: NDArray[np.int64],
@@ -176,7 +202,12 @@ class Batches:
     ) -> Targets:
         """Targets of the places that have one left; ``video_T`` holds catalogue rows."""
         row_T = kind.draw(after_T, viewer_T, self._settings.ahead, rng)
-        place_T, row_T = place_T[row_T >= 0], row_T[row_T >= 0]
+        return self._targets(place_T[row_T >= 0], row_T[row_T >= 0], negative_N)
+
+    def _targets(
+        self, place_T: NDArray[np.int64], row_T: NDArray[np.int64], negative_N: NDArray[np.int64]
+    ) -> Targets:
+        """The videos of the rows ``row_T``, to be predicted at the flattened places ``place_T``."""
         video_T, at_T = self._rows.video_I[row_T], self._rows.at_I[row_T]
         # A video that was not there yet could not have been chosen: as a negative it would teach that new is bad.
         unborn_TN = self._uploaded_at_V[negative_N] > at_T[:, None]

@@ -205,7 +205,6 @@ def _network(config: ModelConfig, vocabulary: Vocabulary, standards: Mapping[str
         heads=config.heads,
         history=config.history,
         dropout=config.dropout,
-        event_dropout=config.event_dropout,
         norm=config.norm,
         adapter=config.adapter,
         parts=Parts(**{part: part not in config.without for part in Parts.__slots__}),

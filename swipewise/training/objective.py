@@ -31,11 +31,12 @@ def batch_loss(
 ) -> tuple[Tensor, float]:
     """The loss to descend, and the part of it that predicts later positive interactions.
 
-    All parts share one pass over the histories: later positives under the viewer's own fusion; the same under the
-    viewer-independent fusion, whose vectors the index holds; what the platform shows next; what the viewer does with
-    each video shown, and how much of it is watched; and the agreement of the modalities of each video.
+    All parts share one pass over the histories: later positives under the viewer's own fusion; positives hidden from
+    the history; later ones again under the viewer-independent fusion, whose vectors the index holds; what the platform
+    shows next; what the viewer does with each video shown, and how much of it is watched; and the agreement of the
+    modalities of each video.
     """
-    videos = _drop_ids(table.inputs(batch.videos_K), table.modalities, model.id_dropout)
+    videos = _without_some(table.inputs(batch.videos_K), table.modalities, model)
     p_KMD, present_KM = network.project(videos), videos.present_KM
     reading = network(batch.history, p_KMD, present_KM)
     trends_GKS = trends_GVS[:, batch.videos_K] if model.trends else None
@@ -68,6 +69,8 @@ def batch_loss(
     z_PD = reading.z_BL1D.flatten(0, 1)
     ranking = softmax(batch.liked, z_PD)
     loss = ranking
+    if training.hidden_weight:
+        loss = loss + training.hidden_weight * softmax(batch.hidden, z_PD)
     if training.retrieval_weight:
         loss = loss + training.retrieval_weight * softmax(batch.liked, z_PD, common=True)
     if training.shown_weight:
@@ -81,13 +84,14 @@ def batch_loss(
     return loss, float(ranking.detach())
 
 
-def _drop_ids(videos: VideoInputs, modalities: tuple[str, ...], share: float) -> VideoInputs:
-    """Hide the ids of a random share of videos, so that content learns to carry a video without one."""
-    if Modality.ID not in modalities:
-        return videos
+def _without_some(videos: VideoInputs, modalities: tuple[str, ...], model: ModelConfig) -> VideoInputs:
+    """Hide ids and attributes of random shares of videos, so that content learns to carry a video without them."""
     present_KM = videos.present_KM.clone()
-    present_KM[:, modalities.index(Modality.ID)] &= torch.rand(len(present_KM), device=present_KM.device) >= share
-    # A video that has nothing else keeps its id: hiding it would leave a vector of zeros to learn from.
+    for name, share in ((Modality.ID, model.id_dropout), (Modality.ATTRIBUTES, model.attribute_dropout)):
+        if name in modalities:
+            lot_K = torch.rand(len(present_KM), device=present_KM.device)
+            present_KM[:, modalities.index(name)] &= lot_K >= share
+    # A video that has nothing else keeps them: hiding them would leave a vector of zeros to learn from.
     nothing_K = ~present_KM.any(dim=1)
     present_KM[nothing_K] = videos.present_KM[nothing_K]
     return replace(videos, present_KM=present_KM)

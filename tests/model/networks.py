@@ -34,7 +34,6 @@ def build(*, without: str | None = None, **settings: Any) -> InterestModel:
         "heads": 2,
         "history": LENGTH,
         "dropout": 0.0,
-        "event_dropout": 0.0,
         "parts": Parts(**{without: False}) if without else None,
     }
     return InterestModel(**chosen | settings).eval()

@@ -195,29 +195,6 @@ def test_a_viewer_alone_and_unpadded_is_read_as_in_a_padded_batch(network: Inter
             assert torch.allclose(both, one, atol=1e-5)
 
 
-def test_a_hidden_event_is_as_one_that_was_padded() -> None:
-    """With every event hidden the whole history is gone, which evaluation never does."""
-    network, seen = build(event_dropout=1.0), history(older=2)
-    plain = read(network, seen)
-    nothing = replace(
-        seen,
-        recent=padded(seen.recent, *[0] * VIEWERS),
-        older=padded(seen.older, *[0] * VIEWERS),
-    )
-    gone, none = read(network.train(), seen), read(network, nothing)
-    assert same(gone, none)
-    assert bool(moved(plain.z_BL1D, gone.z_BL1D).all())
-
-
-def test_the_share_of_events_hidden_is_the_one_asked_for_and_padding_stays_hidden() -> None:
-    network = build(event_dropout=0.3).train()
-    valid_BL = torch.arange(100).expand(100, 100) < 80
-    kept_BL = network._drop_events(valid_BL)
-    assert not bool((kept_BL & ~valid_BL).any())
-    assert kept_BL[valid_BL].float().mean().item() == pytest.approx(0.7, abs=0.03)
-    assert torch.equal(network.eval()._drop_events(valid_BL), valid_BL)
-
-
 def test_the_index_holds_one_vector_a_video_under_the_common_preference(network: InterestModel) -> None:
     inputs = videos()
     p_KMD = network.project(inputs)

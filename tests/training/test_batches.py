@@ -45,7 +45,7 @@ def batches_of(dataset: Dataset, *, history: int = 6, memory: int = 0, **trainin
         np.zeros((len(dataset.viewer_ids), 0), np.int64),
         Trends.of(dataset.interactions, dataset.uploaded_at_V),
         ModelConfig(history=history, memory=memory),
-        TrainingConfig(**{"batch_events": 40, "negatives": 16} | training),
+        TrainingConfig(**{"batch_events": 40, "negatives": 16, "hidden_share": 0.0} | training),
     )
 
 
@@ -114,6 +114,45 @@ def test_older_events_are_the_last_so_many_before_the_window(memory: int) -> Non
                 assert kept == list(range(max(first, start - memory), start))
                 begun += start > first
     assert begun > 10
+
+
+def test_what_is_hidden_and_was_liked_is_asked_of_the_last_place_of_its_window() -> None:
+    dataset = behaviour()
+    liked_V = dataset.interactions.positive_I  # every interaction is with a video of its own
+    asked = 0
+    for plain, batch in zip(
+        batches_of(dataset).steps(0), batches_of(dataset, hidden_share=0.3).steps(0), strict=True
+    ):
+        there_BL, kept_BL = plain.history.recent.valid_BL, batch.history.recent.valid_BL
+        assert not bool((kept_BL & ~there_BL).any())
+        video_BL = batch.videos_K[batch.history.recent.video_BL]
+        expected = [
+            (row * (there_BL.shape[1] + 1) + int(there_BL[row].sum()), int(video))
+            for row in range(len(video_BL))
+            for video in video_BL[row, there_BL[row] & ~kept_BL[row]]
+            if liked_V[video]
+        ]
+        hidden = batch.hidden
+        assert list(zip(hidden.place_T.tolist(), batch.videos_K[hidden.video_T].tolist(), strict=True)) == expected
+        asked += len(expected)
+    assert asked > 10
+
+
+def test_the_share_of_events_hidden_is_the_one_asked_for_recent_and_older_alike() -> None:
+    for part in ("recent", "older"):
+        there, kept = (
+            sum(
+                int(getattr(batch.history, part).valid_BL.sum())
+                for epoch in range(20)
+                for batch in batches_of(behaviour(), memory=9, hidden_share=share).steps(epoch)
+            )
+            for share in (0.0, 0.3)
+        )
+        assert kept / there == pytest.approx(0.7, abs=0.03)
+
+
+def test_nothing_hidden_is_nothing_to_find() -> None:
+    assert all(len(batch.hidden) == 0 for batch in batches_of(behaviour()).steps(0))
 
 
 @pytest.mark.parametrize("ahead", [1, 3])

@@ -24,6 +24,7 @@ from swipewise.training.trends import Trends
 from tests.training.tiny import tiny_config, tiny_split
 
 NOTHING_ELSE = {
+    "hidden_weight": 0.0,
     "retrieval_weight": 0.0,
     "watch_weight": 0.0,
     "action_weight": 0.0,
@@ -31,6 +32,7 @@ NOTHING_ELSE = {
     "alignment_weight": 0.0,
 }
 ALL = {
+    "hidden_weight": 0.7,
     "retrieval_weight": 0.3,
     "watch_weight": 1.0,
     "action_weight": 1.0,
@@ -44,7 +46,7 @@ class Bench:
 
     def __init__(self, **model: Any) -> None:
         self.dataset = tiny_split().train
-        settings = {"history": 5, "memory": 20, "dropout": 0.0, "event_dropout": 0.0, "id_dropout": 0.0}
+        settings = {"history": 5, "memory": 20, "dropout": 0.0, "id_dropout": 0.0, "attribute_dropout": 0.0}
         self.model = replace(tiny_config().model, **settings | model)
         with torch.random.fork_rng():
             torch.manual_seed(0)
@@ -117,11 +119,11 @@ def few(targets: Targets, count: int = 12) -> Targets:
 
 def test_the_softmax_parts_by_hand(bench: Bench) -> None:
     """Each target in its weight and with the trends of its own moment, however those of a moment are gathered."""
-    liked, shown = (
+    liked, shown, hidden = (
         replace(one, weight_T=torch.linspace(0.1, 1.0, len(one)))
-        for one in map(few, (bench.batch.liked, bench.batch.shown))
+        for one in map(few, (bench.batch.liked, bench.batch.shown, bench.batch.hidden))
     )
-    batch = replace(bench.batch, liked=liked, shown=shown)
+    batch = replace(bench.batch, liked=liked, shown=shown, hidden=hidden)
     bench.batch = batch
     assert len(set(batch.liked.moment_T.tolist())) > 4
     with torch.no_grad():
@@ -130,6 +132,8 @@ def test_the_softmax_parts_by_hand(bench: Bench) -> None:
         assert ranking == pytest.approx(softmax_by_hand(bench, batch.liked), rel=1e-4)
         index = softmax_by_hand(bench, batch.liked, kind="common")
         assert bench.part(retrieval_weight=2.0) == pytest.approx(2 * index, rel=1e-3)
+        found = softmax_by_hand(bench, batch.hidden)
+        assert bench.part(hidden_weight=2.0) == pytest.approx(2 * found, rel=1e-3)
         platform = softmax_by_hand(bench, batch.shown, kind="shown")
         assert bench.part(shown_weight=3.0) == pytest.approx(3 * platform, rel=1e-3)
 
@@ -229,9 +233,14 @@ def test_the_modalities_that_agree_are_those_of_content(bench: Bench) -> None:
     }
 
 
-def test_ids_are_hidden_in_the_share_asked_for_but_never_from_a_video_that_has_nothing_else() -> None:
-    bench = Bench(id_dropout=0.5)
-    column = bench.table.modalities.index(Modality.ID)
+@pytest.mark.parametrize(
+    ("name", "share"), [(Modality.ID, "id_dropout"), (Modality.ATTRIBUTES, "attribute_dropout")]
+)
+def test_what_tells_videos_apart_is_hidden_in_the_share_asked_for_but_never_if_there_is_nothing_else(
+    name: str, share: str
+) -> None:
+    bench = Bench(**{share: 0.5})
+    column = bench.table.modalities.index(name)
     lonely = int(bench.batch.videos_K[bench.batch.negative_N[0]])
     bench.table.present_VM[lonely] = False
     bench.table.present_VM[lonely, column] = True
