@@ -26,6 +26,9 @@ from swipewise.training.trends import Trends
 NEIGHBOUR_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
 """Weights of nearness that are tried."""
 
+KIN = 10
+"""Known videos whose nearness stands for that of a new one."""
+
 _BLOCK_WINDOWS = 64
 
 
@@ -66,6 +69,7 @@ class Projected:
         self._neighbourhood = fitted.neighbourhood if fitted.neighbour_weight else None
         self._neighbour_weight = fitted.neighbour_weight
         self._id_V = fitted.vocabulary.video_rows(dataset.video_ids)
+        self._new_K, self._kin_KQ = _kin(self.index_vectors_VD.cpu().numpy(), self._id_V >= 0)
         self._profile_codes = fitted.vocabulary.profile_codes(dataset.profile_values)
         self._trends_VS: Tensor | None = None
         if fitted.config.trends:
@@ -98,7 +102,10 @@ class Projected:
         )
 
     def _nearness(self, rows: Interactions, windows: Windows) -> Tensor | None:
-        """Of the catalogue's videos to what is in each window: (W, V); 0 for those that training did not know."""
+        """Of the catalogue's videos to what is in each window: (W, V).
+
+        A video that training did not know is as near as those that are most like it.
+        """
         if self._neighbourhood is None:
             return None
         length_W = windows.end_W - windows.older_W
@@ -109,6 +116,8 @@ class Projected:
         known = replace(rows.where(row_I), viewer_I=window_I, video_I=video_I).where(video_I >= 0)
         near_WV = self._neighbourhood.nearness(known, len(windows))
         near_WV = np.where(self._id_V >= 0, near_WV[:, np.maximum(self._id_V, 0)], 0)
+        if len(self._new_K):
+            near_WV[:, self._new_K] = near_WV[:, self._kin_KQ].mean(axis=-1)
         return torch.from_numpy(near_WV.astype(np.float32)).to(self.device)
 
     def score(self, interests: Interests, videos_N: NDArray[np.int64]) -> Tensor:
@@ -190,6 +199,22 @@ class Projected:
                 pad(rows, windows, profile_WP).to(self.device), self.p_VMD, self.present_VM
             )
         return reading
+
+
+def _kin(
+    vectors_VD: NDArray[np.float32], known_V: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The videos that are not known (K,) and for each the known ones most like it, by cosine: (K, Q).
+
+    Left out are videos without any modality; nobody has kin where nothing is known.
+    """
+    norm_V = np.linalg.norm(vectors_VD, axis=1)
+    known_N, new_K = np.flatnonzero(known_V & (norm_V > 0)), np.flatnonzero(~known_V & (norm_V > 0))
+    if not len(known_N):
+        new_K = new_K[:0]
+    unit_ND, unit_KD = (vectors_VD[rows] / norm_V[rows, None] for rows in (known_N, new_K))
+    nearest_KQ = np.argsort(-(unit_KD @ unit_ND.T), axis=1)[:, :KIN]
+    return new_K, known_N[nearest_KQ]
 
 
 def predict_logits(

@@ -18,7 +18,7 @@ from swipewise.schema import FLAG_ACTIONS
 from swipewise.training.calibration import Calibration
 from swipewise.training.dataset import ActionPredictor, Dataset, Interactions, no_interactions
 from swipewise.training.fitted import FittedModel
-from swipewise.training.inference import Projected, calibrated, predict_logits
+from swipewise.training.inference import KIN, Projected, calibrated, predict_logits
 from swipewise.training.recommender import InterestRecommender
 from swipewise.training.trends import Trends
 from tests.training.tiny import tiny_config, tiny_dataset, tiny_split
@@ -195,7 +195,9 @@ def test_calibration_makes_the_mean_prediction_what_happened_in_the_validation_p
     assert predicted_A[~enough_A] == pytest.approx(raw_A[~enough_A])
 
 
-def test_nearness_to_what_was_watched_adds_to_the_score_in_its_weight_and_for_known_videos_alone() -> None:
+def test_nearness_to_what_was_watched_adds_to_the_score_in_its_weight_and_new_videos_get_that_of_their_like() -> (
+    None
+):
     dataset = tiny_dataset()
     late = int(np.quantile(dataset.interactions.at_I, 0.1))
     with torch.random.fork_rng():
@@ -213,11 +215,37 @@ def test_nearness_to_what_was_watched_adds_to_the_score_in_its_weight_and_for_kn
     near_BV = projected.interest(dataset, EVERYBODY).near_BV
     assert near_BV is not None
     assert with_near - without == pytest.approx(2.0 * near_BV.numpy(), abs=1e-4)
-    assert (near_BV[:, ~known_V] == 0).all()
+    vectors_VD = projected.index_vectors_VD.numpy()
+    unit_VD = vectors_VD / np.linalg.norm(vectors_VD, axis=1, keepdims=True)
+    for video in np.flatnonzero(~known_V):
+        likeness_V = np.where(known_V, unit_VD @ unit_VD[video], -2)
+        kin_Q = np.argsort(-likeness_V)[:KIN]
+        assert near_BV[:, video].numpy() == pytest.approx(near_BV[:, kin_Q].numpy().mean(axis=1), abs=1e-5)
     assert np.ptp(near_BV[:, known_V].numpy(), axis=1).max() > 0.5
     # A viewer of whom nothing is known is near to nothing.
     nobody = Projected(fitted, dataset.before(0)).interest(dataset.before(0), EVERYBODY)
     assert not bool(nobody.near_BV.any())  # type: ignore[union-attr]
+
+
+def test_where_every_video_is_new_or_one_has_nothing_to_be_like_by_nearness_says_nothing() -> None:
+    dataset, fitted = tiny_dataset(), model(neighbours=20, neighbour_weight=1.0)
+    elsewhere = replace(dataset, video_ids=tuple(f"other{name}" for name in dataset.video_ids))
+    near_BV = Projected(fitted, elsewhere).interest(elsewhere, EVERYBODY).near_BV
+    assert near_BV is not None
+    assert not bool(near_BV.any())
+    bare = replace(
+        dataset,
+        video_ids=("other", *dataset.video_ids[1:]),
+        content={
+            name: replace(one, present_V=one.present_V & (np.arange(60) > 0))
+            for name, one in dataset.content.items()
+        },
+        attributes_VA=dataset.attributes_VA * (np.arange(60) > 0)[:, None],
+    )
+    near_BV = Projected(fitted, bare).interest(bare, EVERYBODY).near_BV
+    assert near_BV is not None
+    assert bool(near_BV[:, 1:].any())
+    assert not bool(near_BV[:, 0].any())
 
 
 @pytest.mark.parametrize("memory", [0, 10])
