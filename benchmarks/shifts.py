@@ -24,9 +24,9 @@ from worlds import simulated
 
 from swipewise.behavior.log import BehaviorLog
 from swipewise.behavior.shifts import ShiftDetector
-from swipewise.cli.shifts import behavior_log
 from swipewise.simulate.world import NO_SHIFT, World, WorldConfig, draw_world
 from swipewise.training.dataset import Dataset
+from swipewise.training.tastes import log_of
 
 SEEDS = (0, 1, 2)
 WITHIN = 5
@@ -69,7 +69,7 @@ def measure(figures: Figures, options: Options) -> None:
 def _trial(seed: int, *, quick: bool) -> Trial:
     config = replace(WorldConfig(), seed=seed, **({"videos": 120, "viewers": 150} if quick else {}))
     dataset, world = simulated(config), draw_world(config)
-    log = behavior_log(dataset)
+    log = log_of(dataset)
     viewers_U = _numbers(dataset.viewer_ids, world.viewer_ids)
     return Trial(
         log=log,
@@ -139,7 +139,7 @@ def _oracle(dataset: Dataset, world: World, viewers_U: NDArray[np.int64]) -> NDA
     videos_V = _numbers(dataset.video_ids, world.video_ids)
     offsets = dataset.viewer_offsets()
     share_I = np.clip(log.watch_ratio_I.astype(np.float64), 0.02, 1.0) / _STRETCH
-    place_I = behavior_log(dataset).session_place()
+    place_I = log_of(dataset).session_place()
     drive_I = np.log(share_I / (1 - share_I)) - _OFFSET - _WANING * place_I
     sum_I = np.zeros(len(log))
     for viewer, number in enumerate(viewers_U):

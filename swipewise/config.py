@@ -91,6 +91,15 @@ class ModelConfig:
     neighbour_weight: float = _key(
         -1.0, "weight of the nearness to what the viewer watched; below 0: chosen on the validation period", low=-1
     )
+    themes: int = _key(
+        8,
+        "themes of each content modality between which viewers' tastes are told; 0: no model of tastes",
+        low=0,
+        high=256,
+    )
+    taste_weight: float = _key(
+        -1.0, "weight of these tastes in the score; below 0: chosen on the validation period", low=-1
+    )
     without: tuple[str, ...] = _key(
         (), "parts left out, for comparison: sequence, positions, behavior, profile, attention"
     )

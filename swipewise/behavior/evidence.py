@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,24 +104,80 @@ class Signals:
             yield code_J, code_J >= 0
 
 
-def signals_of(log: BehaviorLog, themes: Themes, *, until: int) -> Signals:
-    """Code a log for a model; the effect of a place in the session is taken from what came before ``until``."""
-    width = len(themes.modalities) * themes.count
-    code_VM = np.where(
-        themes.theme_VM >= 0, themes.theme_VM + themes.count * np.arange(len(themes.modalities)), -1
-    )
-    code_IM = code_VM[log.video_I]
-    known_I = log.watch_ratio_I > 0
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseScale:
+    """What is usual: the log-odds of watching at the mean place in a session, and how they fall with the place."""
+
+    level: float
+    slope: float
+    place: float
+
+    @classmethod
+    def of(cls, log: BehaviorLog, *, until: int) -> Self:
+        """What was usual before a time."""
+        past_I = (log.watch_ratio_I > 0) & (log.at_I < until)
+        if not past_I.any():
+            return cls(level=0.0, slope=0.0, place=0.0)
+        odds_I, place_I = _log_odds(log)[past_I], log.session_place()[past_I].astype(np.float64)
+        return cls(level=float(odds_I.mean()), slope=_slope(place_I, odds_I), place=float(place_I.mean()))
+
+    def responses(self, log: BehaviorLog) -> NDArray[np.float64]:
+        """How much more than usual each video was watched: (I,), anything where that is unknown."""
+        return _log_odds(log) - self.level - self.slope * (log.session_place() - self.place)
+
+
+def _log_odds(log: BehaviorLog) -> NDArray[np.float64]:
     share_I = np.clip(log.watch_ratio_I.astype(np.float64), _SHORTEST, 1.0) * _FULL_WATCH
-    response_I = np.log(share_I / (1 - share_I))
-    place_I = log.session_place().astype(np.float64)
-    past_I = known_I & (log.at_I < until)
-    if past_I.any():
-        slope = _slope(place_I[past_I], response_I[past_I])
-        response_I -= response_I[past_I].mean() + slope * (place_I - place_I[past_I].mean())
-    return Signals(
-        code_IM=code_IM, response_I=response_I, known_I=known_I, offer_IT=_offer(log, code_VM, code_IM, width)
-    )
+    odds_I: NDArray[np.float64] = np.log(share_I / (1 - share_I))
+    return odds_I
+
+
+class Shelf:
+    """A catalogue as the evidence needs it: what each video is about, and what was on offer when.
+
+    Args:
+        themes: Of every video.
+        uploaded_at_V: (V,) int64 milliseconds.
+    """
+
+    def __init__(self, themes: Themes, uploaded_at_V: NDArray[np.int64]) -> None:
+        modalities = len(themes.modalities)
+        self.width = modalities * themes.count
+        self.code_VM = np.where(themes.theme_VM >= 0, themes.theme_VM + themes.count * np.arange(modalities), -1)
+        order_V = np.argsort(uploaded_at_V, kind="stable")
+        self._uploaded_at_V = uploaded_at_V[order_V]
+        self._uploaded_VT = np.concatenate(
+            [np.zeros((1, self.width)), np.cumsum(one_hot(self.code_VM[order_V], self.width), axis=0)]
+        )
+
+    def signals(
+        self, log: BehaviorLog, scale: ResponseScale, appeal_V: NDArray[np.float64] | None = None
+    ) -> Signals:
+        """Code a log for a model; responses are what is left of them beyond what everybody makes of the videos."""
+        response_I = scale.responses(log)
+        if appeal_V is not None:
+            response_I = response_I - appeal_V[log.video_I]
+        return Signals(
+            code_IM=self.code_VM[log.video_I],
+            response_I=response_I,
+            known_I=log.watch_ratio_I > 0,
+            offer_IT=self._offer(log),
+        )
+
+    def _offer(self, log: BehaviorLog) -> NDArray[np.float64]:
+        """Shares of the themes among the videos that existed and that the viewer had not been shown yet: (I, T)."""
+        exist_I = np.searchsorted(self._uploaded_at_V, log.at_I, side="right")
+        shown_IT = one_hot(self.code_VM[log.video_I], self.width)
+        seen_IT = np.cumsum(shown_IT, axis=0) - shown_IT
+        first_I = log.offsets()[log.viewer_I]
+        seen_IT -= seen_IT[first_I]
+        unseen_I = np.maximum(exist_I - (np.arange(len(log)) - first_I), 1)
+        share_IT = np.maximum(self._uploaded_VT[exist_I] - seen_IT, 0.5) / unseen_I[:, None]
+        # A log may show videos again or before their upload: the shares of a modality still cannot exceed 1.
+        modalities = self.code_VM.shape[1]
+        grouped_IMK = share_IT.reshape(len(log), modalities, self.width // modalities)
+        grouped_IMK /= np.maximum(grouped_IMK.sum(axis=2, keepdims=True), 1.0)
+        return grouped_IMK.reshape(share_IT.shape)
 
 
 def _slope(x_I: NDArray[np.float64], y_I: NDArray[np.float64]) -> float:
@@ -129,25 +186,8 @@ def _slope(x_I: NDArray[np.float64], y_I: NDArray[np.float64]) -> float:
     return float(x_I @ y_I) / spread if spread > 0 else 0.0
 
 
-def _offer(
-    log: BehaviorLog, code_VM: NDArray[np.int64], code_IM: NDArray[np.int64], width: int
-) -> NDArray[np.float64]:
-    """Shares of the themes among the videos that existed and that the viewer had not been shown yet: (I, T)."""
-    order_V = np.argsort(log.uploaded_at_V, kind="stable")
-    uploaded_VT = np.concatenate([np.zeros((1, width)), np.cumsum(_one_hot(code_VM[order_V], width), axis=0)])
-    exist_I = np.searchsorted(log.uploaded_at_V[order_V], log.at_I, side="right")
-    seen_IT = np.cumsum(_one_hot(code_IM, width), axis=0) - _one_hot(code_IM, width)
-    first_I = log.offsets()[log.viewer_I]
-    seen_IT -= seen_IT[first_I]
-    unseen_I = np.maximum(exist_I - (np.arange(len(log)) - first_I), 1)
-    share_IT = np.maximum(uploaded_VT[exist_I] - seen_IT, 0.5) / unseen_I[:, None]
-    # A log may show videos again or before their upload: the shares of a modality still cannot exceed 1.
-    grouped_IMK = share_IT.reshape(len(log), code_VM.shape[1], -1)
-    grouped_IMK /= np.maximum(grouped_IMK.sum(axis=2, keepdims=True), 1.0)
-    return grouped_IMK.reshape(share_IT.shape)
-
-
-def _one_hot(code_NM: NDArray[np.int64], width: int) -> NDArray[np.float64]:
+def one_hot(code_NM: NDArray[np.int64], width: int) -> NDArray[np.float64]:
+    """The themes of videos as rows of zeros and ones: (N, T)."""
     hot_NT = np.zeros((len(code_NM), width))
     for code_N in code_NM.T:
         has_N = code_N >= 0

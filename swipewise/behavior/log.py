@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+DAY_MS = 86_400_000
+
 SESSION_GAP_MS = 30 * 60_000
 """Viewers who were away for longer than this have come back for another session."""
 

@@ -13,19 +13,18 @@ modality, T = M * K, W = interactions of a session that are looked at, F = colum
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swipewise.behavior.evidence import Signals, signals_of
-from swipewise.behavior.log import SESSION_GAP_MS, BehaviorLog
-from swipewise.behavior.tastes import Belief, Population, fit_population
-from swipewise.behavior.themes import Themes, find_themes
+from swipewise.behavior.evidence import Signals
+from swipewise.behavior.learned import LONGEST_AWAY_DAYS, TasteModel
+from swipewise.behavior.log import DAY_MS, SESSION_GAP_MS, BehaviorLog
+from swipewise.behavior.tastes import Belief, redrawn
+from swipewise.behavior.themes import Themes
 from swipewise.errors import DataError
 
-_DAY_MS = 86_400_000
-_LONGEST_AWAY_DAYS = 7.0
 _EXAMPLES = 5
 _NEVER = -np.inf
 
@@ -86,9 +85,9 @@ class _Verdicts:
 class _Model:
     """What was learned from everything before a time."""
 
+    tastes: TasteModel
     themes: Themes
     signals: Signals
-    population: Population
 
 
 class ShiftDetector:
@@ -143,7 +142,7 @@ class ShiftDetector:
                 f"{len(log)} interactions are too few to tell shifts of interest from chance, at least "
                 f"{self.settings.least} are needed: import more with 'swipewise events import FILE'"
             )
-        step = int(self.settings.refit_days * _DAY_MS)
+        step = int(self.settings.refit_days * DAY_MS)
         opens_I = log.away() > SESSION_GAP_MS
         for time in range(int(log.at_I.min()) + step, int(log.at_I.max()) + 1, step):
             opens_S = np.flatnonzero(opens_I & (log.at_I >= time) & (log.at_I < time + step))
@@ -152,34 +151,40 @@ class ShiftDetector:
 
     def _learn(self, log: BehaviorLog, time: int) -> _Model:
         """Themes, tastes and the appeal of videos, from what came before a time alone."""
-        themes = find_themes(log, count=self.settings.themes, until=time, seed=self.settings.seed)
-        signals = signals_of(log, themes, until=time)
-        population = _population(log, themes, signals, time)
-        appeal_V = _appeal(log, signals, population, time)
-        signals = replace(signals, response_I=signals.response_I - appeal_V[log.video_I])
-        return _Model(themes=themes, signals=signals, population=_population(log, themes, signals, time))
+        tastes = TasteModel.learn(
+            log,
+            count=self.settings.themes,
+            until=time,
+            profile_values=int(log.profile_UP.max(initial=0)),
+            seed=self.settings.seed,
+        )
+        shelf = tastes.shelf(log.content, log.uploaded_at_V)
+        return _Model(
+            tastes=tastes,
+            themes=tastes.themes.of(log.content),
+            signals=shelf.signals(log, tastes.scale, tastes.appeal_V),
+        )
 
     def _judge(
         self, log: BehaviorLog, model: _Model, opens_S: NDArray[np.int64], begin_U: NDArray[np.int64]
     ) -> _Verdicts:
         """Odds of a shift after each of the first interactions of some sessions."""
         viewer_S = log.viewer_I[opens_S]
-        learn = model.population.learn
-        history = model.signals.over(np.minimum(begin_U[viewer_S], opens_S), opens_S)
-        before, _ = learn(model.population.belief(viewer_S), history)
-        redrawn_M, variance_SM = _redrawn(before, len(model.themes.modalities))
-        away_S = np.minimum(log.away()[opens_S] / _DAY_MS, _LONGEST_AWAY_DAYS)
-        prior_SM = np.log(self.settings.rate * away_S)[:, None] + np.log(
-            variance_SM / variance_SM.sum(axis=1, keepdims=True)
+        learn = model.tastes.population.learn
+        before = model.tastes.believe(
+            model.signals, log.profile_UP[viewer_S], np.minimum(begin_U[viewer_S], opens_S), opens_S
         )
+        redrawn_M, share_SM = redrawn(before, len(model.themes.modalities))
+        away_S = np.minimum(log.away()[opens_S] / DAY_MS, LONGEST_AWAY_DAYS)
+        prior_SM = np.log(self.settings.rate * away_S)[:, None] + np.log(share_SM)
         log_odds_SWM = np.full((len(opens_S), self.settings.window, len(redrawn_M)), _NEVER)
         end_S = log.offsets()[viewer_S + 1]
         for step in range(self.settings.window):
             reached_S = np.flatnonzero(opens_S + step < end_S)
             since = model.signals.over(opens_S[reached_S], opens_S[reached_S] + step + 1)
             _, same_S = learn(before.at(reached_S), since)
-            for column, redrawn in enumerate(redrawn_M):
-                _, changed_S = learn(redrawn.at(reached_S), since)
+            for column, anew in enumerate(redrawn_M):
+                _, changed_S = learn(anew.at(reached_S), since)
                 log_odds_SWM[reached_S, step, column] = changed_S - same_S + prior_SM[reached_S, column]
         return _Verdicts(opens_S=opens_S, before=before, redrawn_M=redrawn_M, log_odds_SWM=log_odds_SWM)
 
@@ -205,7 +210,7 @@ class ShiftDetector:
         chosen = near_S[[session]]
         opened = verdicts.opens_S[chosen]
         since = model.signals.over(opened, np.array([row + 1]))
-        after, _ = model.population.learn(verdicts.redrawn_M[int(column)].at(chosen), since)
+        after, _ = model.tastes.population.learn(verdicts.redrawn_M[int(column)].at(chosen), since)
         count, themes = model.themes.count, model.themes
         block = slice(int(column) * count, (int(column) + 1) * count)
         change_K = after.mean_BT[0, block] - verdicts.before.mean_BT[chosen[0], block]
@@ -237,75 +242,3 @@ def _add_to(log_odds_I: NDArray[np.float64], verdicts: _Verdicts) -> None:
         judged_S = log_odds_SW[:, step] > _NEVER
         row_S = verdicts.opens_S[judged_S] + step
         log_odds_I[row_S] = np.logaddexp(log_odds_I[row_S], log_odds_SW[judged_S, step])
-
-
-def _redrawn(before: Belief, modalities: int) -> tuple[tuple[Belief, ...], NDArray[np.float64]]:
-    """What is believed if the taste in one modality was drawn anew, and how much each one's tastes vary: (S, M).
-
-    A new taste varies as much between themes as the old one did, so what mattered to the viewer goes on mattering.
-    """
-    covariance_STT = np.linalg.inv(before.precision_BTT)
-    count = before.mean_BT.shape[1] // modalities
-    between_KK = np.eye(count) - 1 / count
-    redrawn, variances = [], []
-    for modality in range(modalities):
-        block = slice(modality * count, (modality + 1) * count)
-        level_S1 = before.mean_BT[:, block].mean(axis=1, keepdims=True)
-        own_SKK = covariance_STT[:, block, block]
-        square_S = ((before.mean_BT[:, block] - level_S1) ** 2).sum(axis=1)
-        variance_S = (square_S + (own_SKK * between_KK).sum(axis=(1, 2))) / max(count - 1, 1)
-        changed_STT, mean_ST = covariance_STT.copy(), before.mean_BT.copy()
-        changed_STT[:, block, :] = 0.0
-        changed_STT[:, :, block] = 0.0
-        changed_STT[:, block, block] = (
-            variance_S[:, None, None] * (between_KK + 1e-3) + own_SKK.mean(axis=(1, 2))[:, None, None]
-        ) + 1e-6 * np.eye(count)
-        mean_ST[:, block] = level_S1
-        redrawn.append(Belief(mean_BT=mean_ST, precision_BTT=np.linalg.inv(changed_STT)))
-        variances.append(np.maximum(variance_S, 1e-12))
-    return tuple(redrawn), np.stack(variances, axis=1)
-
-
-def _population(log: BehaviorLog, themes: Themes, signals: Signals, time: int) -> Population:
-    start_U = log.offsets()[:-1]
-    known_I = signals.known_I & (log.at_I < time)
-    return fit_population(
-        signals.over(start_U, _ends(log, time)),
-        float((signals.response_I[known_I] ** 2).sum()),
-        int(known_I.sum()),
-        _design(log.profile_UP),
-        len(themes.modalities),
-    )
-
-
-def _appeal(log: BehaviorLog, signals: Signals, population: Population, time: int) -> NDArray[np.float64]:
-    """What everybody makes of a video beyond its themes, on the scale of responses: (V,), shrunk towards 0."""
-    viewers_U = np.arange(len(log.profile_UP))
-    belief, _ = population.learn(population.belief(viewers_U), signals.over(log.offsets()[:-1], _ends(log, time)))
-    known_I = np.flatnonzero(signals.known_I & (log.at_I < time))
-    taste_IM = belief.mean_BT[log.viewer_I[known_I][:, None], signals.code_IM[known_I]]
-    rest_I = signals.response_I[known_I] - np.where(signals.code_IM[known_I] >= 0, taste_IM, 0.0).sum(axis=1)
-    videos = len(log.uploaded_at_V)
-    total_V = np.bincount(log.video_I[known_I], rest_I, videos)
-    count_V = np.bincount(log.video_I[known_I], minlength=videos).astype(np.float64)
-    noise = float((rest_I**2).mean()) if len(rest_I) else 0.0
-    variance = float((total_V**2 - count_V * noise).sum()) / max(float((count_V**2).sum()), 1.0)
-    if variance <= 0:
-        return np.zeros(videos)
-    appeal_V: NDArray[np.float64] = total_V / (count_V + noise / variance)
-    return appeal_V
-
-
-def _ends(log: BehaviorLog, time: int) -> NDArray[np.int64]:
-    """The row after each viewer's last interaction before a time: (U,)."""
-    before_I = np.concatenate([[0], np.cumsum(log.at_I < time)])
-    offsets = log.offsets()
-    ends_U: NDArray[np.int64] = offsets[:-1] + before_I[offsets[1:]] - before_I[offsets[:-1]]
-    return ends_U
-
-
-def _design(profile_UP: NDArray[np.int64]) -> NDArray[np.float64]:
-    """A column of ones, and one for each value of a profile field: (U, F)."""
-    values = np.unique(profile_UP[profile_UP > 0])
-    said_UF = (profile_UP[:, :, None] == values).any(axis=1)
-    return np.concatenate([np.ones((len(profile_UP), 1)), said_UF.astype(np.float64)], axis=1)

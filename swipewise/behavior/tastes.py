@@ -38,20 +38,23 @@ class Belief:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Population:
-    """What is typical: tastes by profile mean_UT, their covariance_TT, and how watching and showing follow them."""
+    """What is typical: tastes by profile, their covariance_TT, and how watching and showing follow them.
+
+    coefficients_FT: what each column of a profile's design adds to the typical tastes.
+    """
 
     modalities: int
-    mean_UT: NDArray[np.float64]
+    coefficients_FT: NDArray[np.float64]
     covariance_TT: NDArray[np.float64]
     noise: float
     targeting: float
 
-    def belief(self, viewers_B: NDArray[np.int64]) -> Belief:
-        """What is believed of viewers before they do anything."""
+    def belief(self, design_BF: NDArray[np.float64]) -> Belief:
+        """What is believed of viewers with these profiles before they do anything."""
         precision_TT = np.linalg.inv(self.covariance_TT)
         return Belief(
-            mean_BT=self.mean_UT[viewers_B],
-            precision_BTT=np.broadcast_to(precision_TT, (len(viewers_B), *precision_TT.shape)),
+            mean_BT=design_BF @ self.coefficients_FT,
+            precision_BTT=np.broadcast_to(precision_TT, (len(design_BF), *precision_TT.shape)),
         )
 
     def learn(self, belief: Belief, evidence: Evidence) -> tuple[Belief, NDArray[np.float64]]:
@@ -105,14 +108,13 @@ def fit_population(
     width = seen.shown_BT.shape[1]
     population = Population(
         modalities=modalities,
-        mean_UT=np.zeros((len(design), width)),
+        coefficients_FT=np.zeros((design.shape[1], width)),
         covariance_TT=np.eye(width) * max(squares / max(responses, 1), 1e-3) / modalities / 2,
         noise=max(squares / max(responses, 1), 1e-3) / 2,
         targeting=0.5,
     )
-    coefficients_FT: NDArray[np.float64] = np.zeros((design.shape[1], width))
     for _ in range(_ROUNDS if known_U.any() else 0):
-        belief, _ = population.learn(population.belief(np.arange(len(design))), seen)
+        belief, _ = population.learn(population.belief(design), seen)
         variance_UTT = np.linalg.inv(belief.precision_BTT).astype(np.float64)
         normal_FF = design.T @ design + np.eye(design.shape[1])
         coefficients_FT = np.linalg.solve(normal_FF, design.T @ belief.mean_BT).astype(np.float64)
@@ -120,18 +122,40 @@ def fit_population(
         covariance_TT = (rest_UT.T @ rest_UT + variance_UTT.sum(axis=0)) / len(design)
         population = Population(
             modalities=modalities,
-            mean_UT=design @ coefficients_FT,
+            coefficients_FT=coefficients_FT,
             covariance_TT=covariance_TT + 1e-4 * np.eye(width),
             noise=_noise(belief, variance_UTT, seen, squares, responses),
             targeting=_targeting(belief, variance_UTT, seen, modalities),
         )
-    return Population(
-        modalities=modalities,
-        mean_UT=design_UF @ coefficients_FT,
-        covariance_TT=population.covariance_TT,
-        noise=population.noise,
-        targeting=population.targeting,
-    )
+    return population
+
+
+def redrawn(before: Belief, modalities: int) -> tuple[tuple[Belief, ...], NDArray[np.float64]]:
+    """What is believed if the taste in one modality was drawn anew, and each one's share of what tastes vary: (B, M).
+
+    A new taste varies as much between themes as the old one did, so what mattered to the viewer goes on mattering.
+    """
+    covariance_BTT = np.linalg.inv(before.precision_BTT)
+    count = before.mean_BT.shape[1] // modalities
+    between_KK = np.eye(count) - 1 / count
+    found, variances = [], []
+    for modality in range(modalities):
+        block = slice(modality * count, (modality + 1) * count)
+        level_B1 = before.mean_BT[:, block].mean(axis=1, keepdims=True)
+        own_BKK = covariance_BTT[:, block, block]
+        square_B = ((before.mean_BT[:, block] - level_B1) ** 2).sum(axis=1)
+        variance_B = (square_B + (own_BKK * between_KK).sum(axis=(1, 2))) / max(count - 1, 1)
+        changed_BTT, mean_BT = covariance_BTT.copy(), before.mean_BT.copy()
+        changed_BTT[:, block, :] = 0.0
+        changed_BTT[:, :, block] = 0.0
+        changed_BTT[:, block, block] = (
+            variance_B[:, None, None] * (between_KK + 1e-3) + own_BKK.mean(axis=(1, 2))[:, None, None]
+        ) + 1e-6 * np.eye(count)
+        mean_BT[:, block] = level_B1
+        found.append(Belief(mean_BT=mean_BT, precision_BTT=np.linalg.inv(changed_BTT)))
+        variances.append(np.maximum(variance_B, 1e-12))
+    variance_BM = np.stack(variances, axis=1)
+    return tuple(found), variance_BM / variance_BM.sum(axis=1, keepdims=True)
 
 
 def _noise(

@@ -11,6 +11,7 @@ modality, U = viewers, I = interactions.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,8 +53,49 @@ class Themes:
         return members[np.argsort(self.distance_VM[members, column], kind="stable")][:limit]
 
 
-def find_themes(log: BehaviorLog, *, count: int, until: int, seed: int = 0) -> Themes:
-    """Cluster each modality into themes from what was known at a time; later videos join the nearest theme.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThemeAxes:
+    """Where one modality's vectors lie among its themes.
+
+    centre_D, spread_D: what vectors are standardised by; axis_DR: the directions along which themes differ;
+    centre_KR: the themes along them.
+    """
+
+    centre_D: NDArray[np.float64]
+    spread_D: NDArray[np.float64]
+    axis_DR: NDArray[np.float64]
+    centre_KR: NDArray[np.float64]
+
+    def square_distances(self, values_VD: NDArray[np.floating]) -> NDArray[np.float64]:
+        """From each vector to each theme: (V, K)."""
+        place_VR = (values_VD.astype(np.float64) - self.centre_D) / self.spread_D @ self.axis_DR
+        return _square_distances(place_VR, self.centre_KR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThemeMap:
+    """The themes of each modality, ready to take in videos of any catalogue; None where nothing could be learned."""
+
+    count: int
+    axes: Mapping[str, ThemeAxes | None]
+
+    def of(self, content: Mapping[str, Vectors]) -> Themes:
+        """The nearest theme of every video; a modality that ``content`` lacks is missing everywhere."""
+        videos = max((len(vectors.present_V) for vectors in content.values()), default=0)
+        shape = (videos, len(self.axes))
+        theme_VM, distance_VM = np.full(shape, -1, np.int64), np.full(shape, np.inf)
+        for column, (name, axes) in enumerate(self.axes.items()):
+            if axes is None or name not in content:
+                continue
+            present_V = content[name].present_V
+            square_VK = axes.square_distances(content[name].values_VD[present_V])
+            theme_VM[present_V, column] = square_VK.argmin(axis=1)
+            distance_VM[present_V, column] = np.sqrt(square_VK.min(axis=1))
+        return Themes(modalities=tuple(self.axes), count=self.count, theme_VM=theme_VM, distance_VM=distance_VM)
+
+
+def learn_themes(log: BehaviorLog, *, count: int, until: int, seed: int = 0) -> ThemeMap:
+    """Cluster each modality into themes from what was known at a time.
 
     Args:
         log: Its interactions and uploads before ``until`` decide; what came later changes nothing.
@@ -62,34 +104,39 @@ def find_themes(log: BehaviorLog, *, count: int, until: int, seed: int = 0) -> T
         seed: Of the clustering's starting points.
     """
     past, known_V = log.before(until), log.uploaded_at_V < until
-    shape = (len(known_V), len(log.content))
-    theme_VM, distance_VM = np.full(shape, -1, np.int64), np.full(shape, np.inf)
-    for column, vectors in enumerate(log.content.values()):
-        present_V = vectors.present_V
-        if not (present_V & known_V).any():
-            continue
-        basis_V = present_V & known_V
-        white_VR = _whitened(vectors, basis_V)
-        told_R, axis_RR = _shared(white_VR, vectors, past)
-        place_VR = white_VR @ (axis_RR * np.sqrt(told_R))
-        centre_KR = _centres(place_VR[basis_V], count, seed)
-        nearest_V = _square_distances(place_VR[basis_V], centre_KR).argmin(axis=1)
-        square_VK = _discriminated(white_VR[present_V], white_VR[basis_V], nearest_V, len(centre_KR))
-        theme_VM[present_V, column] = square_VK.argmin(axis=1)
-        distance_VM[present_V, column] = np.sqrt(square_VK.min(axis=1))
-    return Themes(modalities=tuple(log.content), count=count, theme_VM=theme_VM, distance_VM=distance_VM)
+    return ThemeMap(
+        count=count,
+        axes={name: _axes(vectors, known_V, past, count, seed) for name, vectors in log.content.items()},
+    )
 
 
-def _whitened(vectors: Vectors, basis_V: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The principal components, each of unit variance over the basis: (V, R), zeros without the modality."""
-    values_VD = np.where(vectors.present_V[:, None], vectors.values_VD, 0).astype(np.float64)
-    mean_D, spread_D = values_VD[basis_V].mean(axis=0), values_VD[basis_V].std(axis=0)
-    values_VD = (values_VD - mean_D) / np.where(spread_D > 1e-6, spread_D, 1.0)
-    values_VD[~vectors.present_V] = 0.0
-    _, length_R, direction_RD = np.linalg.svd(values_VD[basis_V], full_matrices=False)
+def _axes(
+    vectors: Vectors, known_V: NDArray[np.bool_], past: BehaviorLog, count: int, seed: int
+) -> ThemeAxes | None:
+    basis_V = vectors.present_V & known_V
+    if not basis_V.any():
+        return None
+    centre_D, spread_D, whitening_DR = _whitening(vectors.values_VD[basis_V].astype(np.float64))
+    values_VD = np.where(vectors.present_V[:, None], vectors.values_VD, centre_D)
+    white_VR = (values_VD - centre_D) / spread_D @ whitening_DR
+    told_R, axis_RR = _shared(white_VR, vectors, past)
+    place_VR = white_VR @ (axis_RR * np.sqrt(told_R))
+    centre_KR = _centres(place_VR[basis_V], count, seed)
+    nearest_V = _square_distances(place_VR[basis_V], centre_KR).argmin(axis=1)
+    equal_RR, centre_KR = _discriminating(white_VR[basis_V], nearest_V, len(centre_KR))
+    return ThemeAxes(centre_D=centre_D, spread_D=spread_D, axis_DR=whitening_DR @ equal_RR, centre_KR=centre_KR)
+
+
+def _whitening(
+    basis_VD: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and spread to standardise by (D,), and the map to principal components of unit variance (D, R)."""
+    centre_D, spread_D = basis_VD.mean(axis=0), basis_VD.std(axis=0)
+    spread_D = np.where(spread_D > 1e-6, spread_D, 1.0)
+    _, length_R, direction_RD = np.linalg.svd((basis_VD - centre_D) / spread_D, full_matrices=False)
     keep = min(_DIRECTIONS, int((length_R > 1e-6 * max(length_R[0], 1e-12)).sum()))
-    white_VR: NDArray[np.float64] = values_VD @ (direction_RD[:keep].T / length_R[:keep]) * basis_V.sum() ** 0.5
-    return white_VR
+    whitening_DR: NDArray[np.float64] = direction_RD[:keep].T / length_R[:keep] * len(basis_VD) ** 0.5
+    return centre_D, spread_D, whitening_DR
 
 
 def _shared(
@@ -114,10 +161,10 @@ def _shared(
     return np.maximum(told_R, 0.0) / told_R.max(), axis_RR
 
 
-def _discriminated(
-    white_VR: NDArray[np.float64], basis_VR: NDArray[np.float64], nearest_V: NDArray[np.int64], count: int
-) -> NDArray[np.float64]:
-    """Squared distances from the centres of themes, measured by how far the videos within a theme scatter: (V, K)."""
+def _discriminating(
+    basis_VR: NDArray[np.float64], nearest_V: NDArray[np.int64], count: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A map (R, R) after which the videos within a theme scatter alike in all directions, and the themes' centres."""
     for _ in range(_SHARPENINGS):
         total_KR = np.zeros((count, basis_VR.shape[1]))
         np.add.at(total_KR, nearest_V, basis_VR)
@@ -126,7 +173,7 @@ def _discriminated(
         equal_RR = _equalising(basis_VR - centre_KR[nearest_V])
         centre_KR = np.where(size_K[:, None] > 0, centre_KR @ equal_RR, _FAR)
         nearest_V = _square_distances(basis_VR @ equal_RR, centre_KR).argmin(axis=1)
-    return _square_distances(white_VR @ equal_RR, centre_KR)
+    return equal_RR, centre_KR
 
 
 def _equalising(rest_VR: NDArray[np.float64]) -> NDArray[np.float64]:

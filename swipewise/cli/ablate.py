@@ -34,8 +34,8 @@ def _names(_context: click.Context, _option: click.Parameter, value: str) -> tup
     default="",
     callback=_names,
     help="Parts to take away, with commas between them: visual, text, audio, attributes, id, sequence, positions, "
-    "behavior, profile, alignment, attention, trends, neighbours; or id-only, content-only.  [default: all that the "
-    "model has]",
+    "behavior, profile, alignment, attention, trends, neighbours, tastes; or id-only, content-only.  [default: all "
+    "that the model has]",
 )
 @click.option(
     "--seeds",

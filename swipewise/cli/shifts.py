@@ -12,7 +12,6 @@ import click
 from swipewise.cli.options import json_option, workspace_option
 
 if TYPE_CHECKING:
-    from swipewise.behavior.log import BehaviorLog
     from swipewise.behavior.shifts import Shift
     from swipewise.training.dataset import Dataset
     from swipewise.workspace import Workspace
@@ -55,6 +54,7 @@ def command(
     """
     from swipewise.behavior.shifts import ShiftDetector, ShiftSettings
     from swipewise.errors import UnknownIdError
+    from swipewise.training.tastes import log_of
     from swipewise.training.workspace_data import load_dataset
 
     dataset = load_dataset(workspace)
@@ -63,7 +63,7 @@ def command(
             f"no viewer {viewer!r} has a profile or has done anything: 'swipewise shifts' lists whose interest shifted"
         )
     settings = ShiftSettings() if odds is None else ShiftSettings(odds=odds)
-    found = ShiftDetector(settings).detect(behavior_log(dataset))[::-1]
+    found = ShiftDetector(settings).detect(log_of(dataset))[::-1]
     if viewer is not None:
         found = [shift for shift in found if dataset.viewer_ids[shift.viewer] == viewer]
     count = limit if limit is not None else (0 if as_json else _SHOWN)
@@ -79,25 +79,6 @@ def command(
     click.echo(f"{_counted(len(found), 'shift')} of {_counted(viewers, 'viewer')} found")
     if len(shown) < len(found):
         click.echo(f"and {len(found) - len(shown)} more: --limit 0 shows all")
-
-
-def behavior_log(dataset: Dataset) -> BehaviorLog:
-    """What the detector sees of a data set."""
-    from swipewise.behavior.log import BehaviorLog, Vectors
-
-    interactions = dataset.interactions
-    return BehaviorLog(
-        viewer_I=interactions.viewer_I,
-        video_I=interactions.video_I,
-        at_I=interactions.at_I,
-        watch_ratio_I=interactions.watch_ratio_I,
-        uploaded_at_V=dataset.uploaded_at_V,
-        content={
-            name: Vectors(values_VD=feature.values_VD, present_V=feature.present_V)
-            for name, feature in dataset.content.items()
-        },
-        profile_UP=dataset.profile_UP,
-    )
 
 
 class _Words:

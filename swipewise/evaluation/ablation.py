@@ -44,6 +44,7 @@ PARTS: Final = (
     "attention",
     "trends",
     "neighbours",
+    "tastes",
     ID_ONLY,
     CONTENT_ONLY,
 )
@@ -76,6 +77,8 @@ def without(config: Config, part: str) -> Config:
         model = replace(model, trends=False)
     elif part == "neighbours":
         model = replace(model, neighbours=0)
+    elif part == "tastes":
+        model = replace(model, themes=0)
     elif part == "alignment":
         unaligned = replace(config.training, alignment_weight=0.0, alignment_epochs=0)
         return replace(config, training=unaligned)
@@ -87,7 +90,8 @@ def without(config: Config, part: str) -> Config:
 def parts_of(config: Config, train: Dataset) -> tuple[str, ...]:
     """Those of PARTS that a model of this configuration has when it is trained on this data, in their order."""
     with seeded(0):
-        modalities = FittedModel.untrained(config.model, train, {}).modalities
+        untrained = FittedModel.untrained(config.model, train, {})
+    modalities = untrained.modalities
     content = [name for name in modalities if name in CONTENT_MODALITIES]
     several = len(modalities) > 1
     there = {str(name): several and name in modalities for name in Modality} | {
@@ -100,6 +104,7 @@ def parts_of(config: Config, train: Dataset) -> tuple[str, ...]:
         "attention": several,
         "trends": config.model.trends,
         "neighbours": bool(config.model.neighbours) and Modality.ID in modalities,
+        "tastes": untrained.tastes is not None,
         ID_ONLY: several and Modality.ID in modalities,
         CONTENT_ONLY: bool(content) and len(content) < len(modalities),
     }

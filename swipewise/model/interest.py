@@ -43,17 +43,22 @@ class Events:
 class HistoryInputs:
     """What viewers did: the latest events, read one by one, and the older ones before them, read as a summary.
 
-    profile_BP: int64 codes, 0 where a field is missing.
+    profile_BP: int64 codes, 0 where a field is missing. strength_BL1M: float, for each content modality how strongly
+    the viewer's tastes differ within it, in logs with a mean of 0; None where that is not known.
     """
 
     recent: Events
     older: Events
     profile_BP: Tensor
+    strength_BL1M: Tensor | None = None
 
     def to(self, device: torch.device) -> HistoryInputs:
         """The same histories on another device."""
         return HistoryInputs(
-            recent=self.recent.to(device), older=self.older.to(device), profile_BP=self.profile_BP.to(device)
+            recent=self.recent.to(device),
+            older=self.older.to(device),
+            profile_BP=self.profile_BP.to(device),
+            strength_BL1M=None if self.strength_BL1M is None else self.strength_BL1M.to(device),
         )
 
 
@@ -148,6 +153,8 @@ class InterestModel(nn.Module):
         self.preference = nn.Sequential(
             nn.Linear(width + pooled, 2 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * width, width)
         )
+        self.content = [column for column, name in enumerate(modalities) if name in content_dims]
+        self.heed = nn.Parameter(torch.ones(()))
         self.evidence = nn.Linear(pooled, width)
         self.combine = nn.Linear(2 * width, width)
         self.trend = nn.Linear(width, statistics)
@@ -191,7 +198,10 @@ class InterestModel(nn.Module):
         older = self._seen(history.older, p_KMD, present_KM)
         evidence_BL1E = self._evidence(recent, self._weighed(older))
         s_BL1D = s_BD.unsqueeze(1).expand(-1, evidence_BL1E.shape[1], -1)
-        u_BL1D = self.preference(torch.cat([s_BL1D, evidence_BL1E], dim=-1)) * self.parts.attention
+        u_BL1D = self.preference(torch.cat([s_BL1D, evidence_BL1E], dim=-1))
+        if history.strength_BL1M is not None:
+            u_BL1D = u_BL1D + self._towards(history.strength_BL1M)
+        u_BL1D = u_BL1D * self.parts.attention
         tokens_BLD = self._tokens(u_BL1D[:, 1:], recent)
         tokens_BL1D = torch.cat([(self.opening + s_BD).unsqueeze(1), tokens_BLD], dim=1)
         # A token is a sum, from which attention has to learn that a skip turns a video's meaning round; the evidence
@@ -207,6 +217,18 @@ class InterestModel(nn.Module):
             )
         z_BL1D = torch.relu(self.combine(torch.cat([h_BL1D, s_BL1D], dim=-1)))
         return Reading(z_BL1D=z_BL1D, u_BL1D=u_BL1D, tokens_BL1D=tokens_BL1D, s_BD=s_BD)
+
+    def _towards(self, strength_BL1M: Tensor) -> Tensor:
+        """What to add to u so that the logit of α rises by a multiple of each content modality's strength: (B, L1, D).
+
+        The shift of a modality's norm is what all its videos share. The multiple is learned, and starts at 1: a
+        modality then weighs in proportion to the spread of the tastes in it.
+        """
+        shift_MD = self.project.shift_MD[self.content].detach()
+        length_M1 = shift_MD.square().sum(dim=-1, keepdim=True)
+        dual_MD = shift_MD / length_M1 * shift_MD.shape[1] ** 0.5
+        towards_BL1D: Tensor = self.heed * (strength_BL1M @ dual_MD)
+        return towards_BL1D
 
     def _seen(self, events: Events, p_KMD: Tensor, present_KM: Tensor) -> _Seen:
         b_BLD, strength_BL = self.behavior(events.watch_ratio_BL, events.flags_BLF, events.gap_BL)

@@ -19,6 +19,7 @@ from swipewise.model.interest import Events, HistoryInputs
 from swipewise.training.dataset import Dataset, told_actions
 from swipewise.training.histories import Ahead, Windows, is_first, pad, training_windows
 from swipewise.training.sampling import Proposal, length_buckets
+from swipewise.training.tastes import TasteReader, WindowStrengths
 from swipewise.training.trends import DAY_MS, Trends
 
 
@@ -89,6 +90,7 @@ class Batches:
         model: Its ``history`` and ``memory`` are used.
         training: Its ``batch_events``, ``negatives``, ``places``, ``ahead``, ``half_life_days``, ``hidden_share``
             and ``seed`` are used.
+        reader: Says how strong tastes are; None: nobody does.
 
     Raises:
         DataError: No interaction is positive.
@@ -101,6 +103,7 @@ class Batches:
         trends: Trends,
         model: ModelConfig,
         training: TrainingConfig,
+        reader: TasteReader | None = None,
     ) -> None:
         self._rows = rows = dataset.interactions
         self._uploaded_at_V = dataset.uploaded_at_V
@@ -118,6 +121,9 @@ class Batches:
         self._shown = Ahead.of(rows, first_I)
         self._end = int(rows.at_I.max())
         self._told_IF = told_actions(rows)
+        self._strengths = (
+            None if reader is None else WindowStrengths.of(reader, rows, self._windows, self._profile_UP)
+        )
 
     def epoch(self, number: int) -> list[NDArray[np.int64]]:
         """The windows of each batch of an epoch, shuffled; windows of one batch are of like length."""
@@ -129,10 +135,14 @@ class Batches:
         for step, windows_B in enumerate(self.epoch(epoch)):
             if step >= start:
                 rng = np.random.default_rng([self._settings.seed, epoch, step])
-                yield self._batch(self._windows.where(windows_B), rng)
+                yield self._batch(windows_B, rng)
 
-    def _batch(self, windows: Windows, rng: np.random.Generator) -> Batch:
-        history = pad(self._rows, windows, self._profile_UP[windows.viewer_W])
+    def _batch(self, windows_B: NDArray[np.int64], rng: np.random.Generator) -> Batch:
+        windows = self._windows.where(windows_B)
+        strength_BL1M = None
+        if self._strengths is not None:
+            strength_BL1M = self._strengths.padded(windows_B, max(1, int(windows.length_W.max())) + 1)
+        history = pad(self._rows, windows, self._profile_UP[windows.viewer_W], strength_BL1M)
         negative_N = self._proposal.draw(self._settings.negatives, rng)
         places = self._places(windows, history.recent.video_BL.shape[1], rng)
         liked, shown = (self._ahead(kind, *places, negative_N, rng) for kind in (self._liked, self._shown))

@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 
+from swipewise.behavior.learned import TasteModel
 from swipewise.config import ModelConfig
 from swipewise.errors import ArtifactError
 from swipewise.model.interest import InterestModel, Parts
@@ -21,11 +22,12 @@ from swipewise.training.calibration import Calibration
 from swipewise.training.checkpoint import load_tensors, save_tensors
 from swipewise.training.dataset import Dataset
 from swipewise.training.neighbours import Neighbourhood
+from swipewise.training.tastes import TasteReader, learn_tastes, tastes_as_tensors, tastes_from_tensors
 from swipewise.training.trends import STATISTICS
 from swipewise.training.videos import Standard, VideoTable, measure_standards
 from swipewise.training.vocabulary import Vocabulary
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,7 @@ class FittedModel:
 
     ``encoders`` names the encoder behind each content modality, where the data came from a catalogue;
     ``neighbour_weight`` is what nearness by ``neighbourhood`` counts beside the network's score; ``calibration`` turns
-    the logits of FLAG_ACTIONS into probabilities.
+    the logits of FLAG_ACTIONS into probabilities; ``taste_weight`` is what the tastes that ``tastes`` tells count.
     """
 
     config: ModelConfig
@@ -44,6 +46,8 @@ class FittedModel:
     network: InterestModel
     neighbourhood: Neighbourhood | None = None
     neighbour_weight: float = 0.0
+    tastes: TasteModel | None = None
+    taste_weight: float = 0.0
     calibration: Calibration = field(default_factory=lambda: Calibration.none(len(FLAG_ACTIONS)))
 
     @classmethod
@@ -53,20 +57,27 @@ class FittedModel:
         seen_V[dataset.interactions.video_I] = True
         vocabulary = Vocabulary.of(dataset)
         standards = measure_standards(dataset.content, config.modalities, seen_V)
+        network = _network(config, vocabulary, standards)
         return cls(
             config=config,
             vocabulary=vocabulary,
             standards=standards,
             encoders={name: identity for name, identity in encoders.items() if name in standards},
-            network=_network(config, vocabulary, standards),
+            network=network,
             neighbourhood=_neighbourhood(config, vocabulary, dataset),
             neighbour_weight=max(0.0, config.neighbour_weight),
+            tastes=learn_tastes(config, dataset, vocabulary, network.modalities),
+            taste_weight=max(0.0, config.taste_weight),
         )
 
     @property
     def modalities(self) -> tuple[str, ...]:
         """The modalities the network fuses: those of the configuration that the data has."""
         return self.network.modalities
+
+    def taste_reader(self, catalogue: Dataset) -> TasteReader | None:
+        """Reads tastes in histories with a catalogue's videos; None where the model knows none."""
+        return None if self.tastes is None else TasteReader(self.tastes, self.vocabulary, catalogue)
 
     def table(self, dataset: Dataset) -> VideoTable:
         """A data set's videos as the network reads them.
@@ -108,14 +119,18 @@ class FittedModel:
         if self.neighbourhood is not None:
             parts = self.neighbourhood.as_tensors()
             tensors |= {f"neighbours/{name}": value for name, value in parts.items()}
-        facts = {
+        facts: dict[str, Any] = {
             "version": FORMAT_VERSION,
             "config": asdict(self.config),
             "vocabulary": self.vocabulary.as_dict(),
             "encoders": dict(self.encoders),
             "neighbour_weight": self.neighbour_weight,
+            "taste_weight": self.taste_weight,
             "calibration": self.calibration.as_dict(),
         }
+        if self.tastes is not None:
+            arrays, facts["tastes"] = tastes_as_tensors(self.tastes)
+            tensors |= {f"tastes/{name}": value for name, value in arrays.items()}
         save_tensors(path, tensors, facts)
 
     @classmethod
@@ -165,6 +180,8 @@ class FittedModel:
             network=network.eval(),
             neighbourhood=_kept_neighbourhood(tensors),
             neighbour_weight=float(facts["neighbour_weight"]),
+            tastes=_kept_tastes(tensors, facts),
+            taste_weight=float(facts["taste_weight"]),
             calibration=Calibration.from_dict(facts["calibration"]),
         )
 
@@ -182,6 +199,12 @@ def _kept_neighbourhood(tensors: Mapping[str, torch.Tensor]) -> Neighbourhood | 
     prefix = "neighbours/"
     parts = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     return Neighbourhood.from_tensors(parts) if parts else None
+
+
+def _kept_tastes(tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> TasteModel | None:
+    prefix = "tastes/"
+    parts = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    return tastes_from_tensors(parts, facts["tastes"]) if "tastes" in facts else None
 
 
 def _network(config: ModelConfig, vocabulary: Vocabulary, standards: Mapping[str, Standard]) -> InterestModel:

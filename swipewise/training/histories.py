@@ -88,12 +88,18 @@ def latest_windows(
     )
 
 
-def pad(rows: Interactions, windows: Windows, profile_WP: NDArray[np.int64]) -> HistoryInputs:
+def pad(
+    rows: Interactions,
+    windows: Windows,
+    profile_WP: NDArray[np.int64],
+    strength_WL1M: NDArray[np.float32] | None = None,
+) -> HistoryInputs:
     """Gather windows into padded tensors; ``video_BL`` holds catalogue rows."""
     return HistoryInputs(
         recent=_stretches(rows, windows.start_W, windows.end_W, at_least=1),
         older=_stretches(rows, windows.older_W, windows.start_W, at_least=0),
         profile_BP=torch.from_numpy(profile_WP),
+        strength_BL1M=None if strength_WL1M is None else torch.from_numpy(strength_WL1M),
     )
 
 

@@ -1,11 +1,14 @@
 """The fitted network at work: interest of viewers, scores of videos.
 
-Legend of shape suffixes: B = viewers, V = all videos, N = chosen videos, M = modalities, D = model width, L = events.
+Legend of shape suffixes: B = viewers, V = all videos, N = chosen videos, M = modalities, D = model width, L = events,
+T = themes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -21,15 +24,20 @@ from swipewise.training.dataset import Dataset, Interactions, told_actions
 from swipewise.training.fitted import FittedModel
 from swipewise.training.histories import Windows, latest_windows, pad, training_windows
 from swipewise.training.ranking import RankingTask, ScoreFn, mean_ndcg
+from swipewise.training.tastes import likings
 from swipewise.training.trends import Trends
 
 NEIGHBOUR_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
 """Weights of nearness that are tried."""
 
+TASTE_WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
+"""Weights of tastes that are tried."""
+
 KIN = 10
 """Known videos whose nearness stands for that of a new one."""
 
 _BLOCK_WINDOWS = 64
+_BLOCK_VIEWERS = 256  # no more than are ranked at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +45,15 @@ class Interests:
     """Viewers as they are after their last event.
 
     z_BD: interest vectors; u_BD: preference vectors; s_BD: profiles; near_BV: how near each video of the catalogue is
-    to what they watched, None where the model does not ask; tokens_BQD: their latest events as the network reads them;
-    kept_BQ: bool, which of them there are.
+    to what they watched, taste_BT: what they make of each theme, None where the model does not ask; tokens_BQD: their
+    latest events as the network reads them; kept_BQ: bool, which of them there are.
     """
 
     z_BD: Tensor
     u_BD: Tensor
     s_BD: Tensor
     near_BV: Tensor | None
+    taste_BT: Tensor | None
     tokens_BQD: Tensor
     kept_BQ: Tensor
 
@@ -70,6 +79,11 @@ class Projected:
         self._neighbour_weight = fitted.neighbour_weight
         self._id_V = fitted.vocabulary.video_rows(dataset.video_ids)
         self._new_K, self._kin_KQ = _kin(self.index_vectors_VD.cpu().numpy(), self._id_V >= 0)
+        self._tastes = fitted.taste_reader(dataset)
+        self._taste_weight = fitted.taste_weight if self._tastes is not None else 0.0
+        if self._tastes is not None:
+            self._theme_VMK = torch.from_numpy(self._tastes.theme_VMK).to(self.device)
+            self._appeal_V = torch.from_numpy(self._tastes.appeal_V).to(self.device)
         self._profile_codes = fitted.vocabulary.profile_codes(dataset.profile_values)
         self._trends_VS: Tensor | None = None
         if fitted.config.trends:
@@ -97,6 +111,7 @@ class Projected:
             u_BD=reading.u_BL1D[row_B, last_B],
             s_BD=reading.s_BD,
             near_BV=self._nearness(rows, windows),
+            taste_BT=self._taste(rows, windows, profile_UP),
             tokens_BQD=reading.tokens_BL1D,
             kept_BQ=torch.arange(reading.tokens_BL1D.shape[1], device=self.device) <= last_B.unsqueeze(1),
         )
@@ -120,8 +135,21 @@ class Projected:
             near_WV[:, self._new_K] = near_WV[:, self._kin_KQ].mean(axis=-1)
         return torch.from_numpy(near_WV.astype(np.float32)).to(self.device)
 
+    def _taste(self, rows: Interactions, windows: Windows, profile_UP: NDArray[np.int64]) -> Tensor | None:
+        """What each window's viewer makes of each theme: (W, T)."""
+        if self._tastes is None or not self._taste_weight:
+            return None
+        changes = "positions" not in self._config.without  # without the order of events there is no change
+        profile_WP = self._profile_codes[profile_UP[windows.viewer_W]]
+        return torch.from_numpy(self._tastes.now(rows, windows, profile_WP, changes=changes)).to(self.device)
+
     def score(self, interests: Interests, videos_N: NDArray[np.int64]) -> Tensor:
         """Scores of videos for viewers: (B, N)."""
+        return self._score(interests, videos_N, self._neighbour_weight, self._taste_weight)
+
+    def _score(
+        self, interests: Interests, videos_N: NDArray[np.int64], neighbour_weight: float, taste_weight: float
+    ) -> Tensor:
         rows_N = torch.from_numpy(videos_N).to(self.device)
         with torch.inference_mode():
             scores_BN, _ = fused_scores(
@@ -130,7 +158,10 @@ class Projected:
             if self._trends_VS is not None:
                 scores_BN = scores_BN + self.network.trend(interests.z_BD) @ self._trends_VS[rows_N].T
             if interests.near_BV is not None:
-                scores_BN = scores_BN + self._neighbour_weight * interests.near_BV[:, rows_N]
+                scores_BN = scores_BN + neighbour_weight * interests.near_BV[:, rows_N]
+            if interests.taste_BT is not None:
+                liking_BN = likings(interests.taste_BT, self._theme_VMK[rows_N])
+                scores_BN = scores_BN + taste_weight * (liking_BN + self._appeal_V[rows_N])
         return scores_BN
 
     def ranker(self, history: Dataset) -> ScoreFn:
@@ -140,6 +171,29 @@ class Projected:
             return self.score(self.interest(history, viewers_B), videos_N).cpu().numpy()
 
         return score
+
+    def _weighed(
+        self,
+        interests: Interests,
+        weights: tuple[float, float],
+        viewers_B: NDArray[np.int64],
+        videos_N: NDArray[np.int64],
+    ) -> NDArray[np.float32]:
+        assert len(viewers_B) == len(interests.z_BD), "asked for others than those read"
+        return self._score(interests, videos_N, *weights).cpu().numpy()
+
+    def ndcg_by_weights(
+        self, task: RankingTask, neighbour_weights: Sequence[float], taste_weights: Sequence[float]
+    ) -> NDArray[np.float64]:
+        """Mean NDCG@10 on a task with other weights of nearness and of tastes than the model's: one for each pair."""
+        total = np.zeros(len(neighbour_weights))
+        for start in range(0, len(task.viewers_B), _BLOCK_VIEWERS):
+            part = task.part(slice(start, start + _BLOCK_VIEWERS))
+            interests = self.interest(task.history, part.viewers_B)
+            for place, weights in enumerate(zip(neighbour_weights, taste_weights, strict=True)):
+                score = partial(self._weighed, interests, weights)
+                total[place] += len(part.viewers_B) * mean_ndcg(score, part)
+        return total / len(task.viewers_B)
 
     def weights(self, interests: Interests, videos_N: NDArray[np.int64]) -> Tensor:
         """Modality weights α: (B, N, M)."""
@@ -194,10 +248,10 @@ class Projected:
 
     def _read(self, rows: Interactions, windows: Windows, profile_UP: NDArray[np.int64]) -> Reading:
         profile_WP = self._profile_codes[profile_UP[windows.viewer_W]]
+        strength_WL1M = None if self._tastes is None else self._tastes.strengths(rows, windows, profile_WP)
+        history = pad(rows, windows, profile_WP, strength_WL1M).to(self.device)
         with torch.inference_mode():
-            reading: Reading = self.network(
-                pad(rows, windows, profile_WP).to(self.device), self.p_VMD, self.present_VM
-            )
+            reading: Reading = self.network(history, self.p_VMD, self.present_VM)
         return reading
 
 
@@ -251,13 +305,23 @@ def predict_logits(
     return logits_RA[wanted_I]
 
 
-def with_best_neighbour_weight(fitted: FittedModel, task: RankingTask) -> FittedModel:
-    """The model with the weight of nearness that ranks the task best, by NDCG@10; of equals the smallest."""
-    figures = {}
-    for weight in NEIGHBOUR_WEIGHTS:
-        projected = Projected(replace(fitted, neighbour_weight=weight), task.history)
-        figures[weight] = mean_ndcg(projected.ranker(task.history), task)
-    return replace(fitted, neighbour_weight=max(figures, key=lambda weight: (figures[weight], -weight)))
+def with_best_weights(fitted: FittedModel, task: RankingTask) -> FittedModel:
+    """The model with those weights of tastes, then of nearness, that rank the task best; of equals the smallest.
+
+    Weights that the configuration gives stay as they are.
+    """
+    config = fitted.config
+    nothing = fitted.neighbour_weight
+    if fitted.tastes is not None and config.taste_weight < 0:
+        asking = Projected(replace(fitted, taste_weight=1.0), task.history)
+        ndcg = asking.ndcg_by_weights(task, [nothing] * len(TASTE_WEIGHTS), TASTE_WEIGHTS)
+        fitted = replace(fitted, taste_weight=TASTE_WEIGHTS[int(ndcg.argmax())])
+    if fitted.neighbourhood is not None and config.neighbour_weight < 0:
+        asking = Projected(replace(fitted, neighbour_weight=1.0), task.history)
+        tastes = [fitted.taste_weight] * len(NEIGHBOUR_WEIGHTS)
+        ndcg = asking.ndcg_by_weights(task, NEIGHBOUR_WEIGHTS, tastes)
+        fitted = replace(fitted, neighbour_weight=NEIGHBOUR_WEIGHTS[int(ndcg.argmax())])
+    return fitted
 
 
 def calibrated(fitted: FittedModel, train: Dataset, validation: Dataset) -> FittedModel:

@@ -91,6 +91,7 @@ class InterestLearner:
             trends,
             config.model,
             config.training,
+            fitted.taste_reader(dataset),
         )
 
     @property

@@ -24,7 +24,7 @@ from swipewise.training.alignment import align_modalities
 from swipewise.training.checkpoint import load_tensors, save_tensors
 from swipewise.training.dataset import Dataset
 from swipewise.training.fitted import FittedModel
-from swipewise.training.inference import calibrated, with_best_neighbour_weight
+from swipewise.training.inference import calibrated, with_best_weights
 from swipewise.training.learner import B, InterestLearner, Learner
 from swipewise.training.ranking import RankingTask, mean_ndcg, ranking_task
 
@@ -124,8 +124,8 @@ def fit_network(
             on_step=on_step,
             on_epoch=on_epoch,
         )
-    if task is not None and fitted.neighbourhood is not None and config.model.neighbour_weight < 0:
-        fitted = with_best_neighbour_weight(fitted, task)
+    if task is not None:
+        fitted = with_best_weights(fitted, task)
     if validation is not None and len(validation.interactions):
         fitted = calibrated(fitted, dataset, validation)
     return Fit(fitted=fitted, epochs=trained.epochs, best_epoch=trained.best_epoch, resumed=trained.resumed)

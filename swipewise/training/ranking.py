@@ -10,7 +10,7 @@ relevant video.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,18 @@ class RankingTask:
     def relevant_B(self) -> NDArray[np.int64]:
         """How many relevant videos each viewer has: (B,)."""
         return np.bincount(self.relevant_R // len(self.history.video_ids), minlength=len(self.viewers_B))
+
+    def part(self, rows: slice) -> RankingTask:
+        """The same for some of the viewers, by their places in ``viewers_B``."""
+        start, end, _ = rows.indices(len(self.viewers_B))
+        videos = len(self.history.video_ids)
+        first, last = np.searchsorted(self.relevant_R, [start * videos, end * videos])
+        return replace(
+            self,
+            viewers_B=self.viewers_B[rows],
+            last_at_B=self.last_at_B[rows],
+            relevant_R=self.relevant_R[first:last] - start * videos,
+        )
 
 
 def ranking_task(history: Dataset, future: Dataset, *, all_candidates: bool = False) -> RankingTask:

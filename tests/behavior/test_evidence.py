@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from swipewise.behavior.evidence import signals_of
+from swipewise.behavior.evidence import ResponseScale, Shelf, Signals
 from swipewise.behavior.log import BehaviorLog
 from swipewise.behavior.themes import Themes
 
@@ -26,6 +26,10 @@ def log(videos: list[int], ratios: list[float], uploaded: tuple[int, ...] = (0, 
         content={},
         profile_UP=np.zeros((1, 0), np.int64),
     )
+
+
+def signals_of(log: BehaviorLog, themes: Themes, *, until: int) -> Signals:
+    return Shelf(themes, log.uploaded_at_V).signals(log, ResponseScale.of(log, until=until))
 
 
 def test_sums_over_a_stretch() -> None:

@@ -25,7 +25,7 @@ def evidence(shown: NDArray[np.float64], response: NDArray[np.float64], watched:
 def population(targeting: float, noise: float = 0.5) -> Population:
     return Population(
         modalities=1,
-        mean_UT=np.array([[0.1, -0.1]]),
+        coefficients_FT=np.array([[0.1, -0.1]]),
         covariance_TT=np.array([[2.0, 0.5], [0.5, 1.0]]),
         noise=noise,
         targeting=targeting,
@@ -35,14 +35,14 @@ def population(targeting: float, noise: float = 0.5) -> Population:
 def test_without_targeting_it_is_linear_regression() -> None:
     given = evidence(np.array([[3.0, 1.0]]), np.array([[2.0, -1.0]]), np.array([[3.0, 1.0]]))
     people = population(targeting=0.0)
-    belief, likelihood_B = people.learn(people.belief(np.array([0])), given)
+    belief, likelihood_B = people.learn(people.belief(np.ones((1, 1))), given)
     before = np.linalg.inv(people.covariance_TT)
     after = before + np.diag([3.0, 1.0]) / 0.5
-    start = before @ people.mean_UT[0] + np.array([2.0, -1.0]) / 0.5
+    start = before @ people.coefficients_FT[0] + np.array([2.0, -1.0]) / 0.5
     mean = np.linalg.solve(after, start)
     assert belief.mean_BT[0] == pytest.approx(mean)
     assert belief.precision_BTT[0] == pytest.approx(after)
-    by_hand = 0.5 * (start @ mean - people.mean_UT[0] @ before @ people.mean_UT[0]) + 0.5 * (
+    by_hand = 0.5 * (start @ mean - people.coefficients_FT[0] @ before @ people.coefficients_FT[0]) + 0.5 * (
         np.log(np.linalg.det(before)) - np.log(np.linalg.det(after))
     )
     assert likelihood_B == pytest.approx([by_hand])
@@ -52,9 +52,9 @@ def test_what_is_shown_often_is_liked() -> None:
     nothing = np.zeros((1, 2))
     given = evidence(np.array([[9.0, 1.0]]), nothing, nothing)
     unmoved = population(targeting=0.0)
-    assert unmoved.learn(unmoved.belief(np.array([0])), given)[0].mean_BT[0] == pytest.approx([0.1, -0.1])
+    assert unmoved.learn(unmoved.belief(np.ones((1, 1))), given)[0].mean_BT[0] == pytest.approx([0.1, -0.1])
     heeded = population(targeting=1.0)
-    liked, disliked = heeded.learn(heeded.belief(np.array([0])), given)[0].mean_BT[0]
+    liked, disliked = heeded.learn(heeded.belief(np.ones((1, 1))), given)[0].mean_BT[0]
     assert liked > 0.5 > -0.3 > disliked
 
 
@@ -63,8 +63,8 @@ def test_a_belief_that_fits_has_the_higher_likelihood() -> None:
     given = evidence(np.array([[0.0, 6.0]]), np.array([[0.0, 6.0]]), np.array([[0.0, 6.0]]))
     fits, clashes = (
         Population(
-            modalities=1, mean_UT=np.array([mean]), covariance_TT=0.1 * np.eye(2), noise=0.5, targeting=1.0
-        ).belief(np.array([0]))
+            modalities=1, coefficients_FT=np.array([mean]), covariance_TT=0.1 * np.eye(2), noise=0.5, targeting=1.0
+        ).belief(np.ones((1, 1)))
         for mean in ([-1.0, 1.0], [1.0, -1.0])
     )
     assert people.learn(fits, given)[1] > people.learn(clashes, given)[1] + 5
@@ -90,12 +90,13 @@ def test_a_population_is_recovered() -> None:
     )
     assert fitted.noise == pytest.approx(noise, rel=0.1)
     assert fitted.targeting == pytest.approx(targeting, rel=0.05)
-    assert fitted.mean_UT[:2] == pytest.approx(typical, abs=0.15)
+    found = fitted.belief(np.array([[1.0, 0.0], [1.0, 1.0]])).mean_BT
+    assert found == pytest.approx(typical, abs=0.15)
     assert np.diag(fitted.covariance_TT) == pytest.approx(np.full(themes, 0.25), abs=0.1)
 
 
 def test_nobody_teaches_nothing() -> None:
     nothing = np.zeros((2, 2))
     fitted = fit_population(evidence(nothing, nothing, nothing), 0.0, 0, np.ones((2, 1)), modalities=1)
-    assert np.array_equal(fitted.mean_UT, np.zeros((2, 2)))
+    assert np.array_equal(fitted.belief(np.ones((2, 1))).mean_BT, np.zeros((2, 2)))
     assert fitted.noise > 0

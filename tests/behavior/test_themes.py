@@ -9,10 +9,15 @@ import pytest
 from numpy.typing import NDArray
 
 from swipewise.behavior.log import BehaviorLog, Vectors
-from swipewise.behavior.themes import find_themes
+from swipewise.behavior.themes import Themes, learn_themes
 from tests.behavior.worlds import DAY, KINDS, VIDEOS, kinds, platform
 
 LATE = 100 * DAY
+
+
+def find_themes(log: BehaviorLog, *, count: int, until: int) -> Themes:
+    """The themes of the very videos that they are learned from."""
+    return learn_themes(log, count=count, until=until).of(log.content)
 
 
 @pytest.fixture(scope="module")

@@ -314,7 +314,8 @@ def test_logq_is_the_log_of_how_often_a_video_is_drawn() -> None:
 
 def tensors(part: Batch | Targets | Events | object) -> list[torch.Tensor]:
     """Every tensor of a batch, whatever it lies in."""
-    values = [getattr(part, f.name) for f in fields(part)]  # type: ignore[arg-type]
+    found = [getattr(part, f.name) for f in fields(part)]  # type: ignore[arg-type]
+    values = [value for value in found if value is not None]
     return [each for value in values for each in ([value] if isinstance(value, torch.Tensor) else tensors(value))]
 
 

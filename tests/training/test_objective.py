@@ -57,7 +57,8 @@ class Bench:
         self.trends = Trends.of(self.dataset.interactions, self.dataset.uploaded_at_V)
         self.trends_GVS = torch.from_numpy(self.trends.values_GVS)
         profile_UP = self.fitted.vocabulary.profile_codes(self.dataset.profile_values)[self.dataset.profile_UP]
-        batches = Batches(self.dataset, profile_UP, self.trends, self.model, tiny_config().training)
+        reader = self.fitted.taste_reader(self.dataset)
+        batches = Batches(self.dataset, profile_UP, self.trends, self.model, tiny_config().training, reader)
         # One whose windows go on from others.
         self.batch = next(b for b in batches.steps(0) if b.history.older.valid_BL.sum() > 50)
 

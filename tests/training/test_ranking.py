@@ -18,7 +18,9 @@ from swipewise.training.ranking import (
     reciprocal_rank,
     top_k_unseen,
 )
+from swipewise.training.recommender import InterestRecommender
 from tests.training.hand_made import dataset_of
+from tests.training.tiny import tiny_config, tiny_split
 
 
 def by_index(viewers_B: NDArray[np.int64], videos_N: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -152,3 +154,14 @@ def test_mean_ndcg_over_the_viewers_of_a_task() -> None:
     # by_index ranks viewer 0: 2, 1 (0 is seen), a hit at place 2; viewer 1: 2, 1, 0, a hit at place 1.
     assert rank_hits(by_index, task, 3).tolist() == [[False, True, False], [True, False, False]]
     assert mean_ndcg(by_index, task) == pytest.approx((1 / log2(3) + 1) / 2)
+
+
+def test_parts_of_a_task_are_the_task() -> None:
+    split = tiny_split()
+    task = ranking_task(split.train, split.validation)
+    score = InterestRecommender(tiny_config(epochs=1)).fit(split.train).score
+    parts = [task.part(slice(start, start + 7)) for start in range(0, len(task.viewers_B), 7)]
+    assert np.concatenate([part.viewers_B for part in parts]).tolist() == task.viewers_B.tolist()
+    assert np.concatenate([part.relevant_B for part in parts]).tolist() == task.relevant_B.tolist()
+    total = sum(len(part.viewers_B) * mean_ndcg(score, part) for part in parts)
+    assert total / len(task.viewers_B) == pytest.approx(mean_ndcg(score, task))

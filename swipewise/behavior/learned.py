@@ -1,0 +1,184 @@
+"""All that a log teaches of tastes: the themes, what is usual, the population, and what everybody makes of a video.
+
+Legend of shape suffixes: U = viewers, V = videos, I = interactions, B = stretches of histories, S = sessions that may
+have brought a change, M = modalities, K = themes of a modality, T = M * K, P = profile fields, F = columns of the
+profiles' design.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swipewise.behavior.evidence import ResponseScale, Shelf, Signals
+from swipewise.behavior.log import DAY_MS, SESSION_GAP_MS, BehaviorLog, Vectors
+from swipewise.behavior.tastes import Belief, Population, fit_population, redrawn
+from swipewise.behavior.themes import ThemeMap, learn_themes
+
+CHANGE_RATE: Final = 0.03
+"""Chance that a viewer's taste in some modality is drawn anew within a day, before anything is seen."""
+
+LONGEST_AWAY_DAYS: Final = 7.0
+"""Being away for longer makes a change no likelier."""
+
+_MOST_VIEWERS = 20_000  # that a population is learned from
+_LARGEST_ODDS = 30.0  # in logs; beyond this nothing is left of the other accounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TasteModel:
+    """What was learned from a log.
+
+    profile_values: codes of profile fields that are heeded, 1 to this. appeal_V: what everybody makes of each video
+    beyond its themes, on the scale of responses.
+    """
+
+    themes: ThemeMap
+    scale: ResponseScale
+    population: Population
+    profile_values: int
+    appeal_V: NDArray[np.float64]
+
+    @classmethod
+    def learn(cls, log: BehaviorLog, *, count: int, until: int, profile_values: int, seed: int = 0) -> Self:
+        """Learn from what came before a time alone.
+
+        Args:
+            log: The platform's.
+            count: Themes of a modality.
+            until: Milliseconds.
+            profile_values: The codes of ``log.profile_UP`` are 1 to this.
+            seed: Of the clustering, and of the viewers that are looked at where there are very many.
+        """
+        log = _of_some(log.before(until), seed)
+        themes = learn_themes(log, count=count, until=until, seed=seed)
+        shelf = Shelf(themes.of(log.content), log.uploaded_at_V)
+        scale = ResponseScale.of(log, until=until)
+        signals, design_UF = shelf.signals(log, scale), design(log.profile_UP, profile_values)
+        modalities = len(themes.axes)
+        appeal_V = _appeal(log, signals, _population(log, signals, design_UF, modalities), design_UF)
+        signals = shelf.signals(log, scale, appeal_V)
+        return cls(
+            themes=themes,
+            scale=scale,
+            population=_population(log, signals, design_UF, modalities),
+            profile_values=profile_values,
+            appeal_V=appeal_V,
+        )
+
+    def shelf(self, content: Mapping[str, Vectors], uploaded_at_V: NDArray[np.int64]) -> Shelf:
+        """A catalogue, also another one than it was learned from."""
+        return Shelf(self.themes.of(content), uploaded_at_V)
+
+    def prior(self, profile_BP: NDArray[np.int64]) -> Belief:
+        """What is believed of viewers of whom only the profile is known."""
+        return self.population.belief(design(profile_BP, self.profile_values))
+
+    def believe(
+        self, signals: Signals, profile_BP: NDArray[np.int64], start_B: NDArray[np.int64], end_B: NDArray[np.int64]
+    ) -> Belief:
+        """What is believed after stretches of interactions, as if tastes never changed.
+
+        Args:
+            signals: Of a log.
+            profile_BP: int64 codes of whose the stretches are, 0 where a field is missing.
+            start_B: The first row of each stretch.
+            end_B: The row after its last.
+        """
+        belief, _ = self.population.learn(self.prior(profile_BP), signals.over(start_B, end_B))
+        return belief
+
+    def tastes_now(
+        self, log: BehaviorLog, signals: Signals, profile_UP: NDArray[np.int64], *, changes: bool = True
+    ) -> NDArray[np.float64]:
+        """The tastes of a log's viewers after all that they did: (U, T).
+
+        The mean over all accounts of a history, each as likely as it makes what happened: that the taste never
+        changed, or that in one modality it was drawn anew while the viewer was away before some session, so that what
+        came earlier says nothing of it.
+
+        Args:
+            log: Whose.
+            signals: Of the log.
+            profile_UP: Their profiles.
+            changes: Whether changes are reckoned with.
+        """
+        start_U, end_U = log.offsets()[:-1], log.offsets()[1:]
+        mean_UT = self.believe(signals, profile_UP, start_U, end_U).mean_BT
+        opens_S = np.flatnonzero(log.away() > SESSION_GAP_MS)
+        if not changes or not len(opens_S):
+            return mean_UT
+        viewer_S = log.viewer_I[opens_S]
+        before = self.believe(signals, profile_UP[viewer_S], start_U[viewer_S], opens_S)
+        since = signals.over(opens_S, end_U[viewer_S])
+        _, same_S = self.population.learn(before, since)
+        redrawn_M, share_SM = redrawn(before, self.population.modalities)
+        away_S = np.minimum(log.away()[opens_S] / DAY_MS, LONGEST_AWAY_DAYS)
+        total_U, sum_UT = np.ones(len(start_U)), mean_UT.copy()
+        for column, anew in enumerate(redrawn_M):
+            after, changed_S = self.population.learn(anew, since)
+            log_odds_S = changed_S - same_S + np.log(CHANGE_RATE * away_S * share_SM[:, column])
+            odds_S = np.exp(np.minimum(log_odds_S, _LARGEST_ODDS))
+            np.add.at(total_U, viewer_S, odds_S)
+            np.add.at(sum_UT, viewer_S, odds_S[:, None] * after.mean_BT)
+        return sum_UT / total_U[:, None]
+
+
+def design(profile_BP: NDArray[np.int64], values: int) -> NDArray[np.float64]:
+    """A column of ones, and one for each value of a profile field: (B, F)."""
+    design_BF = np.zeros((len(profile_BP), values + 1))
+    np.put_along_axis(design_BF, np.where(profile_BP <= values, profile_BP, 0), 1.0, axis=1)
+    design_BF[:, 0] = 1.0
+    return design_BF
+
+
+def _of_some(log: BehaviorLog, seed: int) -> BehaviorLog:
+    """The log of at most _MOST_VIEWERS of those who did anything; viewers keep their numbers."""
+    viewers = np.unique(log.viewer_I)
+    if len(viewers) <= _MOST_VIEWERS:
+        return log
+    chosen = np.random.default_rng(seed).choice(viewers, _MOST_VIEWERS, replace=False)
+    keep_I = np.isin(log.viewer_I, chosen)
+    return replace(
+        log,
+        viewer_I=log.viewer_I[keep_I],
+        video_I=log.video_I[keep_I],
+        at_I=log.at_I[keep_I],
+        watch_ratio_I=log.watch_ratio_I[keep_I],
+    )
+
+
+def _population(log: BehaviorLog, signals: Signals, design_UF: NDArray[np.float64], modalities: int) -> Population:
+    known_I = signals.known_I
+    offsets = log.offsets()
+    return fit_population(
+        signals.over(offsets[:-1], offsets[1:]),
+        float((signals.response_I[known_I] ** 2).sum()),
+        int(known_I.sum()),
+        design_UF,
+        modalities,
+    )
+
+
+def _appeal(
+    log: BehaviorLog, signals: Signals, population: Population, design_UF: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What everybody makes of a video beyond its themes, on the scale of responses: (V,), shrunk towards 0."""
+    offsets = log.offsets()
+    belief, _ = population.learn(population.belief(design_UF), signals.over(offsets[:-1], offsets[1:]))
+    known_I = np.flatnonzero(signals.known_I)
+    taste_IM = belief.mean_BT[log.viewer_I[known_I][:, None], signals.code_IM[known_I]]
+    rest_I = signals.response_I[known_I] - np.where(signals.code_IM[known_I] >= 0, taste_IM, 0.0).sum(axis=1)
+    videos = len(log.uploaded_at_V)
+    total_V = np.bincount(log.video_I[known_I], rest_I, videos)
+    count_V = np.bincount(log.video_I[known_I], minlength=videos).astype(np.float64)
+    noise = float((rest_I**2).mean()) if len(rest_I) else 0.0
+    variance = float((total_V**2 - count_V * noise).sum()) / max(float((count_V**2).sum()), 1.0)
+    if variance <= 0:
+        return np.zeros(videos)
+    appeal_V: NDArray[np.float64] = total_V / (count_V + noise / variance)
+    return appeal_V

@@ -1,0 +1,114 @@
+"""What a log teaches of tastes, and what is believed of them now, with changes of taste reckoned with or not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from swipewise.behavior import learned
+from swipewise.behavior.learned import TasteModel, design
+from swipewise.behavior.log import BehaviorLog, Vectors
+from tests.behavior.worlds import DAY, KINDS, SESSIONS, VIDEOS, VIEWERS, kinds, platform, vectors
+
+LATE = 100 * DAY
+TURNING = dict.fromkeys(range(0, VIEWERS, 3), SESSIONS - 3)
+
+
+@pytest.fixture(scope="module")
+def log() -> BehaviorLog:
+    return platform(TURNING)
+
+
+@pytest.fixture(scope="module")
+def tastes(log: BehaviorLog) -> TasteModel:
+    return TasteModel.learn(log, count=KINDS, until=LATE, profile_values=1)
+
+
+def liking(tastes: TasteModel, log: BehaviorLog, *, changes: bool) -> NDArray[np.float64]:
+    """What every viewer makes of each kind of picture: (U, kinds)."""
+    shelf = tastes.shelf(log.content, log.uploaded_at_V)
+    signals = shelf.signals(log, tastes.scale, tastes.appeal_V)
+    taste_UT = tastes.tastes_now(log, signals, log.profile_UP, changes=changes)
+    theme_K = [np.bincount(shelf.code_VM[kinds()[0] == kind, 0]).argmax() for kind in range(KINDS)]
+    return taste_UT[:, theme_K]
+
+
+def test_after_a_change_the_new_taste_is_believed_and_without_changes_the_old_one_lingers(
+    tastes: TasteModel, log: BehaviorLog
+) -> None:
+    viewers = np.array(list(TURNING))
+    old_B, new_B = viewers % KINDS, (viewers + 1) % KINDS
+    heeded, unheeded = (liking(tastes, log, changes=changes)[viewers] for changes in (True, False))
+    rows = np.arange(len(viewers))
+    assert (heeded[rows, new_B] > heeded[rows, old_B] + 1).mean() > 0.9
+    assert (unheeded[rows, new_B] < unheeded[rows, old_B]).mean() > 0.9
+
+
+def test_whoever_never_changed_is_believed_to_be_the_same_either_way(tastes: TasteModel, log: BehaviorLog) -> None:
+    steady = np.setdiff1d(np.arange(VIEWERS), list(TURNING))
+    heeded, unheeded = (liking(tastes, log, changes=changes)[steady] for changes in (True, False))
+    assert np.median(np.abs(heeded - unheeded)) < 0.1
+    assert (heeded.argmax(axis=1) == steady % KINDS).all()
+
+
+def test_what_comes_after_the_moment_teaches_nothing(log: BehaviorLog) -> None:
+    now = 6 * DAY
+    later_I = log.at_I >= now
+    changed = replace(log, watch_ratio_I=np.where(later_I, 1 - log.watch_ratio_I, log.watch_ratio_I))
+    one, other = (TasteModel.learn(each, count=KINDS, until=now, profile_values=1) for each in (log, changed))
+    assert np.array_equal(one.appeal_V, other.appeal_V)
+    assert np.array_equal(one.population.covariance_TT, other.population.covariance_TT)
+    assert one.scale == other.scale
+
+
+def test_themes_take_in_the_videos_of_another_catalogue(tastes: TasteModel) -> None:
+    seen_V, _ = kinds()
+    elsewhere = vectors(np.roll(seen_V, 1), np.random.default_rng(7))
+    found = tastes.themes.of({"visual": elsewhere})
+    at_home = tastes.themes.of(platform({}).content)
+    of_kind = [np.bincount(at_home.theme_VM[seen_V == kind, 0]).argmax() for kind in range(KINDS)]
+    assert (found.theme_VM[:, 0] == np.array(of_kind)[np.roll(seen_V, 1)]).mean() > 0.95
+    assert (found.theme_VM[:, 1] == -1).all()
+
+
+def test_a_video_that_nobody_watches_for_long_is_not_held_against_its_theme() -> None:
+    duds = 6
+    log = platform({}, duds=duds)
+    tastes = TasteModel.learn(log, count=KINDS, until=LATE, profile_values=1)
+    met_V = np.bincount(log.video_I, minlength=VIDEOS) > 0
+    others_V = met_V & (np.arange(VIDEOS) >= duds)
+    assert tastes.appeal_V[:duds][met_V[:duds]].max() < tastes.appeal_V[others_V].mean() - 1
+
+
+def test_a_part_of_very_many_viewers_teaches_as_much(
+    tastes: TasteModel, log: BehaviorLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learned, "_MOST_VIEWERS", VIEWERS // 2)
+    some = TasteModel.learn(log, count=KINDS, until=LATE, profile_values=1)
+    assert some.appeal_V.shape == tastes.appeal_V.shape
+    assert (
+        liking(some, log, changes=True).argmax(axis=1) == liking(tastes, log, changes=True).argmax(axis=1)
+    ).all()
+
+
+def test_a_profile_is_a_row_of_ones_at_the_values_it_names() -> None:
+    assert design(np.array([[2, 0], [1, 3], [0, 4]]), 3).tolist() == [[1, 0, 1, 0], [1, 1, 0, 1], [1, 0, 0, 0]]
+    assert design(np.zeros((2, 0), np.int64), 0).tolist() == [[1], [1]]
+
+
+def test_without_any_history_the_profile_speaks(tastes: TasteModel) -> None:
+    nobody = BehaviorLog(
+        viewer_I=np.zeros(0, np.int64),
+        video_I=np.zeros(0, np.int64),
+        at_I=np.zeros(0, np.int64),
+        watch_ratio_I=np.zeros(0),
+        uploaded_at_V=np.zeros(VIDEOS, np.int64),
+        content={"visual": Vectors(values_VD=np.zeros((VIDEOS, 7)), present_V=np.ones(VIDEOS, bool))},
+        profile_UP=np.array([[1], [0]]),
+    )
+    signals = tastes.shelf(nobody.content, nobody.uploaded_at_V).signals(nobody, tastes.scale)
+    found_UT = tastes.tastes_now(nobody, signals, nobody.profile_UP)
+    assert found_UT == pytest.approx(tastes.prior(nobody.profile_UP).mean_BT, abs=1e-6)

@@ -1,0 +1,240 @@
+"""The model of tastes beside the network: what it says of windows, how it counts in the score, and that it is kept.
+
+Legend of shape suffixes: W = windows, L = places, M = modalities, N = videos.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from swipewise.behavior.learned import TasteModel
+from swipewise.errors import ArtifactError
+from swipewise.training.checkpoint import load_tensors, save_tensors
+from swipewise.training.dataset import Dataset
+from swipewise.training.fitted import FittedModel
+from swipewise.training.histories import Windows, latest_windows, training_windows
+from swipewise.training.inference import TASTE_WEIGHTS, Projected, with_best_weights
+from swipewise.training.ranking import mean_ndcg, ranking_task
+from swipewise.training.recommender import InterestRecommender
+from swipewise.training.tastes import LEAST_INTERACTIONS, TasteReader, WindowStrengths, likings
+from tests.training.tiny import tiny_config, tiny_dataset, tiny_split
+
+EVERYBODY, EVERYTHING = np.arange(60), np.arange(60)
+
+
+def model(dataset: Dataset | None = None, **settings: Any) -> FittedModel:
+    config = replace(tiny_config().model, **{"neighbours": 0, "themes": 4, "taste_weight": 1.0} | settings)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        made = FittedModel.untrained(config, dataset or tiny_split().train, {})
+    made.network.eval()
+    return made
+
+
+@cache
+def fitted() -> FittedModel:
+    return model()
+
+
+def tastes() -> TasteModel:
+    kept = fitted().tastes
+    assert kept is not None
+    return kept
+
+
+def reader(dataset: Dataset | None = None) -> TasteReader:
+    return TasteReader(tastes(), fitted().vocabulary, dataset or tiny_dataset())
+
+
+def profiles(dataset: Dataset, windows: Windows) -> Any:
+    codes = fitted().vocabulary.profile_codes(dataset.profile_values)
+    return codes[dataset.profile_UP[windows.viewer_W]]
+
+
+def test_nothing_is_learned_where_there_is_nothing_to_learn_from() -> None:
+    train = tiny_split().train
+    few = replace(train, interactions=train.interactions.where(np.arange(LEAST_INTERACTIONS - 1)))
+    assert len(train.interactions) > LEAST_INTERACTIONS
+    assert fitted().tastes is not None
+    assert model(few).tastes is None
+    assert model(themes=0).tastes is None
+    assert model(modalities=("id", "attributes")).tastes is None
+
+
+def test_only_what_the_network_reads_is_read() -> None:
+    told = model(modalities=("text", "id")).tastes
+    assert told is not None
+    assert tuple(told.themes.axes) == ("text",)
+    assert fitted().tastes is not None
+    assert tastes().profile_values == len(fitted().vocabulary.profile_values) > 0
+    without = model(without=("profile",)).tastes
+    assert without is not None
+    assert without.profile_values == 0
+
+
+def test_strengths_are_those_of_the_belief_at_the_last_renewal() -> None:
+    dataset = tiny_dataset()
+    rows, windows = dataset.interactions, training_windows(dataset.viewer_offsets(), 12, memory=30)
+    profile_WP = profiles(dataset, windows)
+    found_WLM = reader().strengths(rows, windows, profile_WP)
+    assert found_WLM.sum(axis=2) == pytest.approx(np.zeros(found_WLM.shape[:2]), abs=1e-5)
+    window = int(np.flatnonzero((windows.length_W == 12) & (windows.start_W > windows.older_W))[0])
+    values_LM = found_WLM[window]
+    for place, renewed in ((0, 0), (1, 1), (3, 2), (7, 4), (8, 8), (12, 8)):
+        start, end = int(windows.older_W[window]), int(windows.start_W[window]) + renewed
+        alone = replace(
+            windows.where(np.array([window])),
+            older_W=np.array([start]),
+            start_W=np.array([start]),
+            end_W=np.array([end]),
+        )
+        mean_T = _believed(dataset, alone, profile_WP[[window]])
+        log_M = 0.5 * np.log(mean_T.reshape(len(tastes().themes.axes), -1).var(axis=1) + 1e-4)
+        assert values_LM[place] == pytest.approx(log_M - log_M.mean(), abs=1e-5)
+    assert not np.allclose(values_LM[0], values_LM[1])
+    short = int(windows.length_W.argmin())
+    assert (found_WLM[short, windows.length_W[short] :] == found_WLM[short, windows.length_W[short]]).all()
+
+
+def _believed(dataset: Dataset, alone: Windows, profile_1P: Any) -> Any:
+    """Tastes as if they never changed, of one window all of whose events are recent."""
+    [taste_T] = reader().now(dataset.interactions, alone, profile_1P, changes=False)
+    return taste_T
+
+
+def test_what_comes_later_has_no_influence_on_strengths() -> None:
+    dataset = tiny_dataset()
+    rows, windows = dataset.interactions, training_windows(dataset.viewer_offsets(), 12, memory=30)
+    profile_WP = profiles(dataset, windows)
+    late_I = rows.at_I >= np.median(rows.at_I)
+    other = replace(
+        rows,
+        video_I=np.where(late_I, (rows.video_I + 1) % 60, rows.video_I),
+        watch_ratio_I=np.where(late_I, 1 - rows.watch_ratio_I, rows.watch_ratio_I),
+    )
+    one_WLM, other_WLM = (reader().strengths(each, windows, profile_WP) for each in (rows, other))
+    place_L = np.arange(one_WLM.shape[1])
+    row_WL = np.minimum(windows.start_W[:, None] + place_L - 1, len(rows) - 1)
+    inside_WL = (place_L > 0) & (place_L <= windows.length_W[:, None])
+    early_WL = inside_WL & ~late_I[row_WL]
+    assert np.array_equal(one_WLM[early_WL], other_WLM[early_WL])
+    assert not np.allclose(one_WLM[inside_WL & late_I[row_WL]], other_WLM[inside_WL & late_I[row_WL]])
+
+
+def test_what_is_kept_of_all_windows_is_what_a_reading_gives() -> None:
+    dataset = tiny_dataset()
+    rows, windows = dataset.interactions, training_windows(dataset.viewer_offsets(), 12, memory=30)
+    codes = fitted().vocabulary.profile_codes(dataset.profile_values)
+    kept = WindowStrengths.of(reader(), rows, windows, codes[dataset.profile_UP])
+    some = np.array([5, 0, 17])
+    plain_BLM = reader().strengths(rows, windows.where(some), profiles(dataset, windows.where(some)))
+    assert kept.padded(some, plain_BLM.shape[1]) == pytest.approx(plain_BLM, abs=1e-6)
+
+
+def test_a_viewer_is_read_alike_alone_and_among_others_and_as_far_back_as_the_memory() -> None:
+    dataset = tiny_dataset()
+    rows, offsets = dataset.interactions, dataset.viewer_offsets()
+    together = latest_windows(offsets, 12, EVERYBODY, memory=200)
+    all_WT = reader().now(rows, together, profiles(dataset, together))
+    alone = together.where(np.array([7]))
+    assert reader().now(rows, alone, profiles(dataset, alone))[0] == pytest.approx(all_WT[7], abs=1e-5)
+    viewer = int(np.diff(offsets).argmax())
+    longest = latest_windows(offsets, 6, np.array([viewer]), memory=6)
+    turned_I = np.arange(len(rows)) == offsets[viewer + 1] - 13
+    other = replace(rows, watch_ratio_I=np.where(turned_I, 1 - rows.watch_ratio_I, rows.watch_ratio_I))
+    profile_1P = profiles(dataset, longest)
+    assert np.array_equal(reader().now(rows, longest, profile_1P), reader().now(other, longest, profile_1P))
+
+
+def test_a_video_is_worth_the_tastes_for_what_it_has() -> None:
+    taste_BT = torch.tensor([[1.0, -1.0, 3.0, -3.0]])
+    theme_NMK = torch.tensor(
+        [
+            [[1.0, 0.0], [0.0, 1.0]],  # both modalities
+            [[1.0, 0.0], [0.0, 0.0]],  # the first alone, which is a quarter of what tells
+            [[0.0, 0.0], [1.0, 0.0]],  # the second alone
+            [[0.0, 0.0], [0.0, 0.0]],
+        ]
+    )
+    assert likings(taste_BT, theme_NMK)[0].tolist() == pytest.approx([1 - 3, 4 * 1, 3 * 4 / 3, 0], rel=1e-3)
+
+
+def test_tastes_count_in_the_score_in_their_weight_and_new_videos_have_no_appeal() -> None:
+    dataset = tiny_dataset()
+    known_V = np.isin(dataset.video_ids, fitted().vocabulary.video_ids)
+    assert 0 < (~known_V).sum() < 30
+    projected = Projected(fitted(), dataset)
+    taste_BT = projected.interest(dataset, EVERYBODY).taste_BT
+    assert taste_BT is not None
+    worth = likings(taste_BT, torch.from_numpy(reader().theme_VMK)).numpy() + reader().appeal_V
+    plain, doubled = (
+        InterestRecommender.of(replace(fitted(), taste_weight=weight), dataset).score(EVERYBODY, EVERYTHING)
+        for weight in (0.0, 2.0)
+    )
+    assert doubled - plain == pytest.approx(2.0 * worth, abs=1e-4)
+    assert not reader().appeal_V[~known_V].any()
+    assert reader().appeal_V[known_V].any()
+
+
+def test_where_the_order_of_events_is_left_out_tastes_do_not_change() -> None:
+    dataset = tiny_dataset()
+    blind = replace(fitted(), config=replace(fitted().config, without=("positions",)))
+    windows = latest_windows(dataset.viewer_offsets(), 12, EVERYBODY, memory=400)
+    steady = reader().now(dataset.interactions, windows, profiles(dataset, windows), changes=False)
+    found, heeding = (Projected(one, dataset).interest(dataset, EVERYBODY).taste_BT for one in (blind, fitted()))
+    assert found is not None
+    assert heeding is not None
+    assert found.numpy() == pytest.approx(steady, abs=1e-6)
+    assert not np.allclose(heeding.numpy(), steady, atol=1e-3)
+
+
+def test_the_weight_that_ranks_the_validation_period_best_is_chosen() -> None:
+    split = tiny_split()
+    made = model(taste_weight=-1.0)
+    assert made.taste_weight == 0
+    task = ranking_task(split.train, split.validation)
+    by_hand = [
+        mean_ndcg(Projected(replace(made, taste_weight=weight), task.history).ranker(task.history), task)
+        for weight in TASTE_WEIGHTS
+    ]
+    assert with_best_weights(made, task).taste_weight == TASTE_WEIGHTS[int(np.argmax(by_hand))]
+    given = model(taste_weight=0.75)
+    assert with_best_weights(given, task).taste_weight == 0.75
+
+
+def test_the_model_of_tastes_is_kept_and_a_damaged_one_is_refused(tmp_path: Path) -> None:
+    dataset, path = tiny_dataset(), tmp_path / "model.safetensors"
+    fitted().save(path)
+    loaded = FittedModel.load(path)
+    assert loaded.taste_weight == 1.0
+    scores = [InterestRecommender.of(one, dataset).score(EVERYBODY, EVERYTHING) for one in (fitted(), loaded)]
+    assert np.array_equal(*scores)
+    tensors, facts = load_tensors(path)
+    del tensors["tastes/covariance"]
+    save_tensors(path, tensors, facts)
+    with pytest.raises(ArtifactError, match="damaged"):
+        FittedModel.load(path)
+    tensors["tastes/covariance"] = torch.eye(3, dtype=torch.float64)
+    save_tensors(path, tensors, facts)
+    with pytest.raises(ArtifactError, match="does not fit its themes"):
+        FittedModel.load(path)
+
+
+def test_elsewhere_themes_are_recognised_and_a_modality_that_is_lacking_tells_nothing() -> None:
+    dataset = tiny_dataset()
+    elsewhere = replace(
+        dataset,
+        video_ids=tuple(f"other{name}" for name in dataset.video_ids),
+        content={"visual": dataset.content["visual"]},
+    )
+    there = TasteReader(tastes(), fitted().vocabulary, elsewhere)
+    assert np.array_equal(there.theme_VMK[:, 0], reader().theme_VMK[:, 0])
+    assert not there.theme_VMK[:, 1].any()
+    assert not there.appeal_V.any()
