@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,13 +24,15 @@ from figures import Figures, Options, run
 from numpy.typing import NDArray
 from worlds import swipewise
 
-from swipewise.evaluation.audit_ranking import LOST_SHARE, SHUFFLED, RankingEffects, ranking_effects
+from swipewise.evaluation.audit_ranking import LOST_SHARE, REPEATS, SHUFFLED, RankingEffects, ranking_effects
 from swipewise.evaluation.oracle import OracleRecommender
 from swipewise.evaluation.protocol import Measured, Metric, Protocol, evaluate
-from swipewise.evaluation.shuffle import some_videos
+from swipewise.evaluation.segments import Segment
+from swipewise.evaluation.shuffle import Alter, AlteredRecommender, shuffled, some_videos
 from swipewise.evaluation.transfer import OWN, TRANSFERRED, transfer
 from swipewise.schema import CONTENT_MODALITIES, Modality
 from swipewise.simulate.truth import Truth
+from swipewise.simulate.world import NO_SHIFT
 from swipewise.training.dataset import Dataset
 from swipewise.training.fitted import FittedModel
 from swipewise.training.ranking import hits_of, ndcg_at_k
@@ -98,6 +101,9 @@ def _test(figures: Figures, demos: Sequence[Demo]) -> None:
     effects = [ranking_effects(demo.fitted, demo.protocol) for demo in demos]
     order = np.mean([effect.relative_loss(SHUFFLED) for effect in effects])
     figures.record("share of NDCG@10 lost when histories are shuffled", float(order), at_least=0.05)
+    figures.record(
+        "the same, of viewers whose interest shifts", float(np.mean([_order_of_shifting(demo) for demo in demos]))
+    )
     lost = np.mean([_sound_lost(effect) for effect in effects])
     planted = np.mean([_planted_sound_lost(demo) for demo in demos])
     figures.record("share of NDCG@10 lost without the sound of half the videos", float(lost))
@@ -112,6 +118,21 @@ def _test(figures: Figures, demos: Sequence[Demo]) -> None:
     figures.record("NDCG@10 on a world whose ids are all new", float(np.mean([there for there, _ in moved])))
     ratio = float(np.mean([there for there, _ in moved]) / np.mean([own for _, own in moved]))
     figures.record("the same, against a model trained there", ratio, at_least=0.7, unit="x")
+
+
+def _order_of_shifting(demo: Demo) -> float:
+    """What shuffling costs those for whom the order of a history was planted to matter, a quarter of the viewers."""
+    protocol, truth = demo.protocol, demo.truth
+    place = {viewer_id: row for row, viewer_id in enumerate(truth.world.viewer_ids)}
+    rows_B = [place[protocol.history.viewer_ids[viewer]] for viewer in protocol.task.viewers_B]
+    shifts_B = truth.world.shift_at_U[rows_B] < NO_SHIFT
+
+    def mean(alter: Alter) -> float:
+        measured = evaluate(AlteredRecommender(demo.fitted, alter, name="altered"), protocol)
+        return float(measured.values[Segment.ALL][Metric.NDCG_10][shifts_B].mean())
+
+    whole = mean(lambda dataset: dataset)
+    return 1 - float(np.mean([mean(partial(shuffled, seed=seed)) for seed in range(REPEATS)])) / whole
 
 
 def _sound_lost(effects: RankingEffects) -> float:
