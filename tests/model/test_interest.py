@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from swipewise.model.fusion import fuse
-from swipewise.model.interest import InterestModel
+from swipewise.model.fusion import fuse, modality_attention
+from swipewise.model.interest import HistoryInputs, InterestModel
 from tests.model.networks import (
     LENGTH,
     MODALITIES,
@@ -202,3 +202,42 @@ def test_the_index_holds_one_vector_a_video_under_the_common_preference(network:
     for video in range(VIDEOS):
         expected_D = fuse(network.common_preference, p_KMD[video], inputs.present_KM[video])
         assert torch.allclose(f_KD[video], expected_D, atol=1e-6)
+
+
+def with_strengths(*strength_M: float) -> HistoryInputs:
+    strength_BL1M = torch.tensor(strength_M).expand(VIEWERS, LENGTH + 1, len(strength_M))
+    return replace(history(), strength_BL1M=strength_BL1M)
+
+
+def test_where_tastes_are_strong_fusion_listens_and_by_as_much_as_is_learned(network: InterestModel) -> None:
+    """The logit of every modality's shift rises by its strength, and that of modalities without content by nothing."""
+    shift_MD = network.project.shift_MD
+
+    def logits(seen: HistoryInputs) -> Tensor:
+        return (read(network, seen).u_BL1D @ shift_MD.T / WIDTH**0.5).detach()
+
+    plain, told = logits(history()), logits(with_strengths(1.5, -1.5))
+    assert torch.allclose(told - plain, torch.tensor([1.5, -1.5, 0.0, 0.0]), atol=1e-4)
+    network.heed.data.fill_(0.5)
+    assert torch.allclose(logits(with_strengths(1.5, -1.5)) - plain, (told - plain) / 2, atol=1e-4)
+    p_KMD, present_KM = network.project(videos()), videos().present_KM
+    whole_K = present_KM.all(dim=1)
+    weights = [
+        modality_attention(read(network, seen).u_BL1D[:, -1:], p_KMD[whole_K], present_KM[whole_K]).mean(
+            dim=(0, 1)
+        )
+        for seen in (with_strengths(1.5, -1.5), with_strengths(-1.5, 1.5))
+    ]
+    assert weights[0][0] > weights[1][0] + 0.1
+    assert weights[0][1] < weights[1][1] - 0.1
+
+
+def test_with_uniform_weights_strengths_have_no_say() -> None:
+    blind = build(without="attention")
+    assert same(read(blind, with_strengths(1.5, -1.5)), read(blind, history()))
+
+
+def test_strengths_move_with_the_history() -> None:
+    moved_there = with_strengths(1.0, -1.0).to(torch.device("cpu"))
+    assert moved_there.strength_BL1M is not None
+    assert history().to(torch.device("cpu")).strength_BL1M is None
