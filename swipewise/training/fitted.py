@@ -138,13 +138,14 @@ class FittedModel:
         """Read what :meth:`save` wrote.
 
         Raises:
-            ArtifactError: It is missing, damaged, or was written by a newer version.
+            ArtifactError: It is missing, damaged, or was written by a newer or an older version.
         """
         tensors, facts = load_tensors(path)
-        if facts.get("version") != FORMAT_VERSION:
-            raise ArtifactError(
-                f"{path} has format {facts.get('version')!r}, this version reads {FORMAT_VERSION}: upgrade swipewise"
-            )
+        version = facts.get("version")
+        if version != FORMAT_VERSION:
+            older = isinstance(version, int) and version < FORMAT_VERSION
+            way_out = "train again with 'swipewise train'" if older else "upgrade swipewise"
+            raise ArtifactError(f"{path} has format {version!r}, this version reads {FORMAT_VERSION}: {way_out}")
         try:
             return cls._from_parts(tensors, facts)
         except (KeyError, TypeError, RuntimeError, ValueError) as error:

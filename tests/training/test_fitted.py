@@ -147,12 +147,20 @@ def test_no_configured_modality_in_the_data_is_an_error() -> None:
         FittedModel.untrained(config, tiny_dataset(), {})
 
 
-@pytest.mark.parametrize("version", [FORMAT_VERSION + 1, None, "1"])
-def test_another_format_is_an_error(path: Path, version: Any) -> None:
+@pytest.mark.parametrize(
+    ("version", "way_out"),
+    [
+        (FORMAT_VERSION + 1, "upgrade swipewise"),
+        (None, "upgrade swipewise"),
+        ("1", "upgrade swipewise"),
+        (FORMAT_VERSION - 1, "train again with 'swipewise train'"),
+    ],
+)
+def test_another_format_is_an_error(path: Path, version: Any, way_out: str) -> None:
     tensors, facts = load_tensors(path)
     save_tensors(path, tensors, facts | {"version": version})
     with pytest.raises(
-        ArtifactError, match=f"has format {version!r}, this version reads {FORMAT_VERSION}: upgrade swipewise"
+        ArtifactError, match=f"has format {version!r}, this version reads {FORMAT_VERSION}: {way_out}"
     ):
         FittedModel.load(path)
 
