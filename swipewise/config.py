@@ -95,7 +95,7 @@ class ModelConfig:
         8,
         "themes of each content modality between which viewers' tastes are told; 0: no model of tastes",
         low=0,
-        high=256,
+        high=64,
     )
     taste_weight: float = _key(
         -1.0, "weight of these tastes in the score; below 0: chosen on the validation period", low=-1

@@ -18,7 +18,7 @@ from swipewise.behavior.themes import Themes
 
 _FULL_WATCH = 0.8  # a video watched to its end could have been liked more still
 _SHORTEST = 0.02
-_BLOCK = 4096  # stretches summed up at once
+_BLOCK_NUMBERS = 2**21  # in the sums of a block of stretches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +60,10 @@ class Signals:
 
     def over(self, start_B: NDArray[np.int64], end_B: NDArray[np.int64]) -> Evidence:
         """Sum up the interactions [start, end) of each stretch."""
+        block = stretches_at_once(self.offer_IT.shape[1])
         parts = [
-            self._over(start_B[first : first + _BLOCK], end_B[first : first + _BLOCK])
-            for first in range(0, max(len(start_B), 1), _BLOCK)
+            self._over(start_B[first : first + block], end_B[first : first + block])
+            for first in range(0, max(len(start_B), 1), block)
         ]
         return Evidence(
             **{
@@ -184,6 +185,11 @@ def _slope(x_I: NDArray[np.float64], y_I: NDArray[np.float64]) -> float:
     x_I = x_I - x_I.mean()
     spread = float(x_I @ x_I)
     return float(x_I @ y_I) / spread if spread > 0 else 0.0
+
+
+def stretches_at_once(width: int) -> int:
+    """How many stretches of so many themes are weighed together without filling the memory."""
+    return max(1, _BLOCK_NUMBERS // max(1, width**2))
 
 
 def one_hot(code_NM: NDArray[np.int64], width: int) -> NDArray[np.float64]:

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.behavior.evidence import Signals
-from swipewise.behavior.learned import LONGEST_AWAY_DAYS, TasteModel
 from swipewise.behavior.log import DAY_MS, SESSION_GAP_MS, BehaviorLog
+from swipewise.behavior.taste_model import LONGEST_AWAY_DAYS, TasteModel
 from swipewise.behavior.tastes import Belief, redrawn
 from swipewise.behavior.themes import Themes
 from swipewise.errors import DataError

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from swipewise.behavior.learned import TasteModel
+from swipewise.behavior.taste_model import TasteModel
 from swipewise.config import ModelConfig
 from swipewise.errors import ArtifactError
 from swipewise.model.interest import InterestModel, Parts

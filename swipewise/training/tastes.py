@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from swipewise.behavior.evidence import ResponseScale, one_hot
-from swipewise.behavior.learned import TasteModel
+from swipewise.behavior.evidence import ResponseScale, one_hot, stretches_at_once
 from swipewise.behavior.log import BehaviorLog, Vectors
+from swipewise.behavior.taste_model import TasteModel
 from swipewise.behavior.tastes import Population
 from swipewise.behavior.themes import ThemeAxes, ThemeMap
 from swipewise.config import ModelConfig
@@ -29,8 +29,8 @@ from swipewise.training.vocabulary import Vocabulary
 LEAST_INTERACTIONS = 500
 """Fewer teach nothing of tastes."""
 
-_BLOCK_STRETCHES = 4096
 _BLOCK_WINDOWS = 64
+_MOST_SESSIONS = 64  # of a window, roughly; each may have brought a change
 _RENEWED = 8
 _FAINTEST = 1e-4  # variance of tastes; keeps the log of a modality that nobody cares about finite
 
@@ -128,8 +128,9 @@ class TasteReader:
         window_B, renewal_B = np.nonzero(renewed_R <= length_W[:, None])
         end_B = first_W[window_B] + older_W[window_B] + renewed_R[renewal_B]
         strength_BM = np.zeros((len(window_B), self.modalities), np.float32)
-        for start in range(0, len(window_B), _BLOCK_STRETCHES):
-            here = slice(start, start + _BLOCK_STRETCHES)
+        block = stretches_at_once(self._shelf.width)
+        for start in range(0, len(window_B), block):
+            here = slice(start, start + block)
             belief = self._tastes.believe(
                 signals, profile_WP[window_B[here]], first_W[window_B[here]], end_B[here]
             )
@@ -147,8 +148,9 @@ class TasteReader:
     ) -> NDArray[np.float32]:
         """Tastes of the viewers after all that is in their windows, changes of taste reckoned with or not: (W, T)."""
         taste_WT = np.zeros((len(windows), self._shelf.width), np.float32)
-        for start in range(0, len(windows), _BLOCK_WINDOWS):
-            here = np.arange(start, min(start + _BLOCK_WINDOWS, len(windows)))
+        block = max(1, stretches_at_once(self._shelf.width) // _MOST_SESSIONS)
+        for start in range(0, len(windows), block):
+            here = np.arange(start, min(start + block, len(windows)))
             log = self._gathered(rows, windows.where(here))
             signals = self._shelf.signals(log, self._tastes.scale, self._appeal_V)
             taste_WT[here] = self._tastes.tastes_now(log, signals, profile_WP[here], changes=changes)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from swipewise.behavior.learned import TasteModel
+from swipewise.behavior.taste_model import TasteModel
 from swipewise.errors import ArtifactError
 from swipewise.training.checkpoint import load_tensors, save_tensors
 from swipewise.training.dataset import Dataset

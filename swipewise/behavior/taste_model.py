@@ -25,7 +25,8 @@ CHANGE_RATE: Final = 0.03
 LONGEST_AWAY_DAYS: Final = 7.0
 """Being away for longer makes a change no likelier."""
 
-_MOST_VIEWERS = 20_000  # that a population is learned from
+_MOST_VIEWERS = 20_000  # that a population is learned from, and fewer where there are many themes
+_MOST_NUMBERS = 2**25  # in their covariances together
 _LARGEST_ODDS = 30.0  # in logs; beyond this nothing is left of the other accounts
 
 
@@ -54,7 +55,8 @@ class TasteModel:
             profile_values: The codes of ``log.profile_UP`` are 1 to this.
             seed: Of the clustering, and of the viewers that are looked at where there are very many.
         """
-        log = _of_some(log.before(until), seed)
+        width = len(log.content) * count
+        log = _of_some(log.before(until), min(_MOST_VIEWERS, max(1, _MOST_NUMBERS // max(1, width**2))), seed)
         themes = learn_themes(log, count=count, until=until, seed=seed)
         shelf = Shelf(themes.of(log.content), log.uploaded_at_V)
         scale = ResponseScale.of(log, until=until)
@@ -136,12 +138,12 @@ def design(profile_BP: NDArray[np.int64], values: int) -> NDArray[np.float64]:
     return design_BF
 
 
-def _of_some(log: BehaviorLog, seed: int) -> BehaviorLog:
-    """The log of at most _MOST_VIEWERS of those who did anything; viewers keep their numbers."""
+def _of_some(log: BehaviorLog, most: int, seed: int) -> BehaviorLog:
+    """The log of at most so many of those who did anything; viewers keep their numbers."""
     viewers = np.unique(log.viewer_I)
-    if len(viewers) <= _MOST_VIEWERS:
+    if len(viewers) <= most:
         return log
-    chosen = np.random.default_rng(seed).choice(viewers, _MOST_VIEWERS, replace=False)
+    chosen = np.random.default_rng(seed).choice(viewers, most, replace=False)
     keep_I = np.isin(log.viewer_I, chosen)
     return replace(
         log,

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from swipewise.behavior import learned
-from swipewise.behavior.learned import TasteModel, design
+from swipewise.behavior import taste_model
 from swipewise.behavior.log import BehaviorLog, Vectors
+from swipewise.behavior.taste_model import TasteModel, design
 from tests.behavior.worlds import DAY, KINDS, SESSIONS, VIDEOS, VIEWERS, kinds, platform, vectors
 
 LATE = 100 * DAY
@@ -86,7 +86,7 @@ def test_a_video_that_nobody_watches_for_long_is_not_held_against_its_theme() ->
 def test_a_part_of_very_many_viewers_teaches_as_much(
     tastes: TasteModel, log: BehaviorLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(learned, "_MOST_VIEWERS", VIEWERS // 2)
+    monkeypatch.setattr(taste_model, "_MOST_VIEWERS", VIEWERS // 2)
     some = TasteModel.learn(log, count=KINDS, until=LATE, profile_values=1)
     assert some.appeal_V.shape == tastes.appeal_V.shape
     assert (
