@@ -103,7 +103,7 @@ def test_one_modality_leaves_nothing_to_weigh() -> None:
 
 def test_what_a_model_does_not_read_can_be_altered_without_a_loss() -> None:
     config = tiny_config()
-    deaf = replace(config, model=replace(config.model, without=("profile", "sequence")))
+    deaf = replace(config, model=replace(config.model, without=("profile", "sequence"), themes=0))
     found = audit(
         untrained(deaf),
         tiny_dataset(),
