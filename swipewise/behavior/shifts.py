@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from swipewise.behavior.evidence import Signals
 from swipewise.behavior.log import DAY_MS, SESSION_GAP_MS, BehaviorLog
-from swipewise.behavior.taste_model import LONGEST_AWAY_DAYS, TasteModel
+from swipewise.behavior.taste_model import CHANGE_RATE, LONGEST_AWAY_DAYS, TasteModel
 from swipewise.behavior.tastes import Belief, redrawn
 from swipewise.behavior.themes import Themes
 from swipewise.errors import DataError
@@ -35,7 +35,7 @@ class ShiftSettings:
 
     odds: float = 0.35
     """Odds that raise an alarm; higher is stricter. At this, one simulated viewer in eleven is falsely suspected."""
-    rate: float = 0.01
+    rate: float = CHANGE_RATE
     """Chance of a shift in a day, before anything is seen."""
     window: int = 5
     """Interactions after coming back that are looked at; a shift unnoticed by then stays so."""

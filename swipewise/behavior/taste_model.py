@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from swipewise.behavior.evidence import ResponseScale, Shelf, Signals
@@ -19,12 +20,15 @@ from swipewise.behavior.log import DAY_MS, SESSION_GAP_MS, BehaviorLog, Vectors
 from swipewise.behavior.tastes import Belief, Population, fit_population, redrawn
 from swipewise.behavior.themes import ThemeMap, learn_themes
 
-CHANGE_RATE: Final = 0.03
+CHANGE_RATE: Final = 0.01
 """Chance that a viewer's taste in some modality is drawn anew within a day, before anything is seen."""
 
 LONGEST_AWAY_DAYS: Final = 7.0
 """Being away for longer makes a change no likelier."""
 
+_REDRAWINGS = 3
+_CONTENT_TRUST = 0.2  # distances sum over many axes that are not independent, so they claim to know too much
+_APPEAL_WORTH = 5.0  # how many responses the guess is worth that nothing sets a video apart but its themes
 _MOST_VIEWERS = 20_000  # that a population is learned from, and fewer where there are many themes
 _MOST_NUMBERS = 2**25  # in their covariances together
 _LARGEST_ODDS = 30.0  # in logs; beyond this nothing is left of the other accounts
@@ -58,16 +62,22 @@ class TasteModel:
         width = len(log.content) * count
         log = _of_some(log.before(until), min(_MOST_VIEWERS, max(1, _MOST_NUMBERS // max(1, width**2))), seed)
         themes = learn_themes(log, count=count, until=until, seed=seed)
+        scale, design_UF = ResponseScale.of(log, until=until), design(log.profile_UP, profile_values)
+        population = None
+        for _ in range(_REDRAWINGS):
+            signals = Shelf(themes.of(log.content), log.uploaded_at_V).signals(log, scale)
+            population = _population(log, signals, design_UF, len(themes.axes), start=population)
+            themes = _redrawn(log, themes, signals, population, design_UF, until)
         shelf = Shelf(themes.of(log.content), log.uploaded_at_V)
-        scale = ResponseScale.of(log, until=until)
-        signals, design_UF = shelf.signals(log, scale), design(log.profile_UP, profile_values)
-        modalities = len(themes.axes)
-        appeal_V = _appeal(log, signals, _population(log, signals, design_UF, modalities), design_UF)
+        signals = shelf.signals(log, scale)
+        population = _population(log, signals, design_UF, len(themes.axes), start=population)
+        appeal_V = _appeal(log, signals, population, design_UF)
         signals = shelf.signals(log, scale, appeal_V)
+        population = _population(log, signals, design_UF, len(themes.axes), start=population)
         return cls(
             themes=themes,
             scale=scale,
-            population=_population(log, signals, design_UF, modalities),
+            population=population,
             profile_values=profile_values,
             appeal_V=appeal_V,
         )
@@ -154,7 +164,14 @@ def _of_some(log: BehaviorLog, most: int, seed: int) -> BehaviorLog:
     )
 
 
-def _population(log: BehaviorLog, signals: Signals, design_UF: NDArray[np.float64], modalities: int) -> Population:
+def _population(
+    log: BehaviorLog,
+    signals: Signals,
+    design_UF: NDArray[np.float64],
+    modalities: int,
+    *,
+    start: Population | None,
+) -> Population:
     known_I = signals.known_I
     offsets = log.offsets()
     return fit_population(
@@ -163,7 +180,71 @@ def _population(log: BehaviorLog, signals: Signals, design_UF: NDArray[np.float6
         int(known_I.sum()),
         design_UF,
         modalities,
+        start=start,
     )
+
+
+def _redrawn(
+    log: BehaviorLog,
+    themes: ThemeMap,
+    signals: Signals,
+    population: Population,
+    design_UF: NDArray[np.float64],
+    until: int,
+) -> ThemeMap:
+    """The themes drawn anew so that content tells apart what viewers tell apart.
+
+    Each video gets the theme that its content and what viewers made of it make likeliest together, given the tastes
+    that follow from the themes as they were; then the axes are drawn so that the content alone gives these.
+    """
+    offsets = log.offsets()
+    belief, _ = population.learn(population.belief(design_UF), signals.over(offsets[:-1], offsets[1:]))
+    told_VT = themes_told(log, signals, population, belief.mean_BT)
+    axes = dict(themes.axes)
+    for column, (name, old) in enumerate(themes.axes.items()):
+        if old is None or name not in log.content:
+            continue
+        vectors = log.content[name]
+        known_V = np.flatnonzero(vectors.present_V & (log.uploaded_at_V < until))
+        near_VK = old.square_distances(vectors.values_VD[known_V])
+        first = column * themes.count
+        likely_VK = told_VT[known_V, first : first + near_VK.shape[1]] - 0.5 * _CONTENT_TRUST * near_VK
+        axes[name] = old.redrawn(vectors.values_VD[known_V], likely_VK.argmax(axis=1))
+    return replace(themes, axes=axes)
+
+
+def themes_told(
+    log: BehaviorLog, signals: Signals, population: Population, taste_UT: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """How likely what was made of each video is if it had each theme, in logs up to a constant a modality: (V, T).
+
+    Args:
+        log: Whose tastes are known.
+        signals: Of the log; a video's other modalities have the themes that are coded here.
+        population: How watching and showing follow tastes.
+        taste_UT: The viewers' tastes.
+    """
+    videos, width = len(log.uploaded_at_V), taste_UT.shape[1]
+    count = width // max(population.modalities, 1)
+    row_I, known_I = np.arange(len(log)), signals.known_I
+    shown_VI = sp.csr_array((np.ones(len(log)), (log.video_I, row_I)), shape=(videos, len(log)))
+    heard_VI = sp.csr_array((known_I.astype(np.float64), (log.video_I, row_I)), shape=(videos, len(log)))
+    shown_V1 = np.bincount(log.video_I, minlength=videos)[:, None]
+    heard_V1 = np.bincount(log.video_I, known_I, videos)[:, None]
+    own_IM = taste_UT[log.viewer_I[:, None], np.maximum(signals.code_IM, 0)]
+    own_IM = np.where(signals.code_IM >= 0, own_IM, 0.0)
+    found_VT = np.zeros((videos, width))
+    for column in range(population.modalities):
+        block = slice(column * count, (column + 1) * count)
+        taste_IK = taste_UT[log.viewer_I, block]
+        rest_I = signals.response_I - own_IM.sum(axis=1) + own_IM[:, column]
+        error_IK = np.where(known_I[:, None], rest_I[:, None] - taste_IK, 0.0)
+        # What everybody makes of the video besides is unknown here, and integrated out.
+        square_VK = heard_VI @ error_IK**2 - (heard_VI @ error_IK) ** 2 / (heard_V1 + _APPEAL_WORTH)
+        pull_IK = population.targeting * taste_IK
+        usual_K = np.log(np.exp(np.clip(pull_IK, -_LARGEST_ODDS, _LARGEST_ODDS)).mean(axis=0))
+        found_VT[:, block] = shown_VI @ pull_IK - shown_V1 * usual_K - square_VK / (2 * population.noise)
+    return found_VT
 
 
 def _appeal(

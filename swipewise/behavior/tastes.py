@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from swipewise.behavior.evidence import Evidence
 
 _ROUNDS = 15
+_MORE_ROUNDS = 5
 _STEPS = 4  # of Newton's method; the posterior is log-concave
 _TARGETING = np.linspace(0.0, 4.0, 81)
 _LARGEST = 30.0  # exponents beyond this overflow nothing, but say nothing more either
@@ -92,7 +93,13 @@ class Population:
 
 
 def fit_population(
-    evidence: Evidence, squares: float, responses: int, design_UF: NDArray[np.float64], modalities: int
+    evidence: Evidence,
+    squares: float,
+    responses: int,
+    design_UF: NDArray[np.float64],
+    modalities: int,
+    *,
+    start: Population | None = None,
 ) -> Population:
     """Learn what is typical from what every viewer did, by expectation maximisation.
 
@@ -102,18 +109,20 @@ def fit_population(
         responses: How many.
         design_UF: The profiles as numbers, a column of ones among them.
         modalities: Into which the themes fall, each with as many.
+        start: What was learned from nearly the same evidence; fewer rounds are needed from there.
     """
     known_U = evidence.exposures_B > 0
     seen, design = evidence.at(known_U), design_UF[known_U]
     width = seen.shown_BT.shape[1]
-    population = Population(
+    population = start or Population(
         modalities=modalities,
         coefficients_FT=np.zeros((design.shape[1], width)),
         covariance_TT=np.eye(width) * max(squares / max(responses, 1), 1e-3) / modalities / 2,
         noise=max(squares / max(responses, 1), 1e-3) / 2,
         targeting=0.5,
     )
-    for _ in range(_ROUNDS if known_U.any() else 0):
+    rounds = _ROUNDS if start is None else _MORE_ROUNDS
+    for _ in range(rounds if known_U.any() else 0):
         belief, _ = population.learn(population.belief(design), seen)
         variance_UTT = np.linalg.inv(belief.precision_BTT).astype(np.float64)
         normal_FF = design.T @ design + np.eye(design.shape[1])

@@ -12,7 +12,7 @@ modality, U = viewers, I = interactions.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ _RESTARTS = 12
 _STEPS = 50
 _SHARPENINGS = 3
 _FAR = 1e9  # where the centre of a theme without videos lies
+_STRETCH = 0.25  # power of how much a direction tells; under a higher one weakly told themes merge
 _SHRINKAGE = 0.1  # of the covariance within themes towards a sphere
 
 
@@ -68,8 +69,18 @@ class ThemeAxes:
 
     def square_distances(self, values_VD: NDArray[np.floating]) -> NDArray[np.float64]:
         """From each vector to each theme: (V, K)."""
-        place_VR = (values_VD.astype(np.float64) - self.centre_D) / self.spread_D @ self.axis_DR
-        return _square_distances(place_VR, self.centre_KR)
+        return _square_distances(self._place(values_VD), self.centre_KR)
+
+    def redrawn(self, values_VD: NDArray[np.floating], theme_V: NDArray[np.int64]) -> ThemeAxes:
+        """The axes along which vectors are best told apart whose themes are known."""
+        equal_RR, centre_KR = _discriminating(self._place(values_VD), theme_V, len(self.centre_KR))
+        return replace(self, axis_DR=self.axis_DR @ equal_RR, centre_KR=centre_KR)
+
+    def _place(self, values_VD: NDArray[np.floating]) -> NDArray[np.float64]:
+        place_VR: NDArray[np.float64] = (
+            (values_VD.astype(np.float64) - self.centre_D) / self.spread_D @ self.axis_DR
+        )
+        return place_VR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,10 +131,12 @@ def _axes(
     values_VD = np.where(vectors.present_V[:, None], vectors.values_VD, centre_D)
     white_VR = (values_VD - centre_D) / spread_D @ whitening_DR
     told_R, axis_RR = _shared(white_VR, vectors, past)
-    place_VR = white_VR @ (axis_RR * np.sqrt(told_R))
+    place_VR = white_VR @ (axis_RR * told_R**_STRETCH)
     centre_KR = _centres(place_VR[basis_V], count, seed)
     nearest_V = _square_distances(place_VR[basis_V], centre_KR).argmin(axis=1)
-    equal_RR, centre_KR = _discriminating(white_VR[basis_V], nearest_V, len(centre_KR))
+    for _ in range(_SHARPENINGS):
+        equal_RR, centre_KR = _discriminating(white_VR[basis_V], nearest_V, len(centre_KR))
+        nearest_V = _square_distances(white_VR[basis_V] @ equal_RR, centre_KR).argmin(axis=1)
     return ThemeAxes(centre_D=centre_D, spread_D=spread_D, axis_DR=whitening_DR @ equal_RR, centre_KR=centre_KR)
 
 
@@ -165,15 +178,12 @@ def _discriminating(
     basis_VR: NDArray[np.float64], nearest_V: NDArray[np.int64], count: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """A map (R, R) after which the videos within a theme scatter alike in all directions, and the themes' centres."""
-    for _ in range(_SHARPENINGS):
-        total_KR = np.zeros((count, basis_VR.shape[1]))
-        np.add.at(total_KR, nearest_V, basis_VR)
-        size_K = np.bincount(nearest_V, minlength=count)
-        centre_KR = total_KR / np.maximum(size_K, 1)[:, None]
-        equal_RR = _equalising(basis_VR - centre_KR[nearest_V])
-        centre_KR = np.where(size_K[:, None] > 0, centre_KR @ equal_RR, _FAR)
-        nearest_V = _square_distances(basis_VR @ equal_RR, centre_KR).argmin(axis=1)
-    return equal_RR, centre_KR
+    total_KR = np.zeros((count, basis_VR.shape[1]))
+    np.add.at(total_KR, nearest_V, basis_VR)
+    size_K = np.bincount(nearest_V, minlength=count)
+    centre_KR = total_KR / np.maximum(size_K, 1)[:, None]
+    equal_RR = _equalising(basis_VR - centre_KR[nearest_V])
+    return equal_RR, np.where(size_K[:, None] > 0, centre_KR @ equal_RR, _FAR)
 
 
 def _equalising(rest_VR: NDArray[np.float64]) -> NDArray[np.float64]:

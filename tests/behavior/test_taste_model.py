@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from swipewise.behavior import taste_model
 from swipewise.behavior.log import BehaviorLog, Vectors
-from swipewise.behavior.taste_model import TasteModel, design
+from swipewise.behavior.taste_model import TasteModel, design, themes_told
+from swipewise.behavior.themes import ThemeMap, learn_themes
 from tests.behavior.worlds import DAY, KINDS, SESSIONS, VIDEOS, VIEWERS, kinds, platform, vectors
 
 LATE = 100 * DAY
@@ -81,6 +82,51 @@ def test_a_video_that_nobody_watches_for_long_is_not_held_against_its_theme() ->
     met_V = np.bincount(log.video_I, minlength=VIDEOS) > 0
     others_V = met_V & (np.arange(VIDEOS) >= duds)
     assert tastes.appeal_V[:duds][met_V[:duds]].max() < tastes.appeal_V[others_V].mean() - 1
+
+
+@pytest.mark.parametrize("by", ["watching", "showing"])
+def test_watching_and_showing_tell_the_theme_of_a_video(tastes: TasteModel, by: str) -> None:
+    log, population = platform({}), tastes.population
+    keep_I = (log.viewer_I % KINDS == 0) | (
+        log.viewer_I < VIEWERS // 4
+    )  # one taste is far more common than the others
+    log = replace(
+        log,
+        viewer_I=log.viewer_I[keep_I],
+        video_I=log.video_I[keep_I],
+        at_I=log.at_I[keep_I],
+        watch_ratio_I=log.watch_ratio_I[keep_I],
+    )
+    if by == "watching":
+        population = replace(population, targeting=0.0)
+    shelf = tastes.shelf(log.content, log.uploaded_at_V)
+    taste_UT = tastes.tastes_now(log, shelf.signals(log, tastes.scale), log.profile_UP)
+    told_of = log if by == "watching" else replace(log, watch_ratio_I=np.zeros(len(log)))
+    signals = shelf.signals(told_of, tastes.scale)
+    told_VK = themes_told(told_of, signals, population, taste_UT)[:, :KINDS]
+    met_V = np.bincount(log.video_I, minlength=VIDEOS) >= 5
+    assert (told_VK.argmax(axis=1) == shelf.code_VM[:, 0])[met_V].mean() > 0.95
+
+
+def test_themes_that_content_gets_wrong_are_mended_by_what_viewers_do(
+    log: BehaviorLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen_V, vectors = kinds()[0], log.content["visual"]
+    loud_V = vectors.values_VD[:, KINDS:].argmax(axis=1)
+    wrong_V = np.where((seen_V == 1) & (loud_V < 3), 0, seen_V)
+    right = learn_themes(log, count=KINDS, until=LATE)
+    axes = right.axes["visual"]
+    assert axes is not None
+    wrong = ThemeMap(count=KINDS, axes={**right.axes, "visual": axes.redrawn(vectors.values_VD, wrong_V)})
+    assert agreement(wrong, log) < 0.95
+    monkeypatch.setattr(taste_model, "learn_themes", lambda *_, **__: wrong)
+    assert agreement(TasteModel.learn(log, count=KINDS, until=LATE, profile_values=1).themes, log) > 0.99
+
+
+def agreement(themes: ThemeMap, log: BehaviorLog) -> float:
+    """The share of videos whose picture has the theme that most of its kind have."""
+    theme_V, seen_V = themes.of(log.content).theme_VM[:, 0], kinds()[0]
+    return sum(np.bincount(theme_V[seen_V == kind]).max() for kind in range(KINDS)) / VIDEOS
 
 
 def test_a_part_of_very_many_viewers_teaches_as_much(
