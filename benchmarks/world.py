@@ -104,6 +104,10 @@ def _test(figures: Figures, demos: Sequence[Demo]) -> None:
     figures.record(
         "the same, of viewers whose interest shifts", float(np.mean([_order_of_shifting(demo) for demo in demos]))
     )
+    figures.record(
+        "the same, of an oracle that knows the tastes but not which came last",
+        float(np.mean([_planted_order_lost(demo) for demo in demos])),
+    )
     lost = np.mean([_sound_lost(effect) for effect in effects])
     planted = np.mean([_planted_sound_lost(demo) for demo in demos])
     figures.record("share of NDCG@10 lost without the sound of half the videos", float(lost))
@@ -123,8 +127,7 @@ def _test(figures: Figures, demos: Sequence[Demo]) -> None:
 def _order_of_shifting(demo: Demo) -> float:
     """What shuffling costs those for whom the order of a history was planted to matter, a quarter of the viewers."""
     protocol, truth = demo.protocol, demo.truth
-    place = {viewer_id: row for row, viewer_id in enumerate(truth.world.viewer_ids)}
-    rows_B = [place[protocol.history.viewer_ids[viewer]] for viewer in protocol.task.viewers_B]
+    rows_B = _planted_rows(demo)[protocol.task.viewers_B]
     shifts_B = truth.world.shift_at_U[rows_B] < NO_SHIFT
 
     def mean(alter: Alter) -> float:
@@ -133,6 +136,30 @@ def _order_of_shifting(demo: Demo) -> float:
 
     whole = mean(lambda dataset: dataset)
     return 1 - float(np.mean([mean(partial(shuffled, seed=seed)) for seed in range(REPEATS)])) / whole
+
+
+def _planted_order_lost(demo: Demo) -> float:
+    """What the oracle loses when it knows how often each taste was acted on, but not which came last."""
+    protocol, world = demo.protocol, demo.truth.world
+    rows, planted_U = protocol.history.interactions, _planted_rows(demo)
+    later_I = rows.at_I >= world.shift_at_U[planted_U[rows.viewer_I]]
+    count_U = np.bincount(rows.viewer_I, minlength=len(planted_U))
+    later_U = np.bincount(rows.viewer_I, later_I, len(planted_U)) / np.maximum(count_U, 1)
+    blended = world.taste_UMT.copy()
+    gained = world.shifted_taste_UMT[planted_U] - world.taste_UMT[planted_U]
+    blended[planted_U] += later_U[:, None, None] * gained
+    unordered = replace(world, taste_UMT=blended, shifted_taste_UMT=blended)
+    whole, without = (
+        evaluate(OracleRecommender.of_truth(truth, protocol), protocol).mean(Metric.NDCG_10)
+        for truth in (demo.truth, Truth(unordered))
+    )
+    return (whole - without) / whole
+
+
+def _planted_rows(demo: Demo) -> NDArray[np.int64]:
+    """The number that each viewer of the data set has in the world: (U,)."""
+    place = {viewer_id: row for row, viewer_id in enumerate(demo.truth.world.viewer_ids)}
+    return np.array([place[viewer_id] for viewer_id in demo.protocol.history.viewer_ids])
 
 
 def _sound_lost(effects: RankingEffects) -> float:
