@@ -65,6 +65,7 @@ BASE = Config(
         id_dropout=0.1,
         attribute_dropout=0.0,
         neighbour_weight=1.0,
+        group_weight=0.1,
     ),
     training=TrainingConfig(
         epochs=7,

@@ -91,6 +91,11 @@ class ModelConfig:
     neighbour_weight: float = _key(
         -1.0, "weight of the nearness to what the viewer watched; below 0: chosen on the validation period", low=-1
     )
+    group_weight: float = _key(
+        -1.0,
+        "weight of how popular a video is among viewers of like profile; below 0: chosen on the validation period",
+        low=-1,
+    )
     themes: int = _key(
         8,
         "themes of each content modality between which viewers' tastes are told; 0: no model of tastes",

@@ -20,7 +20,8 @@ from swipewise.model.interest import InterestModel, Parts
 from swipewise.schema import CONTENT_MODALITIES, FLAG_ACTIONS, Modality
 from swipewise.training.calibration import Calibration
 from swipewise.training.checkpoint import load_tensors, save_tensors
-from swipewise.training.dataset import Dataset
+from swipewise.training.dataset import Dataset, Interactions
+from swipewise.training.groups import GroupPopularity
 from swipewise.training.neighbours import Neighbourhood
 from swipewise.training.tastes import TasteReader, learn_tastes, tastes_as_tensors, tastes_from_tensors
 from swipewise.training.trends import STATISTICS
@@ -31,12 +32,21 @@ FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FittedModel:
-    """The network and the coding of its inputs.
+class Weights:
+    """What counts in the score beside the network: nearness, popularity among viewers of like profile, tastes."""
 
-    ``encoders`` names the encoder behind each content modality, where the data came from a catalogue;
-    ``neighbour_weight`` is what nearness by ``neighbourhood`` counts beside the network's score; ``calibration`` turns
-    the logits of FLAG_ACTIONS into probabilities; ``taste_weight`` is what the tastes that ``tastes`` tells count.
+    neighbour: float = 0.0
+    group: float = 0.0
+    taste: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedModel:
+    """The network, the coding of its inputs, and what counts beside it.
+
+    ``encoders`` names the encoder behind each content modality, where the data came from a catalogue; ``calibration``
+    turns the logits of FLAG_ACTIONS into probabilities. ``neighbourhood``, ``groups`` and ``tastes`` add to the
+    network's score by their ``weights``.
     """
 
     config: ModelConfig
@@ -45,9 +55,9 @@ class FittedModel:
     encoders: Mapping[str, str]
     network: InterestModel
     neighbourhood: Neighbourhood | None = None
-    neighbour_weight: float = 0.0
+    groups: GroupPopularity | None = None
     tastes: TasteModel | None = None
-    taste_weight: float = 0.0
+    weights: Weights = Weights()
     calibration: Calibration = field(default_factory=lambda: Calibration.none(len(FLAG_ACTIONS)))
 
     @classmethod
@@ -65,9 +75,13 @@ class FittedModel:
             encoders={name: identity for name, identity in encoders.items() if name in standards},
             network=network,
             neighbourhood=_neighbourhood(config, vocabulary, dataset),
-            neighbour_weight=max(0.0, config.neighbour_weight),
+            groups=_groups(config, vocabulary, dataset),
             tastes=learn_tastes(config, dataset, vocabulary, network.modalities),
-            taste_weight=max(0.0, config.taste_weight),
+            weights=Weights(
+                neighbour=max(0.0, config.neighbour_weight),
+                group=max(0.0, config.group_weight),
+                taste=max(0.0, config.taste_weight),
+            ),
         )
 
     @property
@@ -119,13 +133,14 @@ class FittedModel:
         if self.neighbourhood is not None:
             parts = self.neighbourhood.as_tensors()
             tensors |= {f"neighbours/{name}": value for name, value in parts.items()}
+        if self.groups is not None:
+            tensors |= {f"groups/{name}": value for name, value in self.groups.as_tensors().items()}
         facts: dict[str, Any] = {
             "version": FORMAT_VERSION,
             "config": asdict(self.config),
             "vocabulary": self.vocabulary.as_dict(),
             "encoders": dict(self.encoders),
-            "neighbour_weight": self.neighbour_weight,
-            "taste_weight": self.taste_weight,
+            "weights": asdict(self.weights),
             "calibration": self.calibration.as_dict(),
         }
         if self.tastes is not None:
@@ -166,13 +181,7 @@ class FittedModel:
             if f"standard/{name}/mean" in tensors
         }
         network = _network(config, vocabulary, standards)
-        network.load_state_dict(
-            {
-                name.removeprefix("network/"): value
-                for name, value in tensors.items()
-                if name.startswith("network/")
-            }
-        )
+        network.load_state_dict(_kept(tensors, "network"))
         return cls(
             config=config,
             vocabulary=vocabulary,
@@ -180,9 +189,9 @@ class FittedModel:
             encoders=facts["encoders"],
             network=network.eval(),
             neighbourhood=_kept_neighbourhood(tensors),
-            neighbour_weight=float(facts["neighbour_weight"]),
+            groups=_kept_groups(tensors, vocabulary),
             tastes=_kept_tastes(tensors, facts),
-            taste_weight=float(facts["taste_weight"]),
+            weights=Weights(**{name: float(weight) for name, weight in facts["weights"].items()}),
             calibration=Calibration.from_dict(facts["calibration"]),
         )
 
@@ -190,22 +199,44 @@ class FittedModel:
 def _neighbourhood(config: ModelConfig, vocabulary: Vocabulary, dataset: Dataset) -> Neighbourhood | None:
     if not config.neighbours or Modality.ID not in config.modalities:
         return None
-    rows = replace(
-        dataset.interactions, video_I=vocabulary.video_rows(dataset.video_ids)[dataset.interactions.video_I]
+    shape = (len(dataset.viewer_ids), len(vocabulary.video_ids))
+    return Neighbourhood.of(_in_vocabulary(vocabulary, dataset), shape, config.neighbours)
+
+
+def _groups(config: ModelConfig, vocabulary: Vocabulary, dataset: Dataset) -> GroupPopularity | None:
+    if "profile" in config.without or not vocabulary.profile_values or Modality.ID not in config.modalities:
+        return None
+    return GroupPopularity.of(
+        _in_vocabulary(vocabulary, dataset),
+        vocabulary.profile_codes(dataset.profile_values)[dataset.profile_UP],
+        len(vocabulary.profile_values),
+        len(vocabulary.video_ids),
     )
-    return Neighbourhood.of(rows, (len(dataset.viewer_ids), len(vocabulary.video_ids)), config.neighbours)
+
+
+def _in_vocabulary(vocabulary: Vocabulary, dataset: Dataset) -> Interactions:
+    """The interactions with videos numbered as in the vocabulary."""
+    rows = dataset.interactions
+    return replace(rows, video_I=vocabulary.video_rows(dataset.video_ids)[rows.video_I])
+
+
+def _kept(tensors: Mapping[str, torch.Tensor], part: str) -> dict[str, torch.Tensor]:
+    prefix = f"{part}/"
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def _kept_neighbourhood(tensors: Mapping[str, torch.Tensor]) -> Neighbourhood | None:
-    prefix = "neighbours/"
-    parts = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    parts = _kept(tensors, "neighbours")
     return Neighbourhood.from_tensors(parts) if parts else None
 
 
+def _kept_groups(tensors: Mapping[str, torch.Tensor], vocabulary: Vocabulary) -> GroupPopularity | None:
+    parts, groups, videos = _kept(tensors, "groups"), len(vocabulary.profile_values), len(vocabulary.video_ids)
+    return GroupPopularity.from_tensors(parts, groups, videos) if parts else None
+
+
 def _kept_tastes(tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> TasteModel | None:
-    prefix = "tastes/"
-    parts = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-    return tastes_from_tensors(parts, facts["tastes"]) if "tastes" in facts else None
+    return tastes_from_tensors(_kept(tensors, "tastes"), facts["tastes"]) if "tastes" in facts else None
 
 
 def _network(config: ModelConfig, vocabulary: Vocabulary, standards: Mapping[str, Standard]) -> InterestModel:

@@ -21,7 +21,7 @@ from swipewise.model.interest import Reading
 from swipewise.schema import FLAG_ACTIONS
 from swipewise.training.calibration import Calibration
 from swipewise.training.dataset import Dataset, Interactions, told_actions
-from swipewise.training.fitted import FittedModel
+from swipewise.training.fitted import FittedModel, Weights
 from swipewise.training.histories import Windows, latest_windows, pad, training_windows
 from swipewise.training.ranking import RankingTask, ScoreFn, mean_ndcg
 from swipewise.training.tastes import likings
@@ -29,6 +29,9 @@ from swipewise.training.trends import Trends
 
 NEIGHBOUR_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
 """Weights of nearness that are tried."""
+
+GROUP_WEIGHTS = (0.0, 0.05, 0.1, 0.2)
+"""Weights of the popularity among viewers of like profile that are tried."""
 
 TASTE_WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
 """Weights of tastes that are tried."""
@@ -45,14 +48,16 @@ class Interests:
     """Viewers as they are after their last event.
 
     z_BD: interest vectors; u_BD: preference vectors; s_BD: profiles; near_BV: how near each video of the catalogue is
-    to what they watched, taste_BT: what they make of each theme, None where the model does not ask; tokens_BQD: their
-    latest events as the network reads them; kept_BQ: bool, which of them there are.
+    to what they watched, lift_BV: how popular it is among viewers of like profile, taste_BT: what they make of each
+    theme, None where the model does not ask; tokens_BQD: their latest events as the network reads them; kept_BQ: bool,
+    which of them there are.
     """
 
     z_BD: Tensor
     u_BD: Tensor
     s_BD: Tensor
     near_BV: Tensor | None
+    lift_BV: Tensor | None
     taste_BT: Tensor | None
     tokens_BQD: Tensor
     kept_BQ: Tensor
@@ -75,12 +80,12 @@ class Projected:
             self.present_VM = table.present_VM
             self.index_vectors_VD = self.network.index_vectors(self.p_VMD, self.present_VM)
         self._config = fitted.config
-        self._neighbourhood = fitted.neighbourhood if fitted.neighbour_weight else None
-        self._neighbour_weight = fitted.neighbour_weight
+        self._neighbourhood = fitted.neighbourhood if fitted.weights.neighbour else None
+        self._groups = fitted.groups if fitted.weights.group else None
+        self._weights = fitted.weights
         self._id_V = fitted.vocabulary.video_rows(dataset.video_ids)
         self._new_K, self._kin_KQ = _kin(self.index_vectors_VD.cpu().numpy(), self._id_V >= 0)
         self._tastes = fitted.taste_reader(dataset)
-        self._taste_weight = fitted.taste_weight if self._tastes is not None else 0.0
         if self._tastes is not None:
             self._theme_VMK = torch.from_numpy(self._tastes.theme_VMK).to(self.device)
             self._appeal_V = torch.from_numpy(self._tastes.appeal_V).to(self.device)
@@ -111,16 +116,14 @@ class Projected:
             u_BD=reading.u_BL1D[row_B, last_B],
             s_BD=reading.s_BD,
             near_BV=self._nearness(rows, windows),
+            lift_BV=self._lift(profile_UP[viewers_B]),
             taste_BT=self._taste(rows, windows, profile_UP),
             tokens_BQD=reading.tokens_BL1D,
             kept_BQ=torch.arange(reading.tokens_BL1D.shape[1], device=self.device) <= last_B.unsqueeze(1),
         )
 
     def _nearness(self, rows: Interactions, windows: Windows) -> Tensor | None:
-        """Of the catalogue's videos to what is in each window: (W, V).
-
-        A video that training did not know is as near as those that are most like it.
-        """
+        """Of the catalogue's videos to what is in each window: (W, V)."""
         if self._neighbourhood is None:
             return None
         length_W = windows.end_W - windows.older_W
@@ -129,15 +132,27 @@ class Projected:
         row_I = windows.older_W[window_I] + np.arange(len(window_I)) - starts_W[window_I]
         video_I = self._id_V[rows.video_I[row_I]]
         known = replace(rows.where(row_I), viewer_I=window_I, video_I=video_I).where(video_I >= 0)
-        near_WV = self._neighbourhood.nearness(known, len(windows))
-        near_WV = np.where(self._id_V >= 0, near_WV[:, np.maximum(self._id_V, 0)], 0)
+        return self._of_catalogue(self._neighbourhood.nearness(known, len(windows)))
+
+    def _lift(self, profile_BP: NDArray[np.int64]) -> Tensor | None:
+        """Of the catalogue's videos among viewers of like profile: (B, V)."""
+        if self._groups is None:
+            return None
+        return self._of_catalogue(self._groups.lift(self._profile_codes[profile_BP]))
+
+    def _of_catalogue(self, known_BN: NDArray[np.float32]) -> Tensor:
+        """What is known of the vocabulary's videos for those of the catalogue: (B, V).
+
+        A video that training did not know has the mean of those that are most like it.
+        """
+        found_BV = np.where(self._id_V >= 0, known_BN[:, np.maximum(self._id_V, 0)], 0)
         if len(self._new_K):
-            near_WV[:, self._new_K] = near_WV[:, self._kin_KQ].mean(axis=-1)
-        return torch.from_numpy(near_WV.astype(np.float32)).to(self.device)
+            found_BV[:, self._new_K] = found_BV[:, self._kin_KQ].mean(axis=-1)
+        return torch.from_numpy(found_BV.astype(np.float32)).to(self.device)
 
     def _taste(self, rows: Interactions, windows: Windows, profile_UP: NDArray[np.int64]) -> Tensor | None:
         """What each window's viewer makes of each theme: (W, T)."""
-        if self._tastes is None or not self._taste_weight:
+        if self._tastes is None or not self._weights.taste:
             return None
         changes = "positions" not in self._config.without  # without the order of events there is no change
         profile_WP = self._profile_codes[profile_UP[windows.viewer_W]]
@@ -145,11 +160,9 @@ class Projected:
 
     def score(self, interests: Interests, videos_N: NDArray[np.int64]) -> Tensor:
         """Scores of videos for viewers: (B, N)."""
-        return self._score(interests, videos_N, self._neighbour_weight, self._taste_weight)
+        return self._score(interests, videos_N, self._weights)
 
-    def _score(
-        self, interests: Interests, videos_N: NDArray[np.int64], neighbour_weight: float, taste_weight: float
-    ) -> Tensor:
+    def _score(self, interests: Interests, videos_N: NDArray[np.int64], weights: Weights) -> Tensor:
         rows_N = torch.from_numpy(videos_N).to(self.device)
         with torch.inference_mode():
             scores_BN, _ = fused_scores(
@@ -158,10 +171,12 @@ class Projected:
             if self._trends_VS is not None:
                 scores_BN = scores_BN + self.network.trend(interests.z_BD) @ self._trends_VS[rows_N].T
             if interests.near_BV is not None:
-                scores_BN = scores_BN + neighbour_weight * interests.near_BV[:, rows_N]
+                scores_BN = scores_BN + weights.neighbour * interests.near_BV[:, rows_N]
+            if interests.lift_BV is not None:
+                scores_BN = scores_BN + weights.group * interests.lift_BV[:, rows_N]
             if interests.taste_BT is not None:
                 liking_BN = likings(interests.taste_BT, self._theme_VMK[rows_N])
-                scores_BN = scores_BN + taste_weight * (liking_BN + self._appeal_V[rows_N])
+                scores_BN = scores_BN + weights.taste * (liking_BN + self._appeal_V[rows_N])
         return scores_BN
 
     def ranker(self, history: Dataset) -> ScoreFn:
@@ -175,22 +190,20 @@ class Projected:
     def _weighed(
         self,
         interests: Interests,
-        weights: tuple[float, float],
+        weights: Weights,
         viewers_B: NDArray[np.int64],
         videos_N: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         assert len(viewers_B) == len(interests.z_BD), "asked for others than those read"
-        return self._score(interests, videos_N, *weights).cpu().numpy()
+        return self._score(interests, videos_N, weights).cpu().numpy()
 
-    def ndcg_by_weights(
-        self, task: RankingTask, neighbour_weights: Sequence[float], taste_weights: Sequence[float]
-    ) -> NDArray[np.float64]:
-        """Mean NDCG@10 on a task with other weights of nearness and of tastes than the model's: one for each pair."""
-        total = np.zeros(len(neighbour_weights))
+    def ndcg_by_weights(self, task: RankingTask, tried: Sequence[Weights]) -> NDArray[np.float64]:
+        """Mean NDCG@10 on a task with other weights than the model's, one for each that is tried."""
+        total = np.zeros(len(tried))
         for start in range(0, len(task.viewers_B), _BLOCK_VIEWERS):
             part = task.part(slice(start, start + _BLOCK_VIEWERS))
             interests = self.interest(task.history, part.viewers_B)
-            for place, weights in enumerate(zip(neighbour_weights, taste_weights, strict=True)):
+            for place, weights in enumerate(tried):
                 score = partial(self._weighed, interests, weights)
                 total[place] += len(part.viewers_B) * mean_ndcg(score, part)
         return total / len(task.viewers_B)
@@ -306,21 +319,23 @@ def predict_logits(
 
 
 def with_best_weights(fitted: FittedModel, task: RankingTask) -> FittedModel:
-    """The model with those weights of tastes, then of nearness, that rank the task best; of equals the smallest.
+    """The model with those weights of tastes, then of nearness, then of groups that rank the task best.
 
-    Weights that the configuration gives stay as they are.
+    Of equals the smallest; weights that the configuration gives stay as they are.
     """
     config = fitted.config
-    nothing = fitted.neighbour_weight
-    if fitted.tastes is not None and config.taste_weight < 0:
-        asking = Projected(replace(fitted, taste_weight=1.0), task.history)
-        ndcg = asking.ndcg_by_weights(task, [nothing] * len(TASTE_WEIGHTS), TASTE_WEIGHTS)
-        fitted = replace(fitted, taste_weight=TASTE_WEIGHTS[int(ndcg.argmax())])
-    if fitted.neighbourhood is not None and config.neighbour_weight < 0:
-        asking = Projected(replace(fitted, neighbour_weight=1.0), task.history)
-        tastes = [fitted.taste_weight] * len(NEIGHBOUR_WEIGHTS)
-        ndcg = asking.ndcg_by_weights(task, NEIGHBOUR_WEIGHTS, tastes)
-        fitted = replace(fitted, neighbour_weight=NEIGHBOUR_WEIGHTS[int(ndcg.argmax())])
+    parts: tuple[tuple[str, float, object, Sequence[float]], ...] = (
+        ("taste", config.taste_weight, fitted.tastes, TASTE_WEIGHTS),
+        ("neighbour", config.neighbour_weight, fitted.neighbourhood, NEIGHBOUR_WEIGHTS),
+        ("group", config.group_weight, fitted.groups, GROUP_WEIGHTS),
+    )
+    for name, given, part, choices in parts:
+        if part is None or given >= 0:
+            continue
+        tried = [replace(fitted.weights, **{name: choice}) for choice in choices]
+        asking = Projected(replace(fitted, weights=replace(fitted.weights, **{name: 1.0})), task.history)
+        best = int(asking.ndcg_by_weights(task, tried).argmax())
+        fitted = replace(fitted, weights=tried[best])
     return fitted
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from swipewise.training.dataset import Interactions
 
+EXPOSURE_WEIGHT: Final = 0.4
+"""What an interaction that was not positive says of taste, where a positive one says 1."""
+
 _BLOCK_SIMILARITIES = 4_000_000
-_EXPOSURE_WEIGHT = 0.4
 _SHRINKAGE = 0.5
 
 
@@ -94,7 +96,7 @@ class Neighbourhood:
     @classmethod
     def of(cls, rows: Interactions, shape: tuple[int, int], neighbours: int) -> Self:
         """Find them in a log of U viewers and V videos."""
-        taste_UV = taste(rows, shape, exposure_weight=_EXPOSURE_WEIGHT)
+        taste_UV = taste(rows, shape, exposure_weight=EXPOSURE_WEIGHT)
         found_VV = nearest(damp_long_histories(taste_UV), neighbours, _SHRINKAGE)
         return cls(similarity_VV=found_VV.astype(np.float32))
 
@@ -109,7 +111,7 @@ class Neighbourhood:
             viewers: U.
         """
         shape = (viewers, self.similarity_VV.shape[0])
-        summed_UV = (taste(rows, shape, exposure_weight=_EXPOSURE_WEIGHT) @ self.similarity_VV).toarray()
+        summed_UV = (taste(rows, shape, exposure_weight=EXPOSURE_WEIGHT) @ self.similarity_VV).toarray()
         mean_U1 = summed_UV.mean(axis=1, keepdims=True)
         log_UV = np.log1p(np.divide(summed_UV, mean_U1, out=np.zeros_like(summed_UV), where=mean_U1 > 0))
         near_UV: NDArray[np.float32] = (log_UV - log_UV.mean(axis=1, keepdims=True)).astype(np.float32)

@@ -61,8 +61,14 @@ def test_a_model_that_comes_back_gives_the_same_scores(model: FittedModel, path:
         {"norm": "rms", "adapter": "gated"},
         {"norm": "none", "trends": False, "neighbours": 0},
         {"without": ("positions", "attention"), "memory": 0},
+        {"group_weight": 0.5, "neighbour_weight": 0.5},
     ],
-    ids=["rms and gated", "no norm and nothing but the network", "parts left out"],
+    ids=[
+        "rms and gated",
+        "no norm and nothing but the network",
+        "parts left out",
+        "groups and neighbours weighed",
+    ],
 )
 def test_a_model_of_any_make_comes_back_with_its_scores_and_predictions(
     settings: dict[str, Any], tmp_path: Path
@@ -189,6 +195,14 @@ def with_neighbours_of_no_video(tensors: dict[str, Any], facts: dict[str, Any]) 
     tensors["neighbours/videos"] = torch.full_like(tensors["neighbours/videos"], 10_000)
 
 
+def with_a_group_too_few(tensors: dict[str, Any], facts: dict[str, Any]) -> None:
+    tensors["groups/starts"] = tensors["groups/starts"][:-1].clone()
+
+
+def with_an_unknown_weight(tensors: dict[str, Any], facts: dict[str, Any]) -> None:
+    facts["weights"]["whim"] = 1.0
+
+
 def with_another_width(tensors: dict[str, Any], facts: dict[str, Any]) -> None:
     facts["config"]["width"] = 32
 
@@ -202,6 +216,8 @@ def with_another_width(tensors: dict[str, Any], facts: dict[str, Any]) -> None:
         without_a_tensor,
         without_a_scale,
         with_neighbours_of_no_video,
+        with_a_group_too_few,
+        with_an_unknown_weight,
         with_another_width,
     ],
 )

@@ -18,7 +18,7 @@ from swipewise.behavior.taste_model import TasteModel
 from swipewise.errors import ArtifactError
 from swipewise.training.checkpoint import load_tensors, save_tensors
 from swipewise.training.dataset import Dataset
-from swipewise.training.fitted import FittedModel
+from swipewise.training.fitted import FittedModel, Weights
 from swipewise.training.histories import Windows, latest_windows, training_windows
 from swipewise.training.inference import TASTE_WEIGHTS, Projected, with_best_weights
 from swipewise.training.ranking import mean_ndcg, ranking_task
@@ -175,7 +175,9 @@ def test_tastes_count_in_the_score_in_their_weight_and_new_videos_have_no_appeal
     assert taste_BT is not None
     worth = likings(taste_BT, torch.from_numpy(reader().theme_VMK)).numpy() + reader().appeal_V
     plain, doubled = (
-        InterestRecommender.of(replace(fitted(), taste_weight=weight), dataset).score(EVERYBODY, EVERYTHING)
+        InterestRecommender.of(replace(fitted(), weights=Weights(taste=weight)), dataset).score(
+            EVERYBODY, EVERYTHING
+        )
         for weight in (0.0, 2.0)
     )
     assert doubled - plain == pytest.approx(2.0 * worth, abs=1e-4)
@@ -198,22 +200,22 @@ def test_where_the_order_of_events_is_left_out_tastes_do_not_change() -> None:
 def test_the_weight_that_ranks_the_validation_period_best_is_chosen() -> None:
     split = tiny_split()
     made = model(taste_weight=-1.0)
-    assert made.taste_weight == 0
+    assert made.weights.taste == 0
     task = ranking_task(split.train, split.validation)
     by_hand = [
-        mean_ndcg(Projected(replace(made, taste_weight=weight), task.history).ranker(task.history), task)
+        mean_ndcg(Projected(replace(made, weights=Weights(taste=weight)), task.history).ranker(task.history), task)
         for weight in TASTE_WEIGHTS
     ]
-    assert with_best_weights(made, task).taste_weight == TASTE_WEIGHTS[int(np.argmax(by_hand))]
+    assert with_best_weights(made, task).weights.taste == TASTE_WEIGHTS[int(np.argmax(by_hand))]
     given = model(taste_weight=0.75)
-    assert with_best_weights(given, task).taste_weight == 0.75
+    assert with_best_weights(given, task).weights.taste == 0.75
 
 
 def test_the_model_of_tastes_is_kept_and_a_damaged_one_is_refused(tmp_path: Path) -> None:
     dataset, path = tiny_dataset(), tmp_path / "model.safetensors"
     fitted().save(path)
     loaded = FittedModel.load(path)
-    assert loaded.taste_weight == 1.0
+    assert loaded.weights.taste == 1.0
     scores = [InterestRecommender.of(one, dataset).score(EVERYBODY, EVERYTHING) for one in (fitted(), loaded)]
     assert np.array_equal(*scores)
     tensors, facts = load_tensors(path)
