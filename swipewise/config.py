@@ -38,10 +38,20 @@ class EncodersConfig:
     """Which encoder stands for each modality; `none` leaves it out."""
 
     visual: str = _key(
-        "descriptor", "descriptor: colour, texture, edges, motion; dataset: vectors a data set came with"
+        "descriptor",
+        "descriptor: colour, texture, edges, motion; huggingface:<hub id or folder>; dataset: vectors it came with",
     )
-    audio: str = _key("descriptor", "descriptor: log-mel statistics, rhythm and timbre; or dataset")
-    text: str = _key("descriptor", "descriptor: hashed words and n-grams; minilm: the [text] extra; or dataset")
+    audio: str = _key(
+        "descriptor", "descriptor: log-mel statistics, rhythm and timbre; huggingface:...; or dataset"
+    )
+    text: str = _key(
+        "descriptor", "descriptor: hashed words and n-grams; minilm: the [text] extra; huggingface:...; or dataset"
+    )
+    hub: bool = _key(False, "whether models that are not on this machine may be fetched from the Hugging Face hub")
+    device: str = _key("auto", "where models run: cpu, cuda, or auto, which takes a GPU where there is one")
+    precision: str = _key("float32", "numbers that models reckon with: float32 or bfloat16; changes the vectors")
+    batch: int = _key(8, "clips that go through a model at a time", low=1, high=4096)
+    noncommercial: bool = _key(False, "whether models may be used whose licences forbid commercial use")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,8 +309,11 @@ def _check_together(config: Config, text: str, path: Path) -> None:
     for name in config.events.positive:
         if name not in set(FLAG_ACTIONS):
             fail("events", "positive", f"names {name!r}{_nearest(name, list(FLAG_ACTIONS))}")
-    if config.training.device not in ("auto", "cpu", "cuda"):
-        fail("training", "device", f"must be auto, cpu or cuda, not {config.training.device!r}")
+    for section, device in (("encoders", config.encoders.device), ("training", config.training.device)):
+        if device not in ("auto", "cpu", "cuda"):
+            fail(section, "device", f"must be auto, cpu or cuda, not {device!r}")
+    if config.encoders.precision not in ("float32", "bfloat16"):
+        fail("encoders", "precision", f"must be float32 or bfloat16, not {config.encoders.precision!r}")
 
 
 def _nearest(name: str, valid: Any) -> str:

@@ -20,10 +20,17 @@ class Encoder(Protocol):
     name: str
     version: str
     modality: Modality
-    dim: int
+
+    @property
+    def dim(self) -> int:
+        """The width of its vectors."""
+        ...
 
     def encode(self, clips: Sequence[Clip]) -> list[NDArray[np.float32] | None]:
-        """A finite vector (dim,) for each clip, in order; None where the clip lacks the modality."""
+        """A finite vector (dim,) for each clip, in order; None where the clip lacks the modality.
+
+        What an encoder needs to be read first is read by the first call, also one without clips.
+        """
         ...
 
 

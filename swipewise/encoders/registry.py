@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from swipewise.config import EncodersConfig
 from swipewise.encoders.contract import Encoder
+from swipewise.encoders.foundation import PREFIX, FoundationEncoder
 from swipewise.errors import ConfigError
 from swipewise.schema import CONTENT_MODALITIES, Modality
 
@@ -62,17 +63,24 @@ for _modality, _builders in _BUILDERS.items():
     _builders |= {"fake": _fake(_modality), "dataset": _given(_modality)}
 
 
-def build_encoder(modality: Modality, name: str) -> Encoder:
+def build_encoder(modality: Modality, name: str, settings: EncodersConfig | None = None) -> Encoder:
     """The encoder of this name for a content modality.
+
+    Args:
+        modality: What it encodes.
+        name: Of a descriptor, or ``huggingface:`` with a hub id or a folder.
+        settings: How models are fetched and run.
 
     Raises:
         ConfigError: There is none of this name; the message names the nearest.
         MissingExtraError: It needs a package that is not installed.
     """
+    if name.startswith(PREFIX):
+        return FoundationEncoder(modality, name.removeprefix(PREFIX), settings or EncodersConfig())
     known = _BUILDERS[modality]
     if name not in known:
         close = get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]!r}?" if close else f"valid are {', '.join(known)}"
+        hint = f"did you mean {close[0]!r}?" if close else f"valid are {', '.join(known)}, {PREFIX}<id or folder>"
         raise ConfigError(f"encoders.{modality} names an unknown encoder {name!r}: {hint}")
     return known[name]()
 
@@ -85,4 +93,4 @@ def build_encoders(config: EncodersConfig) -> dict[Modality, Encoder]:
         MissingExtraError: An encoder needs a package that is not installed.
     """
     names = {modality: getattr(config, modality) for modality in CONTENT_MODALITIES}
-    return {modality: build_encoder(modality, name) for modality, name in names.items() if name != "none"}
+    return {modality: build_encoder(modality, name, config) for modality, name in names.items() if name != "none"}

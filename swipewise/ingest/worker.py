@@ -46,6 +46,8 @@ def main() -> None:
     media = MediaConfig(**settings["media"])
     try:
         encoders = build_encoders(EncodersConfig(**settings["encoders"]))
+        for encoder in encoders.values():
+            encoder.encode([])  # so that a model that cannot be read fails here and not file by file
     except Exception as error:
         answer({"failed": str(error) if isinstance(error, SwipewiseError) else repr(error)})
         return

@@ -1,0 +1,6 @@
+"""Encoders from published foundation models, by the name ``huggingface:`` and a hub id or a folder."""
+
+from swipewise.encoders.foundation.encoder import FoundationEncoder
+from swipewise.encoders.foundation.source import PREFIX
+
+__all__ = ["PREFIX", "FoundationEncoder"]
