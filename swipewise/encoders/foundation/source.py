@@ -24,8 +24,7 @@ _NONCOMMERCIAL = re.compile(r"(^|[-_ ])nc([-_ ]|$)|non-?commercial|research", re
 # Models whose cards do not say in a machine's terms what their licence forbids.
 _KNOWN_NONCOMMERCIAL = (
     "facebook/metaclip",
-    "facebook/audiogen",
-    "jinaai/jina-clip",
+    "jinaai/jina-clip-v2",
     "jinaai/jina-embeddings-v3",
     "MCG-NJU/videomae",
 )
