@@ -47,8 +47,11 @@ def train_with_progress(workspace: Workspace, *, fresh: bool = False) -> Trainin
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from swipewise.training.session import train_workspace
+    from swipewise.training.workspace_data import half_encoded
 
     console = Console(stderr=True)
+    for note in half_encoded(workspace):
+        console.print(f"note: {note}", highlight=False, soft_wrap=True)
     columns = (
         TextColumn("epoch {task.fields[epoch]}"),
         BarColumn(),

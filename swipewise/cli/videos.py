@@ -16,6 +16,7 @@ from swipewise.cli.options import json_option, workspace_option
 from swipewise.schema import Col
 
 if TYPE_CHECKING:
+    from swipewise.config import EncodersConfig
     from swipewise.ingest import IngestSummary, Progress
     from swipewise.workspace import Workspace
 
@@ -60,6 +61,40 @@ def add(paths: tuple[Path, ...], captions: Path | None, workspace: Workspace, as
     click.echo(json.dumps(asdict(summary)) if as_json else _in_words(summary, workspace))
 
 
+_ENCODE_EXAMPLES = """\b
+Examples:
+  swipewise videos encode                       the encoders of swipewise.toml, where one is new or a run was stopped
+  swipewise videos encode --encoder visual=huggingface:facebook/dinov2-small
+"""
+
+
+@command.command(epilog=_ENCODE_EXAMPLES)
+@click.option(
+    "--encoder",
+    "named",
+    multiple=True,
+    metavar="MODALITY=NAME",
+    help="Another encoder than the configured one, and only those named; may be given several times.",
+)
+@workspace_option
+@json_option
+def encode(named: tuple[str, ...], workspace: Workspace, as_json: bool) -> None:
+    """Fill the columns of encoders that have not looked at every video yet.
+
+    Each encoder has a column of its own, so the vectors of others stay as they are. Files are read again from where
+    the catalogue has them. The same command resumes a run that was stopped.
+    """
+    from swipewise.ingest import encode_videos
+
+    encoders = _named_encoders(named, workspace)
+    with _progress_bar() as on_progress:
+        summary = encode_videos(workspace, encoders, on_progress=on_progress)
+    click.echo(json.dumps(asdict(summary)) if as_json else _in_words(summary, workspace))
+    if named and not as_json:
+        chosen = ", ".join(f'{modality} = "{name}"' for modality, name in (each.split("=", 1) for each in named))
+        click.echo(f"to train with it set {chosen} in [encoders] of {workspace.root / 'swipewise.toml'}")
+
+
 @command.command("list", epilog="Example: swipewise videos list --rejected --json")
 @click.option("--rejected", is_flag=True, help="List the files that could not be taken, and why.")
 @click.option(
@@ -98,14 +133,35 @@ def show(video_id: str, workspace: Workspace, as_json: bool) -> None:
 
     catalog = Catalog(workspace.catalog_dir)
     facts = asdict(catalog.get(video_id))
-    facts["vectors"] = {modality.value: identity for modality, identity in catalog.encoders_of(video_id)}
+    vectors: dict[str, list[str]] = {}
+    for modality, identity in catalog.encoders_of(video_id):
+        vectors.setdefault(modality.value, []).append(identity)
+    facts["vectors"] = vectors
     if as_json:
         click.echo(json.dumps(facts, default=_as_text, ensure_ascii=False, indent=1))
         return
     facts[Col.TAGS] = " ".join(facts[Col.TAGS])
-    facts["vectors"] = ", ".join(f"{modality} by {name}" for modality, name in facts["vectors"].items())
+    facts["vectors"] = ", ".join(f"{modality} by {' and '.join(names)}" for modality, names in vectors.items())
     for name, value in facts.items():
         click.echo(f"{name:<17} {'-' if value in (None, '') else _as_text(value)}")
+
+
+def _named_encoders(named: tuple[str, ...], workspace: Workspace) -> EncodersConfig:
+    """The configured encoders, or those that were named alone."""
+    from dataclasses import replace
+
+    from swipewise.schema import CONTENT_MODALITIES
+
+    modalities = [str(modality) for modality in CONTENT_MODALITIES]
+    chosen: dict[str, Any] = dict.fromkeys(modalities, "none")
+    for each in named:
+        modality, equals, name = each.partition("=")
+        if not equals or not name or modality not in modalities:
+            raise click.BadParameter(
+                f"{each!r} is not MODALITY=NAME with one of {', '.join(modalities)}", param_hint="--encoder"
+            )
+        chosen[modality] = name
+    return replace(workspace.config.encoders, **chosen) if named else workspace.config.encoders
 
 
 @contextmanager

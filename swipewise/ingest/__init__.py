@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from swipewise.ingest.run import IngestSummary as IngestSummary
     from swipewise.ingest.run import Progress as Progress
+    from swipewise.ingest.run import encode_videos as encode_videos
     from swipewise.ingest.run import ingest_videos as ingest_videos
 
-__all__ = ["IngestSummary", "Progress", "ingest_videos"]
+__all__ = ["IngestSummary", "Progress", "encode_videos", "ingest_videos"]
 
 
 def __getattr__(name: str) -> Any:

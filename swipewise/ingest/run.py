@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from swipewise.catalog import Catalog, Rejection
-from swipewise.config import Config
+from swipewise.config import Config, EncodersConfig
+from swipewise.errors import DataError
 from swipewise.ingest.batch import Batch
 from swipewise.ingest.captions import Captions
 from swipewise.ingest.ledger import Ledger, Plan, Refusal
@@ -82,29 +83,70 @@ def ingest_videos(
         WorkspaceError: Another ingestion is running in the workspace.
         StoreError: The catalogue cannot be read or written; what was committed before stays.
     """
-    started = time.monotonic()
     found = read_sources(sources)
     texts = Captions(captions, found.entries) if captions else None
     with workspace.lock("catalog"):
         catalog = Catalog(workspace.catalog_dir)
         catalog.unreject(found.outdated(catalog.rejected()[Col.URI].to_list()))
-        with _pool(workspace.config, len(found.entries)) as pool:
-            ledger = Ledger(catalog, pool.encoders, texts)
-            rejections = [*found.rejections, *(texts.rejections if texts else [])]
-            run = _Run(
-                entries=found.entries,
-                rejections=rejections,
-                pool=pool,
-                ledger=ledger,
-                batch=Batch(catalog),
-                batch_size=workspace.config.ingest.batch,
-                on_progress=on_progress,
-            )
-            run.work()
-        if run.batch.written:
-            catalog.compact()
+        rejections = [*found.rejections, *(texts.rejections if texts else [])]
+        return _take(workspace.config, catalog, found.entries, rejections, texts, on_progress)
+
+
+def encode_videos(
+    workspace: Workspace,
+    encoders: EncodersConfig,
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> IngestSummary:
+    """Let encoders look at all videos of a catalogue that they have not looked at; other vectors stay as they are.
+
+    A run that was killed is resumed by the same call.
+
+    Args:
+        workspace: Where the catalogue lies.
+        encoders: In the place of those that the workspace is configured with.
+        on_progress: Called after each file.
+
+    Raises:
+        ConfigError: The encoders cannot be had.
+        DataError: The catalogue is empty.
+        WorkspaceError: Another ingestion is running in the workspace.
+        StoreError: The catalogue cannot be read or written; what was committed before stays.
+    """
+    config = replace(workspace.config, encoders=encoders)
+    with workspace.lock("catalog"):
+        catalog = Catalog(workspace.catalog_dir)
+        known = catalog.videos().select(Col.VIDEO_ID, Col.URI)
+        if known.is_empty():
+            raise DataError("there are no videos to encode: 'swipewise videos add PATH' first")
+        entries = [Entry(path=Path(uri), video_id=video_id) for video_id, uri in known.iter_rows()]
+        return _take(config, catalog, entries, [], None, on_progress)
+
+
+def _take(
+    config: Config,
+    catalog: Catalog,
+    entries: list[Entry],
+    rejections: list[Rejection],
+    captions: Captions | None,
+    on_progress: Callable[[Progress], None] | None,
+) -> IngestSummary:
+    started = time.monotonic()
+    with _pool(config, len(entries)) as pool:
+        run = _Run(
+            entries=entries,
+            rejections=rejections,
+            pool=pool,
+            ledger=Ledger(catalog, pool.encoders, captions),
+            batch=Batch(catalog),
+            batch_size=config.ingest.batch,
+            on_progress=on_progress,
+        )
+        run.work()
+    if run.batch.written:
+        catalog.compact()
     seconds = time.monotonic() - started
-    return IngestSummary(**run.counts, seconds=seconds, unused_captions=texts.unused if texts else 0)
+    return IngestSummary(**run.counts, seconds=seconds, unused_captions=captions.unused if captions else 0)
 
 
 def _pool(config: Config, files: int) -> WorkerPool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from swipewise.catalog import Catalog
+from swipewise.catalog.records import vector_column
 from swipewise.encoders.contract import identity
+from swipewise.encoders.given import GivenVectors
 from swipewise.encoders.registry import build_encoders
 from swipewise.events.reading import read_interactions, read_profiles
 from swipewise.schema import Col
@@ -29,6 +31,21 @@ def load_dataset(workspace: Workspace) -> Dataset:
     return build_dataset(
         videos, content, interactions, read_profiles(workspace.events_dir), workspace.config.events
     )
+
+
+def half_encoded(workspace: Workspace) -> list[str]:
+    """A sentence for each configured encoder that has not looked at all videos yet, with what does the rest."""
+    encoded = Catalog(workspace.catalog_dir).encoded().values()
+    notes = []
+    for modality, encoder in build_encoders(workspace.config.encoders).items():
+        column = vector_column(modality, identity(encoder))
+        looked = sum(column in columns for columns in encoded)
+        if looked < len(encoded) and not isinstance(encoder, GivenVectors):
+            notes.append(
+                f"{modality} by {identity(encoder)}: {looked:,} of {len(encoded):,} videos are encoded, "
+                f"'swipewise videos encode -w {workspace.root}' does the rest"
+            )
+    return notes
 
 
 def chosen_encoders(workspace: Workspace, catalog: Catalog) -> dict[str, str]:

@@ -70,7 +70,7 @@ def test_videos_are_added_listed_and_shown(shop: Path, clip: Path, tmp_path: Pat
     assert video["uploaded_at"] == "2026-01-31T00:00:00+00:00"
 
     shown = as_json(shop, "show", "v1")
-    assert shown["vectors"] == {"audio": "fake@1", "text": "fake@1", "visual": "fake@1"}
+    assert shown["vectors"] == {"audio": ["fake@1"], "text": ["fake@1"], "visual": ["fake@1"]}
     assert shown["width"] == 96
     lines = run(shop, "show", "v1").stdout.splitlines()
     assert "tags              x y" in lines
@@ -113,3 +113,61 @@ def test_a_path_that_does_not_exist_is_an_error(shop: Path) -> None:
     with pytest.raises(InputFileError, match=r"nope\.mp4 does not exist"):
         run(shop, "add", "nope.mp4")
     assert run(shop, "add").exit_code == 2
+
+
+def test_another_encoder_gets_a_column_of_its_own(shop: Path, clip: Path) -> None:
+    run(shop, "add", clip)
+    [video] = as_json(shop, "list")
+    summary = as_json(shop, "encode", "--encoder", "visual=descriptor")
+    assert (summary["updated"], summary["rejected"]) == (1, 0)
+    vectors = as_json(shop, "show", video["video_id"])["vectors"]
+    assert vectors == {"audio": ["fake@1"], "visual": ["descriptor@1", "fake@1"]}
+    assert as_json(shop, "encode", "--encoder", "visual=descriptor")["unchanged"] == 1
+    told = run(shop, "encode", "--encoder", "visual=descriptor").stdout
+    assert f'set visual = "descriptor" in [encoders] of {shop / "swipewise.toml"}' in told
+
+
+def test_encoding_fills_what_the_configuration_newly_asks_for(shop: Path, clip: Path) -> None:
+    run(shop, "add", clip)
+    assert as_json(shop, "encode")["unchanged"] == 1
+    (shop / "swipewise.toml").write_text(_CONFIG.replace('audio = "fake"', 'audio = "descriptor"'))
+    assert as_json(shop, "encode")["updated"] == 1
+
+
+@pytest.mark.parametrize("given", ["visual", "smell=fake", "visual="])
+def test_an_encoder_that_is_not_named_well_is_an_error(shop: Path, given: str) -> None:
+    result = run(shop, "encode", "--encoder", given)
+    assert result.exit_code == 2
+    assert f"{given!r} is not MODALITY=NAME with one of visual, text, audio" in result.stderr
+
+
+def test_a_file_that_is_gone_is_named_and_its_vectors_stay(shop: Path, clip: Path, tmp_path: Path) -> None:
+    moved = shutil.copy(clip, tmp_path / "moved.mp4")
+    run(shop, "add", moved)
+    [video] = as_json(shop, "list")
+    Path(moved).unlink()
+    summary = as_json(shop, "encode", "--encoder", "visual=descriptor")
+    assert summary["rejected"] == 1
+    [rejected] = as_json(shop, "list", "--rejected")
+    assert (rejected["uri"], rejected["reason"]) == (str(moved), "no such file")
+    assert as_json(shop, "show", video["video_id"])["vectors"]["visual"] == ["fake@1"]
+
+
+def test_nothing_to_encode_is_an_error(shop: Path) -> None:
+    from swipewise.errors import DataError
+
+    with pytest.raises(DataError, match="there are no videos to encode"):
+        run(shop, "encode")
+
+
+def test_a_half_encoded_catalogue_says_so(shop: Path, clip: Path) -> None:
+    from swipewise.training.workspace_data import half_encoded
+    from swipewise.workspace import Workspace
+
+    run(shop, "add", clip)
+    assert half_encoded(Workspace.open(shop)) == []
+    (shop / "swipewise.toml").write_text(_CONFIG.replace('audio = "fake"', 'audio = "descriptor"'))
+    [note] = half_encoded(Workspace.open(shop))
+    assert note.startswith("audio by descriptor@1: 0 of 1 videos are encoded, 'swipewise videos encode -w ")
+    run(shop, "encode")
+    assert half_encoded(Workspace.open(shop)) == []
