@@ -95,6 +95,40 @@ def encode(named: tuple[str, ...], workspace: Workspace, as_json: bool) -> None:
         click.echo(f"to train with it set {chosen} in [encoders] of {workspace.root / 'swipewise.toml'}")
 
 
+@command.command(epilog="Example: swipewise videos watch uploads/ -w shop")
+@click.argument("folders", nargs=-1, required=True, metavar="DIR...", type=click.Path(path_type=Path))
+@click.option(
+    "--interval", type=click.FloatRange(min=0.05), default=2.0, show_default=True, help="Seconds between looks."
+)
+@workspace_option
+@json_option
+def watch(folders: tuple[Path, ...], interval: float, workspace: Workspace, as_json: bool) -> None:
+    """Take new video files as they arrive in folders, until Ctrl-C.
+
+    A file is taken once it has stayed the same for an interval. What the catalogue has is not read again, so the watch
+    can be stopped and started at any time. With --json every round prints a line.
+    """
+    import time
+
+    from swipewise.ingest import watch_videos
+
+    def wait() -> bool:
+        time.sleep(interval)
+        return True
+
+    def on_taken(summary: IngestSummary) -> None:
+        click.echo(json.dumps(asdict(summary)) if as_json else _in_words(summary, workspace))
+
+    def on_busy() -> None:
+        click.echo("another ingestion is running in this workspace: new files wait for it", err=True)
+
+    click.echo(f"watching {', '.join(map(str, folders))}: Ctrl-C ends it", err=True)
+    try:
+        watch_videos(workspace, folders, wait=wait, on_taken=on_taken, on_busy=on_busy)
+    except KeyboardInterrupt:
+        click.echo("watching ended; what was taken is in the catalogue", err=True)
+
+
 @command.command("list", epilog="Example: swipewise videos list --rejected --json")
 @click.option("--rejected", is_flag=True, help="List the files that could not be taken, and why.")
 @click.option(

@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from swipewise.ingest.run import Progress as Progress
     from swipewise.ingest.run import encode_videos as encode_videos
     from swipewise.ingest.run import ingest_videos as ingest_videos
+    from swipewise.ingest.watch import watch_videos as watch_videos
 
-__all__ = ["IngestSummary", "Progress", "encode_videos", "ingest_videos"]
+__all__ = ["IngestSummary", "Progress", "encode_videos", "ingest_videos", "watch_videos"]
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'swipewise.ingest' has no attribute {name!r}")
-    return getattr(import_module("swipewise.ingest.run"), name)
+    home = "watch" if name == "watch_videos" else "run"
+    return getattr(import_module(f"swipewise.ingest.{home}"), name)

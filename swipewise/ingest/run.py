@@ -11,6 +11,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ def ingest_videos(
     *,
     captions: Path | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    pool: WorkerPool | None = None,
 ) -> IngestSummary:
     """Take video files into the catalogue of a workspace.
 
@@ -76,6 +78,7 @@ def ingest_videos(
         sources: Video files, folders of them, and manifests (CSV, JSONL or Parquet with at least ``uri``).
         captions: A table of captions, which go before those of a manifest.
         on_progress: Called after each file.
+        pool: Workers that are there already, and stay; None starts some for this call.
 
     Raises:
         InputFileError: A source does not exist, holds no videos, or is a table that cannot be read.
@@ -89,7 +92,7 @@ def ingest_videos(
         catalog = Catalog(workspace.catalog_dir)
         catalog.unreject(found.outdated(catalog.rejected()[Col.URI].to_list()))
         rejections = [*found.rejections, *(texts.rejections if texts else [])]
-        return _take(workspace.config, catalog, found.entries, rejections, texts, on_progress)
+        return _take(workspace.config, catalog, found.entries, rejections, texts, on_progress, pool)
 
 
 def encode_videos(
@@ -130,14 +133,15 @@ def _take(
     rejections: list[Rejection],
     captions: Captions | None,
     on_progress: Callable[[Progress], None] | None,
+    pool: WorkerPool | None = None,
 ) -> IngestSummary:
     started = time.monotonic()
-    with _pool(config, len(entries)) as pool:
+    with nullcontext(pool) if pool else worker_pool(config, len(entries)) as workers:
         run = _Run(
             entries=entries,
             rejections=rejections,
-            pool=pool,
-            ledger=Ledger(catalog, pool.encoders, captions),
+            pool=workers,
+            ledger=Ledger(catalog, workers.encoders, captions),
             batch=Batch(catalog),
             batch_size=config.ingest.batch,
             on_progress=on_progress,
@@ -149,10 +153,11 @@ def _take(
     return IngestSummary(**run.counts, seconds=seconds, unused_captions=captions.unused if captions else 0)
 
 
-def _pool(config: Config, files: int) -> WorkerPool:
+def worker_pool(config: Config, files: int | None = None) -> WorkerPool:
+    """Workers for so many files, as many as are configured at most; None: for any number."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return WorkerPool(
-        size=max(1, min(config.ingest.workers or cores, files)),
+        size=max(1, min(config.ingest.workers or cores, files or cores)),
         settings={"media": asdict(config.media), "encoders": asdict(config.encoders)},
         timeout_seconds=config.media.timeout_seconds,
     )

@@ -77,7 +77,7 @@ def read_sources(paths: Sequence[Path]) -> Sources:
         path = Path(os.path.abspath(given))  # noqa: PTH100 - resolve() would follow links to another name
         if path.is_dir():
             found.folders.append(path)
-            found.entries.extend(Entry(path=file) for file in _media_files(path, found.rejections))
+            found.entries.extend(Entry(path=file) for file in media_files(path, found.rejections))
         elif not path.exists():
             raise InputFileError(f"{given} does not exist: name a video file, a folder of them or a manifest")
         elif path.suffix.lower() in TABLE_SUFFIXES:
@@ -101,10 +101,17 @@ def read_sources(paths: Sequence[Path]) -> Sources:
     )
 
 
-def _media_files(folder: Path, rejections: list[Rejection]) -> Iterator[Path]:
-    """The media files of a folder in order of name; hidden ones are other programs' leftovers."""
+def media_files(folder: Path, rejections: list[Rejection] | None = None) -> Iterator[Path]:
+    """The media files of a folder in order of name; hidden ones are other programs' leftovers.
+
+    Args:
+        folder: Looked through at any depth.
+        rejections: Takes up folders in it that cannot be read; None: these are passed over.
+    """
 
     def unreadable(error: OSError) -> None:
+        if rejections is None:
+            return
         rejections.append(Rejection(uri=str(error.filename), reason=f"folder cannot be read: {error.strerror}"))
 
     for root, folders, files in os.walk(folder, onerror=unreadable):
