@@ -41,7 +41,8 @@ class Links:
     def visual(self) -> pl.DataFrame:
         """The videos that can be known by their picture: id, fingerprint, ingested_at, link_order, duplicate_of."""
         columns = [Col.VIDEO_ID, Col.VISUAL_FINGERPRINT, Col.INGESTED_AT, Col.LINK_ORDER, Col.DUPLICATE_OF]
-        return self._read(columns, f"length(`{Col.VISUAL_FINGERPRINT}`) > 0")
+        table = self._read(columns, f"`{Col.VISUAL_FINGERPRINT}` IS NOT NULL")
+        return table.filter(pl.col(Col.VISUAL_FINGERPRINT).bin.size() > 0)
 
     def motion_and_audio(self, video_ids: Sequence[str]) -> dict[str, tuple[bytes, bytes]]:
         """The fingerprints of motion and sound of these videos; empty where they tell too little."""

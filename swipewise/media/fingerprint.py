@@ -75,7 +75,8 @@ def motion(frames_FHWC: NDArray[np.uint8]) -> NDArray[np.int8]:
     """How much lighter each cell of each frame is than the cell's mean over the clip: (F, G) int8, half grey levels."""
     grey_FG = _coarse(frames_FHWC, _SIDE, _SIDE).reshape(len(frames_FHWC), -1)
     steps_FG = np.rint((grey_FG - grey_FG.mean(axis=0)) / _MOTION_STEP)
-    return steps_FG.clip(-127, 127).astype(np.int8)
+    moved_FG: NDArray[np.int8] = steps_FG.clip(-127, 127).astype(np.int8)
+    return moved_FG
 
 
 def sound_hash(waveform_S: NDArray[np.float32], sample_rate: int) -> NDArray[np.uint32] | None:
@@ -117,7 +118,7 @@ def same_motion(one: bytes, other: bytes) -> bool:
 
 
 def same_sound(one: bytes, other: bytes) -> bool:
-    """Whether two sounds agree, one of them shifted a little where that helps, or too little of them can be compared."""
+    """Whether two sounds agree, shifted a little where that helps; also where too little of them can be compared."""
     one_T, other_T = (np.frombuffer(each, "<u4") for each in (one, other))
     shifted = [(one_T[shift:], other_T) for shift in range(_SHIFT + 1)]
     shifted += [(one_T, other_T[shift:]) for shift in range(1, _SHIFT + 1)]
@@ -158,4 +159,7 @@ def _band_energies(waveform_S: NDArray[np.float32], sample_rate: int) -> NDArray
     shape_S = np.hanning(window).astype(np.float32)
     windows = np.lib.stride_tricks.sliding_window_view(waveform_S, window)[::hop]
     power = np.abs(np.fft.rfft(windows * shape_S, axis=1)[:, : edges_K[-1]]) ** 2
-    return np.add.reduceat(power, edges_K[:-1], axis=1) / np.diff(edges_K)
+    energy_TK: NDArray[np.float32] = (np.add.reduceat(power, edges_K[:-1], axis=1) / np.diff(edges_K)).astype(
+        np.float32
+    )
+    return energy_TK

@@ -12,7 +12,7 @@ from swipewise.catalog.records import FINGERPRINT_FIELDS, VIDEO_SCHEMA
 from swipewise.schema import Col, Fingerprint, Modality, Video
 
 VISUAL = (Modality.VISUAL, "fake@1")
-SEEN = Fingerprint(visual=b"8 bytes.", motion=b"m", audio=b"a")
+SEEN = Fingerprint(visual=b"\xff\x00 bytes", motion=b"m", audio=b"a")
 
 
 def video(name: str, **fields: object) -> Video:
