@@ -54,6 +54,11 @@ class Links:
             found |= {video_id: (motion, audio) for video_id, motion, audio in rows}
         return found
 
+    def duplicate_of(self, video_id: str) -> str | None:
+        """The first video that this one is a near-duplicate of, None where it is of none or there is no such video."""
+        found = self._read([Col.DUPLICATE_OF], is_one_of(Col.VIDEO_ID, [video_id]))[Col.DUPLICATE_OF].to_list()
+        return found[0] if found else None
+
     def duplicates_of(self, video_id: str) -> list[str]:
         """The videos linked to this one, in order of id."""
         where = is_one_of(Col.DUPLICATE_OF, [video_id])
