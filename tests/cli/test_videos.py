@@ -91,7 +91,7 @@ def test_near_duplicates_are_listed_and_shown(shop: Path, clip: Path, tmp_path: 
     manifest = tmp_path / "videos.csv"
     manifest.write_text("uri,video_id,caption\nfirst.mp4,v1,\nsecond.mp4,v2,again\n")
     run(shop, "add", manifest)
-    line = f"v2     0.5s    192x320  {copy}  again  near-duplicate of v1\n"
+    line = f"v2     0.6s    192x320  {copy}  again  near-duplicate of v1\n"
     assert run(shop, "list", "--duplicates").stdout == line
     assert run(shop, "list").stdout == f"v1     0.5s     96x160  {first}\n{line}"
     assert [(row["video_id"], row["duplicate_of"]) for row in as_json(shop, "list")] == [
