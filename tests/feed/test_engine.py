@@ -207,6 +207,9 @@ def test_a_near_duplicate_of_what_was_watched_counts_as_seen(workspace: Workspac
         "a": "duplicate of a seen one",
         "d": "duplicate of a seen one",
     }
+    narrow = replace(workspace.config, feed=replace(workspace.config.feed, popular=0, fresh=1))
+    with FeedEngine.open(replace(workspace, config=narrow)) as engine:
+        assert shown(engine.feed("ann", size=1)) == ["c"], "the source looks past d, which counts as seen"
     off = replace(workspace.config, ingest=replace(workspace.config.ingest, duplicates=False))
     with FeedEngine.open(replace(workspace, config=off)) as engine:
         assert sorted(shown(engine.feed("bob"))) == ["a", "b", "c", "d"]

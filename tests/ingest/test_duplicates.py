@@ -217,6 +217,9 @@ def test_a_video_that_was_taken_out_of_turn_by_a_killed_run_keeps_its_place(
     with monkeypatch.context() as killed:
         killed.setattr("swipewise.ingest.run.link_duplicates", lambda *_: False)
         ingest_videos(one, [folder])
+    off = replace(one, config=replace(one.config, ingest=IngestConfig(workers=1, duplicates=False)))
+    ingest_videos(off, [folder])
+    assert Catalog(one.catalog_dir).links.visual()[Col.LINK_ORDER].to_list() == [None]
     shutil.copy(copies / "a copy.mp4", folder / "a copy.mp4")
     ingest_videos(one, [folder])
     assert by_name(one) == {"m0.mp4": "a copy.mp4"}, "the order of the sources, not that of the commits"
