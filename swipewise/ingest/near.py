@@ -17,12 +17,12 @@ class NearIndex:
     """Visual fingerprints by the quarters of their hashes, 16 bits each, a frame and quarter at a time.
 
     Only fingerprints that share a quarter of a hash at the same frame are compared. Hashes that differ by 3 bits or
-    fewer share one, so what is near by a mean distance below 4 is always found; what is near by 4 to 6 is missed only
+    fewer share one, so what is near by a mean distance below 4 is always found; what is near by 4 to 5 is missed only
     if no quarter of any frame came through unharmed.
 
     Building takes 4 F sorts of 16-bit numbers, which are linear in N, and 24 F bytes a fingerprint; a million of 8
     frames, half a second. A question takes 8 F binary searches and a comparison with each fingerprint that shares a
-    quarter: of real pictures, about one in eighty of them all.
+    quarter: of the clips it was measured on, about one in eighty.
 
     Args:
         hashes_NF: (N, F) uint64, in the order in which the videos were there; 0 where a frame tells nothing.

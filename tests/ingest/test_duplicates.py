@@ -24,7 +24,7 @@ from tests.media.copying import encode_anew
 
 # Two hashes that are far from one another, and one that is near the first and one nearer to that than to the first.
 FIRST, FAR = 0x0123_4567_89AB_CDEF, 0xFEDC_BA98_7654_3210
-NEARBY, BEYOND = FIRST ^ 0b1_1111, FIRST ^ 0b11_1111_1111
+NEARBY, BEYOND = FIRST ^ 0b1111, FIRST ^ 0b1111_1111
 
 
 def known_by(hash_: int, *, frames: int = 2, motion: bytes = b"\0\0", audio: bytes | None = None) -> Fingerprint:

@@ -39,7 +39,7 @@ def test_all_that_differ_by_less_than_4_bits_are_found_and_nothing_beyond_the_li
 def test_most_of_what_differs_by_up_to_the_limit_is_found() -> None:
     rng = np.random.default_rng(0)
     origins_NF = rng.integers(1, 2**64, (200, 8), np.uint64)
-    copies_NF = np.stack([flipped(hash_F, 5, rng) for hash_F in origins_NF])
+    copies_NF = np.stack([flipped(hash_F, 4, rng) for hash_F in origins_NF])
     index = NearIndex(np.concatenate([origins_NF, copies_NF]))
     assert sum(row in index.earlier(200 + row) for row in range(200)) >= 195
 
