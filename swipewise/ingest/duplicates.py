@@ -1,8 +1,8 @@
 """Link each video to the first one that it is a near-duplicate of.
 
 Every video that can be known by its picture has a place in one order: those of earlier runs first, then those of
-this run in the order of its sources. Its link follows from the fingerprints and that order alone, so neither the
-timing of workers nor a run that was killed can change it.
+this run in the order of its sources, whenever they came into the catalogue. Its link follows from the fingerprints
+and that order alone, so neither the timing of workers nor a run that was killed can change it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def link_duplicates(catalog: Catalog, places: Mapping[str, int]) -> bool:
 
     Args:
         catalog: The catalogue.
-        places: By video id the place among the sources of this run; other videos come after these.
+        places: By video id the place among the sources of this run; other videos come before these.
 
     Returns:
         Whether anything was written.
@@ -61,13 +61,14 @@ def link_duplicates(catalog: Catalog, places: Mapping[str, int]) -> bool:
 
 
 def _in_order(table: pl.DataFrame, places: Mapping[str, int]) -> pl.DataFrame:
-    """Those that have a place in the order, then those of this run, then what a run that was killed has left."""
+    """Those that have a place in the order, then what a run that was killed has left, then those of this run."""
     by_source = pl.DataFrame(
         {Col.VIDEO_ID: list(places), _PLACE: list(places.values())},
         schema={Col.VIDEO_ID: pl.String, _PLACE: pl.Int64},
     )
     keys = [Col.LINK_ORDER, _PLACE, Col.INGESTED_AT, Col.VIDEO_ID]
-    return table.join(by_source, on=Col.VIDEO_ID, how="left").sort(keys, nulls_last=True)
+    found = table.join(by_source, on=Col.VIDEO_ID, how="left").with_columns(pl.col(_PLACE).fill_null(-1))
+    return found.sort(keys, nulls_last=True)
 
 
 def _numbered(orders: Sequence[int | None]) -> list[int]:

@@ -61,6 +61,13 @@ def test_a_video_is_linked_to_the_first_that_it_is_like(catalog: Catalog) -> Non
     assert catalog.version() == before
 
 
+def test_what_a_killed_run_has_left_comes_before_another_run(catalog: Catalog) -> None:
+    left = {"z": known_by(FIRST), "y": known_by(FAR)}
+    catalog.upsert([Video(video_id=name, uri=name, content_hash=name) for name in left], {}, left)
+    add(catalog, {"b": known_by(FAR), "a": known_by(FIRST)})
+    assert links(catalog) == {"z": None, "y": None, "b": "y", "a": "z"}
+
+
 def test_another_sound_another_movement_or_number_of_frames_is_another_video(catalog: Catalog) -> None:
     moves, turns = b"\x10\x20\xf0\xe0", b"\x20\xf0\x10\xf0"
     prints = {
