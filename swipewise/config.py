@@ -60,6 +60,9 @@ class IngestConfig:
 
     workers: int = _key(0, "processes that decode and encode; 0 takes one a core", low=0, high=256)
     batch: int = _key(64, "videos written to the catalogue in one commit", low=1, high=4096)
+    duplicates: bool = _key(
+        True, "whether near-duplicates are found by picture and sound; of those alike a feed shows one"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,6 +73,11 @@ class Col:
     DURATION = "duration_seconds"
     WIDTH = "width"
     HEIGHT = "height"
+    VISUAL_FINGERPRINT = "visual_fingerprint"
+    MOTION_FINGERPRINT = "motion_fingerprint"
+    AUDIO_FINGERPRINT = "audio_fingerprint"
+    LINK_ORDER = "link_order"
+    DUPLICATE_OF = "duplicate_of"
     REASON = "reason"
 
     # events and interactions
@@ -137,6 +142,19 @@ class Clip:
     duration_seconds: float | None = None
     width: int | None = None
     height: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """What a clip is known by after it was encoded anew; a part is None where the clip tells too little.
+
+    ``visual`` holds a uint64 a frame, ``motion`` an int8 a cell and frame, ``audio`` a uint32 a step, little-endian;
+    ``media.fingerprint`` says what they mean.
+    """
+
+    visual: bytes | None = None
+    motion: bytes | None = None
+    audio: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,7 +77,10 @@ def test_the_template_says_above_every_key_what_it_means(section: str) -> None:
         ("\nfeed = 3", "swipewise.toml:2: feed is a section: write [feed] on a line of its own"),
         ("\n[[feed]]\nsize = 3", "swipewise.toml:2: feed is a section: write [feed] on a line of its own"),
         ("[feed]\n\nsiz = 3", "swipewise.toml:3: unknown key 'siz' in [feed]: did you mean 'size'?"),
-        ("[ingest]\nqq = 3", "swipewise.toml:2: unknown key 'qq' in [ingest]: valid are workers, batch"),
+        (
+            "[ingest]\nqq = 3",
+            "swipewise.toml:2: unknown key 'qq' in [ingest]: valid are workers, batch, duplicates",
+        ),
         ("\n\nfeed.siz = 3", "swipewise.toml:3: unknown key 'siz' in [feed]: did you mean 'size'?"),
         ("\nfeed = {siz = 3}", "swipewise.toml:2: unknown key 'siz' in [feed]: did you mean 'size'?"),
         ("\n[feed.siz]\nx = 3", "swipewise.toml:2: unknown key 'siz' in [feed]: did you mean 'size'?"),

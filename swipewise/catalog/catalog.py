@@ -18,11 +18,14 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from swipewise.catalog.links import Links, add_fingerprint_columns
 from swipewise.catalog.records import (
+    FINGERPRINT_FIELDS,
     REJECTED_SCHEMA,
     VIDEO_FIELDS,
     VIDEO_SCHEMA,
     Rejection,
+    fingerprint_values,
     from_arrow,
     split_column,
     to_arrow,
@@ -33,7 +36,7 @@ from swipewise.catalog.records import (
 )
 from swipewise.catalog.table import Table, is_one_of
 from swipewise.errors import DataError, StoreError, UnknownIdError
-from swipewise.schema import Col, Modality, Video
+from swipewise.schema import Col, Fingerprint, Modality, Video
 
 Vectors = Mapping[tuple[Modality, str], Sequence[NDArray[np.float32] | None]]
 """For each (modality, encoder identity) a vector (D,) a video, None where the video lacks the modality."""
@@ -46,19 +49,26 @@ _ROWS_AT_ONCE = 8192
 
 
 class Catalog:
-    """Videos, a column of vectors per encoder, and the files that could not be taken.
+    """Videos, a column of vectors per encoder, and the files that could not be taken; ``links``: near-duplicates.
 
     Opening costs nothing and an empty catalogue can be read. Every read sees the newest commit, whoever wrote it;
     writers take turns by the workspace's lock.
     """
 
     def __init__(self, directory: Path) -> None:
-        self._videos = Table(directory / "videos.lance", key=Col.VIDEO_ID, schema=VIDEO_SCHEMA)
+        self._videos = Table(
+            directory / "videos.lance",
+            key=Col.VIDEO_ID,
+            schema=VIDEO_SCHEMA,
+            migrations=(add_fingerprint_columns,),
+        )
         self._rejected = Table(directory / "rejected.lance", key=Col.URI, schema=REJECTED_SCHEMA)
+        self.links = Links(self._videos)
 
     def videos(self) -> pl.DataFrame:
-        """Every video ordered by id: the fields of ``schema.Video`` and ``ingested_at``."""
-        return self._read(self._videos, [*VIDEO_FIELDS, Col.INGESTED_AT], VIDEO_SCHEMA).sort(Col.VIDEO_ID)
+        """Every video ordered by id: the fields of ``schema.Video``, ``duplicate_of`` and ``ingested_at``."""
+        columns = [*VIDEO_FIELDS, Col.DUPLICATE_OF, Col.INGESTED_AT]
+        return self._read(self._videos, columns, VIDEO_SCHEMA).sort(Col.VIDEO_ID)
 
     def encoded(self) -> dict[str, frozenset[str]]:
         """For each video the columns ("visual:descriptor@1") whose encoder has looked at it, whatever it found."""
@@ -112,11 +122,19 @@ class Catalog:
                 values_ND[start : len(video_ids)] = flat.reshape(-1, values_ND.shape[1])
         return video_ids, values_ND
 
-    def upsert(self, videos: Sequence[Video], vectors: Vectors) -> None:
+    def upsert(
+        self, videos: Sequence[Video], vectors: Vectors, fingerprints: Mapping[str, Fingerprint] | None = None
+    ) -> None:
         """Write videos and their vectors in one atomic commit that is on disk when this returns.
 
         A video that is known keeps the vectors of encoders that are not in ``vectors``, unless what they were made
-        of has changed: the file for pictures and sound, the caption for text.
+        of has changed: the file for pictures and sound, the caption for text. So it does its fingerprint and its
+        link, as long as the file is the same.
+
+        Args:
+            videos: No video twice.
+            vectors: For each (modality, encoder identity) a vector a video.
+            fingerprints: By video id, of those videos whose file was looked at.
 
         Raises:
             StoreError: They cannot be written, or vectors are not as wide as those of the same encoder before.
@@ -129,7 +147,7 @@ class Catalog:
             raise DataError(f"video {id_!r} is to be written {times} times in one commit: write it once")
         given = {vector_column(*encoder): list(column) for encoder, column in vectors.items()}
         dataset = self._with_columns(given)
-        self._videos.upsert(self._rows(dataset, videos, given))
+        self._videos.upsert(self._rows(dataset, videos, given, fingerprints or {}))
 
     def fill(self, videos: pl.DataFrame, vectors: BulkVectors) -> None:
         """Write all videos of a catalogue that is empty so far in one atomic commit.
@@ -218,7 +236,9 @@ class Catalog:
             ": 'swipewise videos list' shows what there is" if len(ids) else ", which is empty: add videos first"
         )
 
-    def _rows(self, dataset: Any, videos: Sequence[Video], given: _Columns) -> pa.Table:
+    def _rows(
+        self, dataset: Any, videos: Sequence[Video], given: _Columns, fingerprints: Mapping[str, Fingerprint]
+    ) -> pa.Table:
         """What is to be stored: the given vectors, and of what is stored already all that is still true."""
         with self._videos.errors("read"):
             stored = dataset.to_table(filter=is_one_of(Col.VIDEO_ID, [video.video_id for video in videos]))
@@ -235,7 +255,12 @@ class Catalog:
                 filled[name][place] = kept[name][video.video_id]
             ingested_at = before[Col.INGESTED_AT] if before else now
             encoders = sorted(still_true | given.keys())
-            rows.append(to_row(video, ingested_at=ingested_at, updated_at=now, encoders=encoders))
+            row = to_row(video, ingested_at=ingested_at, updated_at=now, encoders=encoders)
+            if before and before[Col.CONTENT_HASH] == video.content_hash:
+                row |= {field.name: before[field.name] for field in FINGERPRINT_FIELDS}
+            if video.video_id in fingerprints:
+                row |= fingerprint_values(fingerprints[video.video_id])
+            rows.append(row)
         table = pa.Table.from_pylist(rows, VIDEO_SCHEMA)
         for name in columns:
             table = table.append_column(name, to_arrow(filled[name], _dim(dataset, name)))
@@ -270,6 +295,7 @@ def _batches(videos: pl.DataFrame, vectors: BulkVectors, schema: pa.Schema) -> I
         pl.lit(now).alias(Col.INGESTED_AT),
         pl.lit(now).alias(Col.UPDATED_AT),
         pl.lit(encoders, pl.List(pl.String)).alias(Col.ENCODERS),
+        *(pl.lit(None).alias(field.name) for field in FINGERPRINT_FIELDS),
     )
     for start in range(0, len(whole), _ROWS_AT_ONCE):
         table = whole.slice(start, _ROWS_AT_ONCE).to_arrow().select(VIDEO_SCHEMA.names).cast(VIDEO_SCHEMA)

@@ -14,9 +14,20 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from swipewise.schema import Col, Modality, Video
+from swipewise.schema import Col, Fingerprint, Modality, Video
 
 _TIME = pa.timestamp("us", "UTC")
+
+FINGERPRINT_FIELDS: Final = (
+    # Null: never looked at. Empty: looked at, and it tells too little.
+    pa.field(Col.VISUAL_FINGERPRINT, pa.binary()),
+    pa.field(Col.MOTION_FINGERPRINT, pa.binary()),
+    pa.field(Col.AUDIO_FINGERPRINT, pa.binary()),
+    # The place of the video among those that were compared with one another: earlier ones were there first.
+    pa.field(Col.LINK_ORDER, pa.int64()),
+    pa.field(Col.DUPLICATE_OF, pa.string()),
+)
+"""Columns of what a video's near-duplicates are found by, and of what was found."""
 
 VIDEO_SCHEMA: Final = pa.schema(
     [
@@ -36,6 +47,7 @@ VIDEO_SCHEMA: Final = pa.schema(
         pa.field(Col.UPDATED_AT, _TIME),
         # Encoders that have looked at the video, whether or not it had what they look for.
         pa.field(Col.ENCODERS, pa.list_(pa.string())),
+        *FINGERPRINT_FIELDS,
     ]
 )
 """Columns of a video, without those of its vectors."""
@@ -109,10 +121,19 @@ def to_video(row: dict[str, Any]) -> Video:
     return Video(**values)
 
 
+def fingerprint_values(fingerprint: Fingerprint) -> dict[str, bytes]:
+    """A fingerprint as columns of a row."""
+    return {
+        Col.VISUAL_FINGERPRINT: fingerprint.visual or b"",
+        Col.MOTION_FINGERPRINT: fingerprint.motion or b"",
+        Col.AUDIO_FINGERPRINT: fingerprint.audio or b"",
+    }
+
+
 def to_row(
     video: Video, *, ingested_at: datetime, updated_at: datetime, encoders: Sequence[str]
 ) -> dict[str, Any]:
-    """A record as a row of the table."""
+    """A record as a row of the table, without its fingerprint."""
     row = {name: getattr(video, name) for name in VIDEO_FIELDS}
     stamps = {Col.INGESTED_AT: ingested_at, Col.UPDATED_AT: updated_at}
     return row | stamps | {Col.TAGS: list(video.tags), Col.ENCODERS: list(encoders)}

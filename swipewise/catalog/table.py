@@ -100,9 +100,21 @@ class Table:
         with self.errors("write to"):
             merge = dataset.merge_insert(self._key).when_matched_update_all().when_not_matched_insert_all()
             merge.execute(rows)
-        if self._small_fragments() > _FRAGMENTS:
-            # Only the small ones: rewriting every fragment in which a row has changed waits until the end.
-            self.compact(deleted_share=0.1)
+        self._compact_when_due()
+
+    def update(self, rows: pa.Table) -> None:
+        """Change some columns of rows in one atomic commit: those of ``rows``, which has the key among them.
+
+        Keys that are not there are left out.
+
+        Raises:
+            StoreError: They cannot be written; what was stored stays as it was.
+        """
+        dataset = self.open()
+        if dataset is not None:
+            with self.errors("write to"):
+                dataset.merge_insert(self._key).when_matched_update_all().execute(rows)
+            self._compact_when_due()
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove the rows with these keys; unknown keys are no error.
@@ -148,9 +160,11 @@ class Table:
                 f"cannot {doing} {self.path}: {cause} (check the disk's free space and the folder's permissions)"
             ) from error
 
-    def _small_fragments(self) -> int:
+    def _compact_when_due(self) -> None:
         fragments = self.open().get_fragments()
-        return sum(fragment.physical_rows < _ROWS_A_FRAGMENT for fragment in fragments)
+        if sum(fragment.physical_rows < _ROWS_A_FRAGMENT for fragment in fragments) > _FRAGMENTS:
+            # Only the small ones: rewriting every fragment in which a row has changed waits until the end.
+            self.compact(deleted_share=0.1)
 
     def _migrated(self, dataset: Any) -> Any:
         stored = int((dataset.schema.metadata or {}).get(_VERSION_KEY.encode(), b"1"))

@@ -131,6 +131,7 @@ def watch(folders: tuple[Path, ...], interval: float, workspace: Workspace, as_j
 
 @command.command("list", epilog="Example: swipewise videos list --rejected --json")
 @click.option("--rejected", is_flag=True, help="List the files that could not be taken, and why.")
+@click.option("--duplicates", is_flag=True, help="List only near-duplicates of earlier videos, and of which.")
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
@@ -138,12 +139,16 @@ def watch(folders: tuple[Path, ...], interval: float, workspace: Workspace, as_j
 )
 @workspace_option
 @json_option
-def list_videos(rejected: bool, limit: int | None, workspace: Workspace, as_json: bool) -> None:
+def list_videos(rejected: bool, duplicates: bool, limit: int | None, workspace: Workspace, as_json: bool) -> None:
     """List the videos of the catalogue, or the files that could not be taken."""
     from swipewise.catalog import Catalog
 
+    if rejected and duplicates:
+        raise click.UsageError("--rejected and --duplicates list different things: give one of them")
     catalog = Catalog(workspace.catalog_dir)
     table = catalog.rejected() if rejected else catalog.videos()
+    if duplicates:
+        table = table.drop_nulls(Col.DUPLICATE_OF)
     count = limit if limit is not None else (0 if as_json else _SHOWN)
     rows = table.head(count or len(table)).to_dicts()
     if as_json:
@@ -152,7 +157,8 @@ def list_videos(rejected: bool, limit: int | None, workspace: Workspace, as_json
     for row in rows:
         click.echo(f"{row[Col.URI]}: {row[Col.REASON]}" if rejected else _line(row))
     if not rows:
-        click.echo("no file was rejected" if rejected else "no videos yet: 'swipewise videos add PATH'")
+        empty = "no file was rejected" if rejected else "no videos yet: 'swipewise videos add PATH'"
+        click.echo("no near-duplicates" if duplicates else empty)
     elif len(rows) < len(table):
         click.echo(f"and {len(table) - len(rows)} more: --limit 0 shows all")
 
@@ -171,11 +177,14 @@ def show(video_id: str, workspace: Workspace, as_json: bool) -> None:
     for modality, identity in catalog.encoders_of(video_id):
         vectors.setdefault(modality.value, []).append(identity)
     facts["vectors"] = vectors
+    facts[Col.DUPLICATE_OF] = catalog.links.duplicate_of(video_id)
+    facts["duplicates"] = catalog.links.duplicates_of(video_id)
     if as_json:
         click.echo(json.dumps(facts, default=_as_text, ensure_ascii=False, indent=1))
         return
     facts[Col.TAGS] = " ".join(facts[Col.TAGS])
     facts["vectors"] = ", ".join(f"{modality} by {' and '.join(names)}" for modality, names in vectors.items())
+    facts["duplicates"] = " ".join(facts["duplicates"])
     for name, value in facts.items():
         click.echo(f"{name:<17} {'-' if value in (None, '') else _as_text(value)}")
 
@@ -245,7 +254,9 @@ def _line(row: dict[str, Any]) -> str:
     seconds = f"{row[Col.DURATION]:.1f}s" if row[Col.DURATION] is not None else "-"
     size = f"{row[Col.WIDTH]}x{row[Col.HEIGHT]}" if row[Col.WIDTH] else "sound"
     caption = " ".join((row[Col.CAPTION] or "").split())
-    return f"{row[Col.VIDEO_ID]}  {seconds:>7}  {size:>9}  {row[Col.URI]}  {caption}".rstrip()
+    first = row[Col.DUPLICATE_OF]
+    note = f"near-duplicate of {first}" if first is not None else ""
+    return "  ".join(filter(None, [row[Col.VIDEO_ID], f"{seconds:>7}", f"{size:>9}", row[Col.URI], caption, note]))
 
 
 def _as_text(value: Any) -> str:

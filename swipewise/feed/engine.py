@@ -121,11 +121,14 @@ class FeedEngine:
             raise ConfigError(f"a feed holds at least 1 video, not {size}")
         live, start = self._live, perf_counter()
         history = self._histories.read(viewer_id, live.stock.durations)
+        met = frozenset(interaction.video_id for interaction in history)
+        duplicates = live.stock.shelf.duplicates_of(met)
         query = Query(
             viewer_id=viewer_id,
             size=size,
             now=now or _present(history),
-            seen=frozenset(interaction.video_id for interaction in history),
+            seen=met | duplicates,
+            duplicates=duplicates,
         )
         read = _step("read the history", len(history), start)
         try:

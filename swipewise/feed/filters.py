@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swipewise.feed.stages import Query, Shelf
@@ -28,4 +29,31 @@ class SeenFilter:
 
     def keeps(self, query: Query, candidate: Candidate) -> bool:
         """Whether the viewer has not met the video."""
-        return candidate.video_id not in query.seen
+        return candidate.video_id not in query.seen or candidate.video_id in query.duplicates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenDuplicateFilter:
+    """No near-duplicates of videos that are in the viewer's history: they would be met a second time."""
+
+    reason: str = "duplicate of a seen one"
+
+    def keeps(self, query: Query, candidate: Candidate) -> bool:
+        """Whether the viewer has met no near-duplicate of the video."""
+        return candidate.video_id not in query.duplicates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BestDuplicate:
+    """Of near-duplicates only the best."""
+
+    shelf: Shelf
+    reason: str = "duplicate of a better one"
+
+    def distinct(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """The first of each group, and all that have no near-duplicates."""
+        group_of = self.shelf.group_of
+        firsts: dict[str, Candidate] = {}
+        for candidate in candidates:
+            firsts.setdefault(group_of.get(candidate.video_id, candidate.video_id), candidate)
+        return list(firsts.values())

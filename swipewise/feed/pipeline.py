@@ -1,4 +1,4 @@
-"""The stages of a feed in their order: source, filter, score, blend, select, explain."""
+"""The stages of a feed in their order: source, filter, score, blend, distinct, select, explain."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from time import perf_counter
 
 from swipewise.feed.stages import (
     Blend,
+    Distinct,
     Dropped,
     Explain,
     Feed,
@@ -33,6 +34,7 @@ class Pipeline:
     filters: Sequence[Filter]
     score: Score
     blend: Blend
+    distinct: Distinct
     select: Select
     explain: Explain
 
@@ -53,6 +55,10 @@ class Pipeline:
         # A stable sort: where scores are equal, the sources' order stays.
         candidates.sort(key=lambda candidate: -candidate.score)
         trace.step("blend", candidates)
+        kept = self.distinct.distinct(candidates)
+        dropped += _dropped(candidates, kept, self.distinct.reason)
+        candidates = kept
+        trace.step(f"distinct: {self.distinct.reason}", candidates)
         chosen = [candidates[position] for position in self.select.select(query, candidates)]
         dropped += _dropped(candidates, chosen, OUTRANKED)
         trace.step("select", chosen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from swipewise.config import FeedConfig
 from swipewise.feed.diversify import DiverseSelect
-from swipewise.feed.filters import CatalogueFilter, SeenFilter
+from swipewise.feed.filters import BestDuplicate, CatalogueFilter, SeenDuplicateFilter, SeenFilter
 from swipewise.feed.pipeline import Pipeline
 from swipewise.feed.popularity import Popularity
 from swipewise.feed.scoring import ModelScore, PopularScore, WeightedBlend
@@ -27,9 +27,10 @@ def personal_pipeline(stock: Stock, popularity: Popularity, config: FeedConfig) 
             PopularSource(popularity=popularity, limit=config.popular),
             FreshSource(shelf=stock.shelf, limit=config.fresh),
         ],
-        filters=[CatalogueFilter(shelf=stock.shelf), SeenFilter()],
+        filters=[CatalogueFilter(shelf=stock.shelf), SeenFilter(), SeenDuplicateFilter()],
         score=model,
         blend=_blend(stock, popularity, config),
+        distinct=BestDuplicate(shelf=stock.shelf),
         select=DiverseSelect(shelf=stock.shelf, diversity=config.diversity),
         explain=model,
     )
@@ -43,9 +44,10 @@ def popular_pipeline(stock: Stock, popularity: Popularity, config: FeedConfig) -
             PopularSource(popularity=popularity, limit=max(1, config.popular)),
             FreshSource(shelf=stock.shelf, limit=max(1, config.fresh)),
         ],
-        filters=[CatalogueFilter(shelf=stock.shelf), SeenFilter()],
+        filters=[CatalogueFilter(shelf=stock.shelf), SeenFilter(), SeenDuplicateFilter()],
         score=popular,
         blend=_blend(stock, popularity, config),
+        distinct=BestDuplicate(shelf=stock.shelf),
         select=DiverseSelect(shelf=stock.shelf, diversity=config.diversity),
         explain=popular,
     )

@@ -5,8 +5,8 @@ Legend of shape suffixes: N = candidates, V = videos on the shelf, D = width of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
@@ -38,16 +38,31 @@ class Shelf:
 
     uploaded_at_V: (V,) float64 seconds since 1970 UTC, NaN where unknown.
     vectors_VD: (V, D) float32 of length 1 (or 0), or None without a model.
+    group_of: Of each video that has near-duplicates the first of their group, which stands for the group.
     """
 
     video_ids: tuple[str, ...]
     uploaded_at_V: NDArray[np.float64]
     vectors_VD: NDArray[np.float32] | None = None
+    group_of: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def row_of(self) -> dict[str, int]:
         """The row of each video id."""
         return {video_id: row for row, video_id in enumerate(self.video_ids)}
+
+    @cached_property
+    def _groups(self) -> dict[str, list[str]]:
+        groups: dict[str, list[str]] = {}
+        for video_id, group in self.group_of.items():
+            groups.setdefault(group, []).append(video_id)
+        return groups
+
+    def duplicates_of(self, video_ids: Iterable[str]) -> frozenset[str]:
+        """The near-duplicates of these videos, without those that are among them."""
+        named = frozenset(video_ids)
+        groups = {self.group_of[video_id] for video_id in named if video_id in self.group_of}
+        return frozenset(video_id for group in groups for video_id in self._groups[group]) - named
 
     def rows(self, candidates: Sequence[Candidate]) -> NDArray[np.int64]:
         """The rows (N,) of candidates that passed the catalogue filter."""
@@ -58,13 +73,15 @@ class Shelf:
 class Query:
     """One request for a feed.
 
-    ``seen`` is everything in the viewer's history; ``state`` is what the model makes of it, None without one.
+    ``seen`` is everything in the viewer's history and, also by themselves as ``duplicates``, the near-duplicates of
+    that; ``state`` is what the model makes of the history, None without one.
     """
 
     viewer_id: str
     size: int
     now: datetime
     seen: frozenset[str] = frozenset()
+    duplicates: frozenset[str] = frozenset()
     state: ViewerState | None = None
 
 
@@ -109,6 +126,19 @@ class Blend(Protocol):
         self, query: Query, candidates: Sequence[Candidate], scores_N: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Blended scores (N,) float32, higher is better."""
+        ...
+
+
+class Distinct(Protocol):
+    """Leaves one of those that are the same to a viewer."""
+
+    @property
+    def reason(self) -> str:
+        """What the answer says of those taken out."""
+        ...
+
+    def distinct(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Those that stay, in the same order. Candidates come best first."""
         ...
 
 

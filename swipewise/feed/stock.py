@@ -6,6 +6,7 @@ Legend of shape suffixes: V = videos on the shelf, D = width of a vector.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,21 +61,24 @@ def load_stock(workspace: Workspace) -> Stock:
     # Taken first: what changes while it is being read is then read again by the next look.
     known_as = fingerprint(workspace)
     videos = Catalog(workspace.catalog_dir).videos()
+    groups = _groups(videos) if workspace.config.ingest.duplicates else {}
     durations = videos.select(Col.VIDEO_ID, Col.DURATION)
     run = _latest_run(workspace)
     if run is None:
         note = "no model yet: fit one with 'swipewise train'"
-        return Stock(fingerprint=known_as, shelf=_shelf(videos), durations=durations, note=note)
+        return Stock(fingerprint=known_as, shelf=_shelf(videos, groups), durations=durations, note=note)
     try:
         scorer = load_scorer(run, workspace)
         if not np.isfinite(scorer.index_vectors_VD).all():
             raise ArtifactError("its video vectors are not finite: train again with 'swipewise train'")
     except ArtifactError as error:
         note = f"the model of run {run.name} cannot be used: {error}"
-        return Stock(fingerprint=known_as, shelf=_shelf(videos), durations=durations, note=note, broken=True)
+        return Stock(
+            fingerprint=known_as, shelf=_shelf(videos, groups), durations=durations, note=note, broken=True
+        )
     return Stock(
         fingerprint=known_as,
-        shelf=_shelf(videos, scorer),
+        shelf=_shelf(videos, groups, scorer),
         durations=durations,
         run=run.name,
         scorer=scorer,
@@ -100,7 +104,21 @@ def load_scorer(run: Path, workspace: Workspace) -> Scorer:
     return Scorer.load(run, workspace)
 
 
-def _shelf(videos: pl.DataFrame, scorer: Scorer | None = None) -> Shelf:
+def _groups(videos: pl.DataFrame) -> dict[str, str]:
+    """Of each video that has near-duplicates the first of its group."""
+    linked = videos.filter(pl.col(Col.DUPLICATE_OF).is_not_null())
+    earlier = dict(linked.select(Col.VIDEO_ID, Col.DUPLICATE_OF).iter_rows())
+    groups: dict[str, str] = {}
+    for video_id in earlier:
+        # Each names the first that it is like itself, which may be like one before it.
+        first = earlier[video_id]
+        while first in earlier:
+            first = earlier[first]
+        groups |= {video_id: first, first: first}
+    return groups
+
+
+def _shelf(videos: pl.DataFrame, groups: Mapping[str, str], scorer: Scorer | None = None) -> Shelf:
     """The shelf in the scorer's order, or in the catalogue's without one."""
     uploaded = dict(zip(videos[Col.VIDEO_ID], videos[Col.UPLOADED_AT], strict=True))
     video_ids = scorer.video_ids if scorer else tuple(uploaded)
@@ -109,6 +127,7 @@ def _shelf(videos: pl.DataFrame, scorer: Scorer | None = None) -> Shelf:
         video_ids=video_ids,
         uploaded_at_V=np.array([time.timestamp() if time else math.nan for time in times], np.float64),
         vectors_VD=_unit_length(scorer.index_vectors_VD) if scorer else None,
+        group_of=groups,
     )
 
 

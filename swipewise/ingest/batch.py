@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.catalog import Catalog, Rejection
-from swipewise.schema import Col, Modality, Video
+from swipewise.schema import Col, Fingerprint, Modality, Video
 
 Vectors = dict[tuple[Modality, str], NDArray[np.float32] | None]
 
@@ -18,6 +18,7 @@ Vectors = dict[tuple[Modality, str], NDArray[np.float32] | None]
 class _Pending:
     video: Video
     vectors: Vectors = field(default_factory=dict)
+    fingerprint: Fingerprint | None = None
 
 
 class Batch:
@@ -34,11 +35,17 @@ class Batch:
     def __len__(self) -> int:
         return len(self._videos) + len(self._rejections) + len(self._mended)
 
-    def store(self, video: Video, vectors: Mapping[tuple[Modality, str], NDArray[np.float32] | None]) -> None:
-        """Write a video; vectors that an earlier call gave for it in this batch stay."""
+    def store(
+        self,
+        video: Video,
+        vectors: Mapping[tuple[Modality, str], NDArray[np.float32] | None],
+        fingerprint: Fingerprint | None = None,
+    ) -> None:
+        """Write a video; vectors and a fingerprint that an earlier call gave for it in this batch stay."""
         pending = self._videos.setdefault(video.video_id, _Pending(video=video))
         pending.video = video
         pending.vectors.update(vectors)
+        pending.fingerprint = fingerprint or pending.fingerprint
 
     def reject(self, rejection: Rejection) -> None:
         """Put a file on the rejected list."""
@@ -64,7 +71,8 @@ class Batch:
             groups.setdefault(frozenset(pending.vectors), []).append(pending)
         for encoders, group in groups.items():
             vectors = {encoder: [each.vectors[encoder] for each in group] for encoder in encoders}
-            self._catalog.upsert([each.video for each in group], vectors)
+            prints = {each.video.video_id: each.fingerprint for each in group if each.fingerprint}
+            self._catalog.upsert([each.video for each in group], vectors, prints)
         # Off the list only now: a file must never be in neither place.
         self._catalog.unreject(self._mended)
         self._catalog.reject_all(self._rejections)

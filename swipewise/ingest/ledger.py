@@ -29,12 +29,14 @@ class Plan:
     Attributes:
         video: What the catalogue is to hold; of a new file size and duration are not known yet.
         encode: The modalities whose vectors are missing or outdated.
+        fingerprint: Whether the fingerprint is.
         new_file: The file itself has to be decoded, as it was never seen or replaces another.
         outcome: "added", "updated" or "unchanged"; the last has nothing to store.
     """
 
     video: Video
     encode: frozenset[Modality]
+    fingerprint: bool
     new_file: bool
     outcome: str
 
@@ -46,15 +48,20 @@ class Ledger:
         catalog: The catalogue.
         encoders: The encoder identity wanted for each modality.
         captions: Captions that go before those of a manifest.
+        fingerprints: Whether fingerprints are wanted.
     """
 
-    def __init__(self, catalog: Catalog, encoders: Mapping[Modality, str], captions: Captions | None) -> None:
+    def __init__(
+        self, catalog: Catalog, encoders: Mapping[Modality, str], captions: Captions | None, *, fingerprints: bool
+    ) -> None:
         self._captions = captions
         self._columns = {m: vector_column(m, identity) for m, identity in encoders.items()}
         self._table = catalog.videos()
         self._row_of = {content: row for row, content in enumerate(self._table[Col.CONTENT_HASH])}
         self._hash_of = dict(self._table.select(Col.VIDEO_ID, Col.CONTENT_HASH).iter_rows())
         self._encoded = catalog.encoded()
+        self._fingerprints = fingerprints
+        self._fingerprinted = set(catalog.links.fingerprinted()) if fingerprints else set()
         self._written: dict[str, Video] = {}
         # The file that first went by an id in this run: its uri and content hash.
         self._named: dict[str, tuple[str, str]] = {}
@@ -77,12 +84,18 @@ class Ledger:
         encode = {modality for modality, column in self._columns.items() if column not in encoded}
         if video.caption != known.caption:
             encode |= self._columns.keys() & {Modality.TEXT}
-        outcome = "updated" if encode or video != known else "unchanged"
-        return Plan(video=video, encode=frozenset(encode), new_file=False, outcome=outcome)
+        fingerprint = self._fingerprints and known.video_id not in self._fingerprinted
+        outcome = "updated" if encode or fingerprint or video != known else "unchanged"
+        return Plan(
+            video=video, encode=frozenset(encode), fingerprint=fingerprint, new_file=False, outcome=outcome
+        )
 
-    def note(self, video: Video, encoded: frozenset[Modality]) -> None:
-        """Remember what is stored from now on."""
-        columns = frozenset(self._columns[modality] for modality in encoded)
+    def note(self, plan: Plan) -> None:
+        """Remember that a plan was carried out."""
+        video = plan.video
+        columns = frozenset(self._columns[modality] for modality in plan.encode)
+        if plan.fingerprint:
+            self._fingerprinted.add(video.video_id)
         if self._hash_of.get(video.video_id) == video.content_hash:
             columns |= self._encoded.get(video.video_id, frozenset())
         self._encoded[video.video_id] = columns
@@ -105,7 +118,13 @@ class Ledger:
             blank = replace(before, uri=entry.uri, content_hash=content_hash)
         video = self._described(blank, entry)
         outcome = "added" if before is None else "updated"
-        return Plan(video=video, encode=frozenset(self._columns), new_file=True, outcome=outcome)
+        return Plan(
+            video=video,
+            encode=frozenset(self._columns),
+            fingerprint=self._fingerprints,
+            new_file=True,
+            outcome=outcome,
+        )
 
     def _described(self, video: Video, entry: Entry) -> Video:
         """The video with what the manifest and the file of captions say about it."""

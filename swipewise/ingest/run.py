@@ -1,7 +1,8 @@
 """The run that takes files into the catalogue.
 
 Every file is first hashed, then, if it is new, decoded and encoded, both by worker processes. Decisions are made
-in the order of the sources, so that the same sources give the same catalogue however long each file takes.
+in the order of the sources, so that the same sources give the same catalogue however long each file takes. At its
+end, near-duplicates are linked in the same order.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from swipewise.config import Config, EncodersConfig
 from swipewise.errors import DataError
 from swipewise.ingest.batch import Batch
 from swipewise.ingest.captions import Captions
+from swipewise.ingest.duplicates import link_duplicates
 from swipewise.ingest.ledger import Ledger, Plan, Refusal
 from swipewise.ingest.pool import Answer, WorkerPool
 from swipewise.ingest.sources import Entry, read_sources
-from swipewise.schema import Col, Modality
+from swipewise.schema import Col, Fingerprint, Modality
 from swipewise.workspace import Workspace
 
 # A run that is killed repeats at most what this time and one batch hold.
@@ -119,7 +121,8 @@ def encode_videos(
     config = replace(workspace.config, encoders=encoders)
     with workspace.lock("catalog"):
         catalog = Catalog(workspace.catalog_dir)
-        known = catalog.videos().select(Col.VIDEO_ID, Col.URI)
+        # In the order in which they came, by which near-duplicates are linked.
+        known = catalog.videos().sort(Col.INGESTED_AT, Col.VIDEO_ID).select(Col.VIDEO_ID, Col.URI)
         if known.is_empty():
             raise DataError("there are no videos to encode: 'swipewise videos add PATH' first")
         entries = [Entry(path=Path(uri), video_id=video_id) for video_id, uri in known.iter_rows()]
@@ -141,13 +144,14 @@ def _take(
             entries=entries,
             rejections=rejections,
             pool=workers,
-            ledger=Ledger(catalog, workers.encoders, captions),
+            ledger=Ledger(catalog, workers.encoders, captions, fingerprints=config.ingest.duplicates),
             batch=Batch(catalog),
             batch_size=config.ingest.batch,
             on_progress=on_progress,
         )
         run.work()
-    if run.batch.written:
+    linked = config.ingest.duplicates and link_duplicates(catalog, run.places)
+    if run.batch.written or linked:
         catalog.compact()
     seconds = time.monotonic() - started
     return IngestSummary(**run.counts, seconds=seconds, unused_captions=captions.unused if captions else 0)
@@ -191,6 +195,8 @@ class _Run:
     ) -> None:
         self.counts = {"added": 0, "updated": 0, "unchanged": 0, "rejected": 0}
         self.batch = batch
+        self.places: dict[str, int] = {}
+        """By id of each video that was taken: the place of its first file among the sources."""
         self._entries = entries
         self._rejections = rejections
         self._pool = pool
@@ -204,6 +210,7 @@ class _Run:
         self._to_encode: deque[_ToEncode] = deque()
         # By content that is being encoded: other files of the same content, which wait for the outcome.
         self._twins: dict[str, list[Entry]] = {}
+        self._place_of = {entry.uri: place for place, entry in reversed(list(enumerate(entries)))}
 
     def work(self) -> None:
         """Take every entry."""
@@ -235,7 +242,8 @@ class _Run:
                 "path": job.entry.uri,
                 "caption": job.plan.video.caption,
                 "modalities": sorted(job.plan.encode),
-                "decode": bool(job.plan.new_file or pictures_or_sound),
+                "fingerprint": job.plan.fingerprint,
+                "decode": bool(job.plan.new_file or job.plan.fingerprint or pictures_or_sound),
                 "stamp": job.stamp,
             }
             self._pool.submit(job, task)
@@ -262,7 +270,7 @@ class _Run:
         if isinstance(plan, Refusal):
             # Such a file is fine by itself: what is wrong is the row that names it, if there is one.
             self._reject(Rejection(uri=entry.origin or entry.uri, reason=plan.reason, content_hash=content_hash))
-        elif plan.new_file or plan.encode:
+        elif plan.new_file or plan.encode or plan.fingerprint:
             self._twins[content_hash] = []
             self._to_encode.append(_ToEncode(entry=entry, plan=plan, stamp=stamp))
         else:
@@ -279,7 +287,7 @@ class _Run:
         if plan.new_file:
             facts = {name: answer[name] for name in (Col.DURATION, Col.WIDTH, Col.HEIGHT)}
             plan = replace(plan, video=replace(plan.video, **facts))
-        self._settle(job.entry, plan, answer["vectors"])
+        self._settle(job.entry, plan, answer["vectors"], _fingerprint(answer["fingerprint"]))
         for entry in twins:
             # The first twin that needs encoding, such as for another caption, makes the rest wait again.
             if content_hash in self._twins:
@@ -287,11 +295,20 @@ class _Run:
             else:
                 self._decide(entry, content_hash, job.stamp)
 
-    def _settle(self, entry: Entry, plan: Plan, vectors: Mapping[str, str | None]) -> None:
+    def _settle(
+        self,
+        entry: Entry,
+        plan: Plan,
+        vectors: Mapping[str, str | None],
+        fingerprint: Fingerprint | None = None,
+    ) -> None:
         if plan.outcome != "unchanged":
             named = {(Modality(name), self._pool.encoders[Modality(name)]): vectors[name] for name in vectors}
-            self.batch.store(plan.video, {encoder: _vector(text) for encoder, text in named.items()})
-            self._ledger.note(plan.video, plan.encode)
+            given = {encoder: _vector(text) for encoder, text in named.items()}
+            self.batch.store(plan.video, given, fingerprint)
+            self._ledger.note(plan)
+        place = self._place_of[entry.uri]
+        self.places[plan.video.video_id] = min(place, self.places.get(plan.video.video_id, place))
         self.batch.accept(entry.uri)
         self._count(plan.outcome)
 
@@ -320,3 +337,11 @@ class _Run:
 def _vector(text: str | None) -> Any:
     """A vector (D,) float32 from a worker's answer."""
     return None if text is None else np.frombuffer(base64.b64decode(text), "<f4")
+
+
+def _fingerprint(texts: Mapping[str, str | None] | None) -> Fingerprint | None:
+    """A fingerprint from a worker's answer, None where none was asked for."""
+    if texts is None:
+        return None
+    parts = {name: None if text is None else base64.b64decode(text) for name, text in texts.items()}
+    return Fingerprint(**parts)

@@ -26,7 +26,8 @@ from swipewise.config import EncodersConfig, MediaConfig
 from swipewise.encoders import Encoder, build_encoders, identity
 from swipewise.errors import MediaError, SwipewiseError
 from swipewise.media import decode
-from swipewise.schema import Clip, Modality
+from swipewise.media.fingerprint import fingerprint
+from swipewise.schema import Clip, Fingerprint, Modality
 
 _CHUNK = 1 << 20
 
@@ -112,7 +113,7 @@ def _stamp(path: Path) -> list[int]:
 def _encode(
     path: Path, task: Mapping[str, Any], media: MediaConfig, encoders: Mapping[Modality, Encoder]
 ) -> dict[str, Any]:
-    """Vectors of the modalities asked for; the file is read only where one of them, or the video, needs it."""
+    """Vectors of the modalities asked for, and the fingerprint where it is; the file is read only where needed."""
     clip = decode(path, media) if task["decode"] else Clip()
     clip = replace(clip, caption=task["caption"])
     if task["decode"] and _stamp(path) != task["stamp"]:
@@ -122,9 +123,21 @@ def _encode(
         vector = encoders[modality].encode([clip])[0]
         if vector is not None and not np.isfinite(vector).all():
             raise MediaError(f"{modality} encoder {identity(encoders[modality])} gave numbers that are not finite")
-        vectors[modality] = None if vector is None else base64.b64encode(vector.astype("<f4").tobytes()).decode()
+        vectors[modality] = None if vector is None else _text(vector.astype("<f4").tobytes())
     facts = {"duration_seconds": clip.duration_seconds, "width": clip.width, "height": clip.height}
-    return {"vectors": vectors, **facts}
+    found = _texts(fingerprint(clip)) if task["fingerprint"] else None
+    return {"vectors": vectors, "fingerprint": found, **facts}
+
+
+def _texts(found: Fingerprint) -> dict[str, str | None]:
+    return {
+        name: None if part is None else _text(part)
+        for name, part in (("visual", found.visual), ("motion", found.motion), ("audio", found.audio))
+    }
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode()
 
 
 if __name__ == "__main__":

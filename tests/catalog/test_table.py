@@ -34,6 +34,19 @@ def test_many_small_commits_are_compacted_on_the_way(tmp_path: Path) -> None:
     assert len(table.open().get_fragments()) <= 33
 
 
+def test_an_update_changes_the_columns_given_of_rows_that_are_there(tmp_path: Path) -> None:
+    wide = SCHEMA.append(pa.field("kept", pa.string()))
+    table = make(tmp_path, schema=wide)
+    table.update(rows(a=1))
+    assert table.open() is None
+    table.upsert(pa.table({"key": ["a", "b"], "value": [1, 2], "kept": ["x", "y"]}, wide))
+    table.update(rows(b=3, c=4))
+    assert sorted(table.open().to_table().to_pylist(), key=lambda row: row["key"]) == [
+        {"key": "a", "value": 1, "kept": "x"},
+        {"key": "b", "value": 3, "kept": "y"},
+    ]
+
+
 def test_compaction_leaves_no_deleted_rows_behind(tmp_path: Path) -> None:
     table = make(tmp_path)
     table.upsert(rows(**{f"k{n}": n for n in range(100)}))

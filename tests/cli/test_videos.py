@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from swipewise.cli import cli
 from swipewise.errors import InputFileError, UnknownIdError
 from swipewise.simulate.clips import render_clip
+from tests.media.copying import encode_anew
 
 _CONFIG = """
 [encoders]
@@ -80,6 +81,31 @@ def test_videos_are_added_listed_and_shown(shop: Path, clip: Path, tmp_path: Pat
     again = as_json(shop, "add", manifest)
     del again["seconds"]
     assert again == {"added": 0, "updated": 0, "unchanged": 1, "rejected": 1, "unused_captions": 0}
+
+
+def test_near_duplicates_are_listed_and_shown(shop: Path, clip: Path, tmp_path: Path) -> None:
+    assert run(shop, "list", "--duplicates").stdout == "no near-duplicates\n"
+    first, copy = tmp_path / "first.mp4", tmp_path / "second.mp4"
+    shutil.copy(clip, first)
+    encode_anew(clip, copy, scale=2, volume=0.5)
+    manifest = tmp_path / "videos.csv"
+    manifest.write_text("uri,video_id,caption\nfirst.mp4,v1,\nsecond.mp4,v2,again\n")
+    run(shop, "add", manifest)
+    line = f"v2     0.6s    192x320  {copy}  again  near-duplicate of v1\n"
+    assert run(shop, "list", "--duplicates").stdout == line
+    assert run(shop, "list").stdout == f"v1     0.5s     96x160  {first}\n{line}"
+    assert [(row["video_id"], row["duplicate_of"]) for row in as_json(shop, "list")] == [
+        ("v1", None),
+        ("v2", "v1"),
+    ]
+    assert [row["video_id"] for row in as_json(shop, "list", "--duplicates")] == ["v2"]
+    shown = as_json(shop, "show", "v1"), as_json(shop, "show", "v2")
+    assert [(each["duplicate_of"], each["duplicates"]) for each in shown] == [(None, ["v2"]), ("v1", [])]
+    assert "duplicates        v2" in run(shop, "show", "v1").stdout.splitlines()
+    assert "duplicate_of      v1" in run(shop, "show", "v2").stdout.splitlines()
+    both = run(shop, "list", "--duplicates", "--rejected")
+    assert both.exit_code == 2
+    assert "--rejected and --duplicates list different things" in both.stderr
 
 
 def test_captions_come_from_a_file_of_their_own(shop: Path, clip: Path, tmp_path: Path) -> None:

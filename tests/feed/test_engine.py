@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 from swipewise.catalog import Catalog
+from swipewise.catalog.links import Link
 from swipewise.errors import ConfigError
 from swipewise.events import EventLog, read_events
 from swipewise.feed.engine import FeedEngine
 from swipewise.feed.stages import Feed, Level
 from swipewise.feed.stock import load_stock
-from swipewise.schema import Action, Event, Profile
+from swipewise.schema import Action, Event, Fingerprint, Profile
 from swipewise.workspace import Workspace
 from tests.feed.conftest import video
 from tests.feed.fakes import FakeScorer
@@ -180,6 +181,38 @@ def test_an_event_of_a_clock_that_is_ahead_counts_at_once(workspace: Workspace, 
     with FeedEngine.open(workspace) as engine:
         engine.observe([replace(event("ann", "a"), at=datetime.now(UTC) + timedelta(hours=1))])
         assert shown(engine.feed("ann")) == ["b", "c", "d"], "by likeness to a"
+
+
+def test_a_near_duplicate_of_what_was_watched_counts_as_seen(workspace: Workspace) -> None:
+    # b is like a, d is like b and through it of a's group; c stands alone
+    seen = Fingerprint(visual=b"\x01" * 8)
+    catalog = Catalog(workspace.catalog_dir)
+    catalog.upsert([catalog.get(video_id) for video_id in "abcd"], {}, dict.fromkeys("abcd", seen))
+    firsts = {"a": None, "b": "a", "c": None, "d": "b"}
+    catalog.links.write(
+        [
+            Link(video_id=video_id, link_order=order, duplicate_of=first)
+            for order, (video_id, first) in enumerate(firsts.items())
+        ]
+    )
+    with FeedEngine.open(workspace) as engine:
+        fresh = engine.feed("bob")
+        engine.observe([event("ann", "b")])
+        after = engine.feed("ann")
+    assert shown(fresh) == ["d", "c"], "the newest of the group, which scores best"
+    assert {d.video_id: d.reason for d in fresh.dropped} == dict.fromkeys("ab", "duplicate of a better one")
+    assert shown(after) == ["c"]
+    assert {d.video_id: d.reason for d in after.dropped} == {
+        "b": "seen",
+        "a": "duplicate of a seen one",
+        "d": "duplicate of a seen one",
+    }
+    narrow = replace(workspace.config, feed=replace(workspace.config.feed, popular=0, fresh=1))
+    with FeedEngine.open(replace(workspace, config=narrow)) as engine:
+        assert shown(engine.feed("ann", size=1)) == ["c"], "the source looks past d, which counts as seen"
+    off = replace(workspace.config, ingest=replace(workspace.config.ingest, duplicates=False))
+    with FeedEngine.open(replace(workspace, config=off)) as engine:
+        assert sorted(shown(engine.feed("bob"))) == ["a", "b", "c", "d"]
 
 
 def test_threads_observe_and_read_together(workspace: Workspace, runs: PutRun) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from swipewise.feed.diversify import DiverseSelect
-from swipewise.feed.filters import CatalogueFilter, SeenFilter
+from swipewise.feed.filters import BestDuplicate, CatalogueFilter, SeenDuplicateFilter, SeenFilter
 from swipewise.feed.pipeline import Pipeline
 from swipewise.feed.popularity import Popularity
 from swipewise.feed.scoring import ModelScore, WeightedBlend
 from swipewise.feed.sources import FreshSource, InterestSource, PopularSource
-from swipewise.feed.stages import Dropped, Level
+from swipewise.feed.stages import Dropped, Level, Shelf
 from swipewise.retrieval.index import ExactIndex
 from tests.feed.fakes import FakeScorer, FakeState, query, shelf
 
@@ -19,7 +21,7 @@ FIVE = shelf({"a": 5, "b": 4, "c": 3, "d": 2, "e": 1}, VECTORS_VD)
 LOVES_A = FakeState(np.array([1, 0], np.float32), history=[0])
 
 
-def pipeline(**weights: float) -> Pipeline:
+def pipeline(shelf: Shelf = FIVE, **weights: float) -> Pipeline:
     popularity = Popularity.of({"gone": 9, "e": 2})
     model = ModelScore(scorer=FakeScorer("abcde", VECTORS_VD), shelf=FIVE)
     return Pipeline(
@@ -28,7 +30,7 @@ def pipeline(**weights: float) -> Pipeline:
             PopularSource(popularity=popularity, limit=5),
             FreshSource(shelf=FIVE, limit=1),
         ],
-        filters=[CatalogueFilter(shelf=FIVE), SeenFilter()],
+        filters=[CatalogueFilter(shelf=FIVE), SeenFilter(), SeenDuplicateFilter()],
         score=model,
         blend=WeightedBlend(
             popularity=popularity,
@@ -37,6 +39,7 @@ def pipeline(**weights: float) -> Pipeline:
             freshness_weight=0.0,
             half_life_days=7,
         ),
+        distinct=BestDuplicate(shelf=shelf),
         select=DiverseSelect(shelf=FIVE, diversity=0.0),
         explain=model,
     )
@@ -73,8 +76,10 @@ def test_the_trace_counts_every_stage() -> None:
         ("source: fresh", 6),  # e again, d for the feed's length
         ("filter: not in the catalogue", 5),
         ("filter: seen", 4),
+        ("filter: duplicate of a seen one", 4),
         ("score", 4),
         ("blend", 4),
+        ("distinct: duplicate of a better one", 4),
         ("select", 2),
         ("explain", 2),
     ]
@@ -84,6 +89,25 @@ def test_the_trace_counts_every_stage() -> None:
 def test_the_blend_decides_the_order() -> None:
     feed = pipeline(popularity=100).run(query(state=LOVES_A, seen=frozenset("a")), Level.MODEL)
     assert [r.video_id for r in feed.recommendations] == ["e", "b"]
+
+
+def test_of_near_duplicates_the_best_is_left_and_none_of_what_was_seen() -> None:
+    alike = replace(FIVE, group_of={"b": "b", "c": "b", "a": "a", "e": "a"})
+    seen = query(size=4, state=LOVES_A, seen=frozenset("ae"), duplicates=alike.duplicates_of("a"))
+    feed = pipeline(alike).run(seen, Level.MODEL)
+    assert [r.video_id for r in feed.recommendations] == ["b", "d"]
+    reasons = {d.video_id: d.reason for d in feed.dropped}
+    assert (reasons["a"], reasons["e"], reasons["c"]) == (
+        "seen",
+        "duplicate of a seen one",
+        "duplicate of a better one",
+    )
+    counts = {step.stage: step.count for step in feed.trace}
+    assert counts["filter: seen"] - counts["filter: duplicate of a seen one"] == 1
+    assert counts["blend"] - counts["distinct: duplicate of a better one"] == 1
+    other = pipeline(replace(FIVE, group_of={"b": "b", "e": "b"}), popularity=100)
+    best = other.run(query(size=5, state=LOVES_A), Level.MODEL)
+    assert [r.video_id for r in best.recommendations] == ["e", "a", "c", "d"], "e is popular, so b is left out"
 
 
 def test_everything_was_seen() -> None:

@@ -34,6 +34,7 @@ def encode(path: Path, outcome: Any, *, stamp: list[int] | None = None) -> dict[
         "path": str(path),
         "caption": None,
         "modalities": ["visual"],
+        "fingerprint": False,
         "decode": True,
         "stamp": stamp or [status.st_size, status.st_mtime_ns],
     }
