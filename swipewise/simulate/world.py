@@ -92,7 +92,7 @@ class World:
         """What each viewer would truly get from every video at a time: (B, V).
 
         The weighted mean of the tastes for the themes the video has, weights renormalised over the modalities
-        present, plus the video's appeal.
+        present, plus the video's appeal; the appeal alone where no modality is.
         """
         shifted_B = at_B >= self.shift_at_U[viewers_B]
         taste_BMT = np.where(
@@ -103,7 +103,8 @@ class World:
             [taste_BMT[:, m, self.theme_VM[:, m]] for m in range(len(CONTENT_MODALITIES))], axis=1
         )
         weight_BMV = self.weight_UM[viewers_B][:, :, None] * present_VM.T
-        weight_BMV /= weight_BMV.sum(axis=1, keepdims=True)
+        total_B1V = weight_BMV.sum(axis=1, keepdims=True)
+        weight_BMV = np.divide(weight_BMV, total_B1V, out=np.zeros_like(weight_BMV), where=total_B1V > 0)
         utility_BV: NDArray[np.float64] = (weight_BMV * liking_BMV).sum(axis=1) + self.appeal_V
         return utility_BV
 

@@ -178,3 +178,12 @@ def test_videos_of_one_creator_share_their_appeal_and_a_few_creators_make_many(w
 def test_the_settings_survive_json() -> None:
     settings = WorldConfig(videos=7, seed=3).as_dict()
     assert WorldConfig(**settings) == WorldConfig(videos=7, seed=3)  # type: ignore[arg-type]
+
+
+def test_a_video_without_any_modality_is_worth_its_appeal(world: World) -> None:
+    bare = replace(world, theme_VM=np.where(np.arange(CONFIG.videos)[:, None] == 3, -1, world.theme_VM))
+    viewers, at = np.arange(5), np.zeros(5, np.int64)
+    assert bare.utility(viewers, at)[:, 3] == pytest.approx(world.appeal_V[3])
+    assert np.delete(bare.utility(viewers, at), 3, axis=1) == pytest.approx(
+        np.delete(world.utility(viewers, at), 3, axis=1)
+    )
