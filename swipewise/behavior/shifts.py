@@ -102,7 +102,7 @@ class ShiftDetector:
         After a shift the viewer's earlier history no longer counts, so that further shifts are found too.
 
         Raises:
-            DataError: There are too few interactions to learn from.
+            DataError: There are too few interactions to learn from, or no vectors.
         """
         found: list[Shift] = []
         begin_U = log.offsets()[:-1].copy()
@@ -137,6 +137,11 @@ class ShiftDetector:
 
     def _periods(self, log: BehaviorLog) -> Iterator[tuple[_Model, NDArray[np.int64]]]:
         """One model after another, with the rows that open the sessions it is to judge."""
+        if not log.content:
+            raise DataError(
+                "shifts of interest are told by what videos show, say and sound like, and these have no vectors: "
+                "encode them with 'swipewise videos encode'"
+            )
         if len(log) < self.settings.least:
             raise DataError(
                 f"{len(log)} interactions are too few to tell shifts of interest from chance, at least "
@@ -181,6 +186,8 @@ class ShiftDetector:
         end_S = log.offsets()[viewer_S + 1]
         for step in range(self.settings.window):
             reached_S = np.flatnonzero(opens_S + step < end_S)
+            if not len(reached_S):
+                break
             since = model.signals.over(opens_S[reached_S], opens_S[reached_S] + step + 1)
             _, same_S = learn(before.at(reached_S), since)
             for column, anew in enumerate(redrawn_M):

@@ -191,7 +191,7 @@ def _shares(
     theta_BT: NDArray[np.float64], evidence: Evidence, targeting: float, modalities: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The share of exposures each theme should get (B, T), and the log of what they are divided by (B,)."""
-    offer_BMK = evidence.offer_BT.reshape(len(evidence), modalities, -1)
+    offer_BMK = evidence.offer_BT.reshape(len(evidence), modalities, evidence.offer_BT.shape[1] // modalities)
     lacking_BM = np.maximum(1.0 - offer_BMK.sum(axis=2), 0.0)
     pull_BMK = np.clip(targeting * theta_BT, -_LARGEST, _LARGEST).reshape(offer_BMK.shape)
     weight_BMK: NDArray[np.float64] = offer_BMK * np.exp(pull_BMK)

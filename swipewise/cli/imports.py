@@ -49,6 +49,9 @@ def in_words(summary: ImportSummary, what: str, seconds: float) -> str:
     lines = [f"added {summary.added} {what}, {summary.duplicates} known already, in {seconds:.1f} s"]
     if summary.rejected:
         lines.append(f"rejected {summary.rejected} rows; each with its reason in {summary.rejects_file}")
+    if summary.unused_columns:
+        named = ", ".join(summary.unused_columns)
+        lines.append(f"nothing was taken from the columns {named}: --map COLUMN=NAME reads one under another name")
     if summary.unknown_videos:
         examples = ", ".join(summary.unknown_examples)
         more = ", ..." if summary.unknown_videos > len(summary.unknown_examples) else ""

@@ -105,8 +105,9 @@ def encode(named: tuple[str, ...], workspace: Workspace, as_json: bool) -> None:
 def watch(folders: tuple[Path, ...], interval: float, workspace: Workspace, as_json: bool) -> None:
     """Take new video files as they arrive in folders, until Ctrl-C.
 
-    A file is taken once it has stayed the same for an interval. What the catalogue has is not read again, so the watch
-    can be stopped and started at any time. With --json every round prints a line.
+    A file is taken once it has stayed the same for an interval; one whose upload may stall is better written elsewhere
+    and moved in. What the catalogue has is not read again, so the watch can be stopped and started at any time. With
+    --json every round prints a line.
     """
     import time
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from difflib import get_close_matches
+from pathlib import Path
 
 from swipewise.config import EncodersConfig
 from swipewise.encoders.contract import Encoder
@@ -79,8 +80,13 @@ def build_encoder(modality: Modality, name: str, settings: EncodersConfig | None
         return FoundationEncoder(modality, name.removeprefix(PREFIX), settings or EncodersConfig())
     known = _BUILDERS[modality]
     if name not in known:
-        close = get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]!r}?" if close else f"valid are {', '.join(known)}, {PREFIX}<id or folder>"
+        valid = [each for each in known if each != "fake"]
+        close = [f"{PREFIX}{name}"] if Path(name).is_dir() else get_close_matches(name, valid, n=1, cutoff=0.5)
+        hint = (
+            f"did you mean {close[0]!r}?"
+            if close
+            else f"valid are {', '.join(valid)}, {PREFIX}<id or folder>, none"
+        )
         raise ConfigError(f"encoders.{modality} names an unknown encoder {name!r}: {hint}")
     return known[name]()
 

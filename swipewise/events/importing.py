@@ -31,7 +31,8 @@ class ImportSummary:
 
     added, duplicates: events (or profiles) that were new, and that were known already. rejected: rows left out;
     ``rejects_file`` tells which and why, None where there are none. unknown_videos: distinct videos of the events
-    that are not in the catalogue; the events are kept, ``unknown_examples`` names a few.
+    that are not in the catalogue; the events are kept, ``unknown_examples`` names a few. unused_columns: of the files,
+    those of whose contents nothing was taken.
     """
 
     added: int
@@ -40,6 +41,7 @@ class ImportSummary:
     unknown_videos: int = 0
     unknown_examples: tuple[str, ...] = ()
     rejects_file: Path | None = None
+    unused_columns: tuple[str, ...] = ()
 
 
 def import_events(
@@ -73,11 +75,13 @@ def import_events(
         check_readable(path)
     added = duplicates = 0
     unknown: set[str] = set()
+    unused: dict[str, None] = {}
     with workspace.lock("history"):
         rejects = Rejects(workspace.events_dir, "events")
         try:
             for path in paths:
-                events, rows = _read(path, mapping, rejects)
+                events, rows, idle = _read(path, mapping, rejects)
+                unused |= dict.fromkeys(idle)
                 fresh = _store(workspace.events_dir, events)
                 added += fresh
                 duplicates += len(events) - fresh
@@ -93,11 +97,12 @@ def import_events(
         unknown_videos=len(unknown),
         unknown_examples=tuple(sorted(unknown)[:_EXAMPLES]),
         rejects_file=rejects_file,
+        unused_columns=tuple(unused),
     )
 
 
-def _read(path: Path, mapping: Mapping[str, str], rejects: Rejects) -> tuple[pl.DataFrame, int]:
-    """The events of a file and how many rows it has."""
+def _read(path: Path, mapping: Mapping[str, str], rejects: Rejects) -> tuple[pl.DataFrame, int, list[str]]:
+    """The events of a file, how many rows it has, and the columns of which nothing is taken."""
     table = read_table(path, {mapping.get(name, name) for name in EVENT_COLUMNS})
     layout = find_layout(path, table.columns, mapping)
     if not layout.is_long:
@@ -105,7 +110,8 @@ def _read(path: Path, mapping: Mapping[str, str], rejects: Rejects) -> tuple[pl.
     checked = check_rows(path, table.rows, layout)
     rejects.add_broken(path, table.broken)
     rejects.add_rows(path, checked.bad)
-    return as_events(checked.good, is_long=layout.is_long), len(table.rows) + len(table.broken)
+    unused = [name for name in table.columns if name not in layout.sources.values()]
+    return as_events(checked.good, is_long=layout.is_long), len(table.rows) + len(table.broken), unused
 
 
 def _check_no_actions(path: Path, columns: Sequence[str], layout: Layout) -> None:

@@ -21,14 +21,14 @@ import numpy as np
 
 from swipewise.catalog import Catalog, Rejection
 from swipewise.config import Config, EncodersConfig
-from swipewise.errors import DataError
+from swipewise.errors import ConfigError, DataError
 from swipewise.ingest.batch import Batch
 from swipewise.ingest.captions import Captions
 from swipewise.ingest.duplicates import link_duplicates
 from swipewise.ingest.ledger import Ledger, Plan, Refusal
 from swipewise.ingest.pool import Answer, WorkerPool
 from swipewise.ingest.sources import Entry, read_sources
-from swipewise.schema import Col, Fingerprint, Modality
+from swipewise.schema import CONTENT_MODALITIES, Col, Fingerprint, Modality
 from swipewise.workspace import Workspace
 
 # A run that is killed repeats at most what this time and one batch hold.
@@ -113,11 +113,13 @@ def encode_videos(
         on_progress: Called after each file.
 
     Raises:
-        ConfigError: The encoders cannot be had.
+        ConfigError: There are none, or they cannot be had.
         DataError: The catalogue is empty.
         WorkspaceError: Another ingestion is running in the workspace.
         StoreError: The catalogue cannot be read or written; what was committed before stays.
     """
+    if all(getattr(encoders, modality) == "none" for modality in CONTENT_MODALITIES):
+        raise ConfigError("[encoders] names none: name one with --encoder MODALITY=NAME, or in swipewise.toml")
     config = replace(workspace.config, encoders=encoders)
     with workspace.lock("catalog"):
         catalog = Catalog(workspace.catalog_dir)

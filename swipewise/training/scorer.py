@@ -148,8 +148,11 @@ class Scorer:
         return named | {WATCH: torch.sigmoid(watch_BN[0]).cpu().numpy()}
 
     def evidence(self, state: ViewerState, video: int, k: int) -> tuple[Evidence, ...]:
-        """The k liked videos of the history most like a video, by the cosine of f under the viewer's own weights."""
-        others_J = state.liked_J[state.liked_J != video]
+        """The k liked videos of the history most like a video, by the cosine of f under the viewer's own weights.
+
+        Fewer where fewer are alike at all: a cosine of 0 or less is no reason.
+        """
+        others_J = np.unique(state.liked_J[state.liked_J != video])
         if not len(others_J) or k < 1:
             return ()
         u_BD = state.interests.u_BD
@@ -157,7 +160,9 @@ class Scorer:
         cosine_J = functional.cosine_similarity(f_J1D[:-1], f_J1D[-1:], dim=-1).cpu().numpy()
         best = np.argsort(-cosine_J, kind="stable")[:k]
         return tuple(
-            Evidence(video_id=self.video_ids[others_J[place]], similarity=float(cosine_J[place])) for place in best
+            Evidence(video_id=self.video_ids[others_J[place]], similarity=float(cosine_J[place]))
+            for place in best
+            if cosine_J[place] > 0
         )
 
     def _coded(self, history: Sequence[Interaction]) -> Interactions:

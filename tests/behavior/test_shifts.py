@@ -124,3 +124,22 @@ def test_too_little_to_learn_from(log: BehaviorLog) -> None:
         DataError, match=f"{len(few)} interactions are too few to tell shifts .* at least 500 are needed"
     ):
         ShiftDetector().detect(few)
+
+
+def test_without_vectors_nothing_can_be_told(log: BehaviorLog) -> None:
+    with pytest.raises(DataError, match="these have no vectors: encode them with 'swipewise videos encode'"):
+        ShiftDetector(SETTINGS).detect(replace(log, content={}))
+
+
+def test_sessions_that_all_end_early_are_judged_as_far_as_they_go(log: BehaviorLog) -> None:
+    place_I = log.session_place()
+    keep_I = place_I < 2
+    short = replace(
+        log,
+        viewer_I=log.viewer_I[keep_I],
+        video_I=log.video_I[keep_I],
+        at_I=log.at_I[keep_I],
+        watch_ratio_I=log.watch_ratio_I[keep_I],
+    )
+    trace_I = ShiftDetector(SETTINGS).trace(short)
+    assert np.isfinite(trace_I).any()

@@ -57,7 +57,15 @@ def test_import_as_json(workspace: Workspace) -> None:
         "rejected": 1,
         "unknown_videos": 2,
         "unknown_examples": ["v1", "v2"],
+        "unused_columns": [],
     }
+
+
+def test_columns_of_which_nothing_is_taken_are_named(workspace: Workspace) -> None:
+    (workspace.root / "log.csv").write_text(LOG.replace("watch_seconds", "secs"))
+    told = bring(workspace).stdout
+    assert "nothing was taken from the columns secs: --map COLUMN=NAME reads one under another name" in told
+    assert "nothing was taken" not in bring(workspace, "--map", "watch_seconds=secs").stdout
 
 
 def test_a_missing_column_tells_the_option_that_mends_it(workspace: Workspace) -> None:

@@ -197,3 +197,13 @@ def test_a_half_encoded_catalogue_says_so(shop: Path, clip: Path) -> None:
     assert note.startswith("audio by descriptor@1: 0 of 1 videos are encoded, 'swipewise videos encode -w ")
     run(shop, "encode")
     assert half_encoded(Workspace.open(shop)) == []
+
+
+def test_no_encoder_at_all_is_an_error_and_rejects_no_file(shop: Path, clip: Path) -> None:
+    from swipewise.errors import ConfigError
+
+    run(shop, "add", clip)
+    (shop / "swipewise.toml").write_text(_CONFIG.replace('"fake"', '"none"'))
+    with pytest.raises(ConfigError, match=r"\[encoders\] names none: name one with --encoder MODALITY=NAME"):
+        run(shop, "encode")
+    assert as_json(shop, "list", "--rejected") == []

@@ -74,7 +74,7 @@ def test_the_configured_encoders_come_by_modality_without_those_left_out() -> No
     ("modality", "name", "hint"),
     [
         (Modality.VISUAL, "descripter", "did you mean 'descriptor'"),
-        (Modality.AUDIO, "minilm", "valid are descriptor, fake"),
+        (Modality.AUDIO, "minilm", "valid are descriptor, dataset, huggingface:"),
         (Modality.TEXT, "mini-lm", "did you mean 'minilm'"),
     ],
 )
