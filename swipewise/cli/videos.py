@@ -52,13 +52,15 @@ def add(paths: tuple[Path, ...], captions: Path | None, workspace: Workspace, as
     with the column uri and, where known, video_id, caption, creator, music, tags, language, uploaded_at.
 
     A file that is known is not encoded again, so the same command resumes a run that was stopped. Files that
-    cannot be taken are set aside with their reason and the rest goes on.
+    cannot be taken are set aside with their reason and the rest goes on; it fails if nothing at all could be taken.
     """
     from swipewise.ingest import ingest_videos
 
     with _progress_bar() as on_progress:
         summary = ingest_videos(workspace, paths, captions=captions, on_progress=on_progress)
     click.echo(json.dumps(asdict(summary)) if as_json else _in_words(summary, workspace))
+    if summary.rejected and not summary.added + summary.updated + summary.unchanged:
+        raise SystemExit(1)
 
 
 _ENCODE_EXAMPLES = """\b
@@ -245,7 +247,11 @@ def _in_words(summary: IngestSummary, workspace: Workspace) -> str:
         f"rejected {summary.rejected} in {summary.seconds:.1f} s ({files / summary.seconds:.1f} videos/s)"
     ]
     if summary.rejected:
-        lines.append(f"why files were rejected: swipewise videos list --rejected --workspace {workspace.root}")
+        lines += [f"  {reason}" for reason in summary.reasons]
+        if summary.rejected > len(summary.reasons):
+            lines.append(
+                f"why the others were rejected: swipewise videos list --rejected --workspace {workspace.root}"
+            )
     if summary.unused_captions:
         lines.append(f"captions that belong to none of these files: {summary.unused_captions}")
     return "\n".join(lines)

@@ -33,6 +33,7 @@ from swipewise.workspace import Workspace
 
 # A run that is killed repeats at most what this time and one batch hold.
 _COMMIT_SECONDS = 5.0
+_REASONS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,8 @@ class Progress:
 class IngestSummary:
     """What became of the files, and how long it took.
 
-    Rows that could not be used count as rejected. ``unused_captions`` belong to none of the files.
+    Rows that could not be used count as rejected; ``reasons`` says why of the first few. ``unused_captions`` belong to
+    none of the files.
     """
 
     added: int
@@ -60,6 +62,7 @@ class IngestSummary:
     rejected: int
     seconds: float
     unused_captions: int = 0
+    reasons: tuple[str, ...] = ()
 
 
 def ingest_videos(
@@ -156,7 +159,12 @@ def _take(
     if run.batch.written or linked:
         catalog.compact()
     seconds = time.monotonic() - started
-    return IngestSummary(**run.counts, seconds=seconds, unused_captions=captions.unused if captions else 0)
+    return IngestSummary(
+        **run.counts,
+        seconds=seconds,
+        unused_captions=captions.unused if captions else 0,
+        reasons=tuple(run.reasons),
+    )
 
 
 def worker_pool(config: Config, files: int | None = None) -> WorkerPool:
@@ -196,6 +204,7 @@ class _Run:
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
         self.counts = {"added": 0, "updated": 0, "unchanged": 0, "rejected": 0}
+        self.reasons: list[str] = []
         self.batch = batch
         self.places: dict[str, int] = {}
         """By id of each video that was taken: the place of its first file among the sources."""
@@ -320,6 +329,8 @@ class _Run:
 
     def _reject(self, rejection: Rejection) -> None:
         self.batch.reject(rejection)
+        if len(self.reasons) < _REASONS:
+            self.reasons.append(f"{rejection.uri}: {rejection.reason}")
         self._count("rejected")
 
     def _count(self, outcome: str) -> None:

@@ -57,7 +57,7 @@ def test_videos_are_added_listed_and_shown(shop: Path, clip: Path, tmp_path: Pat
     added = run(shop, "add", manifest)
     assert added.exit_code == 0
     assert added.stdout.startswith("added 1, updated 0, unchanged 0, rejected 1 in ")
-    assert f"why files were rejected: swipewise videos list --rejected --workspace {shop}" in added.stdout
+    assert f"  {tmp_path / 'gone.mp4'}: no such file ({manifest}:3)" in added.stdout.splitlines()
     assert added.stderr == ""
 
     gone = f"{tmp_path / 'gone.mp4'}: no such file ({manifest}:3)\n"
@@ -79,7 +79,7 @@ def test_videos_are_added_listed_and_shown(shop: Path, clip: Path, tmp_path: Pat
     assert "vectors           audio by fake@1, text by fake@1, visual by fake@1" in lines
 
     again = as_json(shop, "add", manifest)
-    del again["seconds"]
+    del again["seconds"], again["reasons"]
     assert again == {"added": 0, "updated": 0, "unchanged": 1, "rejected": 1, "unused_captions": 0}
 
 
@@ -207,3 +207,13 @@ def test_no_encoder_at_all_is_an_error_and_rejects_no_file(shop: Path, clip: Pat
     with pytest.raises(ConfigError, match=r"\[encoders\] names none: name one with --encoder MODALITY=NAME"):
         run(shop, "encode")
     assert as_json(shop, "list", "--rejected") == []
+
+
+def test_it_fails_if_nothing_at_all_could_be_taken(shop: Path, clip: Path, tmp_path: Path) -> None:
+    for number in range(5):
+        (tmp_path / f"bad{number}.mp4").write_bytes(b"no clip %d" % number)
+    failed = run(shop, "add", tmp_path)
+    assert failed.exit_code == 1
+    assert len([line for line in failed.stdout.splitlines() if line.startswith("  ")]) == 3
+    assert f"why the others were rejected: swipewise videos list --rejected --workspace {shop}" in failed.stdout
+    assert run(shop, "add", tmp_path, clip).exit_code == 0
