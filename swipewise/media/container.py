@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -77,42 +76,6 @@ def _best(container: InputContainer, streams: list[MediaStream]) -> MediaStream 
         return None
     best = container.streams.best(usable[0].type)
     return next((stream for stream in usable if best is not None and stream.index == best.index), usable[0])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """Seconds on the container's clock from the first to the end of the last packet of a stream."""
-
-    start: float
-    end: float
-
-
-def spans(container: InputContainer, streams: list[Stream], max_seconds: float) -> tuple[dict[int, Span], bool]:
-    """Read through the packets without decoding any: what is really there, whatever the header says.
-
-    Returns:
-        The span of each stream that has packets, by stream index; and whether the file was read to its end rather
-        than to ``max_seconds``.
-    """
-    starts: dict[int, float] = {}
-    ends: dict[int, float] = {}
-    for packet in packets(container, *streams):
-        ticks = packet.pts if packet.pts is not None else packet.dts
-        if ticks is None or packet.is_discard:
-            continue
-        index, time = packet.stream_index, float(ticks * packet.time_base)
-        starts[index] = min(time, starts.get(index, time))
-        ends[index] = max(time + _length(packet), ends.get(index, time))
-        if len(ends) == len(streams) and all(ends[i] - starts[i] > max_seconds for i in ends):
-            return {i: Span(start=starts[i], end=ends[i]) for i in ends}, False
-    return {i: Span(start=starts[i], end=ends[i]) for i in ends}, True
-
-
-def _length(packet: Packet[Stream]) -> float:
-    if packet.duration:
-        return float(packet.duration * packet.time_base)
-    rate = packet.stream.average_rate
-    return float(1 / rate) if rate else 0.0
 
 
 def packets(container: InputContainer, *streams: Stream) -> Iterator[Packet[Stream]]:
