@@ -83,7 +83,7 @@ def packets(container: InputContainer, *streams: Stream) -> Iterator[Packet[Stre
     for _ in range(_READ_ERRORS):
         try:
             yield from container.demux(*streams)
-        except av.FFmpegError:
+        except (av.FFmpegError, IndexError):  # the latter where damage looks like a stream that nobody announced
             continue
         return
 

@@ -2,14 +2,14 @@
 
 Packets are skipped rather than sought: reading one costs a hundredth of decoding it, and no index has to be trusted.
 
-Legend of shape suffixes: P = packets of the picture, F = frames, W = packets whose frames are wanted.
+Legend of shape suffixes: P = packets of the picture, F = frames, W = frames that are wanted.
 """
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
 
 import av
 import numpy as np
@@ -26,122 +26,131 @@ class UnsureError(Exception):
     """The clip is not what its packets promised: only decoding all of it in order is sure to be right."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Stretch:
-    """Packets [start, stop) that are decoded by themselves, and the times (pts) at which frames of theirs are wanted."""
+def sought_frames(
+    container: InputContainer, stream: VideoStream, timeline: Timeline, targets_F: NDArray[np.float64]
+) -> Iterator[av.VideoFrame]:
+    """Decode the clip's first frame, those on screen at the times (F,) ascending, and some between them.
 
-    start: int
-    stop: int
-    wanted: set[int] = field(default_factory=set)
-
-
-def stretches(timeline: Timeline, targets_F: NDArray[np.float64]) -> list[Stretch]:
-    """What to decode for the clip's first frame and for the one on screen at each time.
-
-    Decoding goes on from one wanted frame to the next unless a key frame lies between them.
+    Decoding goes on from one to the next unless a key frame lies between them. Each is to the bit what decoding
+    everything in order gives, and the next frame after it shows that nothing else was on screen.
 
     Raises:
-        UnsureError: The timeline does not say which frame is on screen at each time.
+        UnsureError: It cannot be known, or turns out, that decoding everything might give others.
     """
-    wanted_W = _wanted(timeline, targets_F)
-    # A key frame serves if all that was before it is shown before it: nothing that is wanted is then left out.
-    pts_P = timeline.pts_P
-    latest_P = np.maximum.accumulate(pts_P)
-    cuts = 1 + np.flatnonzero(timeline.fresh_P[1:] & (pts_P[1:] > latest_P[:-1]))
-    plan: list[Stretch] = []
-    for packet in wanted_W.tolist():
-        before = int(np.searchsorted(cuts, packet, side="right"))
-        cut = int(cuts[before - 1]) if before else 0
-        if not plan:
-            # Whatever comes first, the decoder sees the beginning: encoders sign there.
-            plan.append(Stretch(start=0, stop=0))
-        elif cut > plan[-1].stop:
-            plan.append(Stretch(start=cut, stop=cut))
-        plan[-1].stop = max(plan[-1].stop, packet + 1)
-        plan[-1].wanted.add(int(pts_P[packet]))
-    return plan
+    wanted_W = wanted_packets(timeline, targets_F)
+    starts_W = start_packets(timeline, wanted_W)
+    pts_W = timeline.pts_P[wanted_W]
+    decoder = _Decoder(container, stream, timeline, frozenset(pts_W.tolist()))
+    latest = -math.inf
+    for pts, start in zip(pts_W.tolist(), starts_W.tolist(), strict=True):
+        if start > decoder.position:
+            decoder.restart(start)
+        found = latest == pts
+        while latest <= pts and (frame := decoder.next_frame()) is not None:
+            if frame.pts is None or frame.pts <= latest:
+                raise UnsureError("frames without a time or out of order")
+            latest = frame.pts
+            found |= latest == pts
+            yield frame
+        if not found:
+            raise UnsureError("a frame did not come out of its packet")
 
 
-def _wanted(timeline: Timeline, targets_F: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Packets in order of presentation: the first one shown and those on screen at the times."""
+def wanted_packets(timeline: Timeline, targets_F: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Packets (W,) of the first frame and of those on screen at the times (F,), in order of presentation.
+
+    Raises:
+        UnsureError: The timeline does not tell.
+    """
     shown = np.flatnonzero(timeline.shown_P)
-    # Of packets at one time, as VP8 has them, the last: only then has their frame come out.
-    shown = shown[np.argsort(timeline.pts_P[shown], kind="stable")]
+    shown = shown[np.argsort(timeline.pts_P[shown])]
     pts = timeline.pts_P[shown]
+    if (np.diff(pts) == 0).any():
+        raise UnsureError("two frames at one time")
     if targets_F[-1] >= timeline.reach:
         raise UnsureError("frames after the last packet that was read may be shown before it")
     # As frames tell their time, so that a target on the very tick is not missed by a rounding.
     times = pts.astype(np.float64) * timeline.time_base.numerator / timeline.time_base.denominator
     places = np.searchsorted(times, targets_F, side="right") - 1
-    return shown[np.unique(np.maximum(places, 0).tolist() + [0])]
+    return shown[np.unique([0, *places.clip(0).tolist()])]
 
 
-def sought_frames(
-    container: InputContainer, stream: VideoStream, timeline: Timeline, targets_F: NDArray[np.float64]
-) -> Iterator[av.VideoFrame]:
-    """Decode the clip's first frame and those on screen at the times (F,) ascending, each once.
-
-    They are to the bit those that decoding everything in order gives.
-
-    Raises:
-        UnsureError: It cannot be known, or turns out, that they might not be.
-    """
-    decoder = _Decoder(stream, timeline)
-    reader = enumerate(packet for packet in packets(container, stream) if packet.size)
-    for stretch in stretches(timeline, targets_F):
-        yield from decoder.frames(reader, stretch)
+def start_packets(timeline: Timeline, wanted_W: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The latest packet (W,) from which each wanted one can be decoded; the first from the start of the clip."""
+    # A key frame serves if all that was before it is shown before it: then what is shown later comes after it.
+    pts_P = timeline.pts_P
+    cuts = 1 + np.flatnonzero(timeline.fresh_P[1:] & (pts_P[1:] > np.maximum.accumulate(pts_P)[:-1]))
+    cuts = np.concatenate([[0], cuts])
+    starts_W = cuts[np.searchsorted(pts_P[cuts], pts_P[wanted_W], side="right").clip(1) - 1]
+    starts_W[0] = 0  # the decoder sees the beginning whatever is cut off there: encoders sign in it
+    return starts_W
 
 
 class _Decoder:
-    """Decodes one stretch after another and holds what comes out against the timeline."""
+    """Decodes a clip in order, with leaps to key frames.
 
-    def __init__(self, stream: VideoStream, timeline: Timeline) -> None:
+    Attributes:
+        position: The next packet to be read.
+    """
+
+    def __init__(
+        self, container: InputContainer, stream: VideoStream, timeline: Timeline, wanted: frozenset[int]
+    ) -> None:
+        self.position = 0
+        self._reader = (packet for packet in packets(container, stream) if packet.size)
         self._codec = stream.codec_context
         self._codec.thread_count = 1
         # A damaged frame is patched with what was decoded before it, which may have been skipped here: let it fail.
         self._codec.options = {"err_detect": "explode"}
-        # H.264 marks the frames that no other leans on, beyond doubt; in HEVC other layers may lean on them.
+        # H.264 marks frames that no other leans on; in HEVC other layers may lean on frames so marked.
         self._unwanted = "NONREF" if stream.codec.canonical_name == "h264" else "DEFAULT"
         self._time_base = stream.time_base
         self._timeline = timeline
+        self._wanted = wanted
+        self._ready: deque[av.VideoFrame] = deque()
+        self._ended = False
 
-    def frames(self, reader: Iterator[tuple[int, Any]], stretch: Stretch) -> Iterator[av.VideoFrame]:
-        pts_P = self._timeline.pts_P
-        missing = set(stretch.wanted)
-        previous: int | None = None
-        for frame in self._decoded(reader, stretch):
-            if stretch.start and previous is None and not _is_key(frame, int(pts_P[stretch.start])):
-                if frame.pts is not None and frame.pts < pts_P[stretch.start]:
-                    continue  # leans on frames before the key frame
-                raise UnsureError("what was marked as a key frame is none")
-            if frame.pts is None or (previous is not None and frame.pts <= previous):
-                raise UnsureError("frames without a time or out of order")
-            if frame.is_corrupt or frame.interlaced_frame:
-                raise UnsureError("frames that are damaged or come in two fields, one of which may have been skipped")
-            previous = frame.pts
-            if frame.pts in missing:
-                missing.remove(frame.pts)
-                yield frame
-        if missing:
-            raise UnsureError("a frame did not come out of its packet")
+    def restart(self, packet: int) -> None:
+        """Leap forward to a key frame.
 
-    def _decoded(self, reader: Iterator[tuple[int, Any]], stretch: Stretch) -> Iterator[av.VideoFrame]:
+        Raises:
+            UnsureError: It is none.
+        """
+        while self.position < packet and self._read() is not None:
+            pass
         self._codec.flush_buffers()
+        self._ready.clear()
+        pts = self._timeline.pts_P[packet]
+        # Frames shown before the key frame lean on what was skipped.
+        while (frame := self.next_frame()) is not None and frame.pts is not None and frame.pts < pts:
+            pass
+        if frame is None or frame.pts != pts or not frame.key_frame or frame.pict_type != PictureType.I:
+            raise UnsureError("what was marked as a key frame is none")
+        self._ready.appendleft(frame)
+
+    def next_frame(self) -> av.VideoFrame | None:
+        """The next frame; None at the end of the clip."""
         try:
-            for number, packet in reader:
-                if number >= len(self._timeline.pts_P) or packet.pts != self._timeline.pts_P[number]:
-                    raise UnsureError("the packets are not those that were read before")
-                if number >= stretch.start:
-                    self._codec.skip_frame = "DEFAULT" if packet.pts in stretch.wanted else self._unwanted
-                    yield from self._codec.decode(packet)
-                if number + 1 == stretch.stop:
-                    break
-            for frame in self._codec.decode(None):
-                frame.time_base = self._time_base
-                yield frame
+            while not self._ready and not self._ended:
+                packet = self._read()
+                self._ended = packet is None
+                self._codec.skip_frame = "DEFAULT" if packet and packet.pts in self._wanted else self._unwanted
+                self._ready += self._codec.decode(packet)
         except av.FFmpegError as error:
             raise UnsureError("damaged") from error
+        if not self._ready:
+            return None
+        frame = self._ready.popleft()
+        if frame.is_corrupt or frame.interlaced_frame:
+            raise UnsureError("damaged, or in two fields of which one may have been skipped")
+        if self._ended:
+            frame.time_base = self._time_base  # the last frames come without
+        return frame
 
-
-def _is_key(frame: av.VideoFrame, pts: int) -> bool:
-    return frame.pts == pts and bool(frame.key_frame) and frame.pict_type == PictureType.I
+    def _read(self) -> av.Packet[VideoStream] | None:
+        packet = next(self._reader, None)
+        known = self._timeline.pts_P
+        if packet is not None and self.position < len(known) and packet.pts != known[self.position]:
+            raise UnsureError("the packets are not those that were read before")
+        self.position += packet is not None
+        return packet

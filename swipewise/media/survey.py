@@ -6,7 +6,6 @@ Legend of shape suffixes: P = packets of the picture, in the order of the file.
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -19,25 +18,16 @@ from numpy.typing import NDArray
 
 from swipewise.media.container import packets
 
-# Codecs by whose rules no picture shown after a key frame leans on one before it.
-_RESTARTABLE = {
-    "h264",
-    "hevc",
-    "vp8",
-    "vp9",
-    "av1",
-    "mpeg1video",
-    "mpeg2video",
-    "mpeg4",
-    "ffv1",
-    "mjpeg",
-    "png",
-}
+# Codecs by whose rules no picture shown after a key frame leans on one before it. VP8 is not among them: it notices no
+# damage, and a damaged key frame may lean on what came before.
+_RESTARTABLE = {"h264", "hevc", "vp9", "av1", "mpeg1video", "mpeg2video", "mpeg4", "mjpeg", "png"}
 
-# Between start codes, the headers of a sequence parameter set and of a slice that refreshes the decoder.
-_PARAMETERS = re.compile(rb"\x00\x00\x01[\x27\x47\x67]")
-_REFRESH = re.compile(rb"\x00\x00\x01[\x25\x45\x65]")
-_REFRESH_TYPE = 5
+# Containers that give each packet its time. Of these mp4 lists its frames, so that none can be lost unseen.
+_LISTED = "mp4"
+_TIMED = "matroska"
+
+# The kind of H.264 unit that makes a decoder forget all that came before.
+_REFRESH = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +100,11 @@ def _length(packet: Packet[Stream]) -> float:
     return float(1 / rate) if rate else 0.0
 
 
+def _gaps(pts_P: NDArray[np.int64]) -> bool:
+    steps = np.diff(np.sort(pts_P))
+    return bool(len(steps)) and steps.max() > 1.5 * np.median(steps)
+
+
 class _Notes:
     """Writes down the packets of the picture, until one comes that a timeline cannot hold."""
 
@@ -118,7 +113,9 @@ class _Notes:
         self._codec = stream.codec.canonical_name
         self._extradata = stream.codec_context.extradata or b""
         self._time_base = stream.time_base
-        self._sound = self._codec in _RESTARTABLE
+        formats = stream.container.format.name.split(",")
+        self._listed = _LISTED in formats
+        self._sound = self._codec in _RESTARTABLE and (self._listed or _TIMED in formats)
         self._pts: list[int] = []
         self._shown: list[bool] = []
         self._fresh: list[bool] = []
@@ -144,12 +141,12 @@ class _Notes:
         """
         if self._codec != "h264":
             return True
-        data = bytes(packet)
         if self._extradata[:1] != b"\1":
-            return bool(_PARAMETERS.search(data) and _REFRESH.search(data))
+            return False
+        data = memoryview(packet)
         prefix, at = (self._extradata[4] & 3) + 1, 0
         while at + prefix < len(data):
-            if data[at + prefix] & 31 == _REFRESH_TYPE:
+            if data[at + prefix] & 31 == _REFRESH:
                 return True
             at += prefix + int.from_bytes(data[at : at + prefix])
         return False
@@ -157,14 +154,18 @@ class _Notes:
     def timeline(self, whole: bool) -> Timeline | None:
         if not self._sound or not any(self._shown) or self._time_base is None:
             return None
+        pts_P = np.array(self._pts, np.int64)
         if whole:
             reach = math.inf
         elif self._last_dts is not None:  # whatever follows is shown later than this
             reach = float(self._last_dts * self._time_base)
         else:
             return None
+        # What a decoder puts in the place of lost frames hangs on all that it decoded before.
+        if not self._listed and _gaps(pts_P[pts_P * float(self._time_base) < reach]):
+            return None
         return Timeline(
-            pts_P=np.array(self._pts, np.int64),
+            pts_P=pts_P,
             shown_P=np.array(self._shown),
             fresh_P=np.array(self._fresh),
             time_base=self._time_base,
