@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from swipewise.config import MediaConfig
 from swipewise.errors import MediaError
-from swipewise.media.container import audio_stream, frames, opened, video_stream
+from swipewise.media.container import audio_stream, frames, opened, pixel_aspect, video_stream
 from swipewise.media.picture import Pictures, pictures_at
 from swipewise.media.seeking import UnsureError, sought_frames
 from swipewise.media.sound import SAMPLE_RATE, waveform
@@ -30,11 +30,12 @@ def decode(path: Path, config: MediaConfig) -> Clip:
     skipped. A clip whose picture or sound cannot be had comes without it.
 
     Raises:
-        MediaError: The file is not a clip, or neither picture nor sound can be had; the message says why.
+        MediaError: The file is not a clip, has sound but not the track asked for, or neither picture nor sound can be
+            had; the message says why.
     """
     with opened(path) as container:
         header = container.duration / 1_000_000 if container.duration else None
-        video, audio = video_stream(container), audio_stream(container)
+        video, audio = video_stream(container), audio_stream(container, config.audio_track)
         streams: list[Stream] = [stream for stream in (video, audio) if stream is not None]
         if not streams:
             raise MediaError(f"no picture and no sound that can be decoded in it ({_contents(container)})")
@@ -71,7 +72,8 @@ def _pictures(
     targets_F = span.start + (np.arange(config.frames, dtype=np.float64) + 0.5) * (length / config.frames)
 
     def draw(stream: VideoStream, shown: Iterator[av.VideoFrame]) -> Pictures | None:
-        return pictures_at(shown, targets_F, config.max_frame_side, float(stream.average_rate or 25))
+        rate = float(stream.average_rate or 25)
+        return pictures_at(shown, targets_F, config.max_frame_side, rate, pixel_aspect(stream))
 
     if timeline is not None:
         with suppress(UnsureError), _opened_video(path) as (container, stream):
@@ -90,7 +92,7 @@ def _opened_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 def _sound(path: Path, config: MediaConfig, failures: list[str]) -> NDArray[np.float32] | None:
     with opened(path) as container:
-        stream = audio_stream(container)
+        stream = audio_stream(container, config.audio_track)
         assert stream is not None
         return waveform(frames(container, stream, failures), config.max_seconds)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -72,7 +73,8 @@ def wanted_packets(timeline: Timeline, targets_F: NDArray[np.float64]) -> NDArra
     # As frames tell their time, so that a target on the very tick is not missed by a rounding.
     times = pts.astype(np.float64) * timeline.time_base.numerator / timeline.time_base.denominator
     places = np.searchsorted(times, targets_F, side="right") - 1
-    return shown[np.unique([0, *places.clip(0).tolist()])]
+    wanted_W: NDArray[np.int64] = shown[np.unique([0, *places.clip(0).tolist()])]
+    return wanted_W
 
 
 def start_packets(timeline: Timeline, wanted_W: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -81,7 +83,7 @@ def start_packets(timeline: Timeline, wanted_W: NDArray[np.int64]) -> NDArray[np
     pts_P = timeline.pts_P
     cuts = 1 + np.flatnonzero(timeline.fresh_P[1:] & (pts_P[1:] > np.maximum.accumulate(pts_P)[:-1]))
     cuts = np.concatenate([[0], cuts])
-    starts_W = cuts[np.searchsorted(pts_P[cuts], pts_P[wanted_W], side="right").clip(1) - 1]
+    starts_W: NDArray[np.int64] = cuts[np.searchsorted(pts_P[cuts], pts_P[wanted_W], side="right").clip(1) - 1]
     starts_W[0] = 0  # the decoder sees the beginning whatever is cut off there: encoders sign in it
     return starts_W
 
@@ -103,7 +105,9 @@ class _Decoder:
         # A damaged frame is patched with what was decoded before it, which may have been skipped here: let it fail.
         self._codec.options = {"err_detect": "explode"}
         # H.264 marks frames that no other leans on; in HEVC other layers may lean on frames so marked.
-        self._unwanted = "NONREF" if stream.codec.canonical_name == "h264" else "DEFAULT"
+        self._unwanted: Literal["NONREF", "DEFAULT"] = (
+            "NONREF" if stream.codec.canonical_name == "h264" else "DEFAULT"
+        )
         self._time_base = stream.time_base
         self._timeline = timeline
         self._wanted = wanted
@@ -147,7 +151,7 @@ class _Decoder:
             frame.time_base = self._time_base  # the last frames come without
         return frame
 
-    def _read(self) -> av.Packet[VideoStream] | None:
+    def _read(self) -> Any:
         packet = next(self._reader, None)
         known = self._timeline.pts_P
         if packet is not None and self.position < len(known) and packet.pts != known[self.position]:

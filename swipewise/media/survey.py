@@ -42,8 +42,9 @@ class Span:
 class Timeline:
     """When each packet of the picture is shown, and where decoding may begin.
 
-    pts_P: int64, in units of ``time_base``; shown_P: bool, False where an edit cut the picture off; fresh_P: bool, True
-    where a key frame makes the decoder forget all that came before. Pictures up to ``reach`` seconds are all among them.
+    pts_P: int64, in units of ``time_base``; shown_P: bool, False where an edit cut the picture off; fresh_P: bool,
+    True where a key frame makes the decoder forget all that came before. All pictures before ``reach`` seconds are
+    among them.
     """
 
     pts_P: NDArray[np.int64]
