@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import av
 import numpy as np
@@ -104,10 +104,6 @@ class _Decoder:
         self._codec.thread_count = 1
         # A damaged frame is patched with what was decoded before it, which may have been skipped here: let it fail.
         self._codec.options = {"err_detect": "explode"}
-        # H.264 marks frames that no other leans on; in HEVC other layers may lean on frames so marked.
-        self._unwanted: Literal["NONREF", "DEFAULT"] = (
-            "NONREF" if stream.codec.canonical_name == "h264" else "DEFAULT"
-        )
         self._time_base = stream.time_base
         self._timeline = timeline
         self._wanted = wanted
@@ -138,8 +134,8 @@ class _Decoder:
             while not self._ready and not self._ended:
                 packet = self._read()
                 self._ended = packet is None
-                self._codec.skip_frame = "DEFAULT" if packet and packet.pts in self._wanted else self._unwanted
-                self._ready += self._codec.decode(packet)
+                if packet is None or packet.pts in self._wanted or not self._is_spare():
+                    self._ready += self._codec.decode(packet)
         except av.FFmpegError as error:
             raise UnsureError("damaged") from error
         if not self._ready:
@@ -150,6 +146,11 @@ class _Decoder:
         if self._ended:
             frame.time_base = self._time_base  # the last frames come without
         return frame
+
+    def _is_spare(self) -> bool:
+        """Whether the packet last read has a frame that no other leans on."""
+        known = self._timeline.spare_P
+        return self.position <= len(known) and bool(known[self.position - 1])
 
     def _read(self) -> Any:
         packet = next(self._reader, None)

@@ -26,8 +26,9 @@ _RESTARTABLE = {"h264", "hevc", "vp9", "av1", "mpeg1video", "mpeg2video", "mpeg4
 _LISTED = "mp4"
 _TIMED = "matroska"
 
-# The kind of H.264 unit that makes a decoder forget all that came before.
-_REFRESH = 5
+# Kinds of H.264 units: a slice, one that makes a decoder forget all that came before, and what may accompany slices
+# without a lasting effect (remarks and delimiters).
+_SLICE, _REFRESH, _PASSING = 1, 5, {6, 9}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +44,14 @@ class Timeline:
     """When each packet of the picture is shown, and where decoding may begin.
 
     pts_P: int64, in units of ``time_base``; shown_P: bool, False where an edit cut the picture off; fresh_P: bool,
-    True where a key frame makes the decoder forget all that came before. All pictures before ``reach`` seconds are
-    among them.
+    True where a key frame makes the decoder forget all that came before; spare_P: bool, True where no other picture
+    leans on this one. All pictures before ``reach`` seconds are among them.
     """
 
     pts_P: NDArray[np.int64]
     shown_P: NDArray[np.bool_]
     fresh_P: NDArray[np.bool_]
+    spare_P: NDArray[np.bool_]
     time_base: Fraction
     reach: float
 
@@ -116,44 +118,49 @@ class _Notes:
         self._time_base = stream.time_base
         formats = stream.container.format.name.split(",")
         self._listed = _LISTED in formats
-        self._sound = self._codec in _RESTARTABLE and (self._listed or _TIMED in formats)
+        self._usable = self._codec in _RESTARTABLE and (self._listed or _TIMED in formats)
         self._pts: list[int] = []
         self._shown: list[bool] = []
         self._fresh: list[bool] = []
+        self._spare: list[bool] = []
         self._last_dts: int | None = None
 
     def take(self, packet: Packet[Stream]) -> None:
-        if not self._sound or (packet.size == 0 and packet.pts is None):  # the reader closes with an empty one
+        if not self._usable or (packet.size == 0 and packet.pts is None):  # the reader closes with an empty one
             return
         # New parameters amid the stream would be lost to a decoder that skips their packet.
         changes = bool(self._pts) and packet.has_sidedata("new_extradata")
-        if packet.pts is None or packet.size == 0 or packet.is_corrupt or changes:
-            self._sound = False
+        units = self._units(packet) if self._codec == "h264" else []
+        if packet.pts is None or packet.size == 0 or packet.is_corrupt or changes or units is None:
+            self._usable = False
             return
+        kinds = {unit & 31 for unit in units}
+        # In H.264 the mark of a key frame may also stand where decoding recovers only in time. Elsewhere the decoder
+        # tells whether it was one. (That no picture leans on one is marked in HEVC as well, but layers may.)
+        fresh = packet.is_keyframe and not packet.is_discard and (self._codec != "h264" or _REFRESH in kinds)
+        spare = _SLICE in kinds and kinds <= {_SLICE, *_PASSING}
         self._pts.append(packet.pts)
         self._shown.append(not packet.is_discard)
-        self._fresh.append(packet.is_keyframe and not packet.is_discard and self._refreshes(packet))
+        self._fresh.append(fresh)
+        self._spare.append(spare and all(unit >> 5 == 0 for unit in units if unit & 31 == _SLICE))
         self._last_dts = packet.dts
 
-    def _refreshes(self, packet: Packet[Stream]) -> bool:
-        """Whether a packet marked as a key frame is one; the decoder itself tells, save for H.264.
-
-        There the mark may stand at a picture from which decoding recovers only in time.
-        """
-        if self._codec != "h264":
-            return True
+    def _units(self, packet: Packet[Stream]) -> list[int] | None:
+        """First bytes of the packet's H.264 units (kind, and whether others lean on it); None if it is damaged."""
         if self._extradata[:1] != b"\1":
-            return False
-        data = memoryview(packet)
-        prefix, at = (self._extradata[4] & 3) + 1, 0
+            return None
+        data, prefix, at = memoryview(packet), (self._extradata[4] & 3) + 1, 0
+        units: list[int] = []
         while at + prefix < len(data):
-            if data[at + prefix] & 31 == _REFRESH:
-                return True
-            at += prefix + int.from_bytes(data[at : at + prefix])
-        return False
+            length = int.from_bytes(data[at : at + prefix])
+            if length == 0:
+                return None
+            units.append(data[at + prefix])
+            at += prefix + length
+        return units if units and at == len(data) else None
 
     def timeline(self, whole: bool) -> Timeline | None:
-        if not self._sound or not any(self._shown) or self._time_base is None:
+        if not self._usable or not any(self._shown) or self._time_base is None:
             return None
         pts_P = np.array(self._pts, np.int64)
         if whole:
@@ -169,6 +176,7 @@ class _Notes:
             pts_P=pts_P,
             shown_P=np.array(self._shown),
             fresh_P=np.array(self._fresh),
+            spare_P=np.array(self._spare),
             time_base=self._time_base,
             reach=reach,
         )

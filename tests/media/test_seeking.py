@@ -184,6 +184,7 @@ def timeline(pts: list[int], fresh: list[int], *, hidden: tuple[int, ...] = (), 
         pts_P=np.array(pts),
         shown_P=~np.isin(number_P, hidden),
         fresh_P=np.isin(number_P, fresh),
+        spare_P=np.zeros(len(pts), bool),
         time_base=Fraction(1, 10),
         reach=reach,
     )
