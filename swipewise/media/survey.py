@@ -22,7 +22,7 @@ from swipewise.media.container import packets
 # damage, and a damaged key frame may lean on what came before.
 _RESTARTABLE = {"h264", "hevc", "vp9", "av1", "mpeg1video", "mpeg2video", "mpeg4", "mjpeg", "png"}
 
-# Containers that give each packet its time. Of these mp4 lists its frames, so that none can be lost unseen.
+# Containers that give each packet its time. Of these mp4 lists its packets, so that damage does not make them vanish.
 _LISTED = "mp4"
 _TIMED = "matroska"
 
@@ -170,13 +170,14 @@ class _Notes:
         else:
             return None
         # What a decoder puts in the place of lost frames hangs on all that it decoded before.
-        if not self._listed and _gaps(pts_P[pts_P * float(self._time_base) < reach]):
+        gaps = _gaps(pts_P[pts_P * float(self._time_base) < reach])
+        if gaps and not self._listed:
             return None
         return Timeline(
             pts_P=pts_P,
             shown_P=np.array(self._shown),
             fresh_P=np.array(self._fresh),
-            spare_P=np.array(self._spare),
+            spare_P=np.array(self._spare) & (not gaps),
             time_base=self._time_base,
             reach=reach,
         )

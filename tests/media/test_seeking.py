@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -98,6 +99,7 @@ MAKES: dict[str, tuple[str, dict[str, Any]]] = {
     "variable rate": ("mp4", x264(12, 2) | {"times": JITTER.tolist()}),
     "a late start": ("mp4", x264(12, 2) | {"times": [7 + n / 30 for n in range(LONG)]}),
     "a negative start": ("mp4", x264(12, 2) | KEPT_START | {"times": [n / 30 - 1 for n in range(LONG)]}),
+    "recovery in time": ("mp4", x264(12, 0, "intra-refresh=1")),
     "all marked as key frames": ("mp4", x264(12) | {"marked": range(LONG)}),
 }  # fmt: skip
 
@@ -116,7 +118,6 @@ def test_seeking_agrees_with_decoding_everything(
 
 
 DOUBTFUL: dict[str, tuple[str, dict[str, Any]]] = {
-    "recovery point that is no key frame": ("mp4", x264(12, 0, "intra-refresh=1")),
     "MPEG-4 frames marked as key frames": ("mp4", {
         "codec": "mpeg4", "pix_fmt": "yuv420p", "codec_options": {"g": "12"}, "marked": range(LONG)}),
     "two fields": ("mp4", x264(12, 2, "interlaced=1")),
@@ -134,6 +135,7 @@ def test_where_seeking_might_not_agree_everything_is_decoded(
     kind, how = DOUBTFUL[make]
     path = film(tmp_path / f"clip.{kind}", moving(), **{"rate": 30, **how})
     assert_same(path, monkeypatch, MediaConfig(frames=3))
+    assert watched.doubts or not watched.frames
 
 
 @pytest.mark.parametrize("damaged", [[0], [1], [12], [14, 15], [48], [44, 45, 46], [60], range(70, LONG)])
@@ -144,6 +146,46 @@ def test_damage_changes_nothing(
     path = film(tmp_path / "clip.mp4", moving(), **{"rate": 30, **x264(12, b_frames), "damaged": damaged})
     assert_same(path, monkeypatch, MediaConfig(frames=3))
     assert_same(path, monkeypatch, MediaConfig(frames=8))
+
+
+def scratch(path: Path, data: bytes, *, middle: bool) -> None:
+    """Overwrite the middle, or else the start, of every key frame but the first."""
+    with av.open(str(path)) as container:
+        keys = [packet for packet in container.demux(video=0) if packet.is_keyframe and packet.pts]
+        places = [packet.pos + (packet.size // 2 if middle else 0) for packet in keys if packet.pos is not None]
+    content = bytearray(path.read_bytes())
+    for place in places:
+        content[place : place + len(data)] = data
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("make", ["short groups", "MPEG-4"])
+def test_a_key_frame_that_is_patched_is_not_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watched: Watched, make: str
+) -> None:
+    path = film(tmp_path / "clip.mp4", moving(), **{"rate": 30, **MAKES[make][1]})
+    scratch(path, b"\xff" * 100, middle=True)
+    assert_same(path, monkeypatch, MediaConfig(frames=3))
+    assert watched.doubts
+
+
+@pytest.mark.parametrize("length", [0, 5])
+def test_packets_that_do_not_add_up_are_not_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watched: Watched, length: int
+) -> None:
+    path = film(tmp_path / "clip.mp4", moving(), **{"rate": 30, **x264(12)})
+    scratch(path, length.to_bytes(4), middle=False)
+    assert_same(path, monkeypatch, MediaConfig(frames=3))
+    assert not watched.frames
+
+
+def test_where_frames_may_be_lost_none_is_skipped_as_spare(tmp_path: Path, watched: Watched) -> None:
+    times = [n / 30 + (n > 80) for n in range(LONG)]
+    path = film(
+        tmp_path / "clip.mp4", moving(), **{"rate": 30, **x264(250, 3, "b-pyramid=none:b-adapt=0")}, times=times
+    )
+    decode(path, MediaConfig(frames=1))
+    assert watched.frames > 45
 
 
 @pytest.mark.parametrize("seed", range(8))
