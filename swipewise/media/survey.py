@@ -153,8 +153,6 @@ class _Notes:
         units: list[int] = []
         while at + prefix < len(data):
             length = int.from_bytes(data[at : at + prefix])
-            if length == 0:
-                return None
             units.append(data[at + prefix])
             at += prefix + length
         return units if units and at == len(data) else None
