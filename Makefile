@@ -36,6 +36,7 @@ bench: setup
 	$(BIN)/python benchmarks/ablations.py
 	$(BIN)/python benchmarks/history.py
 	$(BIN)/python benchmarks/crash.py
+	$(BIN)/python benchmarks/ingest.py
 
 clean:
 	rm -rf demo dist .mypy_cache .ruff_cache .pytest_cache

@@ -29,6 +29,9 @@ class MediaConfig:
 
     frames: int = _key(8, "frames taken of a clip, at evenly spaced times", low=1, high=256)
     max_frame_side: int = _key(256, "longer side of a decoded frame, pixels; larger ones are scaled", low=16)
+    audio_track: int = _key(
+        0, "track that is heard, 0 the first; a clip with sound but without it is rejected", low=0
+    )
     max_seconds: float = _key(600.0, "seconds of a clip that are looked at; the rest is left out", low=0.1)
     timeout_seconds: float = _key(120.0, "wall time allowed for one file before it is rejected", low=1)
 

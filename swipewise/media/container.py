@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, overload
 
 import av
 from av.audio.stream import AudioStream
@@ -25,8 +24,6 @@ _FORMATS = (
 
 # A reader that keeps failing at one place of a damaged file would never come to its end.
 _READ_ERRORS = 100
-
-MediaStream = TypeVar("MediaStream", VideoStream, AudioStream)
 
 
 @contextmanager
@@ -48,7 +45,7 @@ def opened(path: Path) -> Iterator[InputContainer]:
     options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
     try:
         # Without the prefix a colon in the name would read as a protocol.
-        container = av.open(f"file:{path}", options=options)
+        container = av.open(f"file:{path}", options=options, metadata_errors="replace")
     except av.FFmpegError as error:
         raise MediaError(f"not a video or audio file that can be read ({_said(error)})") from error
     with container:
@@ -62,57 +59,32 @@ def _said(error: av.FFmpegError) -> str:
 def video_stream(container: InputContainer) -> VideoStream | None:
     """The stream a player would show; cover art is not a picture of the clip."""
     moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    return _best(container, moving)
-
-
-def audio_stream(container: InputContainer) -> AudioStream | None:
-    """The stream a player would sound."""
-    return _best(container, list(container.streams.audio))
-
-
-def _best(container: InputContainer, streams: list[MediaStream]) -> MediaStream | None:
-    """FFmpeg's choice where it is one that can be decoded, else the first that can."""
-    usable = [stream for stream in streams if stream.codec_context is not None]
+    usable = [stream for stream in moving if stream.codec_context is not None]
     if not usable:
         return None
-    best = container.streams.best(usable[0].type)
+    # FFmpeg's choice where it is one that can be decoded, else the first that can.
+    best = container.streams.best("video")
     return next((stream for stream in usable if best is not None and stream.index == best.index), usable[0])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """Seconds on the container's clock from the first to the end of the last packet of a stream."""
-
-    start: float
-    end: float
+def pixel_aspect(stream: VideoStream) -> float:
+    """Width of a pixel in its heights; 1 where the clip does not tell."""
+    return float(stream.sample_aspect_ratio or 1)
 
 
-def spans(container: InputContainer, streams: list[Stream], max_seconds: float) -> tuple[dict[int, Span], bool]:
-    """Read through the packets without decoding any: what is really there, whatever the header says.
+def audio_stream(container: InputContainer, track: int) -> AudioStream | None:
+    """The audio track of that number, counted from 0 among those that can be decoded; None in a clip without sound.
 
-    Returns:
-        The span of each stream that has packets, by stream index; and whether the file was read to its end rather
-        than to ``max_seconds``.
+    Raises:
+        MediaError: It has sound, but not so many tracks.
     """
-    starts: dict[int, float] = {}
-    ends: dict[int, float] = {}
-    for packet in packets(container, *streams):
-        ticks = packet.pts if packet.pts is not None else packet.dts
-        if ticks is None or packet.is_discard:
-            continue
-        index, time = packet.stream_index, float(ticks * packet.time_base)
-        starts[index] = min(time, starts.get(index, time))
-        ends[index] = max(time + _length(packet), ends.get(index, time))
-        if len(ends) == len(streams) and all(ends[i] - starts[i] > max_seconds for i in ends):
-            return {i: Span(start=starts[i], end=ends[i]) for i in ends}, False
-    return {i: Span(start=starts[i], end=ends[i]) for i in ends}, True
-
-
-def _length(packet: Packet[Stream]) -> float:
-    if packet.duration:
-        return float(packet.duration * packet.time_base)
-    rate = packet.stream.average_rate
-    return float(1 / rate) if rate else 0.0
+    usable = [stream for stream in container.streams.audio if stream.codec_context is not None]
+    if usable and track >= len(usable):
+        tracks = "1 audio track" if len(usable) == 1 else f"{len(usable)} audio tracks"
+        raise MediaError(
+            f"it has {tracks}, so there is no track {track} (the first is 0): set media.audio_track lower"
+        )
+    return usable[track] if usable else None
 
 
 def packets(container: InputContainer, *streams: Stream) -> Iterator[Packet[Stream]]:
@@ -120,7 +92,7 @@ def packets(container: InputContainer, *streams: Stream) -> Iterator[Packet[Stre
     for _ in range(_READ_ERRORS):
         try:
             yield from container.demux(*streams)
-        except av.FFmpegError:
+        except (av.FFmpegError, IndexError):  # the latter where damage looks like a stream that nobody announced
             continue
         return
 

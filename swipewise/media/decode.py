@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import av
 import numpy as np
 from av.container import InputContainer
 from av.stream import Stream
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from swipewise.config import MediaConfig
 from swipewise.errors import MediaError
-from swipewise.media.container import Span, audio_stream, frames, opened, spans, video_stream
+from swipewise.media.container import audio_stream, frames, opened, pixel_aspect, video_stream
 from swipewise.media.picture import Pictures, pictures_at
+from swipewise.media.seeking import UnsureError, sought_frames
 from swipewise.media.sound import SAMPLE_RATE, waveform
+from swipewise.media.survey import Span, Timeline, survey
 from swipewise.schema import Clip
 
 
@@ -24,53 +30,69 @@ def decode(path: Path, config: MediaConfig) -> Clip:
     skipped. A clip whose picture or sound cannot be had comes without it.
 
     Raises:
-        MediaError: The file is not a clip, or neither picture nor sound can be had; the message says why.
+        MediaError: The file is not a clip, has sound but not the track asked for, or neither picture nor sound can be
+            had; the message says why.
     """
     with opened(path) as container:
         header = container.duration / 1_000_000 if container.duration else None
-        video, audio = video_stream(container), audio_stream(container)
+        video, audio = video_stream(container), audio_stream(container, config.audio_track)
         streams: list[Stream] = [stream for stream in (video, audio) if stream is not None]
         if not streams:
             raise MediaError(f"no picture and no sound that can be decoded in it ({_contents(container)})")
-        found, whole = spans(container, streams, config.max_seconds)
+        found = survey(container, streams, video, config.max_seconds)
         # Streams may not be touched once their container is closed: keep what is needed of them.
-        seen = found.get(video.index) if video is not None else None
+        seen = found.spans.get(video.index) if video is not None else None
         has_video, has_audio = video is not None, audio is not None
-    start = min((span.start for span in found.values()), default=0.0)
+    start = min((span.start for span in found.spans.values()), default=0.0)
     failures: list[str] = []
-    pictures = _pictures(path, config, seen, start, failures) if has_video else None
+    pictures = None
+    if has_video:
+        # Without a span no packet carries a time; frames are then counted from the start at the stream's rate.
+        span = seen or Span(start=start, end=start + config.max_seconds)
+        pictures = _pictures(path, config, span, found.timeline, failures)
     sound_S = _sound(path, config, failures) if has_audio else None
     if pictures is None and sound_S is None:
-        raise MediaError(_why_nothing(bool(found), failures))
-    end = max((span.end for span in found.values()), default=0.0)
+        raise MediaError(_why_nothing(bool(found.spans), failures))
+    end = max((span.end for span in found.spans.values()), default=0.0)
     return Clip(
         frames_FHWC=pictures.frames_FHWC if pictures else None,
         frame_times_F=pictures.times_F - start if pictures else None,
         waveform_S=sound_S,
         sample_rate=SAMPLE_RATE,
-        duration_seconds=_duration(header, end - start if whole else None),
+        duration_seconds=_duration(header, end - start if found.whole else None),
         width=pictures.width if pictures else None,
         height=pictures.height if pictures else None,
     )
 
 
 def _pictures(
-    path: Path, config: MediaConfig, span: Span | None, start: float, failures: list[str]
+    path: Path, config: MediaConfig, span: Span, timeline: Timeline | None, failures: list[str]
 ) -> Pictures | None:
-    # Without a span no packet carries a time; frames are then counted from the start at the stream's rate.
-    span = span or Span(start=start, end=start + config.max_seconds)
     length = min(span.end - span.start, config.max_seconds)
     targets_F = span.start + (np.arange(config.frames, dtype=np.float64) + 0.5) * (length / config.frames)
+
+    def draw(stream: VideoStream, shown: Iterator[av.VideoFrame]) -> Pictures | None:
+        rate = float(stream.average_rate or 25)
+        return pictures_at(shown, targets_F, config.max_frame_side, rate, pixel_aspect(stream))
+
+    if timeline is not None:
+        with suppress(UnsureError), _opened_video(path) as (container, stream):
+            return draw(stream, sought_frames(container, stream, timeline, targets_F))
+    with _opened_video(path) as (container, stream):
+        return draw(stream, frames(container, stream, failures))
+
+
+@contextmanager
+def _opened_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     with opened(path) as container:
         stream = video_stream(container)
         assert stream is not None
-        rate = float(stream.average_rate or 25)
-        return pictures_at(frames(container, stream, failures), targets_F, config.max_frame_side, rate)
+        yield container, stream
 
 
 def _sound(path: Path, config: MediaConfig, failures: list[str]) -> NDArray[np.float32] | None:
     with opened(path) as container:
-        stream = audio_stream(container)
+        stream = audio_stream(container, config.audio_track)
         assert stream is not None
         return waveform(frames(container, stream, failures), config.max_seconds)
 

@@ -62,8 +62,18 @@ class Pictures:
     height: int
 
 
+def shown_size(frame: av.VideoFrame, pixel_aspect: float) -> tuple[int, int]:
+    """Width and height upright and in square pixels; as in players, the stored width gives way."""
+    size = (max(1, round(frame.width * pixel_aspect)), frame.height)
+    return size[::-1] if orientation(frame).transpose else size
+
+
 def pictures_at(
-    frames: Iterable[av.VideoFrame], targets_F: NDArray[np.float64], max_side: int, frame_rate: float
+    frames: Iterable[av.VideoFrame],
+    targets_F: NDArray[np.float64],
+    max_side: int,
+    frame_rate: float,
+    pixel_aspect: float = 1.0,
 ) -> Pictures | None:
     """Pick for each time the frame on screen then; None when there is no frame at all.
 
@@ -75,6 +85,7 @@ def pictures_at(
         targets_F: Times on the same clock as the frames, ascending.
         max_side: Longer side of the pictures; larger frames are scaled, smaller ones left alone.
         frame_rate: Spacing for frames that carry no time.
+        pixel_aspect: Width of a stored pixel, in its heights.
     """
     canvas: _Canvas | None = None
     held: av.VideoFrame | None = None
@@ -90,7 +101,7 @@ def pictures_at(
             if served == len(targets_F):
                 break
         else:
-            canvas = _Canvas(frame, max_side)
+            canvas = _Canvas(frame, max_side, pixel_aspect)
         held, held_time = frame, time
     if held is None or canvas is None:
         return None
@@ -104,16 +115,16 @@ def pictures_at(
 
 
 class _Canvas:
-    """Turns frames into upright RGB of one size, which the clip's first frame decides."""
+    """Turns frames into upright RGB of square pixels and one size, which the clip's first frame decides."""
 
-    def __init__(self, first: av.VideoFrame, max_side: int) -> None:
+    def __init__(self, first: av.VideoFrame, max_side: int, pixel_aspect: float) -> None:
         self._upright = orientation(first)
         self._reformatter = VideoReformatter()
-        scale = min(1.0, max_side / max(first.width, first.height))
-        self._width = max(1, round(first.width * scale))
-        self._height = max(1, round(first.height * scale))
-        turned = self._upright.transpose
-        self.shown_size = (first.height, first.width) if turned else (first.width, first.height)
+        width, height = first.width * pixel_aspect, first.height
+        scale = min(1.0, max_side / max(width, height))
+        self._width = max(1, round(width * scale))
+        self._height = max(1, round(height * scale))
+        self.shown_size = shown_size(first, pixel_aspect)
 
     def draw(self, frame: av.VideoFrame, time: float, times: int) -> list[tuple[NDArray[np.uint8], float]]:
         """The picture and its time, as often as asked; nothing is converted when that is never."""

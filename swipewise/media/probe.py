@@ -9,8 +9,8 @@ from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from swipewise.media.container import audio_stream, frames, opened, video_stream
-from swipewise.media.picture import orientation
+from swipewise.media.container import audio_stream, frames, opened, pixel_aspect, video_stream
+from swipewise.media.picture import orientation, shown_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +28,9 @@ class StreamInfo:
 class MediaInfo:
     """What a file says it holds.
 
-    ``duration_seconds`` is the header's claim, None where it makes none; ``width`` and ``height`` are upright and
-    ``rotation`` the clockwise turn, in degrees, that makes them so; ``video`` and ``audio`` are the indices of the
-    streams that decoding would take.
+    ``duration_seconds`` is the header's claim, None where it makes none; ``width`` and ``height`` are upright and in
+    square pixels, and ``rotation`` the clockwise turn, in degrees, that makes them so; ``video`` and ``audio`` are the
+    indices of the streams that decoding would take.
     """
 
     container: str
@@ -43,14 +43,14 @@ class MediaInfo:
     rotation: int
 
 
-def probe(path: Path) -> MediaInfo:
-    """Describe a clip.
+def probe(path: Path, audio_track: int = 0) -> MediaInfo:
+    """Describe a clip, of whose audio tracks decoding would take that one.
 
     Raises:
-        MediaError: It is missing, empty, unreadable or not a video or audio file.
+        MediaError: It is missing, empty, unreadable or not a video or audio file, or has sound but no such track.
     """
     with opened(path) as container:
-        video, audio = video_stream(container), audio_stream(container)
+        video, audio = video_stream(container), audio_stream(container, audio_track)
         width, height, rotation = _size(container, video)
         return MediaInfo(
             container=container.format.name,
@@ -83,6 +83,4 @@ def _size(container: InputContainer, video: VideoStream | None) -> tuple[int | N
     first = next(frames(container, video, []), None)
     if first is None:
         return video.width or None, video.height or None, 0
-    upright = orientation(first)
-    size = (first.height, first.width) if upright.transpose else (first.width, first.height)
-    return *size, upright.degrees
+    return *shown_size(first, pixel_aspect(video)), orientation(first).degrees

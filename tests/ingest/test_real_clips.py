@@ -11,6 +11,7 @@ from swipewise.catalog import Catalog
 from swipewise.ingest import ingest_videos
 from swipewise.schema import Col, Modality
 from swipewise.workspace import Workspace
+from tests.media.test_real_clips import SQUARE
 
 DATA = Path(os.environ.get("SWIPEWISE_DATA") or Path(__file__).parents[3] / "shared" / "data")
 CLIPS = DATA / "clips"
@@ -39,5 +40,6 @@ def test_real_clips_are_added_with_what_they_have_or_rejected_with_a_fitting_rea
         assert Modality.AUDIO not in modalities or clip["n_audio"] > 0, clip["file"]
         assert video[Col.DURATION] == pytest.approx(clip["dur"], abs=0.2), clip["file"]
         if clip["n_video"] == 1:
-            upright = clip["wh"][::-1] if clip["rotation"] in (90, -90) else clip["wh"]
-            assert [video[Col.WIDTH], video[Col.HEIGHT]] == upright, clip["file"]
+            size = SQUARE.get(clip["file"], tuple(clip["wh"]))
+            upright = size[::-1] if clip["rotation"] in (90, -90) else size
+            assert (video[Col.WIDTH], video[Col.HEIGHT]) == upright, clip["file"]

@@ -34,17 +34,28 @@ def film(
     damaged: Sequence[int] = (),
     sound: NDArray[np.float32] | None = None,
     sound_rate: int = 44_100,
+    tracks: int = 1,
     options: dict[str, str] | None = None,
+    codec_options: dict[str, str] | None = None,
+    marked: Sequence[int] = (),
+    aspect: Fraction | None = None,
 ) -> Path:
     """Write pictures (at ``rate`` or at ``times`` in seconds) and a sound (S,) or (2, S).
 
-    ``damaged`` packets are overwritten with zeros; ``matrix`` are the four numbers a, b, c, d of a display matrix.
+    ``damaged`` packets are overwritten with zeros, ``marked`` ones marked as key frames; each of the ``tracks`` is half
+    as loud as the one before; ``aspect`` is that of a pixel; ``matrix`` are the four numbers a, b, c, d of a display
+    matrix.
     """
     with av.open(str(path), "w", options=options or {}) as container:
-        streams = [_video(container, pictures, rate, codec, pix_fmt, matrix)] if len(pictures) else []
+        streams = (
+            [_video(container, pictures, rate, codec, pix_fmt, matrix, codec_options)] if len(pictures) else []
+        )
         if sound is not None:
-            audio = container.add_stream("aac", rate=sound_rate, layout="stereo" if sound.ndim == 2 else "mono")
+            layout = "stereo" if sound.ndim == 2 else "mono"
+            heard = [container.add_stream("aac", rate=sound_rate, layout=layout) for _ in range(tracks)]
         for video in streams:
+            if aspect is not None:
+                video.codec_context.sample_aspect_ratio = aspect
             seconds = times if times is not None else [n / rate for n in range(len(pictures))]
             packets = []
             for picture, second in zip(pictures, seconds, strict=True):
@@ -52,13 +63,15 @@ def film(
                 frame.time_base, frame.pts = TICKS, round(second * 1000)
                 packets += video.encode(frame)
             for number, packet in enumerate([*packets, *video.encode()]):
+                packet.is_keyframe |= number in marked
                 container.mux(_zeroed(packet) if number in damaged else packet)
         if sound is not None:
-            samples = av.AudioFrame.from_ndarray(
-                np.atleast_2d(sound), format="fltp", layout="stereo" if sound.ndim == 2 else "mono"
-            )
-            samples.sample_rate = sound_rate
-            container.mux([*audio.encode(samples), *audio.encode()])
+            for number, audio in enumerate(heard):
+                samples = av.AudioFrame.from_ndarray(
+                    np.atleast_2d(sound) / np.float32(2**number), format="fltp", layout=layout
+                )
+                samples.sample_rate = sound_rate
+                container.mux([*audio.encode(samples), *audio.encode()])
     return path
 
 
@@ -69,8 +82,9 @@ def _video(
     codec: str,
     pix_fmt: str,
     matrix: Sequence[int] | None,
+    codec_options: dict[str, str] | None,
 ) -> Any:
-    video = container.add_stream(codec, rate=rate)
+    video = container.add_stream(codec, rate=rate, options=codec_options or {})
     video.height, video.width = pictures[0].shape[:2]
     video.pix_fmt = pix_fmt
     video.codec_context.time_base = TICKS

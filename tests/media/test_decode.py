@@ -1,3 +1,4 @@
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,46 @@ def test_large_pictures_are_scaled_and_small_ones_left_alone(
     assert (clip.width, clip.height) == (width, height)
 
 
+@pytest.mark.parametrize(
+    ("aspect", "matrix", "size"),
+    [
+        (Fraction(2), None, (64, 16)),
+        (Fraction(1, 2), None, (16, 16)),
+        (Fraction(2), (0, 1, -1, 0), (16, 64)),  # a stored pixel is wide, the upright one high
+    ],
+)
+def test_pixels_come_square(
+    tmp_path: Path, aspect: Fraction, matrix: tuple[int, ...] | None, size: tuple[int, int]
+) -> None:
+    path = film(tmp_path / "clip.mov", [grey(90)] * 4, aspect=aspect, matrix=matrix)
+    clip, info = decode(path, FOUR), probe(path)
+    assert clip.frames_FHWC is not None
+    assert clip.frames_FHWC.shape == (4, *size[::-1], 3)
+    assert (clip.width, clip.height) == (info.width, info.height) == size
+    small = decode(path, MediaConfig(frames=1, max_frame_side=16)).frames_FHWC
+    assert small is not None
+    assert max(small.shape) == 16
+    assert (clip.frames_FHWC == 90).all()
+
+
+def test_the_audio_track_asked_for_is_heard(tmp_path: Path) -> None:
+    path = film(tmp_path / "clip.mov", [grey(9)] * 10, sound=tone(1.0, 44_100, level=0.8), tracks=2)
+    peaks = []
+    for track in (0, 1):
+        wave = decode(path, MediaConfig(frames=1, audio_track=track)).waveform_S
+        assert wave is not None
+        peaks.append(np.abs(wave[4000:12_000]).max())
+    assert peaks == pytest.approx([0.8, 0.4], abs=0.05)
+    assert [probe(path, track).audio for track in (0, 1)] == [1, 2]
+    with pytest.raises(MediaError, match=r"it has 2 audio tracks, so there is no track 2 \(the first is 0\)"):
+        decode(path, MediaConfig(audio_track=2))
+
+
+def test_a_clip_without_sound_has_no_track_to_lack(tmp_path: Path) -> None:
+    path = film(tmp_path / "clip.mov", [grey(9)] * 10)
+    assert decode(path, MediaConfig(frames=1, audio_track=1)).waveform_S is None
+
+
 def test_sound_becomes_mono_at_16_khz(tmp_path: Path) -> None:
     left = tone(2.0, 44_100, hertz=1000.0)
     path = film(tmp_path / "clip.m4a", sound=np.stack([left, np.zeros_like(left)]), sound_rate=44_100)
@@ -173,6 +214,14 @@ def test_a_file_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     film(tmp_path / "x.mov", [grey(7)]).rename(tmp_path / name)
     monkeypatch.chdir(tmp_path)
     assert levels(decode(Path(name), FOUR)) == [7, 7, 7, 7]
+
+
+def test_notes_in_an_odd_encoding_do_not_matter(tmp_path: Path) -> None:
+    data = film(tmp_path / "whole.avi", [grey(7)]).read_bytes()
+    assert b"Lavf" in data
+    path = tmp_path / "clip.avi"
+    path.write_bytes(data.replace(b"Lavf", b"La\xf6f"))
+    assert levels(decode(path, FOUR)) == [7, 7, 7, 7]
 
 
 def test_probe_says_what_is_in_a_file(tmp_path: Path) -> None:

@@ -65,11 +65,13 @@ def test_frames_of_changing_size_come_out_as_one() -> None:
 class Scratched:
     """Stands for a container whose reader fails at some places; each call reads on after the last."""
 
-    def __init__(self, *reads: int | None) -> None:
+    def __init__(self, *reads: int | IndexError | None) -> None:
         self._reads = iter(reads)
 
     def demux(self, *streams: Any) -> Iterator[Any]:
         for read in self._reads:
+            if isinstance(read, IndexError):
+                raise read
             if read is None:
                 raise av.InvalidDataError(1094995529, "Invalid data found")
             yield SimpleNamespace(pts=read)
@@ -78,5 +80,7 @@ class Scratched:
 def test_reading_goes_on_after_damaged_places_but_not_for_ever() -> None:
     scratched: Any = Scratched(1, 2, None, 3, None, None, 4)
     assert [packet.pts for packet in packets(scratched)] == [1, 2, 3, 4]
+    unannounced: Any = Scratched(1, IndexError(), 2)
+    assert [packet.pts for packet in packets(unannounced)] == [1, 2]
     hopeless: Any = Scratched(1, *[None] * 100_000, 2)
     assert [packet.pts for packet in packets(hopeless)] == [1]
