@@ -85,7 +85,7 @@ def _refuse_another_world(world: Path, wanted: WorldConfig) -> None:
     if other:
         raise WorkspaceError(
             f"{world} was made with other settings ({other}): give the options of the earlier run, or choose "
-            "another folder"
+            "another folder ('make demo DEMO=other')"
         )
 
 
