@@ -45,9 +45,8 @@ class BehaviorLog:
     def __len__(self) -> int:
         return len(self.viewer_I)
 
-    def before(self, time: int) -> BehaviorLog:
-        """The same viewers and videos with only the interactions earlier than ``time`` (milliseconds)."""
-        keep_I = self.at_I < time
+    def where(self, keep_I: NDArray[np.bool_]) -> BehaviorLog:
+        """The same viewers and videos with only the interactions at which ``keep_I`` is True."""
         return replace(
             self,
             viewer_I=self.viewer_I[keep_I],
@@ -55,6 +54,10 @@ class BehaviorLog:
             at_I=self.at_I[keep_I],
             watch_ratio_I=self.watch_ratio_I[keep_I],
         )
+
+    def before(self, time: int) -> BehaviorLog:
+        """The same viewers and videos with only the interactions earlier than ``time`` (milliseconds)."""
+        return self.where(self.at_I < time)
 
     def offsets(self) -> NDArray[np.int64]:
         """Offsets (U + 1,): the interactions of viewer u are the rows offsets[u]:offsets[u + 1]."""

@@ -154,14 +154,7 @@ def _of_some(log: BehaviorLog, most: int, seed: int) -> BehaviorLog:
     if len(viewers) <= most:
         return log
     chosen = np.random.default_rng(seed).choice(viewers, most, replace=False)
-    keep_I = np.isin(log.viewer_I, chosen)
-    return replace(
-        log,
-        viewer_I=log.viewer_I[keep_I],
-        video_I=log.video_I[keep_I],
-        at_I=log.at_I[keep_I],
-        watch_ratio_I=log.watch_ratio_I[keep_I],
-    )
+    return log.where(np.isin(log.viewer_I, chosen))
 
 
 def _population(

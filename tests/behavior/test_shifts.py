@@ -133,13 +133,6 @@ def test_without_vectors_nothing_can_be_told(log: BehaviorLog) -> None:
 
 def test_sessions_that_all_end_early_are_judged_as_far_as_they_go(log: BehaviorLog) -> None:
     place_I = log.session_place()
-    keep_I = place_I < 2
-    short = replace(
-        log,
-        viewer_I=log.viewer_I[keep_I],
-        video_I=log.video_I[keep_I],
-        at_I=log.at_I[keep_I],
-        watch_ratio_I=log.watch_ratio_I[keep_I],
-    )
+    short = log.where(place_I < 2)
     trace_I = ShiftDetector(SETTINGS).trace(short)
     assert np.isfinite(trace_I).any()

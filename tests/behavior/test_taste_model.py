@@ -90,13 +90,7 @@ def test_watching_and_showing_tell_the_theme_of_a_video(tastes: TasteModel, by: 
     keep_I = (log.viewer_I % KINDS == 0) | (
         log.viewer_I < VIEWERS // 4
     )  # one taste is far more common than the others
-    log = replace(
-        log,
-        viewer_I=log.viewer_I[keep_I],
-        video_I=log.video_I[keep_I],
-        at_I=log.at_I[keep_I],
-        watch_ratio_I=log.watch_ratio_I[keep_I],
-    )
+    log = log.where(keep_I)
     if by == "watching":
         population = replace(population, targeting=0.0)
     shelf = tastes.shelf(log.content, log.uploaded_at_V)
