@@ -137,15 +137,15 @@ class ShiftDetector:
 
     def _periods(self, log: BehaviorLog) -> Iterator[tuple[_Model, NDArray[np.int64]]]:
         """One model after another, with the rows that open the sessions it is to judge."""
-        if not log.content:
-            raise DataError(
-                "shifts of interest are told by what videos show, say and sound like, and these have no vectors: "
-                "encode them with 'swipewise videos encode'"
-            )
         if len(log) < self.settings.least:
             raise DataError(
                 f"{len(log)} interactions are too few to tell shifts of interest from chance, at least "
                 f"{self.settings.least} are needed: import more with 'swipewise events import FILE'"
+            )
+        if not log.content:
+            raise DataError(
+                "shifts of interest are told by what videos show, say and sound like, and these have no vectors: "
+                "encode them with 'swipewise videos encode'"
             )
         step = int(self.settings.refit_days * DAY_MS)
         opens_I = log.away() > SESSION_GAP_MS
