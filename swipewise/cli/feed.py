@@ -101,7 +101,7 @@ def _why(each: Recommendation) -> str:
     parts = [", ".join(f"{name} {weight:.0%}" for name, weight in weights if weight >= 0.005)]
     if each.evidence:
         likes = ", ".join(f"{evidence.video_id} ({evidence.similarity:.2f})" for evidence in each.evidence)
-        parts.append(f"like {likes}")
+        parts.append(f"similar to {likes}")
     return "; ".join(part for part in parts if part) or each.source
 
 

@@ -33,7 +33,9 @@ def print_tables(report: Report, console: Console) -> None:
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:
-    return Table(*columns, title=title, title_justify="left", box=None)
+    table = Table(*columns, title=title, title_justify="left", box=None)
+    table.columns[0].overflow = "fold"  # names that differ at their ends must not look alike
+    return table
 
 
 def _style(model: Mapping[str, Any]) -> str | None:

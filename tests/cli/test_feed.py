@@ -43,7 +43,7 @@ def test_the_table_says_what_and_why(workspace: Workspace, runs: Callable[[str, 
     first = next(line for line in lines if "the b video" in line)
     assert first.strip("│ ").split()[0] == "1"
     assert "interest" in first
-    assert "visual 75%, text 25%; like a (0.80)" in first
+    assert "visual 75%, text 25%; similar to a (0.80)" in first
     assert lines[-1].startswith("2 of 4 candidates, 1 seen, 1 outranked; ")
     assert result.stderr == ""
 
