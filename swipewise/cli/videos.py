@@ -252,6 +252,11 @@ def _in_words(summary: IngestSummary, workspace: Workspace) -> str:
             lines.append(
                 f"why the others were rejected: swipewise videos list --rejected --workspace {workspace.root}"
             )
+    if summary.unused_columns:
+        from swipewise.ingest.manifest import COLUMNS
+
+        named = ", ".join(summary.unused_columns)
+        lines.append(f"nothing was taken from the columns {named}: a manifest has {', '.join(COLUMNS)}")
     if summary.unused_captions:
         lines.append(f"captions that belong to none of these files: {summary.unused_captions}")
     return "\n".join(lines)

@@ -127,3 +127,6 @@ _PARSERS: Final[dict[str, Callable[[Any], Any]]] = {
     Col.LANGUAGE: _text,
     Col.UPLOADED_AT: _moment,
 }
+
+COLUMNS: Final = (Col.URI, Col.VIDEO_ID, *_PARSERS)
+"""The columns of a manifest that are read."""

@@ -53,7 +53,7 @@ class IngestSummary:
     """What became of the files, and how long it took.
 
     Rows that could not be used count as rejected; ``reasons`` says why of the first few. ``unused_captions`` belong to
-    none of the files.
+    none of the files, ``unused_columns`` are those of manifests of which nothing was taken.
     """
 
     added: int
@@ -63,6 +63,7 @@ class IngestSummary:
     seconds: float
     unused_captions: int = 0
     reasons: tuple[str, ...] = ()
+    unused_columns: tuple[str, ...] = ()
 
 
 def ingest_videos(
@@ -97,7 +98,8 @@ def ingest_videos(
         catalog = Catalog(workspace.catalog_dir)
         catalog.unreject(found.outdated(catalog.rejected()[Col.URI].to_list()))
         rejections = [*found.rejections, *(texts.rejections if texts else [])]
-        return _take(workspace.config, catalog, found.entries, rejections, texts, on_progress, pool)
+        summary = _take(workspace.config, catalog, found.entries, rejections, texts, on_progress, pool)
+    return replace(summary, unused_columns=tuple(found.unused))
 
 
 def encode_videos(
@@ -164,6 +166,7 @@ def _take(
         seconds=seconds,
         unused_captions=captions.unused if captions else 0,
         reasons=tuple(run.reasons),
+        unused_columns=(),
     )
 
 

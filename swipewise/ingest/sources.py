@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from swipewise.catalog import Rejection
 from swipewise.errors import InputFileError
-from swipewise.ingest.manifest import file_of, stated_fields, video_id_of
+from swipewise.ingest.manifest import COLUMNS, file_of, stated_fields, video_id_of
 from swipewise.ingest.rows import TABLE_SUFFIXES, read_rows
 from swipewise.schema import Col
 
@@ -44,12 +44,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """All files to take, what is wrong already, and the places that were looked through in full."""
+    """All files to take, what is wrong already, and the places that were looked through in full.
+
+    ``unused`` has the columns of manifests of which nothing is taken, as keys.
+    """
 
     entries: list[Entry]
     rejections: list[Rejection]
     folders: list[Path]
     manifests: list[Path]
+    unused: dict[str, None] = field(default_factory=dict)
 
     def outdated(self, rejected: Sequence[str]) -> list[str]:
         """Of the uris rejected earlier those that these sources no longer hold: mended rows, deleted files."""
@@ -98,6 +102,7 @@ def read_sources(paths: Sequence[Path]) -> Sources:
         rejections=found.rejections,
         folders=found.folders,
         manifests=found.manifests,
+        unused=found.unused,
     )
 
 
@@ -123,6 +128,7 @@ def media_files(folder: Path, rejections: list[Rejection] | None = None) -> Iter
 
 def _read_manifest(path: Path, found: Sources) -> None:
     for row in read_rows(path, one_of=[Col.URI]):
+        found.unused.update(dict.fromkeys(name for name in row.values if name not in COLUMNS))
         try:
             if row.problem:
                 raise ValueError(row.problem)

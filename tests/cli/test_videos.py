@@ -80,7 +80,15 @@ def test_videos_are_added_listed_and_shown(shop: Path, clip: Path, tmp_path: Pat
 
     again = as_json(shop, "add", manifest)
     del again["seconds"], again["reasons"]
-    assert again == {"added": 0, "updated": 0, "unchanged": 1, "rejected": 1, "unused_captions": 0}
+    counts = {"added": 0, "updated": 0, "unchanged": 1, "rejected": 1}
+    assert again == counts | {"unused_captions": 0, "unused_columns": []}
+
+
+def test_columns_of_a_manifest_that_say_nothing_are_named(shop: Path, clip: Path, tmp_path: Path) -> None:
+    manifest = tmp_path / "videos.csv"
+    manifest.write_text(f"uri,capton,video_id\n{clip},a cat,v1\n")
+    told = run(shop, "add", manifest).stdout
+    assert "nothing was taken from the columns capton: a manifest has uri, video_id, caption" in told
 
 
 def test_near_duplicates_are_listed_and_shown(shop: Path, clip: Path, tmp_path: Path) -> None:
