@@ -53,7 +53,7 @@ class EncodersConfig:
     hub: bool = _key(False, "whether models that are not on this machine may be fetched from the Hugging Face hub")
     device: str = _key("auto", "where models run: cpu, cuda, or auto, which takes a GPU where there is one")
     precision: str = _key("float32", "numbers that models reckon with: float32 or bfloat16; changes the vectors")
-    batch: int = _key(8, "clips that go through a model at a time", low=1, high=4096)
+    batch: int = _key(8, "clips that go through a model at a time, where several are at hand", low=1, high=4096)
     noncommercial: bool = _key(False, "whether models may be used whose licences forbid commercial use")
 
 

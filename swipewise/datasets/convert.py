@@ -195,7 +195,9 @@ class _Writer:
         return places
 
     def _encoded_captions(self, videos: pl.DataFrame) -> dict[tuple[Modality, str], Vectors]:
-        encoder = build_encoder(Modality.TEXT, self._workspace.config.encoders.text)
+        encoder = build_encoder(
+            Modality.TEXT, self._workspace.config.encoders.text, self._workspace.config.encoders
+        )
         known = videos.filter(pl.col(Col.CAPTION).is_not_null())
         ids: list[str] = []
         vectors: list[NDArray[np.float32]] = []

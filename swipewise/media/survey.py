@@ -147,7 +147,7 @@ class _Notes:
 
     def _units(self, packet: Packet[Stream]) -> list[int] | None:
         """First bytes of the packet's H.264 units (kind, and whether others lean on it); None if it is damaged."""
-        if self._extradata[:1] != b"\1":
+        if self._extradata[:1] != b"\1" or len(self._extradata) < 5:
             return None
         data, prefix, at = memoryview(packet), (self._extradata[4] & 3) + 1, 0
         units: list[int] = []

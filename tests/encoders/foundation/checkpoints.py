@@ -85,6 +85,12 @@ def clip(folder: Path) -> Path:
     return save(folder, hf.CLIPModel(config), pixels=CLIP_PIXELS, tokenizer=True)
 
 
+def metaclip2(folder: Path) -> Path:
+    ends = {"bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
+    config = hf.MetaClip2Config(text_config=TEXT | ends, vision_config=VISION, projection_dim=12)
+    return save(folder, hf.MetaClip2Model(config), pixels=CLIP_PIXELS, tokenizer=True)
+
+
 def siglip(folder: Path) -> Path:
     config = hf.SiglipConfig(text_config=TEXT | {"projection_size": 16}, vision_config=VISION)
     return save(folder, hf.SiglipModel(config), pixels=SIGLIP_PIXELS, tokenizer=True)
@@ -99,6 +105,16 @@ def siglip2(folder: Path) -> Path:
 
 def dinov2(folder: Path) -> Path:
     return save(folder, hf.Dinov2Model(hf.Dinov2Config(**VISION)), pixels=DINO_PIXELS)
+
+
+def dinov2_registers(folder: Path) -> Path:
+    config = hf.Dinov2WithRegistersConfig(**VISION, num_register_tokens=2)
+    return save(folder, hf.Dinov2WithRegistersModel(config), pixels=DINO_PIXELS)
+
+
+def dinov3_convnext(folder: Path) -> Path:
+    config = hf.DINOv3ConvNextConfig(hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1])
+    return save(folder, hf.DINOv3ConvNextModel(config), pixels=SIGLIP_PIXELS)
 
 
 def dinov3(folder: Path) -> Path:
@@ -173,19 +189,27 @@ def whisper(folder: Path) -> Path:
     return folder
 
 
+SPEECH = {
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "conv_dim": (8, 8),
+    "conv_stride": (10, 8),
+    "conv_kernel": (20, 8),
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 2,
+}
+
+
+def hubert(folder: Path) -> Path:
+    save(folder, hf.HubertModel(hf.HubertConfig(**SPEECH)))
+    hf.Wav2Vec2FeatureExtractor().save_pretrained(folder)
+    return folder
+
+
 def wav2vec2(folder: Path) -> Path:
-    config = hf.Wav2Vec2Config(
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        conv_dim=(8, 8),
-        conv_stride=(10, 8),
-        conv_kernel=(20, 8),
-        num_conv_pos_embeddings=16,
-        num_conv_pos_embedding_groups=2,
-    )
-    save(folder, hf.Wav2Vec2Model(config))
+    save(folder, hf.Wav2Vec2Model(hf.Wav2Vec2Config(**SPEECH)))
     hf.Wav2Vec2FeatureExtractor().save_pretrained(folder)
     return folder
 
@@ -293,15 +317,19 @@ FAMILIES: dict[str, Callable[[Path], Path]] = {
     make.__name__: make
     for make in (
         clip,
+        metaclip2,
         siglip,
         siglip2,
         dinov2,
+        dinov2_registers,
         dinov3,
+        dinov3_convnext,
         videomae,
         vjepa2,
         clap,
         whisper,
         wav2vec2,
+        hubert,
         ast,
         pe_audio,
         gemma,
