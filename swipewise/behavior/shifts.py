@@ -186,8 +186,6 @@ class ShiftDetector:
         end_S = log.offsets()[viewer_S + 1]
         for step in range(self.settings.window):
             reached_S = np.flatnonzero(opens_S + step < end_S)
-            if not len(reached_S):
-                break
             since = model.signals.over(opens_S[reached_S], opens_S[reached_S] + step + 1)
             _, same_S = learn(before.at(reached_S), since)
             for column, anew in enumerate(redrawn_M):
