@@ -57,6 +57,8 @@ class _LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
+_INTERRUPTED = 130  # as a shell says of a process that Ctrl-C ended
+
 _EXAMPLES = """\b
 Examples:
   swipewise demo                       the whole job on a simulated platform
@@ -78,7 +80,13 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; an error that a user can mend is one line on stderr and exit code 1."""
     try:
-        cli()
+        sys.exit(cli(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        click.echo("stopped: what was stored stays, and the same command can be given again", err=True)
+        sys.exit(_INTERRUPTED)
     except SwipewiseError as error:
         # Libraries whose words are passed on may speak in paragraphs.
         click.echo(f"error: {' '.join(line.strip() for line in str(error).splitlines())}", err=True)

@@ -62,7 +62,7 @@ def command(
     from rich.console import Console
 
     from swipewise.evaluation.ablation_report import print_ablation, write_ablation
-    from swipewise.evaluation.report import as_json as json_of
+    from swipewise.evaluation.report import json_of
 
     directory = workspace.root / "ablations"
     with workspace.lock("ablate"):

@@ -35,7 +35,7 @@ def command(workspace: Workspace, run_name: str | None, strict: bool, as_json: b
     from rich.console import Console
 
     from swipewise.evaluation.audit_view import print_audit, write_audit
-    from swipewise.evaluation.report import as_json as json_of
+    from swipewise.evaluation.report import json_of
 
     report = _audited(workspace, run_name)
     page = write_audit(report, workspace.report_dir)

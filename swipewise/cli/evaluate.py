@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from swipewise.cli.options import workspace_option
+from swipewise.cli.options import json_option, workspace_option
 
 if TYPE_CHECKING:
     from swipewise.workspace import Workspace
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _EPILOG = """\b
 Examples:
   swipewise evaluate -w shop                     the table, and shop/report/index.html
-  swipewise evaluate -w shop --json figures.json
+  swipewise evaluate -w shop --json > figures.json
   swipewise evaluate -w demo --truth demo/world  with the ceiling of a simulated world
   swipewise evaluate -w shop --against itemcf,sasrec,bert4rec,din --trials 20 --settings found.json
 """
@@ -41,12 +41,7 @@ def _baselines(_context: click.Context, _option: click.Parameter, value: str) ->
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the simulated world behind the data; adds the oracle.  [default: WORKSPACE/world, if there]",
 )
-@click.option(
-    "--json",
-    "json_path",
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    help="Write the figures to this file as well; - prints them instead of the table.",
-)
+@json_option
 @click.option(
     "--against",
     default="itemcf,recent,popularity",
@@ -75,7 +70,7 @@ def _baselines(_context: click.Context, _option: click.Parameter, value: str) ->
 def command(
     workspace: Workspace,
     truth: Path | None,
-    json_path: Path | None,
+    as_json: bool,
     against: tuple[str, ...],
     trials: int,
     search_viewers: int | None,
@@ -88,19 +83,16 @@ def command(
     """
     from rich.console import Console
 
-    from swipewise.evaluation.report import as_json, write_report
+    from swipewise.evaluation.report import json_of, write_report
     from swipewise.evaluation.tables import print_tables
-    from swipewise.training.checkpoint import write_durably
 
     report = _examine(workspace, truth, against, trials, search_viewers, settings_path)
     page = write_report(report, workspace.report_dir)
-    if json_path == Path("-"):
-        click.echo(as_json(report), nl=False)
+    if as_json:
+        click.echo(json_of(report), nl=False)
         return
     print_tables(report, Console(highlight=False))
     click.echo(f"report: {page}")
-    if json_path is not None:
-        write_durably(json_path, as_json(report))
 
 
 def _examine(

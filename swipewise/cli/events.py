@@ -58,7 +58,7 @@ def import_files(files: tuple[Path, ...], mapping: Mapping[str, str], workspace:
     if as_json:
         click.echo(json.dumps(as_json_object(summary)))
     else:
-        click.echo(in_words(summary, "events", time.monotonic() - started))
+        click.echo(in_words(summary, "event", time.monotonic() - started))
 
 
 @command.command(epilog="Example: swipewise events compact --workspace shop")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from swipewise.cli.wording import counted
+
 if TYPE_CHECKING:
     from swipewise.events import ImportSummary
 
@@ -46,9 +48,11 @@ def as_json_object(summary: ImportSummary) -> dict[str, Any]:
 
 def in_words(summary: ImportSummary, what: str, seconds: float) -> str:
     """A summary as text: ``what`` was counted, and where to look when rows were left out."""
-    lines = [f"added {summary.added} {what}, {summary.duplicates} known already, in {seconds:.1f} s"]
+    lines = [f"added {counted(summary.added, what)}, {summary.duplicates:,} known already, in {seconds:.1f} s"]
     if summary.rejected:
-        lines.append(f"rejected {summary.rejected} rows; each with its reason in {summary.rejects_file}")
+        lines.append(
+            f"rejected {counted(summary.rejected, 'row')}; each with its reason in {summary.rejects_file}"
+        )
     if summary.unused_columns:
         named = ", ".join(summary.unused_columns)
         lines.append(f"nothing was taken from the columns {named}: --map COLUMN=NAME reads one under another name")
@@ -56,7 +60,7 @@ def in_words(summary: ImportSummary, what: str, seconds: float) -> str:
         examples = ", ".join(summary.unknown_examples)
         more = ", ..." if summary.unknown_videos > len(summary.unknown_examples) else ""
         lines.append(
-            f"{summary.unknown_videos} videos are not in the catalogue ({examples}{more}); their events are kept "
-            "and count once videos with these ids are added (see 'swipewise videos list')"
+            f"not in the catalogue: {counted(summary.unknown_videos, 'video')} ({examples}{more}); their events are "
+            "kept and count once videos with these ids are added (see 'swipewise videos list')"
         )
     return "\n".join(lines)

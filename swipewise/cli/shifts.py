@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from swipewise.cli.options import json_option, workspace_option
+from swipewise.cli.wording import counted
 
 if TYPE_CHECKING:
     from swipewise.behavior.shifts import Shift
@@ -76,7 +77,7 @@ def command(
     for row in rows:
         click.echo(_line(row))
     viewers = len({shift.viewer for shift in found})
-    click.echo(f"{_counted(len(found), 'shift')} of {_counted(viewers, 'viewer')} found")
+    click.echo(f"{counted(len(found), 'shift')} of {counted(viewers, 'viewer')} found")
     if len(shown) < len(found):
         click.echo(f"and {len(found) - len(shown)} more: --limit 0 shows all")
 
@@ -135,11 +136,8 @@ def _line(row: Mapping[str, Any]) -> str:
     def theme(named: Mapping[str, list[str]]) -> str:
         return " ".join(named["words"]) or f"like {' '.join(named['videos'][:2]) or 'nothing else'}"
 
+    sure = row["odds"] / (1 + row["odds"])
     return (
         f"{row['viewer_id']}  {row['at'][:16].replace('T', ' ')}  {row['modality']}: {theme(row['from'])} -> "
-        f"{theme(row['to'])}  (odds {row['odds']:g}, noticed at interaction {row['interactions']})"
+        f"{theme(row['to'])}  ({sure:.0%} sure, noticed at interaction {row['interactions']})"
     )
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"

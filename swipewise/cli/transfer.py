@@ -46,7 +46,7 @@ def command(workspace: Workspace, source_dir: Path, run_name: str | None, trials
     """
     from rich.console import Console
 
-    from swipewise.evaluation.report import as_json as json_of
+    from swipewise.evaluation.report import json_of
     from swipewise.evaluation.transfer_report import print_transfer
     from swipewise.workspace import Workspace
 

@@ -47,7 +47,7 @@ def import_files(files: tuple[Path, ...], mapping: Mapping[str, str], workspace:
     if as_json:
         click.echo(json.dumps(as_json_object(summary)))
     else:
-        click.echo(in_words(summary, "profiles", time.monotonic() - started))
+        click.echo(in_words(summary, "profile", time.monotonic() - started))
 
 
 @command.command(epilog="Example: swipewise viewers show ann")

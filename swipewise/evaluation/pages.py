@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from swipewise.errors import ArtifactError
-from swipewise.evaluation.report import as_json
+from swipewise.evaluation.report import json_of
 from swipewise.evaluation.wording import Figure, interval, signed
 from swipewise.training.checkpoint import write_durably
 
@@ -36,7 +36,7 @@ def write_page(page: str, report: Mapping[str, Any], directory: Path, *, name: s
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ArtifactError(f"cannot write {directory / name}: {error.strerror}") from error
-    write_durably(directory / figures, as_json(report))
+    write_durably(directory / figures, json_of(report))
     write_durably(directory / name, page.encode())
     return directory / name
 

@@ -43,11 +43,11 @@ def write_report(report: Mapping[str, Any], directory: Path) -> Path:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ArtifactError(f"cannot write the report to {directory}: {error.strerror}") from error
-    write_durably(directory / "report.json", as_json(report))
+    write_durably(directory / "report.json", json_of(report))
     write_durably(directory / "index.html", page.encode())
     return directory / "index.html"
 
 
-def as_json(report: Mapping[str, Any]) -> bytes:
+def json_of(report: Mapping[str, Any]) -> bytes:
     """What ``report.json`` holds."""
     return json.dumps(report, indent=2, allow_nan=False).encode() + b"\n"

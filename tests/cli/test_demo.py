@@ -40,7 +40,7 @@ def test_raw_clips_become_a_measured_feed_with_reasons(first: tuple[Path, Result
     assert list(told) == list("123456")
     assert re.match(r"120 clips, [\d,]+ exposures of 150 viewers\n", told["1"])
     assert told["2"].startswith("added 120, updated 0, unchanged 0, rejected 0 in ")
-    assert re.match(r"added \d+ events, 0 known already.*\nadded 150 profiles, 0 known already", told["3"])
+    assert re.match(r"added [\d,]+ events, 0 known already.*\nadded 150 profiles, 0 known already", told["3"])
     assert "videos, from visual, text, audio, attributes, id\n" in told["4"]
     for name in ("NDCG@10", "Swipewise", "ItemCF", "Popularity", "Oracle", "cold viewers", "cold videos"):
         assert name in told["5"]
@@ -81,7 +81,7 @@ def test_another_run_neither_renders_nor_encodes_nor_imports_again(
     told = steps(result.stdout)
     assert told["1"] == "kept from an earlier run: 120 clips, 150 viewers\n\n"
     assert told["2"].startswith("added 0, updated 0, unchanged 120, rejected 0 in ")
-    assert re.match(r"added 0 events, \d+ known already.*\nadded 0 profiles, 150 known already", told["3"])
+    assert re.match(r"added 0 events, [\d,]+ known already.*\nadded 0 profiles, 150 known already", told["3"])
     assert len(list((folder / "events" / "history").rglob("*.parquet"))) == events
 
 

@@ -71,14 +71,8 @@ def test_prints_the_tables_and_writes_the_report(workspace: Workspace) -> None:
     assert str(workspace.report_dir / "index.html") in result.stdout.replace("\n", "")
 
 
-def test_the_same_figures_go_to_a_file(workspace: Workspace, tmp_path: Path) -> None:
-    assert evaluate(workspace, "--json", str(tmp_path / "figures.json")).exit_code == 0
-    report = (workspace.report_dir / "report.json").read_text(encoding="utf-8")
-    assert (tmp_path / "figures.json").read_text(encoding="utf-8") == report
-
-
-def test_a_dash_prints_json_alone(workspace: Workspace) -> None:
-    result = evaluate(workspace, "--json", "-")
+def test_json_is_printed_alone(workspace: Workspace) -> None:
+    result = evaluate(workspace, "--json")
     assert json.loads(result.stdout)["run"]["seed"] == 3
 
 
@@ -115,7 +109,7 @@ def test_without_a_run_the_way_out_is_named(tmp_path: Path) -> None:
 
 
 def test_the_baselines_are_those_asked_for(workspace: Workspace) -> None:
-    result = evaluate(workspace, "--against", "popularity, recent,popularity", "--trials", "2", "--json", "-")
+    result = evaluate(workspace, "--against", "popularity, recent,popularity", "--trials", "2", "--json")
     assert result.exit_code == 0, result.output
     models = json.loads(result.stdout)["models"]
     assert [model["name"] for model in models] == ["swipewise", "popularity", "recent"]
@@ -134,7 +128,7 @@ def test_unknown_baselines_are_refused(workspace: Workspace, against: str, reaso
 
 def test_settings_that_were_found_are_kept_and_used_again(workspace: Workspace, tmp_path: Path) -> None:
     kept = tmp_path / "found.json"
-    options = ["--against", "recent", "--trials", "3", "--settings", str(kept), "--json", "-"]
+    options = ["--against", "recent", "--trials", "3", "--settings", str(kept), "--json"]
     first = json.loads(evaluate(workspace, *options).stdout)["models"][1]
     found = json.loads(kept.read_text(encoding="utf-8"))
     assert found["found"]["recent"]["settings"] == first["settings"]

@@ -42,9 +42,9 @@ def bring(workspace: Workspace, *more: str) -> Result:
 def test_import_says_what_came_in_and_what_did_not(workspace: Workspace) -> None:
     first, rejected, unknown = bring(workspace).stdout.splitlines()
     assert first.startswith("added 4 events, 0 known already, in ")
-    assert rejected.startswith("rejected 1 rows; each with its reason in ")
+    assert rejected.startswith("rejected 1 row; each with its reason in ")
     assert "stare" in Path(rejected.split(" in ")[-1]).read_text()
-    assert unknown.startswith("2 videos are not in the catalogue (v1, v2); their events are kept")
+    assert unknown.startswith("not in the catalogue: 2 videos (v1, v2); their events are kept")
     assert bring(workspace).stdout.startswith("added 0 events, 4 known already")
 
 
@@ -123,7 +123,7 @@ def test_viewers_are_imported_and_shown(workspace: Workspace) -> None:
     path = workspace.root / "viewers.jsonl"
     path.write_text('{"uid": "ann", "age": 30, "likes": ["sea", "cats"]}\n')
     result = call(workspace, "viewers", "import", str(path), "--map", "viewer_id=uid")
-    assert result.stdout.startswith("added 1 profiles, 0 known already, in ")
+    assert result.stdout.startswith("added 1 profile, 0 known already, in ")
     again = json.loads(call(workspace, "viewers", "import", str(path), "--map", "viewer_id=uid", "--json").stdout)
     assert (again["added"], again["duplicates"], again["rejects_file"]) == (0, 1, None)
     shown = call(workspace, "viewers", "show", "ann").stdout.splitlines()

@@ -143,3 +143,17 @@ def test_the_installed_command_ends_with_a_line_and_an_exit_code(tmp_path: Path)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.startswith(f"error: no swipewise.toml in {tmp_path}/gone: ")
     assert result.stderr.count("\n") == 1
+
+
+def test_ctrl_c_says_what_stays(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "invoke", interrupted)
+    monkeypatch.setattr(sys, "argv", ["swipewise", "train"])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err.strip() == (
+        "stopped: what was stored stays, and the same command can be given again"
+    )

@@ -75,8 +75,8 @@ def invoke(workspace: Workspace, *arguments: str) -> Result:
 
 def test_captions_are_named_by_words_and_sounds_by_videos(workspace: Workspace, shifts: list[float]) -> None:
     assert invoke(workspace).stdout.splitlines() == [
-        "bob  1970-01-03 00:00  audio: like c a -> like nothing else  (odds 12.3, noticed at interaction 7)",
-        "ann  1970-01-02 00:00  text: bread -> goal  (odds 12.3, noticed at interaction 30)",
+        "bob  1970-01-03 00:00  audio: like c a -> like nothing else  (92% sure, noticed at interaction 7)",
+        "ann  1970-01-02 00:00  text: bread -> goal  (92% sure, noticed at interaction 30)",
         "2 shifts of 2 viewers found",
     ]
 
