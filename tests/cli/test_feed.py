@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from swipewise.catalog import Catalog
-from swipewise.cli.feed import command
+from swipewise.cli import cli
 from swipewise.events import EventLog
 from swipewise.schema import Action, Event, Video
 from swipewise.workspace import Workspace
@@ -20,7 +20,9 @@ from tests.feed.conftest import workspace as workspace
 
 
 def invoke(workspace: Workspace, *arguments: str) -> Result:
-    return CliRunner().invoke(command, [*arguments, "--workspace", str(workspace.root)], catch_exceptions=False)
+    return CliRunner().invoke(
+        cli, ["feed", *arguments, "--workspace", str(workspace.root)], catch_exceptions=False
+    )
 
 
 def ann_likes(workspace: Workspace, *videos: str) -> None:

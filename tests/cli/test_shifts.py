@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from swipewise.behavior.log import BehaviorLog
 from swipewise.behavior.shifts import Shift, ShiftDetector
 from swipewise.catalog import Catalog
-from swipewise.cli.shifts import command
+from swipewise.cli import cli
 from swipewise.errors import DataError, UnknownIdError
 from swipewise.events import EventLog
 from swipewise.schema import Action, Event, Video
@@ -70,7 +70,9 @@ def shifts(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def invoke(workspace: Workspace, *arguments: str) -> Result:
-    return CliRunner().invoke(command, [*arguments, "--workspace", str(workspace.root)], catch_exceptions=False)
+    return CliRunner().invoke(
+        cli, ["shifts", *arguments, "--workspace", str(workspace.root)], catch_exceptions=False
+    )
 
 
 def test_captions_are_named_by_words_and_sounds_by_videos(workspace: Workspace, shifts: list[float]) -> None:
