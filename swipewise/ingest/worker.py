@@ -27,6 +27,7 @@ from swipewise.encoders import Encoder, build_encoders, identity
 from swipewise.errors import MediaError, SwipewiseError
 from swipewise.media import decode
 from swipewise.media.fingerprint import fingerprint
+from swipewise.media.memory import limited_memory
 from swipewise.schema import Clip, Fingerprint, Modality
 
 _CHUNK = 1 << 20
@@ -114,7 +115,8 @@ def _encode(
     path: Path, task: Mapping[str, Any], media: MediaConfig, encoders: Mapping[Modality, Encoder]
 ) -> dict[str, Any]:
     """Vectors of the modalities asked for, and the fingerprint where it is; the file is read only where needed."""
-    clip = decode(path, media) if task["decode"] else Clip()
+    with limited_memory(media.max_memory_mb):
+        clip = decode(path, media) if task["decode"] else Clip()
     clip = replace(clip, caption=task["caption"])
     if task["decode"] and _stamp(path) != task["stamp"]:
         raise MediaError("changed while it was being read: add it again when it is complete")

@@ -114,5 +114,7 @@ def _decoded(container: InputContainer, stream: Stream, failures: list[str]) -> 
     for packet in packets(container, stream):
         try:
             yield from packet.decode()
+        except MemoryError:  # which FFmpeg's is as well
+            raise
         except av.FFmpegError as error:
             failures.append(_said(error))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from swipewise.config import MediaConfig
 from swipewise.errors import MediaError
 from swipewise.media.container import audio_stream, frames, opened, pixel_aspect, video_stream
-from swipewise.media.picture import Pictures, pictures_at
+from swipewise.media.picture import Pictures, bounded, check_size, in_time, pictures_at
 from swipewise.media.seeking import UnsureError, sought_frames
 from swipewise.media.sound import SAMPLE_RATE, waveform
 from swipewise.media.survey import Span, Timeline, survey
@@ -39,6 +39,8 @@ def decode(path: Path, config: MediaConfig) -> Clip:
         streams: list[Stream] = [stream for stream in (video, audio) if stream is not None]
         if not streams:
             raise MediaError(f"no picture and no sound that can be decoded in it ({_contents(container)})")
+        if video is not None:
+            check_size(video.width, video.height, config.max_pixels)
         found = survey(container, streams, video, config.max_seconds)
         # Streams may not be touched once their container is closed: keep what is needed of them.
         seen = found.spans.get(video.index) if video is not None else None
@@ -73,7 +75,14 @@ def _pictures(
 
     def draw(stream: VideoStream, shown: Iterator[av.VideoFrame]) -> Pictures | None:
         rate = float(stream.average_rate or 25)
-        return pictures_at(shown, targets_F, config.max_frame_side, rate, pixel_aspect(stream))
+        fitting = in_time(bounded(shown, config.max_pixels))
+        try:
+            return pictures_at(fitting, targets_F, config.max_frame_side, rate, pixel_aspect(stream))
+        except MemoryError:
+            raise
+        except av.FFmpegError as error:
+            failures.append(f"its pictures cannot be converted: {error.strerror}")
+            return None
 
     if timeline is not None:
         with suppress(UnsureError), _opened_video(path) as (container, stream):

@@ -5,7 +5,7 @@ Legend of shape suffixes: F = frames, H, W = rows and columns, C = 3 (RGB).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,9 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
+
+from swipewise.errors import MediaError
+from swipewise.media.colour import rgb
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,47 @@ def shown_size(frame: av.VideoFrame, pixel_aspect: float) -> tuple[int, int]:
     return size[::-1] if orientation(frame).transpose else size
 
 
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """Refuse pictures that are too large.
+
+    Raises:
+        MediaError: They have more than ``max_pixels``.
+    """
+    if width * height > max_pixels:
+        raise MediaError(
+            f"its pictures have {width}x{height} pixels, more than media.max_pixels = {max_pixels:,}: raise that, or "
+            "add the clip in a smaller size"
+        )
+
+
+def bounded(frames: Iterable[av.VideoFrame], max_pixels: int) -> Iterator[av.VideoFrame]:
+    """The frames, whatever size the header promised.
+
+    Raises:
+        MediaError: One has more than ``max_pixels``.
+    """
+    for frame in frames:
+        check_size(frame.width, frame.height, max_pixels)
+        yield frame
+
+
+def in_time(frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """Without those whose time lies beyond both of their neighbours': damage to the clock, as the rest goes on."""
+    before: float | None = None
+    held: av.VideoFrame | None = None
+    for frame in frames:
+        if held is not None and not _strays(before, held.time, frame.time):
+            before = held.time
+            yield held
+        held = frame
+    if held is not None:
+        yield held
+
+
+def _strays(before: float | None, time: float | None, after: float | None) -> bool:
+    return before is not None and time is not None and after is not None and before <= after < time
+
+
 def pictures_at(
     frames: Iterable[av.VideoFrame],
     targets_F: NDArray[np.float64],
@@ -87,7 +131,7 @@ def pictures_at(
         frame_rate: Spacing for frames that carry no time.
         pixel_aspect: Width of a stored pixel, in its heights.
     """
-    canvas: _Canvas | None = None
+    canvas: Canvas | None = None
     held: av.VideoFrame | None = None
     held_time = 0.0
     shown: list[tuple[NDArray[np.uint8], float]] = []
@@ -97,15 +141,15 @@ def pictures_at(
         if held is not None and canvas is not None:
             time = max(time, held_time)  # some clocks jump back
             served = int(np.searchsorted(targets_F, time, side="left"))
-            shown += canvas.draw(held, held_time, served - len(shown))
+            shown += _drawn(canvas, held, held_time, served - len(shown))
             if served == len(targets_F):
                 break
         else:
-            canvas = _Canvas(frame, max_side, pixel_aspect)
+            canvas = Canvas(frame, max_side, pixel_aspect)
         held, held_time = frame, time
     if held is None or canvas is None:
         return None
-    shown += canvas.draw(held, held_time, len(targets_F) - len(shown))
+    shown += _drawn(canvas, held, held_time, len(targets_F) - len(shown))
     return Pictures(
         frames_FHWC=np.stack([picture for picture, _ in shown]),
         times_F=np.array([time for _, time in shown]),
@@ -114,7 +158,12 @@ def pictures_at(
     )
 
 
-class _Canvas:
+def _drawn(canvas: Canvas, frame: av.VideoFrame, time: float, times: int) -> list[tuple[NDArray[np.uint8], float]]:
+    """The picture and its time, as often as asked; nothing is converted when that is never."""
+    return [(canvas.draw(frame), time)] * times if times > 0 else []
+
+
+class Canvas:
     """Turns frames into upright RGB of square pixels and one size, which the clip's first frame decides."""
 
     def __init__(self, first: av.VideoFrame, max_side: int, pixel_aspect: float) -> None:
@@ -126,9 +175,6 @@ class _Canvas:
         self._height = max(1, round(height * scale))
         self.shown_size = shown_size(first, pixel_aspect)
 
-    def draw(self, frame: av.VideoFrame, time: float, times: int) -> list[tuple[NDArray[np.uint8], float]]:
-        """The picture and its time, as often as asked; nothing is converted when that is never."""
-        if times <= 0:
-            return []
-        scaled = self._reformatter.reformat(frame, self._width, self._height, "rgb24", interpolation="AREA")
-        return [(self._upright.apply(scaled.to_ndarray().astype(np.uint8, copy=False)), time)] * times
+    def draw(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        """The picture (H, W, C)."""
+        return self._upright.apply(rgb(self._reformatter, frame, self._width, self._height))

@@ -136,6 +136,8 @@ class _Decoder:
                 self._ended = packet is None
                 if packet is None or packet.pts in self._wanted or not self._is_spare():
                     self._ready += self._codec.decode(packet)
+        except MemoryError:
+            raise
         except av.FFmpegError as error:
             raise UnsureError("damaged") from error
         if not self._ready:

@@ -26,6 +26,9 @@ _RESTARTABLE = {"h264", "hevc", "vp9", "av1", "mpeg1video", "mpeg2video", "mpeg4
 _LISTED = "mp4"
 _TIMED = "matroska"
 
+# Packets are stored in the order of decoding, which never is so far from that of presentation.
+_ASTRAY_SECONDS = 5.0
+
 # Kinds of H.264 units: a slice, one that makes a decoder forget all that came before, and what may accompany slices
 # without a lasting effect (remarks and delimiters).
 _SLICE, _REFRESH, _PASSING = 1, 5, {6, 9}
@@ -73,8 +76,7 @@ def survey(
     container: InputContainer, streams: list[Stream], video: VideoStream | None, max_seconds: float
 ) -> Survey:
     """Read the packets of the streams, one of which may be the picture, for ``max_seconds`` of each."""
-    starts: dict[int, float] = {}
-    ends: dict[int, float] = {}
+    measured: dict[int, _Measure] = {}
     notes = _Notes(video) if video is not None else None
     whole = True
     for packet in packets(container, *streams):
@@ -83,23 +85,59 @@ def survey(
         ticks = packet.pts if packet.pts is not None else packet.dts
         if ticks is None or packet.is_discard:
             continue
-        index, time = packet.stream_index, float(ticks * packet.time_base)
-        starts[index] = min(time, starts.get(index, time))
-        ends[index] = max(time + _length(packet), ends.get(index, time))
-        if len(ends) == len(streams) and all(ends[i] - starts[i] > max_seconds for i in ends):
+        measure = measured.setdefault(packet.stream_index, _Measure())
+        measure.take(float(ticks * packet.time_base), _length(packet))
+        if len(measured) == len(streams) and all(each.seconds > max_seconds for each in measured.values()):
             whole = False
             break
     return Survey(
-        spans={i: Span(start=starts[i], end=ends[i]) for i in ends},
+        spans={index: measure.span() for index, measure in measured.items()},
         whole=whole,
         timeline=notes.timeline(whole) if notes is not None else None,
     )
 
 
+class _Measure:
+    """The span of a stream, without single packets that stand far off while the rest goes on: a damaged clock."""
+
+    def __init__(self) -> None:
+        self._start, self._end = math.inf, -math.inf
+        self._before: float | None = None
+        self._held: tuple[float, float] | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How much is sure so far; below 0 when nothing is."""
+        return self._end - self._start
+
+    def take(self, time: float, length: float) -> None:
+        """Heed a packet and how long it lasts, in seconds and in the order of the file."""
+        if self._held is not None:
+            held, _ = self._held
+            before = held if self._before is None else self._before
+            alone = min(abs(held - before), abs(held - time)) > _ASTRAY_SECONDS
+            if not alone or abs(time - before) > _ASTRAY_SECONDS:
+                self._count()
+        self._held = (time, length)
+
+    def _count(self) -> None:
+        assert self._held is not None
+        time, length = self._held
+        self._start, self._end = min(self._start, time), max(self._end, time + length)
+        self._before = time
+
+    def span(self) -> Span:
+        """The span of all that was taken."""
+        if self._held is not None:
+            self._count()
+        return Span(start=self._start, end=self._end)
+
+
 def _length(packet: Packet[Stream]) -> float:
     if packet.duration:
         return float(packet.duration * packet.time_base)
-    rate = packet.stream.average_rate
+    stream = packet.stream
+    rate = stream.average_rate if isinstance(stream, VideoStream) else None
     return float(1 / rate) if rate else 0.0
 
 

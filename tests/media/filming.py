@@ -38,11 +38,13 @@ def film(
     options: dict[str, str] | None = None,
     codec_options: dict[str, str] | None = None,
     marked: Sequence[int] = (),
+    astray: Sequence[int] = (),
     aspect: Fraction | None = None,
 ) -> Path:
     """Write pictures (at ``rate`` or at ``times`` in seconds) and a sound (S,) or (2, S).
 
-    ``damaged`` packets are overwritten with zeros, ``marked`` ones marked as key frames; each of the ``tracks`` is half
+    ``damaged`` packets are overwritten with zeros, ``marked`` ones marked as key frames, ``astray`` ones to be
+    shown 1000 seconds late; each of the ``tracks`` is half
     as loud as the one before; ``aspect`` is that of a pixel; ``matrix`` are the four numbers a, b, c, d of a display
     matrix.
     """
@@ -64,6 +66,8 @@ def film(
                 packets += video.encode(frame)
             for number, packet in enumerate([*packets, *video.encode()]):
                 packet.is_keyframe |= number in marked
+                if number in astray:
+                    packet.pts += 1_000_000
                 container.mux(_zeroed(packet) if number in damaged else packet)
         if sound is not None:
             for number, audio in enumerate(heard):
