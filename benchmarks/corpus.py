@@ -8,9 +8,10 @@ flipped anywhere, in the head or in the index, parts blanked, left out or exchan
   not that its worker died, nor an exception that no code foresaw.
 - Recovery: plain decoding reads a mutated file packet by packet with PyAV to its end, skips packets that fail, and
   yields n distinct pictures, drawn as ours are. We decode the same file at F times; of the distinct pictures that we
-  get those count that plain decoding yields too, pixel by pixel. The share is their number, over all files, against
-  the sum of min(n, F), which is what F times can see at most. A file that plain decoding reads and we reject counts 0.
-  Both run in a process of their own; a file that kills it, or keeps it for a minute, is left out and counted.
+  get those count that plain decoding yields too, pixel by pixel or at the same millisecond (what a decoder leaves in a
+  damaged part depends on the memory it happens to reuse). The share is their number, over all files, against the sum
+  of min(n, F), which is what F times can see at most. A file that plain decoding reads and we reject counts 0. Both
+  run in a process of their own; a file that kills it, or keeps it for a minute, is left out and counted.
 
 With F = 32 a file of fewer frames must give nearly all of them. Even times miss some frames of a clip whose rate
 varies, damaged or not, so the share of the clips as they are stands beside it.
@@ -40,8 +41,9 @@ from swipewise.config import Config, MediaConfig
 from swipewise.errors import MediaError
 from swipewise.ingest import ingest_videos
 from swipewise.media import decode
-from swipewise.media.container import pixel_aspect
+from swipewise.media.container import audio_stream, opened, pixel_aspect, video_stream
 from swipewise.media.picture import Canvas
+from swipewise.media.survey import survey
 from swipewise.schema import Col
 from swipewise.workspace import Workspace
 
@@ -177,32 +179,52 @@ def _compare_asked() -> None:
 
 
 def _compare(path: Path) -> tuple[int, int]:
-    plain = _plain(path)
+    pictures, times = _plain(path)
+    most = min(len(pictures), FRAMES)
     try:
         clip = decode(path, CONFIG)
+        start = _start(path)
     except MediaError:
-        return 0, min(len(plain), FRAMES)
-    ours = {picture.tobytes() for picture in clip.frames_FHWC} if clip.frames_FHWC is not None else set()
-    return len(ours & plain), min(len(plain), FRAMES)
+        return 0, most
+    if clip.frames_FHWC is None or clip.frame_times_F is None:
+        return 0, most
+    found = {
+        picture.tobytes()
+        for picture, time in zip(clip.frames_FHWC, (clip.frame_times_F + start).tolist(), strict=True)
+        if picture.tobytes() in pictures or round(time, 3) in times
+    }
+    return min(len(found), most), most
 
 
-def _plain(path: Path) -> set[bytes]:
-    """The distinct pictures that come out packet by packet."""
+def _start(path: Path) -> float:
+    """Where our decoding counts time from, on the container's clock."""
+    with opened(path) as container:
+        video, audio = video_stream(container), audio_stream(container, CONFIG.audio_track)
+        streams: list[Any] = [stream for stream in (video, audio) if stream is not None]
+        spans = survey(container, streams, video, CONFIG.max_seconds).spans
+    return min((span.start for span in spans.values()), default=0.0)
+
+
+def _plain(path: Path) -> tuple[set[bytes], set[float]]:
+    """The distinct pictures that come out packet by packet, and their times."""
     pictures: set[bytes] = set()
+    times: set[float] = set()
     try:
         container = av.open(str(path), metadata_errors="replace")
     except av.FFmpegError:
-        return pictures
+        return pictures, times
     with container:
         stream = container.streams.best("video")
         if stream is None or stream.codec_context is None:
-            return pictures
+            return pictures, times
         stream.codec_context.thread_count = 1
         canvas = None
         for frame in _frames(container, stream):
             canvas = canvas or Canvas(frame, CONFIG.max_frame_side, pixel_aspect(stream))
             pictures.add(canvas.draw(frame).tobytes())
-    return pictures
+            if frame.pts is not None:
+                times.add(round(float(frame.pts * stream.time_base), 3))
+    return pictures, times
 
 
 def _frames(container: Any, stream: Any) -> Iterator[av.VideoFrame]:

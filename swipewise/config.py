@@ -33,12 +33,17 @@ class MediaConfig:
         0, "track that is heard, 0 the first; a clip with sound but without it is rejected", low=0
     )
     max_seconds: float = _key(600.0, "seconds of a clip that are looked at; the rest is left out", low=0.1)
+    thumbnails: bool = _key(
+        True, "whether a small JPEG of each video is kept, of at most 320 pixels and max_frame_side"
+    )
     timeout_seconds: float = _key(120.0, "wall time allowed for one file before it is rejected", low=1)
     max_pixels: int = _key(
         36_000_000, "width times height of a picture; a clip of larger ones is rejected. 8K has 33,177,600", low=1
     )
     max_memory_mb: int = _key(
-        4096, "memory that decoding one file may take before it is rejected, MiB; 0: no limit", low=0
+        4096,
+        "memory that a worker may take beside its models, MiB; a file that takes more is rejected; 0: any",
+        low=0,
     )
 
 

@@ -3,7 +3,7 @@
 ::
 
     swipewise.toml   configuration
-    catalog/         videos, their vectors, rejected files (Lance)
+    catalog/         videos, their vectors, rejected files (Lance), thumbnails/ (a JPEG a video)
     events/          live.sqlite (events and profiles), history/ (Delta Lake), rejects/ (rows an import left out)
     runs/            one folder a training run
     report/          the last evaluation and the last audit
@@ -69,7 +69,7 @@ class Workspace:
 
     @property
     def catalog_dir(self) -> Path:
-        """The Lance datasets of the catalogue."""
+        """The Lance datasets of the catalogue, and the thumbnails."""
         return self.root / "catalog"
 
     @property

@@ -35,6 +35,7 @@ from swipewise.catalog.records import (
     vector_type,
 )
 from swipewise.catalog.table import Table, is_one_of
+from swipewise.catalog.thumbnails import Thumbnails
 from swipewise.errors import DataError, StoreError, UnknownIdError
 from swipewise.schema import Col, Fingerprint, Modality, Video
 
@@ -49,7 +50,9 @@ _ROWS_AT_ONCE = 8192
 
 
 class Catalog:
-    """Videos, a column of vectors per encoder, and the files that could not be taken; ``links``: near-duplicates.
+    """Videos, a column of vectors per encoder, and the files that could not be taken.
+
+    ``links`` are the near-duplicates, ``thumbnails`` small pictures.
 
     Opening costs nothing and an empty catalogue can be read. Every read sees the newest commit, whoever wrote it;
     writers take turns by the workspace's lock.
@@ -64,6 +67,7 @@ class Catalog:
         )
         self._rejected = Table(directory / "rejected.lance", key=Col.URI, schema=REJECTED_SCHEMA)
         self.links = Links(self._videos)
+        self.thumbnails = Thumbnails(directory / "thumbnails")
 
     def videos(self) -> pl.DataFrame:
         """Every video ordered by id: the fields of ``schema.Video``, ``duplicate_of`` and ``ingested_at``."""

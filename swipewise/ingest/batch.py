@@ -47,6 +47,10 @@ class Batch:
         pending.vectors.update(vectors)
         pending.fingerprint = fingerprint or pending.fingerprint
 
+    def keep_thumbnail(self, video_id: str, jpeg: bytes | None) -> None:
+        """Write a video's thumbnail at once: it may be there before the video, but not lack while that is."""
+        self._catalog.thumbnails.write(video_id, jpeg)
+
     def reject(self, rejection: Rejection) -> None:
         """Put a file on the rejected list."""
         self._rejections.append(rejection)

@@ -301,6 +301,9 @@ class _Run:
         if plan.new_file:
             facts = {name: answer[name] for name in (Col.DURATION, Col.WIDTH, Col.HEIGHT)}
             plan = replace(plan, video=replace(plan.video, **facts))
+        if "thumbnail" in answer:
+            jpeg = answer["thumbnail"]
+            self.batch.keep_thumbnail(plan.video.video_id, None if jpeg is None else base64.b64decode(jpeg))
         self._settle(job.entry, plan, answer["vectors"], _fingerprint(answer["fingerprint"]))
         for entry in twins:
             # The first twin that needs encoding, such as for another caption, makes the rest wait again.

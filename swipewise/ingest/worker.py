@@ -27,7 +27,8 @@ from swipewise.encoders import Encoder, build_encoders, identity
 from swipewise.errors import MediaError, SwipewiseError
 from swipewise.media import decode
 from swipewise.media.fingerprint import fingerprint
-from swipewise.media.memory import limited_memory
+from swipewise.media.memory import limit_memory, within_memory
+from swipewise.media.thumbnail import thumbnail
 from swipewise.schema import Clip, Fingerprint, Modality
 
 _CHUNK = 1 << 20
@@ -54,6 +55,7 @@ def main() -> None:
         answer({"failed": str(error) if isinstance(error, SwipewiseError) else repr(error)})
         return
     answer({"ready": {modality: identity(encoder) for modality, encoder in encoders.items()}})
+    limit_memory(media.max_memory_mb)
     # From here on the standard error would only carry the codecs' remarks on damaged files.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     while True:
@@ -115,8 +117,7 @@ def _encode(
     path: Path, task: Mapping[str, Any], media: MediaConfig, encoders: Mapping[Modality, Encoder]
 ) -> dict[str, Any]:
     """Vectors of the modalities asked for, and the fingerprint where it is; the file is read only where needed."""
-    with limited_memory(media.max_memory_mb):
-        clip = decode(path, media) if task["decode"] else Clip()
+    clip = within_memory(lambda: decode(path, media), media.max_memory_mb) if task["decode"] else Clip()
     clip = replace(clip, caption=task["caption"])
     if task["decode"] and _stamp(path) != task["stamp"]:
         raise MediaError("changed while it was being read: add it again when it is complete")
@@ -126,7 +127,13 @@ def _encode(
         if vector is not None and not np.isfinite(vector).all():
             raise MediaError(f"{modality} encoder {identity(encoders[modality])} gave numbers that are not finite")
         vectors[modality] = None if vector is None else _text(vector.astype("<f4").tobytes())
-    facts = {"duration_seconds": clip.duration_seconds, "width": clip.width, "height": clip.height}
+    facts: dict[str, Any] = {
+        "duration_seconds": clip.duration_seconds,
+        "width": clip.width,
+        "height": clip.height,
+    }
+    if task["decode"] and media.thumbnails:
+        facts["thumbnail"] = None if clip.frames_FHWC is None else _text(thumbnail(clip.frames_FHWC))
     found = _texts(fingerprint(clip)) if task["fingerprint"] else None
     return {"vectors": vectors, "fingerprint": found, **facts}
 

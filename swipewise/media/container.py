@@ -47,7 +47,10 @@ def opened(path: Path) -> Iterator[InputContainer]:
         # Without the prefix a colon in the name would read as a protocol.
         container = av.open(f"file:{path}", options=options, metadata_errors="replace")
     except av.FFmpegError as error:
-        raise MediaError(f"not a video or audio file that can be read ({_said(error)})") from error
+        raise MediaError(
+            f"not a video or audio file that can be read ({_said(error)}): if it should be one, it is damaged or "
+            "incomplete, so fetch or export it again"
+        ) from error
     with container:
         yield container
 

@@ -38,7 +38,10 @@ def decode(path: Path, config: MediaConfig) -> Clip:
         video, audio = video_stream(container), audio_stream(container, config.audio_track)
         streams: list[Stream] = [stream for stream in (video, audio) if stream is not None]
         if not streams:
-            raise MediaError(f"no picture and no sound that can be decoded in it ({_contents(container)})")
+            raise MediaError(
+                f"no picture and no sound that can be decoded in it ({_contents(container)}): convert it to a common "
+                "codec such as H.264, or fetch it again if it is damaged"
+            )
         if video is not None:
             check_size(video.width, video.height, config.max_pixels)
         found = survey(container, streams, video, config.max_seconds)
@@ -120,5 +123,9 @@ def _contents(container: InputContainer) -> str:
 
 def _why_nothing(any_packets: bool, failures: list[str]) -> str:
     if failures:
-        return f"none of it can be decoded: {len(failures)} damaged packets ({failures[0]})"
-    return "only silence and no picture in it" if any_packets else "its streams are empty: the file is cut short"
+        return (
+            f"none of it can be decoded: {len(failures)} damaged packets ({failures[0]}); fetch or export it again"
+        )
+    if any_packets:
+        return "only silence and no picture in it"
+    return "its streams are empty: the file is cut short, so fetch or export it again"

@@ -1,45 +1,99 @@
-"""A bound on the memory that reading a clip may take."""
+"""A bound on the memory of a process that reads clips, and who is to blame when it is met."""
 
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from swipewise.errors import MediaError
 
+T = TypeVar("T")
+
 _STATUS = Path("/proc/self/statm")
+_DATA_FIELD = 5
 
 
-@contextmanager
-def limited_memory(megabytes: int) -> Iterator[None]:
-    """Let what runs inside take no more memory than so much above what the process has.
+def limit_memory(megabytes: int) -> None:
+    """Let this process take no more than so many MiB above what it has now, from here on.
 
-    The address space is what is bounded, for the whole process while it lasts: what models reserved before does not
-    count. Nothing is bounded when ``megabytes`` is 0, and where the system does not tell what a process has.
+    What is bounded is memory that it writes to: mapped libraries and models do not count. Nothing is bounded when
+    ``megabytes`` is 0, and where the system does not tell what a process has.
+    """
+    if not megabytes or not _STATUS.exists():
+        return
+    has = int(_STATUS.read_text().split()[_DATA_FIELD]) * resource.getpagesize()
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    wanted = has + (megabytes << 20)
+    with suppress(ValueError, OSError):  # some containers forbid it
+        resource.setrlimit(
+            resource.RLIMIT_DATA, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
+        )
+
+
+class MemoryTurns:
+    """Work that shares the memory of a process; what runs out of it runs again alone, to see whether it is to blame.
+
+    Several threads may call.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._running = 0
+        self._alone = False
+
+    def run(self, work: Callable[[], T]) -> T:
+        """What the work returns.
+
+        Raises:
+            MemoryError: It takes too much by itself.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: not self._alone)
+            self._running += 1
+        try:
+            return work()
+        except MemoryError:
+            pass
+        finally:
+            self._leave()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._alone)
+            self._alone = True
+            self._changed.wait_for(lambda: not self._running)
+            self._running += 1
+        try:
+            return work()
+        finally:
+            self._alone = False
+            self._leave()
+
+    def _leave(self) -> None:
+        with self._changed:
+            self._running -= 1
+            self._changed.notify_all()
+
+
+_turns = MemoryTurns()
+
+
+def within_memory(work: Callable[[], T], megabytes: int) -> T:
+    """What the work returns, which reads one file.
+
+    Args:
+        work: May be called twice.
+        megabytes: What ``limit_memory`` was told.
 
     Raises:
-        MediaError: It would have taken more.
+        MediaError: It takes more memory than there is.
     """
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    if megabytes and _STATUS.exists():
-        bound = _address_space() + (megabytes << 20)
-        current = [limit for limit in before if limit != resource.RLIM_INFINITY]
-        resource.setrlimit(resource.RLIMIT_AS, (min([bound, *current]), before[1]))
     try:
-        yield
+        return _turns.run(work)
     except MemoryError as error:
+        way_out = f"media.max_memory_mb = {megabytes} allows: raise that, or" if megabytes else "there is:"
         raise MediaError(
-            f"it takes more memory to decode than media.max_memory_mb = {megabytes} allows: raise that, or add the "
-            "clip in a smaller size"
-            if megabytes
-            else "too large for the memory of this machine"
+            f"it takes more memory to decode than {way_out} add the clip in a smaller size"
         ) from error
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)
-
-
-def _address_space() -> int:
-    """Bytes."""
-    return int(_STATUS.read_text().split()[0]) * resource.getpagesize()

@@ -15,10 +15,12 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 import swipewise
+from swipewise.catalog import Catalog
 from swipewise.errors import StoreError
 from swipewise.feed.engine import FeedEngine
 from swipewise.server.intake import MAX_EVENTS, BadRequestError, invalid, posted_events
 from swipewise.server.messages import EventsAnswer, FeedAnswer, HealthAnswer, PostedEvent, Problem
+from swipewise.server.thumbnails import thumbnail_routes
 from swipewise.workspace import Workspace
 
 MAX_FEED = 1000
@@ -83,6 +85,8 @@ def create_app(workspace: Workspace) -> FastAPI:
             event_ids=[event.event_id for event in events],
             unknown_videos=list(engine.unknown_videos(events)),
         )
+
+    app.include_router(thumbnail_routes(Catalog(workspace.catalog_dir)))
 
     @app.get("/healthz")
     def healthz() -> HealthAnswer:

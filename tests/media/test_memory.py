@@ -1,4 +1,6 @@
 import resource
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -7,31 +9,85 @@ import pytest
 from swipewise.config import MediaConfig
 from swipewise.errors import MediaError
 from swipewise.media import decode
-from swipewise.media.memory import limited_memory
+from swipewise.media.memory import MemoryTurns, limit_memory, within_memory
 from tests.media.filming import film, grey
 
+MIB = 1 << 20
 
-def test_a_picture_that_takes_too_much_memory_is_rejected(tmp_path: Path) -> None:
+
+@pytest.fixture
+def limit() -> Iterator[Callable[[int], None]]:
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    yield limit_memory
+    resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def test_a_picture_that_takes_too_much_memory_is_rejected(tmp_path: Path, limit: Callable[[int], None]) -> None:
     path = film(tmp_path / "clip.mov", [grey(90, 7680, 4320)])  # 95 MiB a picture
-    with limited_memory(1024):
-        assert decode(path, MediaConfig(frames=1)).width == 7680
-    with (
-        pytest.raises(MediaError, match=r"more memory to decode than media\.max_memory_mb = 48 allows"),
-        limited_memory(48),
+    assert decode(path, MediaConfig(frames=1)).width == 7680
+    limit(48)
+    with pytest.raises(
+        MediaError, match=r"more memory to decode than media\.max_memory_mb = 48 allows: raise that"
     ):
-        decode(path, MediaConfig(frames=1))
+        within_memory(lambda: decode(path, MediaConfig(frames=1)), 48)
 
 
-def test_the_bound_lasts_as_long_as_the_work() -> None:
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    with pytest.raises(MediaError), limited_memory(16):
-        np.ones(64 << 20, np.uint8)
-    assert resource.getrlimit(resource.RLIMIT_AS) == before
-    assert len(np.ones(64 << 20, np.uint8)) == 64 << 20
+def test_a_limit_counts_from_what_the_process_has(limit: Callable[[int], None]) -> None:
+    held = np.ones(256 * MIB, np.uint8)
+    limit(128)
+    assert len(np.ones(64 * MIB, np.uint8)) == 64 * MIB
+    with pytest.raises(MemoryError):
+        np.ones(192 * MIB, np.uint8)
+    assert len(held) == 256 * MIB
 
 
-def test_without_a_bound_memory_runs_out_where_the_machine_has_none() -> None:
-    with limited_memory(0):
-        assert len(np.ones(64 << 20, np.uint8)) == 64 << 20
-    with pytest.raises(MediaError, match="too large for the memory of this machine"), limited_memory(0):
+def test_no_limit_is_none(limit: Callable[[int], None]) -> None:
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    limit(0)
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+
+    def fails() -> None:
         raise MemoryError
+
+    with pytest.raises(
+        MediaError, match="it takes more memory to decode than there is: add the clip in a smaller"
+    ):
+        within_memory(fails, 0)
+
+
+def test_a_small_file_is_not_blamed_for_a_large_one_beside_it() -> None:
+    turns = MemoryTurns()
+    large_is_in, small_failed = threading.Event(), threading.Event()
+    running: list[str] = []
+
+    def large() -> str:
+        running.append("large")
+        large_is_in.set()
+        assert small_failed.wait(10)
+        running.remove("large")
+        return "large"
+
+    def small() -> str:
+        if "large" in running:
+            small_failed.set()
+            raise MemoryError
+        return "small"
+
+    done: list[str] = []
+    thread = threading.Thread(target=lambda: done.append(turns.run(large)))
+    thread.start()
+    assert large_is_in.wait(10)
+    done.append(turns.run(small))
+    thread.join(10)
+    assert sorted(done) == ["large", "small"]
+
+
+def test_what_fails_alone_leaves_the_turn_to_others() -> None:
+    turns = MemoryTurns()
+
+    def fails() -> str:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        turns.run(fails)
+    assert turns.run(lambda: "next") == "next"
