@@ -37,6 +37,7 @@ bench: setup
 	$(BIN)/python benchmarks/history.py
 	$(BIN)/python benchmarks/crash.py
 	$(BIN)/python benchmarks/ingest.py
+	$(BIN)/python benchmarks/corpus.py
 
 clean:
 	rm -rf demo dist .mypy_cache .ruff_cache .pytest_cache

@@ -27,7 +27,13 @@ def _key(default: Any, help: str, *, low: float | None = None, high: float | Non
 class MediaConfig:
     """How clips are decoded."""
 
-    frames: int = _key(8, "frames taken of a clip, at evenly spaced times", low=1, high=256)
+    frames: int = _key(
+        8, "frames taken of a clip; like the next keys it only counts for what is decoded later", low=1, high=256
+    )
+    sampling: str = _key(
+        "even",
+        "when they are taken: even, at evenly spaced times; shots, of every shot, which takes longer to decode",
+    )
     max_frame_side: int = _key(256, "longer side of a decoded frame, pixels; larger ones are scaled", low=16)
     audio_track: int = _key(
         0, "track that is heard, 0 the first; a clip with sound but without it is rejected", low=0
@@ -329,6 +335,8 @@ def _check_together(config: Config, text: str, path: Path) -> None:
     for section, device in (("encoders", config.encoders.device), ("training", config.training.device)):
         if device not in ("auto", "cpu", "cuda"):
             fail(section, "device", f"must be auto, cpu or cuda, not {device!r}")
+    if config.media.sampling not in ("even", "shots"):
+        fail("media", "sampling", f"must be even or shots, not {config.media.sampling!r}")
     if config.encoders.precision not in ("float32", "bfloat16"):
         fail("encoders", "precision", f"must be float32 or bfloat16, not {config.encoders.precision!r}")
 

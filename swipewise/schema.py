@@ -129,7 +129,7 @@ class Video:
 class Clip:
     """What encoders see of a video: the decoded picture and sound, and its words.
 
-    frames_FHWC: (F, H, W, 3) uint8 RGB, upright, F frames at evenly spaced times; None without a picture.
+    frames_FHWC: (F, H, W, 3) uint8 RGB, upright, F frames in order of time; None without a picture.
     frame_times_F: (F,) float64, seconds from the start.
     waveform_S: (S,) float32 mono in [-1, 1] at ``sample_rate`` Hz; None without sound.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -18,16 +19,18 @@ from swipewise.errors import MediaError
 from swipewise.media.container import audio_stream, frames, opened, pixel_aspect, video_stream
 from swipewise.media.picture import Pictures, bounded, check_size, in_time, pictures_at
 from swipewise.media.seeking import UnsureError, sought_frames
+from swipewise.media.shots import COARSE_SIDE, coarse_times, cut_times, even_times, shot_times
 from swipewise.media.sound import SAMPLE_RATE, waveform
 from swipewise.media.survey import Span, Timeline, survey
 from swipewise.schema import Clip
 
 
 def decode(path: Path, config: MediaConfig) -> Clip:
-    """Decode the pictures at evenly spaced times and the sound of a clip.
+    """Decode some pictures and the sound of a clip.
 
-    The times are the centres of ``config.frames`` equal spans of what the file really holds. Damaged packets are
-    skipped. A clip whose picture or sound cannot be had comes without it.
+    The pictures are taken at the centres of ``config.frames`` equal spans of what the file really holds or, with the
+    sampling ``shots``, of its shots. Damaged packets are skipped. A clip whose picture or sound cannot be had comes
+    without it.
 
     Raises:
         MediaError: The file is not a clip, has sound but not the track asked for, or neither picture nor sound can be
@@ -73,9 +76,23 @@ def decode(path: Path, config: MediaConfig) -> Clip:
 def _pictures(
     path: Path, config: MediaConfig, span: Span, timeline: Timeline | None, failures: list[str]
 ) -> Pictures | None:
-    length = min(span.end - span.start, config.max_seconds)
-    targets_F = span.start + (np.arange(config.frames, dtype=np.float64) + 0.5) * (length / config.frames)
+    seconds = min(span.end - span.start, config.max_seconds)
+    targets_F = even_times(span.start, seconds, config.frames)
+    if config.sampling == "shots":
+        times_G = coarse_times(span.start, seconds)
+        coarse = _pictures_at(path, replace(config, max_frame_side=COARSE_SIDE), times_G, timeline, [])
+        cuts = cut_times(coarse.frames_FHWC, times_G) if coarse is not None else []
+        targets_F = shot_times(span.start, seconds, cuts, config.frames)
+    return _pictures_at(path, config, targets_F, timeline, failures)
 
+
+def _pictures_at(
+    path: Path,
+    config: MediaConfig,
+    targets_F: NDArray[np.float64],
+    timeline: Timeline | None,
+    failures: list[str],
+) -> Pictures | None:
     def draw(stream: VideoStream, shown: Iterator[av.VideoFrame]) -> Pictures | None:
         rate = float(stream.average_rate or 25)
         fitting = in_time(bounded(shown, config.max_pixels))

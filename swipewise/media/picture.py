@@ -1,4 +1,4 @@
-"""Frames at evenly spaced times, upright and scaled.
+"""Frames at given times, upright and scaled.
 
 Legend of shape suffixes: F = frames, H, W = rows and columns, C = 3 (RGB).
 """

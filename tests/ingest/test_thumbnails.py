@@ -1,0 +1,43 @@
+"""Ingestion keeps a thumbnail a video that has a picture, and replaces it with the video's cut."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+from swipewise.catalog import Catalog
+from swipewise.config import MediaConfig
+from swipewise.ingest import ingest_videos
+from swipewise.workspace import Workspace
+from tests.media.filming import film, grey, tone
+
+
+def ingest(workspace: Workspace, files: dict[str, Path], *, thumbnails: bool = True) -> Catalog:
+    manifest = workspace.root / "videos.csv"
+    with manifest.open("w", newline="") as file:
+        csv.writer(file).writerows([("video_id", "uri"), *((name, str(path)) for name, path in files.items())])
+    config = replace(workspace.config, media=MediaConfig(frames=2, thumbnails=thumbnails))
+    ingest_videos(Workspace(root=workspace.root, config=config), [manifest])
+    return Catalog(workspace.catalog_dir)
+
+
+def test_videos_with_a_picture_have_a_thumbnail(workspace: Workspace, tmp_path: Path) -> None:
+    moving = film(tmp_path / "moving.mov", [grey(90)])
+    heard = film(tmp_path / "heard.m4a", sound=tone(1.0, 44_100))
+    thumbnails = ingest(workspace, {"a/../b": moving, "heard": heard}).thumbnails
+    first = thumbnails.read("a/../b")
+    assert first is not None
+    assert first.startswith(b"\xff\xd8")
+    assert thumbnails.read("heard") is None
+    recut = film(tmp_path / "recut.mov", [grey(200)])
+    again = ingest(workspace, {"a/../b": recut}).thumbnails.read("a/../b")
+    assert again is not None
+    assert again != first
+    silenced = film(tmp_path / "silenced.m4a", sound=tone(1.0, 44_100, hertz=900))
+    assert ingest(workspace, {"a/../b": silenced}).thumbnails.read("a/../b") is None
+
+
+def test_thumbnails_can_be_left_out(workspace: Workspace, tmp_path: Path) -> None:
+    path = film(tmp_path / "clip.mov", [grey(90)])
+    assert ingest(workspace, {"a": path}, thumbnails=False).thumbnails.read("a") is None

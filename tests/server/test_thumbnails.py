@@ -1,0 +1,38 @@
+from fastapi.testclient import TestClient
+
+from swipewise.catalog import Catalog
+from swipewise.server.thumbnails import CACHE_CONTROL
+from swipewise.workspace import Workspace
+
+
+def test_a_thumbnail_is_served_and_may_be_kept(client: TestClient, workspace: Workspace) -> None:
+    Catalog(workspace.catalog_dir).thumbnails.write("a", b"\xff\xd8 a picture")
+    answer = client.get("/v1/videos/a/thumbnail")
+    assert (answer.status_code, answer.content) == (200, b"\xff\xd8 a picture")
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert answer.headers["cache-control"] == CACHE_CONTROL
+    known = {"If-None-Match": f'"other", W/{answer.headers["etag"]}'}
+    again = client.get("/v1/videos/a/thumbnail", headers=known)
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == answer.headers["etag"]
+    Catalog(workspace.catalog_dir).thumbnails.write("a", b"\xff\xd8 another")
+    assert client.get("/v1/videos/a/thumbnail", headers=known).status_code == 200
+
+
+def test_an_id_may_hold_slashes_and_dots(client: TestClient, workspace: Workspace) -> None:
+    thumbnails = Catalog(workspace.catalog_dir).thumbnails
+    thumbnails.write("x/../y.z", b"one")
+    thumbnails.write("x/thumbnail", b"two")
+    assert client.get("/v1/videos/x%2F..%2Fy.z/thumbnail").content == b"one"
+    assert client.get("/v1/videos/x%2Fthumbnail/thumbnail").content == b"two"
+    for odd in ("%2E%2E%2F%2E%2E%2Fswipewise.toml", "%2Fetc%2Fpasswd", "%00"):
+        assert client.get(f"/v1/videos/{odd}/thumbnail").status_code == 404
+
+
+def test_what_is_missing_is_said(client: TestClient) -> None:
+    known = client.get("/v1/videos/a/thumbnail")
+    assert known.status_code == 404
+    assert "video 'a' has no thumbnail: it has no picture, came without a file" in known.json()["error"]
+    unknown = client.get("/v1/videos/nobody/thumbnail")
+    assert unknown.status_code == 404
+    assert "no video 'nobody' in the catalogue" in unknown.json()["error"]
