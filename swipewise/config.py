@@ -28,7 +28,7 @@ class MediaConfig:
     """How clips are decoded."""
 
     frames: int = _key(
-        8, "frames taken of a clip; like the next keys it only counts for what is decoded later", low=1, high=256
+        8, "frames taken of a clip; a change counts for files that are decoded later", low=1, high=256
     )
     sampling: str = _key(
         "even",

@@ -77,3 +77,23 @@ def test_a_playlist_cannot_reach_for_other_files(tmp_path: Path) -> None:
         path.write_text(content)
         with pytest.raises(MediaError, match="not a video or audio file that can be read"):
             decode(path, CONFIG)
+
+
+def test_pictures_larger_than_allowed_are_rejected(tmp_path: Path) -> None:
+    path = film(tmp_path / "clip.mov", [grey(5, 320, 200)])
+    assert decode(path, MediaConfig(frames=1, max_pixels=64_000)).width == 320
+    with pytest.raises(
+        MediaError, match=r"have 320x200 pixels, more than media\.max_pixels = 60,000: raise that, or"
+    ):
+        decode(path, MediaConfig(frames=1, max_pixels=60_000))
+
+
+def test_pictures_that_grow_amid_a_clip_are_rejected_too(tmp_path: Path) -> None:
+    x264 = {"codec": "libx264", "pix_fmt": "yuv420p"}
+    small = film(tmp_path / "small.ts", [grey(5, 32, 16)] * 20, **x264)
+    large = film(tmp_path / "large.ts", [grey(5, 320, 208)] * 20, times=[2 + n / 10 for n in range(20)], **x264)
+    path = tmp_path / "clip.ts"
+    path.write_bytes(small.read_bytes() + large.read_bytes())
+    assert decode(path, MediaConfig(frames=4, max_pixels=70_000)).width == 32
+    with pytest.raises(MediaError, match="have 320x208 pixels, more than"):
+        decode(path, MediaConfig(frames=4, max_pixels=60_000))
