@@ -84,9 +84,11 @@ def test_files_at_the_limits_in_one_run(tmp_path: Path, workspace: Workspace) ->
 
 
 def test_a_file_that_takes_too_much_memory_costs_only_itself(tmp_path: Path, workspace: Workspace) -> None:
-    film(tmp_path / "a large.mov", [grey(9, 7680, 4320)])
+    film(tmp_path / "a large.mov", [grey(9, 11_000, 5_000)])  # 157 MiB
     film(tmp_path / "b small.mov", [grey(9)])
-    config = replace(workspace.config, media=MediaConfig(frames=2, max_memory_mb=48))
+    config = replace(workspace.config, media=MediaConfig(frames=2, max_memory_mb=128, max_pixels=60_000_000))
     summary = ingest_videos(Workspace(root=workspace.root, config=config), sorted(tmp_path.glob("*.mov")))
-    assert (summary.added, summary.rejected) == (1, 1)
-    assert "a large.mov: it takes more memory to decode than media.max_memory_mb = 48 allows" in summary.reasons[0]
+    assert (summary.added, summary.rejected) == (1, 1), summary.reasons
+    assert (
+        "a large.mov: it takes more memory to decode than media.max_memory_mb = 128 allows" in summary.reasons[0]
+    )
