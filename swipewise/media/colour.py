@@ -21,8 +21,9 @@ _MATRICES: Final = {
     7: Colorspace.SMPTE240M,
     9: Colorspace.BT2020,
 }
-# Streams that do not tell are taken as players take them: high definition is BT.709.
-_HD_WIDTH, _SD_HEIGHT = 1280, 576
+# Streams that do not tell are all taken alike. Players go by the size, but then a copy at another size, which mostly
+# holds the same luma and chroma, would have other colours than its original.
+_UNTOLD: Final = Colorspace.ITU601
 
 # From linear light in wide primaries to linear light in those of sRGB.
 _BT2020_TO_SRGB: Final = np.array(
@@ -82,8 +83,7 @@ def _matrix(frame: av.VideoFrame) -> Colorspace | None:
     """The matrix of a frame of luma and chroma, None for one of RGB."""
     if frame.format.is_rgb:
         return None
-    untold = Colorspace.ITU709 if frame.width >= _HD_WIDTH or frame.height > _SD_HEIGHT else Colorspace.ITU601
-    return _MATRICES.get(int(frame.colorspace), untold)
+    return _MATRICES.get(int(frame.colorspace), _UNTOLD)
 
 
 def _for_a_screen(signal_HWC: NDArray[np.float32], transfer: int, primaries: int) -> NDArray[np.uint8]:

@@ -289,7 +289,7 @@ def test_a_source_that_does_not_exist_is_an_error_before_anything_is_done(
 
 def test_a_catalogue_that_cannot_be_written_is_an_error_that_names_it(workspace: Workspace, clips: Path) -> None:
     workspace.catalog_dir.write_text("in the way")
-    with pytest.raises(StoreError, match=f"cannot create {workspace.catalog_dir}/videos.lance"):
+    with pytest.raises(StoreError, match=f"cannot write {workspace.catalog_dir}/thumbnails"):
         ingest(workspace, clips)
 
 
