@@ -300,6 +300,8 @@ def _convert(value: Any, hint: Any, limits: Any, where: str) -> Any:
 _TYPE_NAMES = {int: "a whole number", float: "a number", str: "a string in quotes", bool: "true or false"}
 
 
+_LEAST_MEMORY_MB = 256
+
 MODEL_NAMES = {
     "adapter": ("linear", "gated"),
     "norm": ("layer", "rms", "adaptive", "none"),
@@ -337,6 +339,9 @@ def _check_together(config: Config, text: str, path: Path) -> None:
             fail(section, "device", f"must be auto, cpu or cuda, not {device!r}")
     if config.media.sampling not in ("even", "shots"):
         fail("media", "sampling", f"must be even or shots, not {config.media.sampling!r}")
+    if 0 < config.media.max_memory_mb < _LEAST_MEMORY_MB:
+        least = f"must be 0 or at least {_LEAST_MEMORY_MB}, as libraries take some for themselves"
+        fail("media", "max_memory_mb", f"{least}, not {config.media.max_memory_mb}")
     if config.encoders.precision not in ("float32", "bfloat16"):
         fail("encoders", "precision", f"must be float32 or bfloat16, not {config.encoders.precision!r}")
 

@@ -114,6 +114,10 @@ def test_an_unknown_name_is_placed_and_the_nearest_is_named(tmp_path: Path, text
         ("model.without = ['sequences']", "model.without names 'sequences': did you mean 'sequence'?"),
         ("events.positive = ['likes']", "events.positive names 'likes': did you mean 'like'?"),
         ("events.positive = ['zap']", "events.positive names 'zap': valid are finish, like, comment, share,"),
+        (
+            "media.max_memory_mb = 64",
+            "media.max_memory_mb must be 0 or at least 256, as libraries take some for themselves, not 64",
+        ),
         ("media.sampling = 'shot'", "media.sampling must be even or shots, not 'shot'"),
         ("training.device = 'gpu'", "training.device must be auto, cpu or cuda, not 'gpu'"),
         ("model.heads = 7", "model.heads = 7 must divide model.width = "),
