@@ -83,6 +83,20 @@ class IngestConfig:
     duplicates: bool = _key(
         True, "whether near-duplicates are found by picture and sound; of those alike a feed shows one"
     )
+    roots: tuple[str, ...] = _key(
+        (),
+        "folders, and beginnings of remote uris (s3://bucket/clips), that videos may come from; "
+        "none: anywhere, but no place that the HTTP API is asked for",
+    )
+    http: bool = _key(False, "whether videos may be fetched from http:// and https:// addresses")
+    max_bytes: int = _key(2_147_483_648, "size of a file that is fetched or sent to the server, bytes", low=1)
+    fetch_seconds: float = _key(600.0, "wall time allowed for fetching one remote file", low=0.1)
+    attempts: int = _key(
+        3, "times a posted job is begun, where the process dies over it, before it is rejected", low=1
+    )
+    lease_seconds: float = _key(
+        15.0, "time after which the jobs of a server that was killed are taken up by another", low=1
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

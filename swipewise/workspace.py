@@ -4,7 +4,9 @@
 
     swipewise.toml   configuration
     catalog/         videos, their vectors, rejected files (Lance), thumbnails/ (a JPEG a video)
-    events/          live.sqlite (events and profiles), history/ (Delta Lake), rejects/ (rows an import left out)
+    uploads/         clips that were sent to the server
+    fetched/         copies of remote clips while they are being taken
+    events/          live.sqlite (events, profiles and jobs), history/ (Delta Lake), rejects/ (rows an import left out)
     runs/            one folder a training run
     report/          the last evaluation and the last audit
     ablations/       what the model reached without each of its parts
@@ -71,6 +73,16 @@ class Workspace:
     def catalog_dir(self) -> Path:
         """The Lance datasets of the catalogue, and the thumbnails."""
         return self.root / "catalog"
+
+    @property
+    def uploads_dir(self) -> Path:
+        """Clips that were sent to the server; the catalogue names them there."""
+        return self.root / "uploads"
+
+    @property
+    def fetched_dir(self) -> Path:
+        """Copies of remote clips while they are being taken."""
+        return self.root / "fetched"
 
     @property
     def events_dir(self) -> Path:

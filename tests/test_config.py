@@ -79,7 +79,8 @@ def test_the_template_says_above_every_key_what_it_means(section: str) -> None:
         ("[feed]\n\nsiz = 3", "swipewise.toml:3: unknown key 'siz' in [feed]: did you mean 'size'?"),
         (
             "[ingest]\nqq = 3",
-            "swipewise.toml:2: unknown key 'qq' in [ingest]: valid are workers, batch, duplicates",
+            "swipewise.toml:2: unknown key 'qq' in [ingest]: valid are workers, batch, duplicates, roots, http, "
+            "max_bytes, fetch_seconds, attempts, lease_seconds",
         ),
         ("\n\nfeed.siz = 3", "swipewise.toml:3: unknown key 'siz' in [feed]: did you mean 'size'?"),
         ("\nfeed = {siz = 3}", "swipewise.toml:2: unknown key 'siz' in [feed]: did you mean 'size'?"),

@@ -33,11 +33,12 @@ Examples:
   swipewise videos add clips/
   swipewise videos add videos.jsonl -w shop
   swipewise videos add clips/ new.mp4 --captions captions.csv --json
+  swipewise videos add s3://bucket/clips
 """
 
 
 @command.command(epilog=_ADD_EXAMPLES)
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option(
     "--captions",
     type=click.Path(path_type=Path),
@@ -45,11 +46,12 @@ Examples:
 )
 @workspace_option
 @json_option
-def add(paths: tuple[Path, ...], captions: Path | None, workspace: Workspace, as_json: bool) -> None:
+def add(paths: tuple[str, ...], captions: Path | None, workspace: Workspace, as_json: bool) -> None:
     """Take video files into the catalogue.
 
     PATH is a video file, a folder (its video files at any depth are taken) or a manifest: CSV, JSONL or Parquet
-    with the column uri and, where known, video_id, caption, creator, music, tags, language, uploaded_at.
+    with the column uri and, where known, video_id, caption, creator, music, tags, language, uploaded_at. Files and
+    folders may lie elsewhere, such as s3://bucket/clips; https:// needs ingest.http = true in swipewise.toml.
 
     A file that is known is not encoded again, so the same command resumes a run that was stopped. Files that
     cannot be taken are set aside with their reason and the rest goes on; it fails if nothing at all could be taken.

@@ -10,7 +10,8 @@ from typing import Final
 
 from swipewise.catalog import Rejection
 from swipewise.errors import InputFileError
-from swipewise.ingest.manifest import file_of, stated_fields
+from swipewise.ingest.locations import without_secrets
+from swipewise.ingest.manifest import location_of, stated_fields
 from swipewise.ingest.rows import Row, read_rows
 from swipewise.ingest.sources import Entry
 from swipewise.schema import Col
@@ -38,7 +39,7 @@ class Captions:
         rows = read_rows(self.path, one_of=[Col.CAPTION])
         if rows and not any(row.values.keys() & {*_FILE_COLUMNS, Col.VIDEO_ID} for row in rows):
             raise InputFileError(f"{path} does not say whose the captions are: add a column uri, file or video_id")
-        names = Counter(entry.path.name for entry in entries)
+        names = Counter(entry.name for entry in entries)
         for row in rows:
             try:
                 self._take(row, names)
@@ -47,7 +48,7 @@ class Captions:
 
     def find(self, entry: Entry, video_id: str) -> str | None:
         """The caption for a file, None where there is none; an id counts before a path, a path before a name."""
-        for known, key in ((self._by_id, video_id), (self._by_path, entry.uri), (self._by_name, entry.path.name)):
+        for known, key in ((self._by_id, video_id), (self._by_path, entry.uri), (self._by_name, entry.name)):
             if key in known:
                 self._used.add(key)
                 return known[key]
@@ -74,4 +75,4 @@ class Captions:
                 raise ValueError(f"{names[file.strip()]} of the files are called {file!r}: give the path")
             self._by_name[file.strip()] = caption
         else:
-            self._by_path[str(file_of(file, self.path.parent))] = caption
+            self._by_path[without_secrets(location_of(file, self.path.parent))] = caption

@@ -9,6 +9,7 @@ from pathlib import Path
 from swipewise.catalog import Catalog
 from swipewise.catalog.records import to_video, vector_column
 from swipewise.ingest.captions import Captions
+from swipewise.ingest.locations import scheme_of
 from swipewise.ingest.sources import Entry
 from swipewise.schema import Col, Modality, Video
 
@@ -78,7 +79,7 @@ class Ledger:
             )
         self._named.setdefault(known.video_id, (entry.uri, content_hash))
         video = self._described(known, entry)
-        if video.uri != entry.uri and not Path(video.uri).exists():
+        if video.uri != entry.uri and not scheme_of(video.uri) and not Path(video.uri).exists():
             video = replace(video, uri=entry.uri)
         encoded = self._encoded.get(known.video_id, frozenset())
         encode = {modality for modality, column in self._columns.items() if column not in encoded}
@@ -113,7 +114,7 @@ class Ledger:
                 f"{entry.uri}: give each its own"
             )
         # A known id with new content is the same video in a new cut: what is said about it stays.
-        blank = Video(video_id=video_id, uri=entry.uri, content_hash=content_hash)
+        blank = Video(video_id=video_id, uri=entry.uri, content_hash=content_hash, **entry.assumed)
         if before is not None:
             blank = replace(before, uri=entry.uri, content_hash=content_hash)
         video = self._described(blank, entry)

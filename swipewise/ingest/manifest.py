@@ -10,29 +10,37 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
+from swipewise.ingest.locations import scheme_of
 from swipewise.schema import Col
 
 _LONGEST_ID = 256
+_LONGEST_URI = 4096
+_LONGEST_TEXT = 20_000
+_MOST_TAGS = 1000
+_SHOWN = 60
 # The epoch in seconds stays below this until the year 5138; larger numbers count milliseconds, then microseconds.
 _LARGEST_SECONDS = 1e11
 
 
-def file_of(uri: Any, folder: Path) -> Path:
-    """The absolute path that a uri names, relative ones from ``folder``.
+def location_of(uri: Any, folder: Path) -> str:
+    """Where the file lies that a uri names: an absolute path, relative ones from ``folder``, or a remote uri as it is.
 
     Raises:
-        ValueError: It is no text, empty, or not on this machine.
+        ValueError: It is no text, empty, or cannot be a path.
     """
     if not isinstance(uri, str) or not uri.strip():
         raise ValueError("no uri")
     text = uri.strip()
-    if text.startswith("file://"):
-        text = unquote(text.removeprefix("file://"))
-    elif "://" in text:
-        raise ValueError(f"{text!r} is not on this machine: fetch the file and name its path")
+    if len(text) > _LONGEST_URI:
+        raise ValueError(f"a uri of {len(text):,} characters: at most {_LONGEST_URI:,} are taken")
+    if scheme_of(text):
+        return text
+    for scheme in ("file://", "local://"):
+        if text.lower().startswith(scheme):
+            text = unquote(text[len(scheme) :])
     if "\0" in text:
-        raise ValueError(f"{text!r} cannot be a path")
-    return Path(os.path.abspath(folder / text))  # noqa: PTH100 - resolve() would follow links to another name
+        raise ValueError(f"{_shortened(text)} cannot be a path: it holds a null byte")
+    return os.path.abspath(folder / text)  # noqa: PTH100 - resolve() would follow links to another name
 
 
 def video_id_of(value: Any) -> str | None:
@@ -41,7 +49,10 @@ def video_id_of(value: Any) -> str | None:
     Raises:
         ValueError: It cannot serve as an id.
     """
-    text = _text(value)
+    try:
+        text = _text(value)
+    except ValueError as error:
+        raise ValueError(f"{Col.VIDEO_ID} {_shortened(value)} {error}") from error
     if text is None:
         return None
     if len(text) > _LONGEST_ID or not text.isprintable():
@@ -61,7 +72,7 @@ def stated_fields(values: Mapping[str, Any]) -> dict[str, Any]:
             try:
                 stated[name] = parse(value)
             except (ValueError, OverflowError) as error:
-                raise ValueError(f"{name} {value!r} {error}") from error
+                raise ValueError(f"{name} {_shortened(value)} {error}") from error
     return stated
 
 
@@ -71,7 +82,17 @@ def _text(value: Any) -> str | None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError("must be text")
-    return str(value).strip() or None
+    text = str(value).strip()
+    if len(text) > _LONGEST_TEXT:
+        raise ValueError(f"has {len(text):,} characters: at most {_LONGEST_TEXT:,} are taken, shorten it")
+    if "\0" in text:
+        raise ValueError("holds a null byte: remove it")
+    return text or None
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
 def _tags(value: Any) -> tuple[str, ...]:
@@ -80,6 +101,8 @@ def _tags(value: Any) -> tuple[str, ...]:
         value = value.split(",") if "," in value else value.split()
     if not isinstance(value, list):
         raise ValueError("must be a list, or text with commas or spaces between the tags")
+    if len(value) > _MOST_TAGS:
+        raise ValueError(f"are {len(value):,}: at most {_MOST_TAGS:,} are taken")
     tags = [(_text(tag) or "").lstrip("#") for tag in value]
     return tuple(dict.fromkeys(tag for tag in tags if tag))
 

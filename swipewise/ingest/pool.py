@@ -95,17 +95,18 @@ class WorkerPool:
         worker.deadline = time.monotonic() + self._timeout
         self._send(worker, task)
 
-    def wait(self) -> list[tuple[Any, Answer]]:
+    def wait(self, seconds: float | None = None) -> list[tuple[Any, Answer]]:
         """Wait until something happens: the tasks that ended, with their answers.
 
         An answer holds ``reason`` where the task failed, its worker died or the time ran out. The list is empty
-        when a worker has only become ready.
+        when a worker has only become ready, or nothing has happened for so many seconds.
 
         Raises:
             ConfigError: A worker cannot start.
         """
         started = [worker for worker in self._workers if worker.job is not None or not worker.ready]
         patience = max(0.0, min(worker.deadline for worker in started) - time.monotonic())
+        patience = patience if seconds is None else min(patience, seconds)
         done = []
         for key, _ in self._selector.select(patience):
             worker = key.data

@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 
 from swipewise.errors import InputFileError
 
+# The reader's own limit would cut a row in two; what is too long for a field is told by the field.
+_LONGEST_CELL: Final = 1 << 22
 TABLE_SUFFIXES: Final = (".csv", ".jsonl", ".ndjson", ".parquet")
 
 
@@ -55,6 +57,7 @@ def read_rows(path: Path, *, one_of: Collection[str]) -> list[Row]:
 
 
 def _csv(path: Path) -> Iterator[Row]:
+    csv.field_size_limit(_LONGEST_CELL)
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file)
         header = [name.strip() for name in next(reader, [])]

@@ -24,15 +24,20 @@ from swipewise.config import Config, EncodersConfig
 from swipewise.errors import ConfigError, DataError
 from swipewise.ingest.batch import Batch
 from swipewise.ingest.captions import Captions
+from swipewise.ingest.copies import Copies
 from swipewise.ingest.duplicates import link_duplicates
+from swipewise.ingest.follow import Follower, Outcome
 from swipewise.ingest.ledger import Ledger, Plan, Refusal
+from swipewise.ingest.locations import Roots
 from swipewise.ingest.pool import Answer, WorkerPool
-from swipewise.ingest.sources import Entry, read_sources
+from swipewise.ingest.remote import Limits
+from swipewise.ingest.sources import Entry, judged_entry, read_sources
 from swipewise.schema import CONTENT_MODALITIES, Col, Fingerprint, Modality
 from swipewise.workspace import Workspace
 
 # A run that is killed repeats at most what this time and one batch hold.
 _COMMIT_SECONDS = 5.0
+_FETCH_LOOK_SECONDS = 0.05
 _REASONS = 3
 
 
@@ -68,7 +73,7 @@ class IngestSummary:
 
 def ingest_videos(
     workspace: Workspace,
-    sources: Sequence[Path],
+    sources: Sequence[str | Path],
     *,
     captions: Path | None = None,
     on_progress: Callable[[Progress], None] | None = None,
@@ -81,7 +86,8 @@ def ingest_videos(
 
     Args:
         workspace: Where the catalogue lies and how it is configured.
-        sources: Video files, folders of them, and manifests (CSV, JSONL or Parquet with at least ``uri``).
+        sources: Video files, folders of them, both also as remote uris, and manifests (CSV, JSONL or Parquet with at
+            least ``uri``).
         captions: A table of captions, which go before those of a manifest.
         on_progress: Called after each file.
         pool: Workers that are there already, and stay; None starts some for this call.
@@ -92,14 +98,34 @@ def ingest_videos(
         WorkspaceError: Another ingestion is running in the workspace.
         StoreError: The catalogue cannot be read or written; what was committed before stays.
     """
-    found = read_sources(sources)
+    found = read_sources(sources, Roots.of(workspace))
     texts = Captions(captions, found.entries) if captions else None
     with workspace.lock("catalog"):
         catalog = Catalog(workspace.catalog_dir)
         catalog.unreject(found.outdated(catalog.rejected()[Col.URI].to_list()))
         rejections = [*found.rejections, *(texts.rejections if texts else [])]
-        summary = _take(workspace.config, catalog, found.entries, rejections, texts, on_progress, pool)
+        summary = _take(workspace, catalog, found.entries, rejections, texts, on_progress, pool)
     return replace(summary, unused_columns=tuple(found.unused))
+
+
+def ingest_entries(
+    workspace: Workspace, entries: Sequence[Entry], *, pool: WorkerPool, follower: Follower
+) -> IngestSummary:
+    """Take single files into the catalogue, as :func:`ingest_videos` does, and tell what becomes of each.
+
+    Args:
+        workspace: Where the catalogue lies.
+        entries: The files, already judged by the workspace's roots.
+        pool: Workers that are there already.
+        follower: Told of each entry; what it is told of is on disk when this returns.
+
+    Raises:
+        WorkspaceError: Another ingestion is running in the workspace.
+        StoreError: The catalogue cannot be read or written; what was committed before stays.
+    """
+    with workspace.lock("catalog"):
+        catalog = Catalog(workspace.catalog_dir)
+        return _take(workspace, catalog, list(entries), [], None, None, pool, follower)
 
 
 def encode_videos(
@@ -125,28 +151,37 @@ def encode_videos(
     """
     if all(getattr(encoders, modality) == "none" for modality in CONTENT_MODALITIES):
         raise ConfigError("[encoders] names none: name one with --encoder MODALITY=NAME, or in swipewise.toml")
-    config = replace(workspace.config, encoders=encoders)
+    workspace = replace(workspace, config=replace(workspace.config, encoders=encoders))
     with workspace.lock("catalog"):
         catalog = Catalog(workspace.catalog_dir)
         # In the order in which they came, by which near-duplicates are linked.
         known = catalog.videos().sort(Col.INGESTED_AT, Col.VIDEO_ID).select(Col.VIDEO_ID, Col.URI)
         if known.is_empty():
             raise DataError("there are no videos to encode: 'swipewise videos add PATH' first")
-        entries = [Entry(path=Path(uri), video_id=video_id) for video_id, uri in known.iter_rows()]
-        return _take(config, catalog, entries, [], None, on_progress)
+        roots = Roots.of(workspace)
+        judged = [judged_entry(Entry(uri=uri, video_id=video_id), roots) for video_id, uri in known.iter_rows()]
+        entries = [each for each in judged if isinstance(each, Entry)]
+        rejections = [each for each in judged if isinstance(each, Rejection)]
+        return _take(workspace, catalog, entries, rejections, None, on_progress)
 
 
 def _take(
-    config: Config,
+    workspace: Workspace,
     catalog: Catalog,
     entries: list[Entry],
     rejections: list[Rejection],
     captions: Captions | None,
     on_progress: Callable[[Progress], None] | None,
     pool: WorkerPool | None = None,
+    follower: Follower | None = None,
 ) -> IngestSummary:
     started = time.monotonic()
-    with nullcontext(pool) if pool else worker_pool(config, len(entries)) as workers:
+    config = workspace.config
+    limits = Limits(max_bytes=config.ingest.max_bytes, seconds=config.ingest.fetch_seconds)
+    with (
+        nullcontext(pool) if pool else worker_pool(config, len(entries)) as workers,
+        Copies(entries, workspace.fetched_dir, limits, Roots.of(workspace)) as copies,
+    ):
         run = _Run(
             entries=entries,
             rejections=rejections,
@@ -155,6 +190,8 @@ def _take(
             batch=Batch(catalog),
             batch_size=config.ingest.batch,
             on_progress=on_progress,
+            copies=copies,
+            follower=follower or Follower(),
         )
         run.work()
     linked = config.ingest.duplicates and link_duplicates(catalog, run.places)
@@ -205,6 +242,8 @@ class _Run:
         batch: Batch,
         batch_size: int,
         on_progress: Callable[[Progress], None] | None,
+        copies: Copies,
+        follower: Follower,
     ) -> None:
         self.counts = {"added": 0, "updated": 0, "unchanged": 0, "rejected": 0}
         self.reasons: list[str] = []
@@ -217,6 +256,8 @@ class _Run:
         self._ledger = ledger
         self._batch_size = batch_size
         self._on_progress = on_progress
+        self._copies = copies
+        self._follower = follower
         self._committed_at = time.monotonic()
         self._hashed = 0  # entries given to a worker for hashing
         self._decided = 0  # entries, in order, for which it is settled what to do
@@ -234,7 +275,7 @@ class _Run:
             while self._hashed < len(self._entries) or self._to_encode or self._pool.busy:
                 while self._pool.free and self._submit_next():
                     pass
-                for job, answer in self._pool.wait():
+                for job, answer in self._answers():
                     if isinstance(job, _ToHash):
                         self._hashes[job.place] = answer
                         self._decide_in_order()
@@ -246,6 +287,15 @@ class _Run:
             raise
         self.batch.commit()
 
+    def _answers(self) -> list[tuple[Any, Answer]]:
+        """What the workers have done; soon over where one of them is free and only waits for a file to be fetched."""
+        fetching = self._pool.free and self._hashed < len(self._entries)
+        if self._pool.free and not self._pool.busy:
+            if fetching:
+                self._copies.wait(_FETCH_LOOK_SECONDS)
+            return []
+        return self._pool.wait(_FETCH_LOOK_SECONDS if fetching else None)
+
     def _submit_next(self) -> bool:
         """Hand out what is ready to be encoded, else the next file to hash; False when there is neither."""
         if self._to_encode:
@@ -253,20 +303,35 @@ class _Run:
             pictures_or_sound = job.plan.encode & {Modality.VISUAL, Modality.AUDIO}
             task = {
                 "do": "encode",
-                "path": job.entry.uri,
+                "path": self._path(job.entry),
                 "caption": job.plan.video.caption,
                 "modalities": sorted(job.plan.encode),
                 "fingerprint": job.plan.fingerprint,
                 "decode": bool(job.plan.new_file or job.plan.fingerprint or pictures_or_sound),
                 "stamp": job.stamp,
             }
+            self._follower.started(job.entry, "encoding")
             self._pool.submit(job, task)
             return True
         if self._hashed < len(self._entries):
-            self._pool.submit(_ToHash(place=self._hashed), {"do": "hash", "path": self._entries[self._hashed].uri})
+            entry, place = self._entries[self._hashed], self._hashed
+            copy = self._copies.get(entry)
+            if copy is None:
+                return False
             self._hashed += 1
+            self._follower.started(entry, "reading")
+            if copy.reason:
+                self._hashes[place] = {"reason": copy.reason}
+                self._decide_in_order()
+            else:
+                self._pool.submit(_ToHash(place=place), {"do": "hash", "path": copy.path})
             return True
         return False
+
+    def _path(self, entry: Entry) -> str:
+        copy = self._copies.get(entry)
+        assert copy is not None, "what is encoded was fetched"
+        return copy.path
 
     def _decide_in_order(self) -> None:
         while (answer := self._hashes.pop(self._decided, None)) is not None:
@@ -283,7 +348,9 @@ class _Run:
         plan = self._ledger.decide(entry, content_hash)
         if isinstance(plan, Refusal):
             # Such a file is fine by itself: what is wrong is the row that names it, if there is one.
-            self._reject(Rejection(uri=entry.origin or entry.uri, reason=plan.reason, content_hash=content_hash))
+            self._reject(
+                Rejection(uri=entry.origin or entry.uri, reason=plan.reason, content_hash=content_hash), entry
+            )
         elif plan.new_file or plan.encode or plan.fingerprint:
             self._twins[content_hash] = []
             self._to_encode.append(_ToEncode(entry=entry, plan=plan, stamp=stamp))
@@ -304,7 +371,9 @@ class _Run:
         if "thumbnail" in answer:
             jpeg = answer["thumbnail"]
             self.batch.keep_thumbnail(plan.video.video_id, None if jpeg is None else base64.b64decode(jpeg))
-        self._settle(job.entry, plan, answer["vectors"], _fingerprint(answer["fingerprint"]))
+        self._settle(
+            job.entry, plan, answer["vectors"], _fingerprint(answer["fingerprint"]), answer.get("seconds", {})
+        )
         for entry in twins:
             # The first twin that needs encoding, such as for another caption, makes the rest wait again.
             if content_hash in self._twins:
@@ -318,6 +387,7 @@ class _Run:
         plan: Plan,
         vectors: Mapping[str, str | None],
         fingerprint: Fingerprint | None = None,
+        seconds: Mapping[str, float] | None = None,
     ) -> None:
         if plan.outcome != "unchanged":
             named = {(Modality(name), self._pool.encoders[Modality(name)]): vectors[name] for name in vectors}
@@ -327,16 +397,23 @@ class _Run:
         place = self._place_of[entry.uri]
         self.places[plan.video.video_id] = min(place, self.places.get(plan.video.video_id, place))
         self.batch.accept(entry.uri)
+        self._copies.release(entry)
+        self._follower.settled(
+            Outcome(entry=entry, outcome=plan.outcome, video_id=plan.video.video_id, seconds=seconds or {})
+        )
         self._count(plan.outcome)
 
     def _refuse(self, entry: Entry, reason: str, content_hash: str | None = None) -> None:
         where = f" ({entry.origin})" if entry.origin else ""
-        self._reject(Rejection(uri=entry.uri, reason=reason + where, content_hash=content_hash))
+        self._reject(Rejection(uri=entry.uri, reason=reason + where, content_hash=content_hash), entry)
 
-    def _reject(self, rejection: Rejection) -> None:
+    def _reject(self, rejection: Rejection, entry: Entry | None = None) -> None:
         self.batch.reject(rejection)
         if len(self.reasons) < _REASONS:
             self.reasons.append(f"{rejection.uri}: {rejection.reason}")
+        if entry is not None:
+            self._copies.release(entry)
+            self._follower.settled(Outcome(entry=entry, outcome="rejected", reason=rejection.reason))
         self._count("rejected")
 
     def _count(self, outcome: str) -> None:

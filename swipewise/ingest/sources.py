@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from swipewise.catalog import Rejection
-from swipewise.errors import InputFileError
-from swipewise.ingest.manifest import COLUMNS, file_of, stated_fields, video_id_of
+from swipewise.errors import InputFileError, MediaError
+from swipewise.ingest.locations import ANYWHERE, Roots, scheme_of, without_secrets
+from swipewise.ingest.manifest import COLUMNS, location_of, stated_fields, video_id_of
+from swipewise.ingest.remote import list_files, name_of
 from swipewise.ingest.rows import TABLE_SUFFIXES, read_rows
 from swipewise.schema import Col
 
@@ -28,30 +31,43 @@ MEDIA_SUFFIXES: Final = frozenset(
 class Entry:
     """One file to take.
 
-    ``stated`` holds the fields of ``schema.Video`` that a manifest gives for it, ``origin`` the manifest's row.
+    Attributes:
+        uri: Its absolute path or remote uri as the catalogue keeps it, without secrets.
+        location: What is opened: the uri with its secrets, or the path that links led to where roots count.
+        video_id: The id it is to have.
+        stated: The fields of ``schema.Video`` that a manifest gives for it.
+        assumed: Fields that count only where it becomes a new video.
+        origin: The manifest's row.
     """
 
-    path: Path
+    uri: str
+    location: str = field(default="", repr=False)
     video_id: str | None = None
     stated: Mapping[str, Any] = field(default_factory=dict)
+    assumed: Mapping[str, Any] = field(default_factory=dict)
     origin: str | None = None
 
+    def __post_init__(self) -> None:
+        if not self.location:
+            object.__setattr__(self, "location", self.uri)
+
     @property
-    def uri(self) -> str:
-        """The path as the catalogue keeps it."""
-        return str(self.path)
+    def name(self) -> str:
+        """The file's name."""
+        return name_of(self.uri)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
     """All files to take, what is wrong already, and the places that were looked through in full.
 
-    ``unused`` has the columns of manifests of which nothing is taken, as keys.
+    ``folders`` and ``manifests`` are paths or uris; ``unused`` has the columns of manifests of which nothing is taken,
+    as keys.
     """
 
     entries: list[Entry]
     rejections: list[Rejection]
-    folders: list[Path]
+    folders: list[str]
     manifests: list[Path]
     unused: dict[str, None] = field(default_factory=dict)
 
@@ -63,47 +79,93 @@ class Sources:
         return [
             uri
             for uri in rejected
-            if uri.startswith(rows)
-            or (uri.startswith(files) and Path(uri).suffix.lower() in MEDIA_SUFFIXES and uri not in uris)
+            if uri.startswith(rows) or (uri.startswith(files) and _is_media(uri) and uri not in uris)
         ]
 
 
-def read_sources(paths: Sequence[Path]) -> Sources:
-    """List the files behind paths: a manifest's rows, a folder's media files at any depth, a file itself.
+def read_sources(sources: Sequence[str | Path], roots: Roots = ANYWHERE) -> Sources:
+    """List the files behind sources: a manifest's rows, a folder's media files at any depth, a file itself.
 
     A file that stands in a manifest and is also reached otherwise is listed once, with what the manifest says.
 
+    Args:
+        sources: Paths, and remote uris of files or folders.
+        roots: The places that files may come from; others are rejections.
+
     Raises:
-        InputFileError: A path does not exist, a manifest cannot be read, or there is nothing to take at all.
+        InputFileError: A source does not exist, a manifest cannot be read, or there is nothing to take at all.
     """
     found = Sources(entries=[], rejections=[], folders=[], manifests=[])
-    for given in paths:
-        path = Path(os.path.abspath(given))  # noqa: PTH100 - resolve() would follow links to another name
-        if path.is_dir():
-            found.folders.append(path)
-            found.entries.extend(Entry(path=file) for file in media_files(path, found.rejections))
-        elif not path.exists():
-            raise InputFileError(f"{given} does not exist: name a video file, a folder of them or a manifest")
-        elif path.suffix.lower() in TABLE_SUFFIXES:
-            found.manifests.append(path)
-            _read_manifest(path, found)
+    for given in sources:
+        if scheme_of(str(given)):
+            _read_remote(str(given), found, roots)
         else:
-            found.entries.append(Entry(path=path))
+            _read_local(given, found)
     if not found.entries and not found.rejections:
+        named = ", ".join(without_secrets(str(given)) for given in sources)
         raise InputFileError(
-            f"no videos in {', '.join(map(str, paths))}: from a folder the endings "
+            f"no videos in {named}: from a folder the endings "
             f"{', '.join(sorted(MEDIA_SUFFIXES))} are taken; a manifest is named by itself"
         )
-    described = {entry.path for entry in found.entries if entry.origin}
-    plain = dict.fromkeys(entry.path for entry in found.entries if entry.path not in described)
-    entries = [Entry(path=path) for path in plain] + [entry for entry in found.entries if entry.origin]
-    return Sources(
-        entries=[entry for entry in entries if _can_be_stored(entry, found.rejections)],
-        rejections=found.rejections,
-        folders=found.folders,
-        manifests=found.manifests,
-        unused=found.unused,
+    described = {entry.uri for entry in found.entries if entry.origin}
+    plain: dict[str, Entry] = {}
+    for entry in found.entries:
+        if entry.uri not in described:
+            plain.setdefault(entry.uri, entry)
+    entries = [*plain.values(), *(entry for entry in found.entries if entry.origin)]
+    judged = [judged_entry(entry, roots) for entry in entries if _can_be_stored(entry, found.rejections)]
+    return replace(
+        found,
+        entries=[each for each in judged if isinstance(each, Entry)],
+        rejections=found.rejections + [each for each in judged if isinstance(each, Rejection)],
     )
+
+
+def judged_entry(entry: Entry, roots: Roots, *, by_request: bool = False) -> Entry | Rejection:
+    """The entry with the location that is to be opened, or why it must not be."""
+    if fault := roots.fault(entry.location, by_request=by_request):
+        where = f" ({entry.origin})" if entry.origin else ""
+        return Rejection(uri=entry.uri, reason=fault + where)
+    return entry if scheme_of(entry.location) else replace(entry, location=roots.resolved(entry.location))
+
+
+def _read_local(given: str | Path, found: Sources) -> None:
+    is_uri = "://" in str(given)
+    path = Path(location_of(str(given), Path.cwd()) if is_uri else os.path.abspath(given))  # noqa: PTH100 - as there
+    if path.is_dir():
+        found.folders.append(str(path))
+        found.entries.extend(Entry(uri=str(file)) for file in media_files(path, found.rejections))
+    elif not path.exists():
+        raise InputFileError(f"{given} does not exist: name a video file, a folder of them or a manifest")
+    elif path.suffix.lower() in TABLE_SUFFIXES:
+        found.manifests.append(path)
+        _read_manifest(path, found)
+    else:
+        found.entries.append(Entry(uri=str(path)))
+
+
+def _read_remote(source: str, found: Sources, roots: Roots) -> None:
+    """The file, or the media files of the folder, behind a remote uri; a folder has to be allowed as a whole."""
+    shown = without_secrets(source)
+    if posixpath.splitext(name_of(source))[1].lower() in TABLE_SUFFIXES:
+        raise InputFileError(f"{shown} is a manifest on another machine: copy it to this one and name its path")
+    if fault := roots.fault(source):
+        raise InputFileError(f"{shown}: {fault}")
+    try:
+        listed = list_files(source)
+    except MediaError as error:
+        raise InputFileError(f"{shown}: {error}") from error
+    if listed is None:
+        found.entries.append(Entry(uri=shown, location=source))
+        return
+    found.folders.append(shown)
+    base = len(source.rstrip("/"))
+    media = [uri for uri in listed if _is_media(uri) and "/." not in uri[base:]]
+    found.entries.extend(Entry(uri=without_secrets(uri), location=uri) for uri in media)
+
+
+def _is_media(uri: str) -> bool:
+    return posixpath.splitext(name_of(uri))[1].lower() in MEDIA_SUFFIXES
 
 
 def media_files(folder: Path, rejections: list[Rejection] | None = None) -> Iterator[Path]:
@@ -132,8 +194,10 @@ def _read_manifest(path: Path, found: Sources) -> None:
         try:
             if row.problem:
                 raise ValueError(row.problem)
+            location = location_of(row.values.get(Col.URI), path.parent)
             entry = Entry(
-                path=file_of(row.values.get(Col.URI), path.parent),
+                uri=without_secrets(location),
+                location=location,
                 video_id=video_id_of(row.values.get(Col.VIDEO_ID)),
                 stated=stated_fields(row.values),
                 origin=row.label,

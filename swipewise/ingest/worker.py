@@ -15,6 +15,7 @@ import signal
 import stat
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -117,7 +118,9 @@ def _encode(
     path: Path, task: Mapping[str, Any], media: MediaConfig, encoders: Mapping[Modality, Encoder]
 ) -> dict[str, Any]:
     """Vectors of the modalities asked for, and the fingerprint where it is; the file is read only where needed."""
+    began = time.perf_counter()
     clip = within_memory(lambda: decode(path, media), media.max_memory_mb) if task["decode"] else Clip()
+    decoded = time.perf_counter()
     clip = replace(clip, caption=task["caption"])
     if task["decode"] and _stamp(path) != task["stamp"]:
         raise MediaError("changed while it was being read: add it again when it is complete")
@@ -135,7 +138,8 @@ def _encode(
     if task["decode"] and media.thumbnails:
         facts["thumbnail"] = None if clip.frames_FHWC is None else _text(thumbnail(clip.frames_FHWC))
     found = _texts(fingerprint(clip)) if task["fingerprint"] else None
-    return {"vectors": vectors, "fingerprint": found, **facts}
+    seconds = {"decode": decoded - began, "encode": time.perf_counter() - decoded}
+    return {"vectors": vectors, "fingerprint": found, "seconds": seconds, **facts}
 
 
 def _texts(found: Fingerprint) -> dict[str, str | None]:

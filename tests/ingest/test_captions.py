@@ -6,9 +6,9 @@ from swipewise.errors import InputFileError
 from swipewise.ingest.captions import Captions
 from swipewise.ingest.sources import Entry
 
-A = Entry(path=Path("/clips/a.mp4"))
-B = Entry(path=Path("/clips/b.mp4"))
-OTHER_B = Entry(path=Path("/more/b.mp4"))
+A = Entry(uri="/clips/a.mp4")
+B = Entry(uri="/clips/b.mp4")
+OTHER_B = Entry(uri="/more/b.mp4")
 
 
 def captions(tmp_path: Path, text: str, *entries: Entry) -> Captions:
@@ -21,13 +21,13 @@ def test_captions_are_found_by_path_name_or_id(tmp_path: Path) -> None:
     found = captions(tmp_path, "uri,caption\n/clips/a.mp4,by path\nb.mp4,by name\nc.mp4,nobody's\n", A, B)
     assert found.find(A, "1") == "by path"
     assert found.find(B, "2") == "by name"
-    assert found.find(Entry(path=Path("/clips/d.mp4")), "4") is None
+    assert found.find(Entry(uri="/clips/d.mp4"), "4") is None
     assert found.unused == 1
     assert captions(tmp_path, "video_id,caption\n2,by id\n", A).find(A, "2") == "by id"
 
 
 def test_a_path_may_start_from_the_folder_of_the_captions(tmp_path: Path) -> None:
-    entry = Entry(path=tmp_path / "deep" / "a.mp4")
+    entry = Entry(uri=str(tmp_path / "deep" / "a.mp4"))
     assert captions(tmp_path, "file,caption\ndeep/a.mp4,hello\n", entry).find(entry, "1") == "hello"
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from swipewise.ingest.manifest import file_of, stated_fields, video_id_of
+from swipewise.ingest.manifest import location_of, stated_fields, video_id_of
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 SECONDS = 1_769_860_800
@@ -73,10 +73,11 @@ def test_a_value_that_makes_no_sense_is_named(values: dict[str, Any], message: s
 
 def test_uris_are_paths_from_the_manifests_folder() -> None:
     folder = Path("/data/world")
-    assert file_of("clips/a.mp4", folder) == Path("/data/world/clips/a.mp4")
-    assert file_of("../b.mp4", folder) == Path("/data/b.mp4")
-    assert file_of("/c.mp4", folder) == Path("/c.mp4")
-    assert file_of("file:///with%20space.mp4", folder) == Path("/with space.mp4")
+    assert location_of("clips/a.mp4", folder) == "/data/world/clips/a.mp4"
+    assert location_of("../b.mp4", folder) == "/data/b.mp4"
+    assert location_of("/c.mp4", folder) == "/c.mp4"
+    assert location_of("file:///with%20space.mp4", folder) == "/with space.mp4"
+    assert location_of(" s3://bucket/a b.mp4 ", folder) == "s3://bucket/a b.mp4", "another machine's"
 
 
 @pytest.mark.parametrize(
@@ -85,13 +86,13 @@ def test_uris_are_paths_from_the_manifests_folder() -> None:
         (None, "no uri"),
         ("  ", "no uri"),
         (3, "no uri"),
-        ("s3://bucket/a.mp4", "'s3://bucket/a.mp4' is not on this machine: fetch the file"),
-        ("a\0b", "cannot be a path"),
+        ("a\0b", "cannot be a path: it holds a null byte"),
+        ("a" * 5000, "a uri of 5,000 characters: at most 4,096 are taken"),
     ],
 )
 def test_a_uri_that_names_no_file_is_refused(uri: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        file_of(uri, Path("/data"))
+        location_of(uri, Path("/data"))
 
 
 def test_ids_are_text_or_whole_numbers() -> None:
@@ -100,3 +101,16 @@ def test_ids_are_text_or_whole_numbers() -> None:
         video_id_of("a\nb")
     with pytest.raises(ValueError, match="must be at most 256 printable characters"):
         video_id_of("x" * 257)
+
+
+@pytest.mark.parametrize(
+    ("caption", "reason"),
+    [
+        ("x" * 1_000_000, r"caption 'x+\.\.\. has 1,000,000 characters: at most 20,000 are taken, shorten it"),
+        ("a\0b", r"caption 'a\\x00b' holds a null byte: remove it"),
+    ],
+)
+def test_a_caption_that_cannot_be_stored_is_told_briefly(caption: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason) as error:
+        stated_fields({"caption": caption})
+    assert len(str(error.value)) < 200

@@ -23,13 +23,16 @@ def manifest(path: Path, *rows: dict[str, Any]) -> Path:
 def test_a_folder_gives_its_media_files_at_any_depth(tmp_path: Path) -> None:
     make(tmp_path, "b.MP4", "a/deep/c.webm", "a/notes.txt", "a/._c.webm", ".hidden/d.mp4", "videos.jsonl")
     found = read_sources([tmp_path])
-    assert [entry.path.relative_to(tmp_path).as_posix() for entry in found.entries] == ["b.MP4", "a/deep/c.webm"]
+    assert [Path(entry.uri).relative_to(tmp_path).as_posix() for entry in found.entries] == [
+        "b.MP4",
+        "a/deep/c.webm",
+    ]
     assert found.rejections == []
 
 
 def test_a_file_is_taken_whatever_its_ending(tmp_path: Path) -> None:
     make(tmp_path, "clip.bin")
-    assert [entry.path for entry in read_sources([tmp_path / "clip.bin"]).entries] == [tmp_path / "clip.bin"]
+    assert [entry.uri for entry in read_sources([tmp_path / "clip.bin"]).entries] == [str(tmp_path / "clip.bin")]
 
 
 def test_manifest_rows_that_cannot_be_used_are_told_by_row_and_the_rest_goes_on(tmp_path: Path) -> None:
@@ -42,7 +45,7 @@ def test_manifest_rows_that_cannot_be_used_are_told_by_row_and_the_rest_goes_on(
     )
     found = read_sources([path])
     (entry,) = found.entries
-    assert (entry.path, entry.video_id, entry.origin) == (tmp_path / "a.mp4", "7", f"{path}:1")
+    assert (entry.uri, entry.video_id, entry.origin) == (str(tmp_path / "a.mp4"), "7", f"{path}:1")
     assert entry.stated == {"caption": "hi", "tags": ("x", "y")}
     assert [(each.uri, each.reason) for each in found.rejections] == [
         (f"{path}:2", "row cannot be used: no uri"),
@@ -59,7 +62,7 @@ def test_a_file_in_a_folder_and_a_manifest_is_listed_once_with_what_the_manifest
     make(tmp_path, "a.mp4", "b.mp4")
     path = manifest(tmp_path / "v.jsonl", {"uri": "a.mp4", "video_id": "v1"})
     found = read_sources([tmp_path, path, tmp_path / "b.mp4"])
-    assert [(entry.path.name, entry.video_id) for entry in found.entries] == [("b.mp4", None), ("a.mp4", "v1")]
+    assert [(entry.name, entry.video_id) for entry in found.entries] == [("b.mp4", None), ("a.mp4", "v1")]
 
 
 def test_a_file_name_that_is_not_unicode_is_set_aside(tmp_path: Path) -> None:
@@ -103,7 +106,7 @@ def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(os, "scandir", refusing)
     found = read_sources([tmp_path])
-    assert [entry.path.name for entry in found.entries] == ["a.mp4"]
+    assert [entry.name for entry in found.entries] == ["a.mp4"]
     assert [(each.uri, each.reason) for each in found.rejections] == [
         (str(tmp_path / "closed"), "folder cannot be read: Permission denied")
     ]
