@@ -97,6 +97,19 @@ class Col:
     SKIP = "skip"
     HIDE = "hide"
 
+    # jobs
+    JOB_ID = "job_id"
+    LOCATION = "location"
+    STATED = "stated"
+    STATE = "state"
+    STAGE = "stage"
+    OUTCOME = "outcome"
+    ATTEMPTS = "attempts"
+    SECONDS = "seconds"
+    CREATED_AT = "created_at"
+    STARTED_AT = "started_at"
+    FINISHED_AT = "finished_at"
+
     # viewers
     PROFILE = "profile"
     UPDATED_AT = "updated_at"

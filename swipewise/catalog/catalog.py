@@ -90,6 +90,15 @@ class Catalog:
         """
         return to_video(self._row(video_id, list(VIDEO_FIELDS)))
 
+    def uris_in_use(self, uris: Sequence[str]) -> frozenset[str]:
+        """Those of some uris by which a video is known."""
+        dataset = self._videos.open()
+        with self._videos.errors("read"):
+            where = is_one_of(Col.URI, uris)
+            if dataset is None or where is None:
+                return frozenset()
+            return frozenset(dataset.to_table(columns=[Col.URI], filter=where)[Col.URI].to_pylist())
+
     def encoders(self) -> list[tuple[Modality, str]]:
         """The (modality, encoder identity) pairs that have a column of vectors, in order of name."""
         return [split_column(name) for name in sorted(_vector_columns(self._videos.open()))]

@@ -42,7 +42,38 @@ def _events_and_profiles(connection: sa.Connection) -> None:
     tables.create_all(connection)
 
 
-MIGRATIONS: Final[tuple[Callable[[sa.Connection], None], ...]] = (_events_and_profiles,)
+def _jobs(connection: sa.Connection) -> None:
+    tables = sa.MetaData()
+    sa.Table(
+        "jobs",
+        tables,
+        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("job_id", sa.Text, nullable=False, unique=True),
+        sa.Column("request_key", sa.Text, nullable=False, unique=True),
+        sa.Column("request_fingerprint", sa.Text, nullable=False),
+        sa.Column("uri", sa.Text, nullable=False),
+        sa.Column("location", sa.Text),
+        sa.Column("video_id", sa.Text),
+        sa.Column("stated", sa.Text, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("stage", sa.Text),
+        sa.Column("outcome", sa.Text),
+        sa.Column("reason", sa.Text),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("seconds", sa.Text, nullable=False),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("started_at", sa.BigInteger),
+        sa.Column("finished_at", sa.BigInteger),
+        sa.Column("owner", sa.Text),
+        sa.Column("lease_until", sa.BigInteger),
+        sa.Index("jobs_by_state", "state", "seq"),
+        sa.Index("jobs_by_owner", "owner"),
+        sqlite_autoincrement=True,
+    )
+    tables.create_all(connection)
+
+
+MIGRATIONS: Final[tuple[Callable[[sa.Connection], None], ...]] = (_events_and_profiles, _jobs)
 
 
 def is_current(connection: sa.Connection) -> bool:

@@ -148,7 +148,7 @@ def test_a_store_of_a_newer_version_is_left_alone(workspace: Workspace) -> None:
     with sqlite3.connect(workspace.events_dir / "live.sqlite") as connection:
         connection.execute("UPDATE schema_version SET version = 99")
     connection.close()
-    with pytest.raises(StoreError, match="has schema 99, this Swipewise knows up to 1: upgrade Swipewise"):
+    with pytest.raises(StoreError, match="has schema 99, this Swipewise knows up to 2: upgrade Swipewise"):
         EventLog.open(workspace.events_dir)
     with pytest.raises(StoreError, match="schema 99"):
         read_events(workspace.events_dir)
@@ -166,7 +166,7 @@ def test_a_store_of_an_older_version_is_migrated_and_keeps_its_rows(
     for _ in range(2):
         database = Database(workspace.events_dir)
         with database.read() as connection:
-            assert connection.exec_driver_sql("SELECT version FROM schema_version").scalar() == 2
+            assert connection.exec_driver_sql("SELECT version FROM schema_version").scalar() == len(steps)
             assert connection.exec_driver_sql("SELECT count(*) FROM later").scalar() == 0
         database.close()
     assert read_events(workspace.events_dir).collect()["event_id"].to_list() == ["a"]
