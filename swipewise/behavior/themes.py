@@ -41,6 +41,14 @@ class Themes:
     theme_VM: NDArray[np.int64]
     distance_VM: NDArray[np.float64]
 
+    def followed_by(self, others: Themes) -> Themes:
+        """These and, behind them, those of other videos by the same axes."""
+        return replace(
+            self,
+            theme_VM=np.concatenate([self.theme_VM, others.theme_VM]),
+            distance_VM=np.concatenate([self.distance_VM, others.distance_VM]),
+        )
+
     def typical(
         self, modality: str, theme: int, limit: int, *, among_V: NDArray[np.bool_] | None = None
     ) -> NDArray[np.int64]:

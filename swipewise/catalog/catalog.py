@@ -69,10 +69,19 @@ class Catalog:
         self.links = Links(self._videos)
         self.thumbnails = Thumbnails(directory / "thumbnails")
 
-    def videos(self) -> pl.DataFrame:
-        """Every video ordered by id: the fields of ``schema.Video``, ``duplicate_of`` and ``ingested_at``."""
+    def videos(self, video_ids: Sequence[str] | None = None) -> pl.DataFrame:
+        """Videos ordered by id: the fields of ``schema.Video``, ``duplicate_of`` and ``ingested_at``.
+
+        Args:
+            video_ids: Which; None: every one.
+        """
         columns = [*VIDEO_FIELDS, Col.DUPLICATE_OF, Col.INGESTED_AT]
-        return self._read(self._videos, columns, VIDEO_SCHEMA).sort(Col.VIDEO_ID)
+        where = None if video_ids is None else is_one_of(Col.VIDEO_ID, video_ids) or "false"
+        return self._read(self._videos, columns, VIDEO_SCHEMA, where).sort(Col.VIDEO_ID)
+
+    def stamps(self) -> pl.DataFrame:
+        """Of every video the id and when its row was last written: video_id, updated_at."""
+        return self._read(self._videos, [Col.VIDEO_ID, Col.UPDATED_AT], VIDEO_SCHEMA)
 
     def encoded(self) -> dict[str, frozenset[str]]:
         """For each video the columns ("visual:descriptor@1") whose encoder has looked at it, whatever it found."""
@@ -113,8 +122,15 @@ class Catalog:
         row = self._row(video_id, [Col.VIDEO_ID, *columns])
         return [split_column(name) for name in columns if row[name] is not None]
 
-    def vectors(self, modality: str, identity: str) -> tuple[list[str], NDArray[np.float32]]:
+    def vectors(
+        self, modality: str, identity: str, among: Sequence[str] | None = None
+    ) -> tuple[list[str], NDArray[np.float32]]:
         """The ids of the videos that have a vector of this encoder, and the vectors (N, D) in the same order.
+
+        Args:
+            modality: What the encoder looks at.
+            identity: Which encoder.
+            among: Only of videos with these ids; None: of all.
 
         Raises:
             StoreError: No video was encoded by it; the message names the encoders there are.
@@ -125,6 +141,8 @@ class Catalog:
             existing = ", ".join(sorted(_vector_columns(dataset))) or "none"
             raise StoreError(f"no vectors of {column!r} in {self._videos.path}: there are {existing}")
         present = f"`{column}` IS NOT NULL"
+        if among is not None:
+            present += f" AND {is_one_of(Col.VIDEO_ID, among) or 'false'}"
         video_ids: list[str] = []
         with self._videos.errors("read"):
             values_ND = np.empty((dataset.count_rows(present), _dim(dataset, column)), np.float32)
@@ -221,10 +239,13 @@ class Catalog:
         self._videos.compact()
         self._rejected.compact()
 
-    def _read(self, table: Table, columns: list[str], schema: pa.Schema) -> pl.DataFrame:
+    def _read(self, table: Table, columns: list[str], schema: pa.Schema, where: str | None = None) -> pl.DataFrame:
         dataset = table.open()
         with table.errors("read"):
-            found = schema.empty_table().select(columns) if dataset is None else dataset.to_table(columns=columns)
+            if dataset is None:
+                found = schema.empty_table().select(columns)
+            else:
+                found = dataset.to_table(columns=columns, filter=where)
         frame = pl.from_arrow(found)
         assert isinstance(frame, pl.DataFrame)
         return frame

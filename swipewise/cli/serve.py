@@ -44,7 +44,7 @@ def command(host: str | None, port: int | None, workspace: Workspace) -> None:
     # Listening first: a taken port is told before the model is loaded, and clients wait instead of being refused.
     listener = _listen(config.host if host is None else host, config.port if port is None else port)
     with listener:
-        app = create_app(workspace)
+        app = create_app(workspace, warm=True)
         click.echo(_greeting(_address(listener), workspace, app.state.engine.note or app.state.engine.run))
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=10))
         try:

@@ -20,7 +20,7 @@ from swipewise.feed.pipeline import Pipeline
 from swipewise.feed.popularity import Popularity
 from swipewise.feed.recipes import personal_pipeline, popular_pipeline
 from swipewise.feed.stages import Feed, Level, Query, Step
-from swipewise.feed.stock import Stock, fingerprint, load_stock
+from swipewise.feed.stock import Stock, load_stock, restocked
 from swipewise.feed.trending import count_popularity
 from swipewise.schema import Event, Interaction
 from swipewise.workspace import Workspace
@@ -33,13 +33,19 @@ class _Live:
     """Everything a request reads, replaced as one so that no request sees half a change."""
 
     stock: Stock
+    popularity: Popularity
     popular: Pipeline
     personal: Pipeline | None
 
     @classmethod
     def of(cls, stock: Stock, popularity: Popularity, config: FeedConfig) -> _Live:
         personal = personal_pipeline(stock, popularity, config) if stock.scorer else None
-        return cls(stock=stock, popular=popular_pipeline(stock, popularity, config), personal=personal)
+        return cls(
+            stock=stock,
+            popularity=popularity,
+            popular=popular_pipeline(stock, popularity, config),
+            personal=personal,
+        )
 
 
 class FeedEngine:
@@ -163,17 +169,32 @@ class FeedEngine:
         Raises:
             StoreError: A store cannot be read; everything stays as it was.
         """
+        changed = self.look_for_videos()
+        # Counted aside, so that new videos need not wait for it.
+        popularity = _popular_now(self.workspace, self._live.stock)
         with self._refreshing:
-            stock = self._live.stock
-            changed = fingerprint(self.workspace) != stock.fingerprint
-            if changed:
-                loaded = load_stock(self.workspace)
-                if loaded.broken and stock.scorer is not None:
-                    _logger.warning("keeping the model of run %s: %s", stock.run, loaded.note)
-                    loaded = replace(stock, fingerprint=loaded.fingerprint)
-                stock = loaded
-            self._live = _Live.of(stock, _popular_now(self.workspace, stock), self.workspace.config.feed)
-            return changed
+            self._live = _Live.of(self._live.stock, popularity, self.workspace.config.feed)
+        return changed
+
+    def look_for_videos(self) -> bool:
+        """Load what has changed of the catalogue and the newest run, and nothing else: of added videos just these.
+
+        Returns:
+            Whether anything had.
+
+        Raises:
+            StoreError: A store cannot be read; everything stays as it was.
+        """
+        with self._refreshing:
+            live = self._live
+            stock = restocked(live.stock, self.workspace)
+            if stock is live.stock:
+                return False
+            if stock.broken and live.stock.scorer is not None:
+                _logger.warning("keeping the model of run %s: %s", live.stock.run, stock.note)
+                stock = replace(live.stock, version=stock.version, loaded_at=stock.loaded_at)
+            self._live = _Live.of(stock, live.popularity, self.workspace.config.feed)
+            return True
 
     def _personal(self, live: _Live, query: Query, history: list[Interaction]) -> Feed:
         """The feed at the highest level that what is known allows."""

@@ -6,8 +6,9 @@ Legend of shape suffixes: V = videos on the shelf, D = width of a vector.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,17 +28,34 @@ if TYPE_CHECKING:
     from swipewise.training.scorer import Scorer
 
 
+RELOAD_SECONDS = 600.0
+"""For how long videos are only added before everything is read anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """What changes when the catalogue does, and what when there is a new run."""
+
+    catalogue: str
+    run: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stock:
     """The catalogue, and the newest run's model where there is a sound one.
 
-    ``fingerprint`` changes when either does. ``note`` says why there is no model, ``broken`` whether it is because
-    the newest run cannot be used. ``durations`` holds video_id and duration_seconds.
+    ``version`` changes when either does. ``note`` says why there is no model, ``broken`` whether it is because
+    the newest run cannot be used. ``durations`` holds video_id and duration_seconds, ``stamps`` video_id and updated_at
+    of what was read. ``loaded_at`` is when all of it was read last, on the monotonic clock; ``extended`` whether videos
+    were added since.
     """
 
-    fingerprint: str
+    version: Version
     shelf: Shelf
     durations: pl.DataFrame
+    stamps: pl.DataFrame
+    loaded_at: float = field(default_factory=time.monotonic)
+    extended: bool = False
     run: str | None = None
     scorer: Scorer | None = None
     index: Index | None = None
@@ -45,11 +63,35 @@ class Stock:
     broken: bool = False
 
 
-def fingerprint(workspace: Workspace) -> str:
+def current_version(workspace: Workspace) -> Version:
     """What identifies the catalogue and the newest run; cheap to ask for."""
     run = _latest_run(workspace)
     changed = f"{run.name}@{run.stat().st_mtime_ns}" if run else "none"
-    return f"{Catalog(workspace.catalog_dir).version()} {changed}"
+    return Version(catalogue=Catalog(workspace.catalog_dir).version(), run=changed)
+
+
+def restocked(stock: Stock, workspace: Workspace) -> Stock:
+    """The stock as it is now: itself where nothing has changed; where only videos were added, with just these read.
+
+    A stock to which videos were added is read anew from time to time, as what depends on all videos together, such as
+    trends, stays as it was when it was read.
+
+    Raises:
+        StoreError: The catalogue cannot be read.
+    """
+    known_as = current_version(workspace)
+    outdated = stock.extended and time.monotonic() - stock.loaded_at > RELOAD_SECONDS
+    if known_as == stock.version and not outdated:
+        return stock
+    if known_as.run == stock.version.run and not outdated:
+        catalog = Catalog(workspace.catalog_dir)
+        stamps = catalog.stamps()
+        added = _only_added(stock, stamps)
+        if added is not None:
+            extended = _extended(stock, catalog, added, groups=workspace.config.ingest.duplicates)
+            if extended is not None:
+                return replace(extended, version=known_as, stamps=stamps)
+    return load_stock(workspace)
 
 
 def load_stock(workspace: Workspace) -> Stock:
@@ -59,30 +101,68 @@ def load_stock(workspace: Workspace) -> Stock:
         StoreError: The catalogue cannot be read.
     """
     # Taken first: what changes while it is being read is then read again by the next look.
-    known_as = fingerprint(workspace)
+    known_as = current_version(workspace)
+    stamps = Catalog(workspace.catalog_dir).stamps()
     videos = Catalog(workspace.catalog_dir).videos()
     groups = _groups(videos) if workspace.config.ingest.duplicates else {}
-    durations = videos.select(Col.VIDEO_ID, Col.DURATION)
+    plain = Stock(
+        version=known_as,
+        shelf=_shelf(videos, groups),
+        durations=videos.select(Col.VIDEO_ID, Col.DURATION),
+        stamps=stamps,
+    )
     run = _latest_run(workspace)
     if run is None:
-        note = "no model yet: fit one with 'swipewise train'"
-        return Stock(fingerprint=known_as, shelf=_shelf(videos, groups), durations=durations, note=note)
+        return replace(plain, note="no model yet: fit one with 'swipewise train'")
     try:
         scorer = load_scorer(run, workspace)
         if not np.isfinite(scorer.index_vectors_VD).all():
             raise ArtifactError("its video vectors are not finite: train again with 'swipewise train'")
     except ArtifactError as error:
         note = f"the model of run {run.name} cannot be used: {error}"
-        return Stock(
-            fingerprint=known_as, shelf=_shelf(videos, groups), durations=durations, note=note, broken=True
-        )
-    return Stock(
-        fingerprint=known_as,
+        return replace(plain, note=note, broken=True)
+    return replace(
+        plain,
         shelf=_shelf(videos, groups, scorer),
-        durations=durations,
         run=run.name,
         scorer=scorer,
         index=ExactIndex.build(scorer.index_vectors_VD),
+    )
+
+
+def _only_added(stock: Stock, stamps: pl.DataFrame) -> list[str] | None:
+    """The videos that are new since the stock was read, None where others were changed or removed."""
+    unchanged = stock.stamps.join(stamps, on=[Col.VIDEO_ID, Col.UPDATED_AT], how="semi")
+    added = stamps.join(stock.stamps, on=Col.VIDEO_ID, how="anti")[Col.VIDEO_ID].to_list()
+    # What was written while the stock was being read may be on the shelf without having been seen.
+    seen_already = any(video_id in stock.shelf.row_of for video_id in added)
+    return None if len(unchanged) < len(stock.stamps) or seen_already else sorted(added)
+
+
+def _extended(stock: Stock, catalog: Catalog, added: list[str], *, groups: bool) -> Stock | None:
+    """The stock with further videos; None where the model cannot take them."""
+    videos = catalog.videos(added)
+    if len(videos) != len(added):
+        return None  # changed again meanwhile
+    scorer = stock.scorer.extended(catalog, added) if stock.scorer else None
+    new = _shelf(videos, {}, scorer, first=len(stock.shelf.video_ids) if scorer else 0)
+    if scorer and not np.isfinite(scorer.index_vectors_VD[-len(added) :] if added else 0.0).all():
+        return None
+    old = stock.shelf
+    vectors = [part for part in (old.vectors_VD, new.vectors_VD) if part is not None]
+    shelf = Shelf(
+        video_ids=old.video_ids + new.video_ids,
+        uploaded_at_V=np.concatenate([old.uploaded_at_V, new.uploaded_at_V]),
+        vectors_VD=np.concatenate(vectors) if vectors else None,
+        group_of=_groups(videos, old.group_of) if groups else {},
+    )
+    return replace(
+        stock,
+        shelf=shelf,
+        durations=pl.concat([stock.durations, videos.select(Col.VIDEO_ID, Col.DURATION)]),
+        scorer=scorer,
+        index=ExactIndex.build(scorer.index_vectors_VD) if scorer else None,
+        extended=True,
     )
 
 
@@ -104,29 +184,32 @@ def load_scorer(run: Path, workspace: Workspace) -> Scorer:
     return Scorer.load(run, workspace)
 
 
-def _groups(videos: pl.DataFrame) -> dict[str, str]:
-    """Of each video that has near-duplicates the first of its group."""
+def _groups(videos: pl.DataFrame, known: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Of each video that has near-duplicates the first of its group; those of earlier videos are ``known``."""
     linked = videos.filter(pl.col(Col.DUPLICATE_OF).is_not_null())
-    earlier = dict(linked.select(Col.VIDEO_ID, Col.DUPLICATE_OF).iter_rows())
-    groups: dict[str, str] = {}
+    earlier: dict[str, str] = dict(linked.select(Col.VIDEO_ID, Col.DUPLICATE_OF).iter_rows())
+    groups: dict[str, str] = dict(known or {})
     for video_id in earlier:
         # Each names the first that it is like itself, which may be like one before it.
-        first = earlier[video_id]
+        first: str = earlier[video_id]
         while first in earlier:
             first = earlier[first]
+        first = groups.get(first, first)
         groups |= {video_id: first, first: first}
     return groups
 
 
-def _shelf(videos: pl.DataFrame, groups: Mapping[str, str], scorer: Scorer | None = None) -> Shelf:
-    """The shelf in the scorer's order, or in the catalogue's without one."""
+def _shelf(
+    videos: pl.DataFrame, groups: Mapping[str, str], scorer: Scorer | None = None, *, first: int = 0
+) -> Shelf:
+    """The shelf in the scorer's order from its row ``first`` on, or in the catalogue's without one."""
     uploaded = dict(zip(videos[Col.VIDEO_ID], videos[Col.UPLOADED_AT], strict=True))
-    video_ids = scorer.video_ids if scorer else tuple(uploaded)
+    video_ids = scorer.video_ids[first:] if scorer else tuple(uploaded)
     times = [uploaded.get(video_id) for video_id in video_ids]
     return Shelf(
         video_ids=video_ids,
         uploaded_at_V=np.array([time.timestamp() if time else math.nan for time in times], np.float64),
-        vectors_VD=_unit_length(scorer.index_vectors_VD) if scorer else None,
+        vectors_VD=_unit_length(scorer.index_vectors_VD[first:]) if scorer else None,
         group_of=groups,
     )
 

@@ -84,6 +84,7 @@ class Roots:
     """
 
     def __init__(self, roots: Sequence[str], *, folder: Path, http: bool, own: Sequence[Path] = ()) -> None:
+        self.folder = folder
         self._any = not roots
         self._http = http
         local = [folder / Path(root).expanduser() for root in roots if scheme_of(root) is None]

@@ -56,6 +56,8 @@ class JobRunner:
         self._publish = publish
         self._warm = warm
         self._config = workspace.config.ingest
+        self.uploads = threading.Lock()
+        """Held while a file is sent here until its job is posted, and while files that no job names are removed."""
         self._owner = f"{socket.gethostname()} {uuid4().hex}"
         self._queue = JobQueue(Database(workspace.events_dir))
         self._stop = threading.Event()
@@ -167,7 +169,9 @@ class JobRunner:
     def _clear_uploads(self, uris: Sequence[str]) -> None:
         """Remove files that were sent here and that nothing names: rejected ones, and copies of known ones."""
         sent = [uri for uri in uris if Path(uri).parent == self._workspace.uploads_dir]
-        if sent:
+        if not sent:
+            return
+        with self.uploads:
             kept = Catalog(self._workspace.catalog_dir).uris_in_use(sent) | self._queue.wanted(sent)
             for uri in set(sent) - kept:
                 Path(uri).unlink(missing_ok=True)

@@ -18,9 +18,11 @@ import swipewise
 from swipewise.catalog import Catalog
 from swipewise.errors import StoreError
 from swipewise.feed.engine import FeedEngine
+from swipewise.ingest.work import JobRunner
 from swipewise.server.intake import MAX_EVENTS, BadRequestError, invalid, posted_events
 from swipewise.server.messages import EventsAnswer, FeedAnswer, HealthAnswer, PostedEvent, Problem
 from swipewise.server.thumbnails import thumbnail_routes
+from swipewise.server.videos import VideoIntake, add_video_routes
 from swipewise.workspace import Workspace
 
 MAX_FEED = 1000
@@ -50,16 +52,23 @@ _EVENTS_BODY = {
 }
 
 
-def create_app(workspace: Workspace) -> FastAPI:
+def create_app(workspace: Workspace, *, warm: bool = False) -> FastAPI:
     """The API of one workspace; it opens the stores now and closes them when the server stops.
+
+    Args:
+        workspace: Whose feed, and whose catalogue takes posted videos.
+        warm: Whether the processes that decode posted videos start with the server, not with the first video.
 
     Raises:
         StoreError: A store cannot be read.
     """
     engine = FeedEngine.open(workspace)
+    runner = JobRunner(workspace, publish=engine.look_for_videos, warm=warm)
+    intake = VideoIntake(workspace, runner)
     app = FastAPI(title="Swipewise", version=swipewise.__version__, lifespan=_lifespan)
-    app.state.engine = engine
+    app.state.engine, app.state.runner, app.state.intake = engine, runner, intake
     _add_problems(app)
+    add_video_routes(app, intake)
 
     @app.get("/v1/feed", responses={k: v for k, v in _PROBLEMS.items() if k != 413})
     def get_feed(
@@ -99,13 +108,18 @@ def create_app(workspace: Workspace) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     engine: FeedEngine = app.state.engine
+    runner: JobRunner = app.state.runner
+    intake: VideoIntake = app.state.intake
     stop = threading.Event()
     refresher = threading.Thread(target=_keep_fresh, args=(engine, stop), name="swipewise-refresh", daemon=True)
     refresher.start()
+    runner.start()
     try:
         yield
     finally:
         stop.set()
+        runner.stop()
+        intake.close()
         refresher.join(timeout=10)
         engine.close()
 

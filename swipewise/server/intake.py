@@ -35,7 +35,7 @@ async def posted_events(request: Request) -> list[PostedEvent]:
     Raises:
         BadRequestError: The body is too large (413), not JSON or not as it should be (422).
     """
-    return parse_events(await _read(request))
+    return parse_events(await read_body(request, "events"))
 
 
 def parse_events(body: bytes) -> list[PostedEvent]:
@@ -64,13 +64,17 @@ def invalid(errors: Iterable[Mapping[str, Any]], known_fields: Iterable[str] = (
     return BadRequestError(422, message, problems[:_MAX_PROBLEMS])
 
 
-async def _read(request: Request) -> bytes:
-    """The body, given up as soon as it is too long."""
+async def read_body(request: Request, what: str) -> bytes:
+    """The body, given up as soon as it is too long.
+
+    Raises:
+        BadRequestError: It is (413); fewer of ``what`` are then to be sent at a time.
+    """
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BYTES:
-            raise BadRequestError(413, f"the body is larger than {MAX_BYTES} bytes: send fewer events at a time")
+            raise BadRequestError(413, f"the body is larger than {MAX_BYTES} bytes: send fewer {what} at a time")
     return bytes(body)
 
 
@@ -96,7 +100,7 @@ def _message(error: Mapping[str, Any], known_fields: tuple[str, ...]) -> str:
             f"unknown action {_shortened(value)}{_nearest(str(value), tuple(action.value for action in Action))}"
         )
     if kind == "json_invalid":
-        return f"is not JSON ({error['ctx']['error']}): send one event as an object, or a list of them"
+        return f"is not JSON ({error['ctx']['error']}): send one as an object, or a list of them"
     text = str(error["msg"]).removeprefix("Value error, ")
     return f"{text[:1].lower()}{text[1:]}, not {_shortened(value)}" if kind != "value_error" else text
 

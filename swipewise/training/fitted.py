@@ -93,8 +93,8 @@ class FittedModel:
         """Reads tastes in histories with a catalogue's videos; None where the model knows none."""
         return None if self.tastes is None else TasteReader(self.tastes, self.vocabulary, catalogue)
 
-    def table(self, dataset: Dataset) -> VideoTable:
-        """A data set's videos as the network reads them.
+    def catalogue_standards(self, dataset: Dataset) -> Mapping[str, Standard]:
+        """What the vectors of a data set's videos are standardised by: training's, or anew by those of all its videos.
 
         Raises:
             ArtifactError: The data set lacks a modality, or has it at another width.
@@ -106,10 +106,22 @@ class FittedModel:
                     f"the model was trained with {name} vectors of {len(standard.mean_E)} numbers, the data has "
                     f"{width or 'none'}: train again with 'swipewise train', or set [encoders] back"
                 )
-        standards = self.standards
         if self.config.norm == "adaptive":
             every_V = np.ones(len(dataset.video_ids), bool)
-            standards = measure_standards(dataset.content, self.modalities, every_V)
+            return measure_standards(dataset.content, self.modalities, every_V)
+        return self.standards
+
+    def table(self, dataset: Dataset, standards: Mapping[str, Standard] | None = None) -> VideoTable:
+        """A data set's videos as the network reads them.
+
+        Args:
+            dataset: Whose videos.
+            standards: What their vectors are standardised by, by default :meth:`catalogue_standards` of them.
+
+        Raises:
+            ArtifactError: The data set lacks a modality, or has it at another width.
+        """
+        standards = self.catalogue_standards(dataset) if standards is None else standards
         return VideoTable.build(
             modalities=self.modalities,
             content=dataset.content,

@@ -6,7 +6,8 @@ T = themes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -26,6 +27,7 @@ from swipewise.training.histories import Windows, latest_windows, pad, training_
 from swipewise.training.ranking import RankingTask, ScoreFn, mean_ndcg
 from swipewise.training.tastes import likings
 from swipewise.training.trends import Trends
+from swipewise.training.videos import Standard
 
 NEIGHBOUR_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
 """Weights of nearness that are tried."""
@@ -67,12 +69,21 @@ class Projected:
     """A catalogue projected once, ready to score; everything runs without gradients and without dropout.
 
     Trends are those at the end of the data set's interactions.
+
+    Args:
+        fitted: The network and the coding of its inputs.
+        dataset: The catalogue.
+        standards: What its vectors are standardised by, by default what the model says of this catalogue.
     """
 
-    def __init__(self, fitted: FittedModel, dataset: Dataset) -> None:
+    def __init__(
+        self, fitted: FittedModel, dataset: Dataset, standards: Mapping[str, Standard] | None = None
+    ) -> None:
         self.network = fitted.network.eval()
         self.device = next(self.network.parameters()).device
-        table = fitted.table(dataset).to(self.device)
+        self._fitted = fitted
+        self._standards = fitted.catalogue_standards(dataset) if standards is None else standards
+        table = fitted.table(dataset, self._standards).to(self.device)
         with torch.inference_mode():
             self.p_VMD = self.network.project(
                 table.inputs(torch.arange(len(dataset.video_ids), device=self.device))
@@ -94,6 +105,28 @@ class Projected:
         if fitted.config.trends:
             trends = Trends.of(dataset.interactions, dataset.uploaded_at_V, last_only=True)
             self._trends_VS = torch.from_numpy(trends.latest_VS).to(self.device)
+
+    def extended(self, added: Dataset) -> Projected:
+        """The same with further videos behind those that are there; only these are projected.
+
+        Nothing is known yet of what viewers make of them, and what their vectors are standardised by stays as it is.
+        """
+        new = Projected(self._fitted, added, self._standards)
+        joined = copy(self)
+        for name in ("p_VMD", "present_VM", "index_vectors_VD"):
+            setattr(joined, name, torch.cat([getattr(self, name), getattr(new, name)]))
+        joined._id_V = np.concatenate([self._id_V, new._id_V])
+        vectors_VD = joined.index_vectors_VD.cpu().numpy()
+        new_K, kin_KQ = _kin(vectors_VD, joined._id_V >= 0, first=len(self._id_V))
+        joined._new_K = np.concatenate([self._new_K, new_K])
+        joined._kin_KQ = np.concatenate([self._kin_KQ, kin_KQ]) if len(new_K) else self._kin_KQ
+        if self._tastes is not None:
+            joined._tastes = self._tastes.extended(added)
+            joined._theme_VMK = torch.cat([self._theme_VMK, new._theme_VMK])
+            joined._appeal_V = torch.cat([self._appeal_V, new._appeal_V])
+        if self._trends_VS is not None and new._trends_VS is not None:
+            joined._trends_VS = torch.cat([self._trends_VS, new._trends_VS])
+        return joined
 
     def interest(self, dataset: Dataset, viewers_B: NDArray[np.int64]) -> Interests:
         """Viewers after their last interaction."""
@@ -269,16 +302,15 @@ class Projected:
 
 
 def _kin(
-    vectors_VD: NDArray[np.float32], known_V: NDArray[np.bool_]
+    vectors_VD: NDArray[np.float32], known_V: NDArray[np.bool_], first: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The videos that are not known (K,) and for each the known ones most like it, by cosine: (K, Q).
 
-    Left out are videos without any modality; nobody has kin where nothing is known.
+    Left out are videos before the ``first`` and those without any modality; nobody has kin where nothing is known.
     """
     norm_V = np.linalg.norm(vectors_VD, axis=1)
     known_N, new_K = np.flatnonzero(known_V & (norm_V > 0)), np.flatnonzero(~known_V & (norm_V > 0))
-    if not len(known_N):
-        new_K = new_K[:0]
+    new_K = new_K[new_K >= first] if len(known_N) else new_K[:0]
     unit_ND, unit_KD = (vectors_VD[rows] / norm_V[rows, None] for rows in (known_N, new_K))
     nearest_KQ = np.argsort(-(unit_KD @ unit_ND.T), axis=1)[:, :KIN]
     return new_K, known_N[nearest_KQ]

@@ -7,6 +7,7 @@ J = videos of the viewer's history, P = profile fields.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -113,6 +114,30 @@ class Scorer:
             rows = code_log(log, catalogue.video_ids, workspace.config.events)
             catalogue = replace(catalogue, interactions=rows, uploaded_at_V=upload_times(videos, rows))
         return cls(fitted, catalogue, workspace.config.events)
+
+    def extended(self, catalog: Catalog, video_ids: Sequence[str]) -> Scorer:
+        """The same with further videos of the catalogue behind its own; only these are read and projected.
+
+        Args:
+            catalog: Where they are.
+            video_ids: Theirs; none that is here already.
+
+        Raises:
+            StoreError: The catalogue cannot be read.
+        """
+        content = {
+            modality: catalog.vectors(modality, encoder, video_ids)
+            for modality, encoder in self._fitted.encoders.items()
+        }
+        added = catalogue_dataset(
+            catalog.videos(video_ids).sort(Col.VIDEO_ID), content, self._fitted.vocabulary.profile_values
+        )
+        joined = copy(self)
+        joined._projected = self._projected.extended(added)
+        joined.video_ids = self.video_ids + added.video_ids
+        joined._row = {video_id: row for row, video_id in enumerate(joined.video_ids)}
+        joined.index_vectors_VD = joined._projected.index_vectors_VD.cpu().numpy()
+        return joined
 
     def viewer(self, history: Sequence[Interaction], profile: Profile | None, now: datetime) -> ViewerState:
         """Read a viewer; with no history the profile speaks alone, with neither the average viewer does.

@@ -7,6 +7,7 @@ M = content modalities, T = their themes side by side, P = profile fields.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
@@ -15,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from swipewise.behavior.evidence import ResponseScale, one_hot, stretches_at_once
+from swipewise.behavior.evidence import ResponseScale, Shelf, one_hot, stretches_at_once
 from swipewise.behavior.log import BehaviorLog, Vectors
 from swipewise.behavior.taste_model import TasteModel
 from swipewise.behavior.tastes import Population
-from swipewise.behavior.themes import ThemeAxes, ThemeMap
+from swipewise.behavior.themes import ThemeAxes, ThemeMap, Themes
 from swipewise.config import ModelConfig
 from swipewise.schema import CONTENT_MODALITIES
 from swipewise.training.dataset import Dataset, Interactions
@@ -96,12 +97,29 @@ class TasteReader:
 
     def __init__(self, tastes: TasteModel, vocabulary: Vocabulary, catalogue: Dataset) -> None:
         self._tastes = tastes
-        names = [name for name in tastes.themes.axes if name in catalogue.content]
-        self._uploaded_at_V = catalogue.uploaded_at_V
-        self._shelf = tastes.shelf(log_of(catalogue, names).content, catalogue.uploaded_at_V)
-        row_V = vocabulary.video_rows(catalogue.video_ids)
-        self._appeal_V = np.append(tastes.appeal_V, 0.0)[row_V]  # row -1, of the unknown, is the 0
+        self._vocabulary = vocabulary
         self.modalities = len(tastes.themes.axes)
+        names = [name for name in tastes.themes.axes if name in catalogue.content]
+        row_V = vocabulary.video_rows(catalogue.video_ids)
+        self._take(
+            tastes.themes.of(log_of(catalogue, names).content),
+            catalogue.uploaded_at_V,
+            np.append(tastes.appeal_V, 0.0)[row_V],  # row -1, of the unknown, is the 0
+        )
+
+    def extended(self, added: Dataset) -> TasteReader:
+        """The same with further videos behind those of its catalogue."""
+        new, joined = TasteReader(self._tastes, self._vocabulary, added), copy(self)
+        joined._take(
+            self._themes.followed_by(new._themes),
+            np.concatenate([self._uploaded_at_V, new._uploaded_at_V]),
+            np.concatenate([self._appeal_V, new._appeal_V]),
+        )
+        return joined
+
+    def _take(self, themes: Themes, uploaded_at_V: NDArray[np.int64], appeal_V: NDArray[np.float64]) -> None:
+        self._themes, self._uploaded_at_V, self._appeal_V = themes, uploaded_at_V, appeal_V
+        self._shelf = Shelf(themes, uploaded_at_V)
         theme_VT = one_hot(self._shelf.code_VM, self._shelf.width).astype(np.float32)
         self.theme_VMK = theme_VT.reshape(len(theme_VT), self.modalities, -1)
         self.appeal_V = self._appeal_V.astype(np.float32)

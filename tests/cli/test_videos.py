@@ -9,6 +9,9 @@ from click.testing import CliRunner, Result
 
 from swipewise.cli import cli
 from swipewise.errors import InputFileError, UnknownIdError
+from swipewise.events.database import Database
+from swipewise.events.job_records import JobRequest
+from swipewise.events.jobs import JobQueue
 from swipewise.simulate.clips import render_clip
 from tests.media.copying import encode_anew
 
@@ -225,3 +228,29 @@ def test_it_fails_if_nothing_at_all_could_be_taken(shop: Path, clip: Path, tmp_p
     assert len([line for line in failed.stdout.splitlines() if line.startswith("  ")]) == 3
     assert f"why the others were rejected: swipewise videos list --rejected --workspace {shop}" in failed.stdout
     assert run(shop, "add", tmp_path, clip).exit_code == 0
+
+
+def test_posted_jobs_are_listed(shop: Path, clip: Path) -> None:
+    assert "no jobs: post videos to 'swipewise serve'" in run(shop, "jobs").stdout
+    requests = [
+        JobRequest(uri=f"https://host/{name}.mp4", location=f"https://ann:s3cret@host/{name}.mp4") for name in "ab"
+    ]
+    queue = JobQueue(Database(shop / "events"))
+    a, b = queue.post(requests)
+    queue.take("me", limit=1, lease_seconds=60, attempts=3)
+    queue.finish("me", a.job_id, outcome="rejected", reason="no such file (404)", seconds={"read": 0.5})
+    queue.close()
+    lines = run(shop, "jobs").stdout.splitlines()
+    assert lines == [
+        f"{b.job_id}  queued    https://host/b.mp4",
+        f"{a.job_id}  rejected  https://host/a.mp4: no such file (404)",
+    ]
+    (job,) = as_json(shop, "jobs", "--state", "rejected")
+    assert (job["job_id"], job["state"], job["reason"], job["attempts"]) == (
+        a.job_id,
+        "rejected",
+        "no such file (404)",
+        1,
+    )
+    assert job["seconds"] == {"read": 0.5}
+    assert "s3cret" not in run(shop, "jobs", "--json").stdout

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from swipewise.catalog import Catalog
 from swipewise.feed.stages import Query, Shelf
 from swipewise.schema import Candidate, Evidence, Interaction, Profile
 
@@ -47,6 +48,11 @@ class FakeScorer:
         elif profile is not None:
             interest_D = self.index_vectors_VD[profile.features["favourite"]]
         return FakeState(interest_D, rows)
+
+    def extended(self, catalog: Catalog, video_ids: Sequence[str]) -> FakeScorer:
+        """New videos lie between the axes."""
+        vectors_VD = np.full((len(video_ids), self.index_vectors_VD.shape[1]), 0.5, np.float32)
+        return FakeScorer([*self.video_ids, *video_ids], np.concatenate([self.index_vectors_VD, vectors_VD]))
 
     def score(self, state: FakeState, videos_N: NDArray[np.int64]) -> FakeScores:
         weights_NM = np.tile(np.array([0.75, 0.25], np.float32), (len(videos_N), 1))

@@ -136,6 +136,56 @@ def test_refresh_finds_new_videos_and_runs(workspace: Workspace, runs: PutRun) -
         assert (engine.run, engine.note) == ("r1", None)
 
 
+def test_added_videos_alone_are_read(workspace: Workspace, runs: PutRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs("r1", "sound")
+    loads: list[int] = []
+    load = load_stock
+    monkeypatch.setattr("swipewise.feed.stock.load_stock", lambda ws: (loads.append(1), load(ws))[1])
+    catalog = Catalog(workspace.catalog_dir)
+    with FeedEngine.open(workspace) as engine:
+        engine.observe([event("ann", "a")])
+        catalog.upsert([video("e", days_old=0), video("f", days_old=9)], {})
+        assert engine.look_for_videos()
+        assert not engine.look_for_videos(), "there is nothing new"
+        assert sorted(shown(engine.feed("ann"))) == ["b", "c", "d", "e", "f"]
+        assert loads == []
+        assert engine.videos == 6
+        catalog.links.write([Link(video_id="f", link_order=1, duplicate_of="e")])
+        assert engine.look_for_videos()
+        assert loads == [1], "a video has changed"
+
+
+def test_an_added_near_duplicate_joins_its_group(workspace: Workspace) -> None:
+    catalog = Catalog(workspace.catalog_dir)
+    catalog.links.write([Link(video_id="b", link_order=1, duplicate_of="a")])
+    with FeedEngine.open(workspace) as engine:
+        catalog.upsert([video("e", days_old=0)], {})
+        catalog.links.write([Link(video_id="e", link_order=2, duplicate_of="b")])
+        engine.look_for_videos()
+        feed = engine.feed("ann")
+    assert sorted(shown(feed)) == ["c", "d", "e"]
+    assert {(d.video_id, d.reason) for d in feed.dropped} == {(v, "duplicate of a better one") for v in "ab"}
+
+
+def test_what_was_only_added_to_is_read_anew_in_time(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[int] = []
+    load = load_stock
+    monkeypatch.setattr("swipewise.feed.stock.load_stock", lambda ws: (loads.append(1), load(ws))[1])
+    with FeedEngine.open(workspace) as engine:
+        monkeypatch.setattr("swipewise.feed.stock.RELOAD_SECONDS", -1.0)
+        assert not engine.refresh()
+        monkeypatch.setattr("swipewise.feed.stock.RELOAD_SECONDS", 600.0)
+        Catalog(workspace.catalog_dir).upsert([video("e", days_old=0)], {})
+        assert engine.refresh()
+        assert loads == []
+        monkeypatch.setattr("swipewise.feed.stock.RELOAD_SECONDS", -1.0)
+        assert engine.refresh()
+        assert not engine.refresh()
+        assert loads == [1]
+
+
 def test_a_broken_new_run_leaves_the_old_one_in_place(
     workspace: Workspace, runs: PutRun, caplog: pytest.LogCaptureFixture
 ) -> None:

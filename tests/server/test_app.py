@@ -170,7 +170,16 @@ def test_other_errors_have_the_same_form(client: TestClient, monkeypatch: pytest
 
 def test_the_api_describes_itself(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
-    assert set(paths) == {"/v1/feed", "/v1/events", "/v1/videos/{video_id}/thumbnail", "/healthz"}
+    assert set(paths) == {
+        "/v1/feed",
+        "/v1/events",
+        "/v1/videos",
+        "/v1/videos/{video_id}/content",
+        "/v1/videos/{video_id}/thumbnail",
+        "/v1/jobs",
+        "/v1/jobs/{job_id}",
+        "/healthz",
+    }
     one, many = paths["/v1/events"]["post"]["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
     assert set(one["required"]) == {"viewer_id", "video_id", "action"}
     assert many["items"]["required"] == one["required"]

@@ -96,7 +96,7 @@ def test_a_mistake_in_a_list_names_the_place_and_every_field() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[", b'{"viewer_id": "\\ud800"}', b"\xff"])
 def test_not_json(body: bytes) -> None:
-    with pytest.raises(BadRequestError, match=r"^body: is not JSON \(.*send one event as an object"):
+    with pytest.raises(BadRequestError, match=r"^body: is not JSON \(.*send one as an object"):
         parse_events(body)
 
 

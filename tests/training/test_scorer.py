@@ -225,3 +225,36 @@ def test_an_event_without_a_watch_ratio_is_read(scorer: Scorer) -> None:
     broken = [replace(row, watch_ratio=float("nan")) for row in unknown]
     assert same(scorer.viewer(unknown, None, NOW), scorer.viewer(broken, None, NOW))
     assert np.isfinite(scorer.viewer(broken, None, NOW).interest_D).all()
+
+
+def test_added_videos_score_as_if_everything_were_read_anew(
+    scorer: Scorer, run_dir: Path, shop: Workspace
+) -> None:
+    catalog = Catalog(shop.catalog_dir)
+    old = catalog.videos()[Col.VIDEO_ID].to_list()
+    rng = np.random.default_rng(3)
+    encoders = {Modality(name): encoder for name, encoder in chosen_encoders(shop, catalog).items()}
+    vectors = {
+        (modality, encoder): [
+            rng.normal(size=catalog.vectors(modality, encoder)[1].shape[1]).astype(np.float32),
+            None,
+        ]
+        for modality, encoder in encoders.items()
+    }
+    new = [
+        Video(video_id=name, uri=name, content_hash=name, creator="ann", uploaded_at=NOW + timedelta(days=400))
+        for name in ("0new", "znew")
+    ]
+    catalog.upsert(new, vectors)
+    extended, anew = scorer.extended(catalog, ["0new", "znew"]), Scorer.load(run_dir, shop)
+    assert extended.video_ids == (*old, "0new", "znew")
+    assert set(anew.video_ids) == set(extended.video_ids)
+    _, history = busiest(shop)
+    history += watched("0new", actions=[Action.LIKE])
+    order = [anew.video_ids.index(video_id) for video_id in extended.video_ids]
+    states = [each.viewer(history, None, NOW) for each in (extended, anew)]
+    found, wanted = everything(extended, states[0]), everything(anew, states[1])
+    np.testing.assert_allclose(extended.index_vectors_VD, anew.index_vectors_VD[order], atol=1e-5)
+    np.testing.assert_allclose(found.values_N, wanted.values_N[order], atol=1e-4)
+    np.testing.assert_allclose(found.weights_NM, wanted.weights_NM[order], atol=1e-5)
+    assert len(scorer.video_ids) == len(old), "the one it came from stays as it was"
