@@ -194,6 +194,42 @@ def show(video_id: str, workspace: Workspace, as_json: bool) -> None:
         click.echo(f"{name:<17} {'-' if value in (None, '') else _as_text(value)}")
 
 
+@command.command(epilog="Example: swipewise videos jobs --state rejected -w shop")
+@click.option(
+    "--state", type=click.Choice(["queued", "running", "done", "rejected"]), help="Only those in this state."
+)
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=_SHOWN, show_default=True, help="How many, the newest first."
+)
+@workspace_option
+@json_option
+def jobs(state: str | None, limit: int, workspace: Workspace, as_json: bool) -> None:
+    """List the videos that were posted to the server, and how far each is.
+
+    A job is queued, running, done or rejected with a reason; it survives a restart of the server.
+    """
+    from swipewise.events.database import existing_database
+    from swipewise.events.job_records import JobState
+    from swipewise.events.jobs import JobQueue
+
+    with existing_database(workspace.events_dir) as database:
+        found = JobQueue(database).find(JobState(state) if state else None, limit=limit) if database else []
+    if as_json:
+        click.echo(json.dumps([each.facts() for each in found], default=_as_text, ensure_ascii=False, indent=1))
+        return
+    for job in found:
+        parts = [
+            job.job_id,
+            f"{job.state:<8}",
+            job.stage or job.outcome or "",
+            job.video_id or "",
+            job.request.uri,
+        ]
+        click.echo("  ".join(filter(None, parts)) + (f": {job.reason}" if job.reason else ""))
+    if not found:
+        click.echo("no jobs: post videos to 'swipewise serve' with POST /v1/videos")
+
+
 def _named_encoders(named: tuple[str, ...], workspace: Workspace) -> EncodersConfig:
     """The configured encoders, or those that were named alone."""
     from dataclasses import replace

@@ -79,6 +79,11 @@ class Job:
     started_at: datetime | None
     finished_at: datetime | None
 
+    def facts(self) -> dict[str, Any]:
+        """What may be told of it: everything but its secrets."""
+        own = {name: getattr(self, name) for name in self.__slots__ if name != "request"}
+        return {"uri": self.request.uri, **own}
+
 
 SEQ: Final = "seq"
 KEY: Final = "request_key"

@@ -162,10 +162,7 @@ class JobAnswer(BaseModel):
     @classmethod
     def of(cls, job: Job) -> Self:
         """Put a job into words for the wire."""
-        return cls(
-            uri=job.request.uri,
-            **{name: getattr(job, name) for name in cls.model_fields if name != "uri"},
-        )
+        return cls(**job.facts())
 
 
 class JobsAnswer(BaseModel):

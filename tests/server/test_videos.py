@@ -189,6 +189,8 @@ def test_a_list_is_refused_as_a_whole_and_names_the_place(idle: TestClient, clip
     assert refused(idle, [good, {"uri": "/etc/passwd"}]).startswith("[1].uri: lies outside")
     answer = idle.post("/v1/videos", json=[good] * 1001)
     assert (answer.status_code, answer.json()["error"]) == (413, "1001 videos in one request: send at most 1000")
+    stray = idle.post("/v1/videos", json=good, params={"caption": "x", "creator": "y"})
+    assert stray.json()["error"].startswith("caption, creator in the query belong to a clip sent as it is")
     assert (
         "is not JSON" in idle.post("/v1/videos", content=b"{", headers={"Content-Type": "application/json"}).text
     )
