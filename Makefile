@@ -38,6 +38,7 @@ bench: setup
 	$(BIN)/python benchmarks/crash.py
 	$(BIN)/python benchmarks/ingest.py
 	$(BIN)/python benchmarks/corpus.py
+	$(BIN)/python benchmarks/freshness.py
 
 clean:
 	rm -rf demo dist .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,181 @@
+"""Freshness: from posting a clip to a running server until it is in feeds, against its own decode and encode time.
+
+A small simulated platform is served by ``swipewise serve``. Clips of 15 seconds, 720x1280, with picture, words and
+sound, each of other content, are sent to it one after another with ``PUT /v1/videos/{id}/content``; from then on the
+feed of a viewer of whom nothing is known is asked for until the clip is in it. In alternation the same clip is decoded,
+encoded and fingerprinted here by the same code: the limit, as nothing can be recommended by its content before it was
+looked at. The bar is 1.5 times that plus a second. The server's own times of its stages are printed beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import httpx
+import numpy as np
+from figures import Figures, Options, run
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from swipewise.catalog import Catalog
+from swipewise.encoders import build_encoders
+from swipewise.media import decode
+from swipewise.media.fingerprint import fingerprint
+from swipewise.schema import CONTENT_MODALITIES
+from swipewise.workspace import Workspace
+from tests.killing import finish, start_cli
+from tests.server.test_crash import served
+
+CLIPS, QUICK_CLIPS = 9, 3
+SECONDS, RATE, WIDTH, HEIGHT = 15, 30, 720, 1280
+SOUND_RATE = 44_100
+STAGES = ("queue", "read", "decode", "encode", "commit", "publish")
+TIMES, MORE_SECONDS = 1.5, 1.0
+PATIENCE_SECONDS = 120.0
+KNOWN_VIEWERS = 20
+CAPTION = "a bar crosses a scene of coloured squares while a tone sounds"
+
+
+@dataclass(slots=True, kw_only=True)
+class Times:
+    """Seconds of every clip: until it was in a feed, of its own work, and of the server's stages."""
+
+    fresh: list[float] = field(default_factory=list)
+    own: list[float] = field(default_factory=list)
+    stages: dict[str, list[float]] = field(default_factory=lambda: {stage: [] for stage in STAGES})
+    missing: int = 0
+    unseen: int = 0
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--demo", type=Path, metavar="DIR", help="a workspace made by 'swipewise demo --quick'; it is copied"
+    )
+
+
+def measure(figures: Figures, options: Options) -> None:
+    with tempfile.TemporaryDirectory(prefix="swipewise-freshness-") as name:
+        workspace = _workspace(Path(name) / "shop", options.own.demo)
+        clips = [_film(Path(name) / f"{n}.mp4", n) for n in range(QUICK_CLIPS if options.quick else CLIPS)]
+        times = Times()
+        own_work(workspace, clips[0])  # libraries load
+        with served(workspace) as (_, address), httpx.Client(base_url=address, timeout=60) as client:
+            for number, clip in enumerate(clips):
+                post(client, workspace, clip, f"fresh{number}", times)
+                times.own.append(own_work(workspace, clip))
+    _record(figures, times)
+
+
+def post(client: httpx.Client, workspace: Workspace, clip: Path, video_id: str, times: Times) -> None:
+    """Send one clip, wait until it is in a feed, and note the times."""
+    content = clip.read_bytes()
+    began = time.perf_counter()
+    answer = client.put(f"/v1/videos/{video_id}/content", content=content, params={"caption": CAPTION})
+    assert answer.status_code == 202, answer.text
+    while video_id not in shown(client, f"nobody knows {video_id}", 20):
+        assert time.perf_counter() - began < PATIENCE_SECONDS, f"{video_id} does not appear"
+        time.sleep(0.02)
+    times.fresh.append(time.perf_counter() - began)
+    job = ended(client, answer.json()["job_id"])
+    assert job["state"] == "done", job
+    for stage in STAGES:
+        times.stages[stage].append(job["seconds"][stage])
+    found = {modality for modality, _ in Catalog(workspace.catalog_dir).encoders_of(video_id)}
+    times.missing += len(set(CONTENT_MODALITIES) - found)
+    viewers = [f"viewer{number:05}" for number in range(KNOWN_VIEWERS)]
+    times.unseen += not any(video_id in shown(client, viewer, 100) for viewer in viewers)
+
+
+def shown(client: httpx.Client, viewer: str, limit: int) -> list[str]:
+    """The videos of a viewer's feed."""
+    answer = client.get("/v1/feed", params={"viewer_id": viewer, "limit": limit}).json()
+    return [each["video_id"] for each in answer["recommendations"]]
+
+
+def ended(client: httpx.Client, job_id: str) -> dict[str, Any]:
+    """A job when it is over."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        job: dict[str, Any] = client.get(f"/v1/jobs/{job_id}").json()
+        if job["finished_at"] or time.monotonic() > until:
+            return job
+        time.sleep(0.02)
+
+
+def own_work(workspace: Workspace, clip: Path) -> float:
+    """Seconds that decoding, encoding and fingerprinting take in this process."""
+    encoders = build_encoders(workspace.config.encoders)
+    began = time.perf_counter()
+    decoded = replace(decode(clip, workspace.config.media), caption=CAPTION)
+    for encoder in encoders.values():
+        encoder.encode([decoded])
+    fingerprint(decoded)
+    return time.perf_counter() - began
+
+
+def _record(figures: Figures, times: Times) -> None:
+    share = [fresh / (TIMES * own + MORE_SECONDS) for fresh, own in zip(times.fresh, times.own, strict=True)]
+    figures.record("seconds from posting to a feed, median", statistics.median(times.fresh))
+    figures.record("seconds from posting to a feed, slowest", max(times.fresh))
+    figures.record("seconds of its own decode and encode, median", statistics.median(times.own))
+    figures.record(
+        "from posting to a feed against 1.5 x own work + 1 s, median",
+        statistics.median(share),
+        at_most=1,
+        unit="x",
+    )
+    for stage in STAGES:
+        figures.record(f"stage {stage}, seconds, median", statistics.median(times.stages[stage]))
+    figures.record("modalities missing in the catalogue", times.missing, at_most=0)
+    figures.record("clips in no feed of viewers whom the model knows", times.unseen, at_most=0)
+
+
+def _workspace(folder: Path, demo: Path | None) -> Workspace:
+    if demo is not None:
+        shutil.copytree(demo, folder)
+    else:
+        made = finish(start_cli("demo", "--quick", folder))
+        assert made.status == 0, made.err
+    return Workspace.open(folder)
+
+
+def _film(path: Path, seed: int) -> Path:
+    """A view that pans over a scene while a bar crosses it, and a tone in noise; another seed is another clip."""
+    rng = np.random.default_rng(seed)
+    side = int(rng.integers(40, 120))
+    squares = (HEIGHT // side + 9, WIDTH // side + 9, 3)
+    scene = rng.integers(0, 255, squares, np.uint8).repeat(side, 0).repeat(side, 1)
+    pace = rng.uniform(15, 40, 2)
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=RATE, options={"preset": "ultrafast", "g": "60"})
+        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        audio = container.add_stream("aac", rate=SOUND_RATE, layout="mono")
+        for number in range(SECONDS * RATE):
+            left, top = (int(160 * (1 + np.sin(number / each))) for each in pace)
+            picture = scene[top : top + HEIGHT, left : left + WIDTH].copy()
+            picture[:, (5 * number) % WIDTH] = 255
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, RATE)
+            container.mux(video.encode(frame))
+        container.mux(video.encode())
+        times_S = np.arange(SECONDS * SOUND_RATE) / SOUND_RATE
+        tone = 0.3 * np.sin(2 * np.pi * rng.uniform(200, 900) * times_S * (1 + 0.1 * np.sin(times_S)))
+        heard = (tone + 0.05 * rng.standard_normal(len(times_S))).astype(np.float32)
+        samples = av.AudioFrame.from_ndarray(heard[None], format="fltp", layout="mono")
+        samples.sample_rate = SOUND_RATE
+        container.mux([*audio.encode(samples), *audio.encode()])
+    return path
+
+
+if __name__ == "__main__":
+    run(measure, __doc__, add_options=add_options)
