@@ -42,7 +42,7 @@ SOUND_RATE = 44_100
 STAGES = ("queue", "read", "decode", "encode", "commit", "publish")
 TIMES, MORE_SECONDS = 1.5, 1.0
 PATIENCE_SECONDS = 120.0
-KNOWN_VIEWERS = 20
+KNOWN_VIEWERS, FEED = 20, 100
 CAPTION = "a bar crosses a scene of coloured squares while a tone sounds"
 
 
@@ -82,7 +82,7 @@ def post(client: httpx.Client, workspace: Workspace, clip: Path, video_id: str, 
     began = time.perf_counter()
     answer = client.put(f"/v1/videos/{video_id}/content", content=content, params={"caption": CAPTION})
     assert answer.status_code == 202, answer.text
-    while video_id not in shown(client, f"nobody knows {video_id}", 20):
+    while video_id not in shown(client, f"nobody knows {video_id}", FEED):
         assert time.perf_counter() - began < PATIENCE_SECONDS, f"{video_id} does not appear"
         time.sleep(0.02)
     times.fresh.append(time.perf_counter() - began)
@@ -93,7 +93,7 @@ def post(client: httpx.Client, workspace: Workspace, clip: Path, video_id: str, 
     found = {modality for modality, _ in Catalog(workspace.catalog_dir).encoders_of(video_id)}
     times.missing += len(set(CONTENT_MODALITIES) - found)
     viewers = [f"viewer{number:05}" for number in range(KNOWN_VIEWERS)]
-    times.unseen += not any(video_id in shown(client, viewer, 100) for viewer in viewers)
+    times.unseen += not any(video_id in shown(client, viewer, FEED) for viewer in viewers)
 
 
 def shown(client: httpx.Client, viewer: str, limit: int) -> list[str]:

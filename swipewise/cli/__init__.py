@@ -26,7 +26,7 @@ _COMMANDS = {
     "transfer": ("swipewise.cli.transfer", "Rank another platform with a model that has never seen it."),
     "feed": ("swipewise.cli.feed", "Print a viewer's feed and why each video is in it."),
     "shifts": ("swipewise.cli.shifts", "List viewers whose interest shifted, and from what to what."),
-    "serve": ("swipewise.cli.serve", "Offer the feed and take events over HTTP."),
+    "serve": ("swipewise.cli.serve", "Offer the feed, and take events and videos, over HTTP."),
     "demo": ("swipewise.cli.demo", "Run the whole main job on a simulated platform."),
 }
 

@@ -30,9 +30,10 @@ Examples:
 )
 @workspace_option
 def command(host: str | None, port: int | None, workspace: Workspace) -> None:
-    """Offer the feed and take events over HTTP, until stopped with Ctrl+C or SIGTERM.
+    """Offer the feed, and take events and videos, over HTTP, until stopped with Ctrl+C or SIGTERM.
 
-    An event is on disk before it is acknowledged. New videos and a new run are picked up while the server runs.
+    An event or a posted video is on disk before it is acknowledged. New videos and a new run are picked up while the
+    server runs. There are no keys: whoever reaches the address may post.
     """
     # A second thread that waits for a busy core makes search and model slower; set before they are imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -45,7 +45,10 @@ class Database:
         self.path = events_dir / LIVE_NAME
         with self._named_errors():
             events_dir.mkdir(parents=True, exist_ok=True)
-            self._engine = sa.create_engine(f"sqlite:///{self.path}", connect_args={"timeout": _BUSY_MS / 1000})
+            # What is written may hold secrets, such as the signature of an address, and no error must quote it.
+            self._engine = sa.create_engine(
+                f"sqlite:///{self.path}", connect_args={"timeout": _BUSY_MS / 1000}, hide_parameters=True
+            )
             sa.event.listen(self._engine, "connect", _configure)
             sa.event.listen(self._engine, "begin", _begin)
             try:

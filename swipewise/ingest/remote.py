@@ -77,6 +77,7 @@ def list_files(source: str) -> list[str] | None:
         import fsspec
 
         files, path = fsspec.url_to_fs(source)
+        files.invalidate_cache()  # drivers remember listings, and would not see what came since
         if files.isfile(path):
             return None
         base = path.rstrip("/")
@@ -137,6 +138,7 @@ def _opened(source: str, limits: Limits, roots: Roots) -> Iterator[tuple[Any, in
     import fsspec
 
     files, path = fsspec.url_to_fs(source)
+    files.invalidate_cache()
     facts = files.info(path)
     if facts.get("type") == "directory":
         raise MediaError("is a folder: name it as a source of its own, or the files in it")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from swipewise.errors import DataError, UnknownIdError
+from swipewise.errors import DataError, StoreError, UnknownIdError
 from swipewise.events import EventLog
 from swipewise.events.database import Database
 from swipewise.events.job_records import Job, JobRequest, JobState
@@ -163,3 +163,14 @@ def test_a_log_from_before_jobs_is_migrated(tmp_path: Path) -> None:
     queue.close()
     with EventLog.open(tmp_path) as log:
         assert log.profile("v") is None
+
+
+def test_an_error_quotes_no_secret(queue: JobQueue, tmp_path: Path) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'live.sqlite'}")
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE jobs DROP COLUMN stage"))
+    engine.dispose()
+    queue.post([])
+    with pytest.raises(StoreError) as error:
+        queue.post([replace(A, location="https://ann:s3cret@host/a.mp4")])
+    assert "s3cret" not in f"{error.value} {error.value.__cause__}"
