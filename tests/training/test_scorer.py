@@ -15,7 +15,8 @@ from swipewise.catalog import Catalog
 from swipewise.errors import ArtifactError
 from swipewise.events import viewer_interactions
 from swipewise.schema import Action, Col, Interaction, Modality, Profile, Video
-from swipewise.training.fitted import FittedModel
+from swipewise.training.dataset import Dataset, catalogue_dataset
+from swipewise.training.fitted import FittedModel, Weights
 from swipewise.training.recommender import InterestRecommender
 from swipewise.training.runs import MODEL_NAME
 from swipewise.training.scorer import Scorer, Scores, ViewerState
@@ -227,27 +228,31 @@ def test_an_event_without_a_watch_ratio_is_read(scorer: Scorer) -> None:
     assert np.isfinite(scorer.viewer(broken, None, NOW).interest_D).all()
 
 
-def test_added_videos_score_as_if_everything_were_read_anew(
-    scorer: Scorer, run_dir: Path, shop: Workspace
-) -> None:
+def add_two(shop: Workspace) -> None:
+    """Two videos with vectors of their own; the second has only a creator."""
     catalog = Catalog(shop.catalog_dir)
-    old = catalog.videos()[Col.VIDEO_ID].to_list()
     rng = np.random.default_rng(3)
     encoders = {Modality(name): encoder for name, encoder in chosen_encoders(shop, catalog).items()}
-    vectors = {
-        (modality, encoder): [
-            rng.normal(size=catalog.vectors(modality, encoder)[1].shape[1]).astype(np.float32),
-            None,
-        ]
-        for modality, encoder in encoders.items()
-    }
+    widths = {encoder: catalog.vectors(*encoder)[1].shape[1] for encoder in encoders.items()}
+    vectors = {encoder: [rng.normal(size=width).astype(np.float32), None] for encoder, width in widths.items()}
     new = [
         Video(video_id=name, uri=name, content_hash=name, creator="ann", uploaded_at=NOW + timedelta(days=400))
         for name in ("0new", "znew")
     ]
     catalog.upsert(new, vectors)
-    extended, anew = scorer.extended(catalog, ["0new", "znew"]), Scorer.load(run_dir, shop)
-    assert extended.video_ids == (*old, "0new", "znew")
+
+
+def changed_model(run_dir: Path, **changes: object) -> None:
+    fitted = FittedModel.load(run_dir / MODEL_NAME)
+    replace(fitted, **changes).save(run_dir / MODEL_NAME)  # type: ignore[arg-type]
+
+
+def test_added_videos_score_as_if_everything_were_read_anew(run_dir: Path, shop: Workspace) -> None:
+    changed_model(run_dir, weights=Weights(neighbour=1.0, group=1.0, taste=1.0))
+    scorer = Scorer.load(run_dir, shop)
+    add_two(shop)
+    extended, anew = scorer.extended(Catalog(shop.catalog_dir), ["0new", "znew"]), Scorer.load(run_dir, shop)
+    assert extended.video_ids == (*scorer.video_ids, "0new", "znew")
     assert set(anew.video_ids) == set(extended.video_ids)
     _, history = busiest(shop)
     history += watched("0new", actions=[Action.LIKE])
@@ -257,4 +262,26 @@ def test_added_videos_score_as_if_everything_were_read_anew(
     np.testing.assert_allclose(extended.index_vectors_VD, anew.index_vectors_VD[order], atol=1e-5)
     np.testing.assert_allclose(found.values_N, wanted.values_N[order], atol=1e-4)
     np.testing.assert_allclose(found.weights_NM, wanted.weights_NM[order], atol=1e-5)
-    assert len(scorer.video_ids) == len(old), "the one it came from stays as it was"
+    assert len(scorer.index_vectors_VD) == len(scorer.video_ids) == len(extended.video_ids) - 2
+
+
+def test_added_videos_are_standardised_as_the_rest_was(run_dir: Path, shop: Workspace) -> None:
+    changed_model(run_dir, config=replace(shop.config.model, norm="adaptive"))
+    scorer, catalog = Scorer.load(run_dir, shop), Catalog(shop.catalog_dir)
+    add_two(shop)
+    together = scorer.extended(catalog, ["0new", "znew"])
+    one_by_one = scorer.extended(catalog, ["0new"]).extended(catalog, ["znew"])
+    apart = Scorer(FittedModel.load(run_dir / MODEL_NAME), catalogue_of(shop, ["0new"]), shop.config.events)
+    np.testing.assert_allclose(together.index_vectors_VD, one_by_one.index_vectors_VD, atol=1e-6)
+    np.testing.assert_array_equal(together.index_vectors_VD[:-2], scorer.index_vectors_VD)
+    assert not np.allclose(together.index_vectors_VD[-2], apart.index_vectors_VD[0]), (
+        "by itself it is its own mean"
+    )
+
+
+def catalogue_of(shop: Workspace, video_ids: list[str]) -> Dataset:
+    catalog = Catalog(shop.catalog_dir)
+    content = {
+        name: catalog.vectors(name, encoder, video_ids) for name, encoder in chosen_encoders(shop, catalog).items()
+    }
+    return catalogue_dataset(catalog.videos(video_ids), content)
