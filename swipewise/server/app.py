@@ -22,7 +22,7 @@ from swipewise.ingest.work import JobRunner
 from swipewise.server.intake import MAX_EVENTS, BadRequestError, invalid, posted_events
 from swipewise.server.messages import EventsAnswer, FeedAnswer, HealthAnswer, PostedEvent, Problem
 from swipewise.server.thumbnails import thumbnail_routes
-from swipewise.server.videos import VideoIntake, add_video_routes
+from swipewise.server.videos import VideoIntake, video_routes
 from swipewise.workspace import Workspace
 
 MAX_FEED = 1000
@@ -68,7 +68,7 @@ def create_app(workspace: Workspace, *, warm: bool = False) -> FastAPI:
     app = FastAPI(title="Swipewise", version=swipewise.__version__, lifespan=_lifespan)
     app.state.engine, app.state.runner, app.state.intake = engine, runner, intake
     _add_problems(app)
-    add_video_routes(app, intake)
+    app.include_router(video_routes(intake))
 
     @app.get("/v1/feed", responses={k: v for k, v in _PROBLEMS.items() if k != 413})
     def get_feed(

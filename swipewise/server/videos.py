@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -117,10 +117,11 @@ class VideoIntake:
         return jobs
 
 
-def add_video_routes(app: FastAPI, intake: VideoIntake) -> None:
-    """Add the addresses that take videos and tell of their jobs."""
+def video_routes(intake: VideoIntake) -> APIRouter:
+    """The routes that take videos and tell of their jobs."""
+    router = APIRouter()
 
-    @app.post("/v1/videos", status_code=202, response_model=None, responses=_ACCEPTED, openapi_extra=_POST_BODY)
+    @router.post("/v1/videos", status_code=202, response_model=None, responses=_ACCEPTED, openapi_extra=_POST_BODY)
     async def post_videos(request: Request, facts: Facts, key: Key = None) -> Response:
         """Take videos into the catalogue: a JSON object or a list of them, or the bytes of one clip.
 
@@ -140,7 +141,7 @@ def add_video_routes(app: FastAPI, intake: VideoIntake) -> None:
         jobs, is_list = await intake.post(await read_body(request, "videos"), key)
         return JSONResponse(JobsAnswer.of(jobs).model_dump(mode="json"), 202) if is_list else _accepted(jobs[0])
 
-    @app.put(
+    @router.put(
         "/v1/videos/{video_id}/content",
         status_code=202,
         response_model=None,
@@ -156,7 +157,7 @@ def add_video_routes(app: FastAPI, intake: VideoIntake) -> None:
         """
         return _accepted(await intake.upload(request, video_id, facts, key))
 
-    @app.get("/v1/jobs", responses={422: {"model": Problem, "description": "Not as it should be"}})
+    @router.get("/v1/jobs", responses={422: {"model": Problem, "description": "Not as it should be"}})
     def get_jobs(
         state: Annotated[JobState | None, Query(description="Only those in this state.")] = None,
         limit: Annotated[int, Query(ge=1, le=MOST_LISTED, description="Jobs wanted, the newest first.")] = 100,
@@ -164,13 +165,15 @@ def add_video_routes(app: FastAPI, intake: VideoIntake) -> None:
         """Posted videos and how far they are."""
         return JobsAnswer.of(intake.queue.find(state, limit=limit))
 
-    @app.get("/v1/jobs/{job_id}", responses={404: {"model": Problem, "description": "No such job"}})
+    @router.get("/v1/jobs/{job_id}", responses={404: {"model": Problem, "description": "No such job"}})
     def get_job(job_id: str) -> JobAnswer:
         """A posted video and how far it is."""
         try:
             return JobAnswer.of(intake.queue.get(job_id))
         except UnknownIdError as error:
             raise BadRequestError(404, str(error)) from error
+
+    return router
 
 
 def _accepted(job: Job) -> Response:

@@ -28,7 +28,7 @@ text = "fake"
 frames = 2
 [ingest]
 workers = 1
-roots = ["{clips}", "memory://bucket"]
+roots = ["{clips}", "memory://posted"]
 max_bytes = 2000000
 """
 
@@ -110,8 +110,8 @@ def test_a_posted_video_is_shown_when_its_job_is_done(client: TestClient, shop: 
 
 
 def test_a_list_of_local_and_remote_videos(client: TestClient, clips: Path) -> None:
-    fsspec.filesystem("memory").pipe_file("/bucket/1.mp4", (clips / "1.mp4").read_bytes())
-    uris = ["memory://bucket/1.mp4", "memory://bucket/gone.mp4", str(clips / "2.mp4")]
+    fsspec.filesystem("memory").pipe_file("/posted/1.mp4", (clips / "1.mp4").read_bytes())
+    uris = ["memory://posted/1.mp4", "memory://posted/gone.mp4", str(clips / "2.mp4")]
     jobs = posted(client, [{"uri": uri} for uri in uris])["jobs"]
     assert [job["uri"] for job in jobs] == uris
     states = [ended(client, job["job_id"]) for job in jobs]
@@ -122,7 +122,7 @@ def test_a_list_of_local_and_remote_videos(client: TestClient, clips: Path) -> N
     ]
     assert sorted(shown(client)) == sorted(job["video_id"] for job in states if job["state"] == "done")
     rejected = client.get("/v1/jobs", params={"state": "rejected"}).json()["jobs"]
-    assert [job["uri"] for job in rejected] == ["memory://bucket/gone.mp4"]
+    assert [job["uri"] for job in rejected] == ["memory://posted/gone.mp4"]
     assert [job["uri"] for job in client.get("/v1/jobs", params={"limit": 1}).json()["jobs"]] == [uris[-1]]
 
 
@@ -162,10 +162,10 @@ def test_the_same_request_is_the_same_job(idle: TestClient, clips: Path) -> None
         ({"uri": "/posted/../etc/passwd"}, "uri: lies outside the places of ingest.roots"),
         ({"uri": "file:///etc/passwd"}, "uri: lies outside the places of ingest.roots"),
         ({"uri": "clips/a.mp4"}, "uri: 'clips/a.mp4' is no absolute path and no uri"),
-        ({"uri": "memory://bucket/../a.mp4"}, "uri: its uri leads upwards"),
+        ({"uri": "memory://posted/../a.mp4"}, "uri: its uri leads upwards"),
         ({"uri": "memory://other/a.mp4"}, "uri: lies outside the places of ingest.roots"),
         ({"uri": "http://169.254.169.254/a"}, "uri: web addresses are not fetched: set ingest.http = true"),
-        ({"uri": "memory://bucket/a\0.mp4"}, "uri: its uri holds a control character"),
+        ({"uri": "memory://posted/a\0.mp4"}, "uri: its uri holds a control character"),
         ({"uri": ""}, "uri: string should have at least 1 character"),
         ({"uri": None}, "uri: input should be a valid string"),
         ({"video_id": "../v"}, "video_id: '../v' would read as a path in an address"),
