@@ -87,7 +87,8 @@ class Roots:
         self.folder = folder
         self._any = not roots
         self._http = http
-        local = [folder / Path(root).expanduser() for root in roots if scheme_of(root) is None]
+        paths = [root.removeprefix("file://") for root in roots if scheme_of(root) is None]
+        local = [folder / Path(path).expanduser() for path in paths]
         self._folders = [os.path.realpath(path) for path in [*local, *own]]
         self._remote = [_comparable(root) for root in roots if scheme_of(root) is not None]
 

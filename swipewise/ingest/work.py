@@ -15,7 +15,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from swipewise.catalog import Catalog, Rejection
-from swipewise.errors import StoreError, WorkspaceError
+from swipewise.errors import StoreError, SwipewiseError, WorkspaceError
 from swipewise.events.database import Database
 from swipewise.events.job_records import Job, JobState
 from swipewise.events.jobs import JobQueue
@@ -90,6 +90,8 @@ class JobRunner:
 
     def _work(self) -> None:
         try:
+            if self._warm:
+                self._warm_up()
             while not self._stop.is_set():
                 self._wake.clear()
                 pause = self._round()
@@ -98,11 +100,15 @@ class JobRunner:
         finally:
             self._close_pool()
 
+    def _warm_up(self) -> None:
+        try:
+            self._open_pool()
+        except SwipewiseError as error:
+            _logger.warning("posted videos will have to wait: %s", error)
+
     def _round(self) -> float:
         """Take what waits; the seconds to wait before the next look."""
         try:
-            if self._warm:
-                self._open_pool()
             jobs = self._queue.take(
                 self._owner,
                 limit=_AT_ONCE,
@@ -117,7 +123,8 @@ class JobRunner:
             self._put_back("another ingestion is running in the workspace")
             return _BUSY_SECONDS
         except Exception as error:
-            _logger.exception("cannot work on posted videos")
+            known = isinstance(error, SwipewiseError)
+            _logger.error("cannot work on posted videos: %s", error, exc_info=not known)
             self._close_pool()  # its workers may be at work on what was put back
             self._put_back(f"not taken yet: {error}")
             return _TROUBLE_SECONDS

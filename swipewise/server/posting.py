@@ -12,7 +12,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from swipewise.events.job_records import Job, JobRequest
 from swipewise.ingest.locations import Roots, scheme_of, without_secrets
 from swipewise.ingest.manifest import location_of, stated_fields, video_id_of
-from swipewise.ingest.sources import Entry, judged_entry
 from swipewise.server.intake import BadRequestError, invalid
 from swipewise.server.messages import FieldProblem
 
@@ -134,8 +133,6 @@ def _location(uri: str, roots: Roots) -> str:
         fault = str(error)
     if fault:
         raise BadRequestError(422, f"uri: {fault}", [FieldProblem(field="uri", message=fault)])
-    judged = judged_entry(Entry(uri=location), roots, by_request=True)
-    assert isinstance(judged, Entry), "it was judged a moment ago"
     return location
 
 

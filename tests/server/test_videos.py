@@ -339,3 +339,21 @@ def test_a_stopped_server_leaves_its_jobs_to_the_next(shop: Workspace, clips: Pa
         assert ended(client, job_id)["state"] == "done"
         assert shown(client) == ["v0"]
     assert Catalog(shop.catalog_dir).videos()[Col.VIDEO_ID].to_list() == ["v0"]
+
+
+def test_a_link_that_is_bent_after_it_was_posted_is_rejected(tmp_path: Path, clips: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "swipewise.toml").write_text(_CONFIG.format(clips=tmp_path / "in"))
+    link = tmp_path / "in" / "link.mp4"
+    (tmp_path / "in" / "real.mp4").write_bytes((clips / "0.mp4").read_bytes())
+    link.symlink_to(tmp_path / "in" / "real.mp4")
+    shop = Workspace.open(tmp_path / "shop")
+    with TestClient(create_app(shop)) as client:
+        with shop.lock("catalog"):
+            job_id = posted(client, {"uri": str(link)})["job_id"]
+            link.unlink()
+            link.symlink_to(clips / "1.mp4")
+        job = ended(client, job_id)
+    assert job["state"] == "rejected"
+    assert job["reason"].startswith("lies outside the places of ingest.roots, as links are followed")
