@@ -33,6 +33,10 @@ attempts = 20
 """
 
 
+def states_of(client: httpx.Client) -> list[str]:
+    return [job["state"] for job in client.get("/v1/jobs").json()["jobs"]]
+
+
 def test_acknowledged_videos_survive_kill_9(tmp_path: Path) -> None:
     rng = random.Random(1)
     (tmp_path / "shop").mkdir()
@@ -45,6 +49,7 @@ def test_acknowledged_videos_survive_kill_9(tmp_path: Path) -> None:
         clips.append(path.read_bytes())
 
     acknowledged: dict[str, str] = {}
+    interrupted = 0
     for _ in range(KILLS):
         with served(workspace) as (process, address):
             with httpx.Client(base_url=address, timeout=30) as client:
@@ -52,7 +57,10 @@ def test_acknowledged_videos_survive_kill_9(tmp_path: Path) -> None:
                     answer = client.put(f"/v1/videos/v{number}/content", content=clips[number])
                     assert answer.status_code == 202, answer.text
                     acknowledged[f"v{number}"] = answer.json()["job_id"]
-            time.sleep(rng.uniform(0, 0.5))
+                while "running" not in (states := states_of(client)) and set(states) != {"done"}:
+                    time.sleep(0.005)
+                time.sleep(rng.uniform(0, 0.02))
+                interrupted += "running" in states_of(client)
             os.kill(process.pid, signal.SIGKILL)
 
     with served(workspace) as (_, address), httpx.Client(base_url=address, timeout=30) as client:
@@ -63,6 +71,7 @@ def test_acknowledged_videos_survive_kill_9(tmp_path: Path) -> None:
                 break
             time.sleep(0.1)
         feed = client.get("/v1/feed", params={"viewer_id": "ann", "limit": 100}).json()
+    assert interrupted, "no kill met a job at work"
     assert {job["job_id"]: job["state"] for job in jobs} == dict.fromkeys(acknowledged.values(), "done")
     assert sorted(Catalog(workspace.catalog_dir).videos()[Col.VIDEO_ID]) == sorted(acknowledged)
     assert {each["video_id"] for each in feed["recommendations"]} <= set(acknowledged)
