@@ -371,9 +371,9 @@ class _Run:
         if "thumbnail" in answer:
             jpeg = answer["thumbnail"]
             self.batch.keep_thumbnail(plan.video.video_id, None if jpeg is None else base64.b64decode(jpeg))
-        self._settle(
-            job.entry, plan, answer["vectors"], _fingerprint(answer["fingerprint"]), answer.get("seconds", {})
-        )
+        keys = {stage: f"{stage}_seconds" for stage in ("decode", "encode")}
+        seconds = {stage: answer[key] for stage, key in keys.items() if key in answer}
+        self._settle(job.entry, plan, answer["vectors"], _fingerprint(answer["fingerprint"]), seconds)
         for entry in twins:
             # The first twin that needs encoding, such as for another caption, makes the rest wait again.
             if content_hash in self._twins:

@@ -138,8 +138,8 @@ def _encode(
     if task["decode"] and media.thumbnails:
         facts["thumbnail"] = None if clip.frames_FHWC is None else _text(thumbnail(clip.frames_FHWC))
     found = _texts(fingerprint(clip)) if task["fingerprint"] else None
-    seconds = {"decode": decoded - began, "encode": time.perf_counter() - decoded}
-    return {"vectors": vectors, "fingerprint": found, "seconds": seconds, **facts}
+    seconds = {"decode_seconds": decoded - began, "encode_seconds": time.perf_counter() - decoded}
+    return {"vectors": vectors, "fingerprint": found, **seconds, **facts}
 
 
 def _texts(found: Fingerprint) -> dict[str, str | None]:
