@@ -67,6 +67,15 @@ class EncodersConfig:
     text: str = _key(
         "descriptor", "descriptor: hashed words and n-grams; minilm: the [text] extra; huggingface:...; or dataset"
     )
+    speech: str = _key(
+        "none", "what hears words, which are read after the caption: huggingface:<a Whisper>, or none"
+    )
+    speech_language: str = _key(
+        "auto", "language that is spoken, by its code such as en or zh; auto: Whisper tells"
+    )
+    screen: str = _key(
+        "none", "what reads words on the screen, which come after those: rapidocr, the [screen] extra; or none"
+    )
     hub: bool = _key(False, "whether models that are not on this machine may be fetched from the Hugging Face hub")
     device: str = _key("auto", "where models run: cpu, cuda, or auto, which takes a GPU where there is one")
     precision: str = _key("float32", "numbers that models reckon with: float32 or bfloat16; changes the vectors")
@@ -348,6 +357,9 @@ def _check_together(config: Config, text: str, path: Path) -> None:
     for name in config.events.positive:
         if name not in set(FLAG_ACTIONS):
             fail("events", "positive", f"names {name!r}{_nearest(name, list(FLAG_ACTIONS))}")
+    for key in ENCODER_NAMES:
+        if fault := unknown_encoder(key, getattr(config.encoders, key)):
+            fail("encoders", key, fault)
     for section, device in (("encoders", config.encoders.device), ("training", config.training.device)):
         if device not in ("auto", "cpu", "cuda"):
             fail(section, "device", f"must be auto, cpu or cuda, not {device!r}")
@@ -358,6 +370,31 @@ def _check_together(config: Config, text: str, path: Path) -> None:
         fail("media", "max_memory_mb", f"{least}, not {config.media.max_memory_mb}")
     if config.encoders.precision not in ("float32", "bfloat16"):
         fail("encoders", "precision", f"must be float32 or bfloat16, not {config.encoders.precision!r}")
+
+
+HUGGINGFACE = "huggingface:"
+"""What the name of a published model begins with."""
+
+ENCODER_NAMES = {
+    "visual": ("descriptor", "dataset"),
+    "audio": ("descriptor", "dataset"),
+    "text": ("descriptor", "minilm", "dataset"),
+    "speech": (),
+    "screen": ("rapidocr",),
+}
+"""What these keys of [encoders] may name, beside ``huggingface:`` models, ``none`` and the ``fake`` of tests."""
+
+
+def unknown_encoder(key: str, name: str) -> str | None:
+    """What is wrong with the name of an encoder, with the nearest; None where nothing is known to be."""
+    valid = ENCODER_NAMES[key]
+    published = key != "screen"
+    if name in (*valid, "none", "fake") or (published and name.startswith(HUGGINGFACE)):
+        return None
+    if published and Path(name).is_dir():
+        return f"names an unknown encoder {name!r}: did you mean {HUGGINGFACE + name!r}?"
+    named = [*valid, *([f"{HUGGINGFACE}<id or folder>"] if published else []), "none"]
+    return f"names an unknown encoder {name!r}{_nearest(name, named)}"
 
 
 def _nearest(name: str, valid: Any) -> str:

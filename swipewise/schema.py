@@ -26,6 +26,13 @@ CONTENT_MODALITIES: Final = (Modality.VISUAL, Modality.TEXT, Modality.AUDIO)
 """The modalities an encoder turns into vectors, in the order used everywhere."""
 
 
+class Words(StrEnum):
+    """Words of a clip beside its caption, and what is recognised in them."""
+
+    SPEECH = "speech"
+    SCREEN = "screen"
+
+
 class Action(StrEnum):
     """What happened between a viewer and a video; ``exposure`` opens an interaction."""
 
@@ -73,6 +80,10 @@ class Col:
     DURATION = "duration_seconds"
     WIDTH = "width"
     HEIGHT = "height"
+    SPEECH = "speech"
+    SPEECH_BY = "speech_by"
+    SCREEN_TEXT = "screen_text"
+    SCREEN_BY = "screen_by"
     VISUAL_FINGERPRINT = "visual_fingerprint"
     MOTION_FINGERPRINT = "motion_fingerprint"
     AUDIO_FINGERPRINT = "audio_fingerprint"
@@ -116,12 +127,29 @@ class Col:
     SHIFT_AT = "shift_at"
 
 
+WORD_COLUMNS: Final = {
+    Words.SPEECH: (Col.SPEECH, Col.SPEECH_BY),
+    Words.SCREEN: (Col.SCREEN_TEXT, Col.SCREEN_BY),
+}
+"""The columns of the words of a kind: the words, and the recogniser that looked for them."""
+
+
+def words_mark(kind: Words) -> str:
+    """Before the recogniser's identity in that of a text encoder which reads its words.
+
+    >>> words_mark(Words.SPEECH)
+    '+speech='
+    """
+    return f"+{kind}="
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Video:
     """One catalogue entry, without its vectors.
 
     Times are timezone-aware UTC. ``content_hash`` is the SHA-256 of the file's bytes: the same file is the
-    same video wherever it lies.
+    same video wherever it lies. ``speech_by`` and ``screen_by`` name the recogniser that looked for spoken words and
+    for words on the screen; None: none has.
     """
 
     video_id: str
@@ -136,6 +164,21 @@ class Video:
     duration_seconds: float | None = None
     width: int | None = None
     height: int | None = None
+    speech: str | None = None
+    speech_by: str | None = None
+    screen_text: str | None = None
+    screen_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What an encoder wants of a clip beside what every encoder gets.
+
+    frame_side: longer side of its frames, pixels; sample_rate: of its sound, Hz; 0: what there is will do.
+    """
+
+    frame_side: int = 0
+    sample_rate: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,13 +188,20 @@ class Clip:
     frames_FHWC: (F, H, W, 3) uint8 RGB, upright, F frames in order of time; None without a picture.
     frame_times_F: (F,) float64, seconds from the start.
     waveform_S: (S,) float32 mono in [-1, 1] at ``sample_rate`` Hz; None without sound.
+    fine_frames_FHWC, fine_waveform_S: the same frames and sound, larger and at ``fine_rate`` Hz; None where no encoder
+        ``Needs`` them.
     """
 
     frames_FHWC: NDArray[np.uint8] | None = None
     frame_times_F: NDArray[np.float64] | None = None
     waveform_S: NDArray[np.float32] | None = None
     sample_rate: int = 16_000
+    fine_frames_FHWC: NDArray[np.uint8] | None = None
+    fine_waveform_S: NDArray[np.float32] | None = None
+    fine_rate: int = 0
     caption: str | None = None
+    speech: str | None = None
+    screen_text: str | None = None
     duration_seconds: float | None = None
     width: int | None = None
     height: int | None = None

@@ -120,6 +120,14 @@ def test_an_unknown_name_is_placed_and_the_nearest_is_named(tmp_path: Path, text
             "media.max_memory_mb must be 0 or at least 256, as libraries take some for themselves, not 64",
         ),
         ("media.sampling = 'shot'", "media.sampling must be even or shots, not 'shot'"),
+        ("encoders.visual = 'descripter'", "encoders.visual names an unknown encoder 'descripter': did you mean"),
+        ("encoders.audio = 'minilm'", "encoders.audio names an unknown encoder 'minilm': valid are descriptor, d"),
+        ("encoders.text = 'mini-lm'", "encoders.text names an unknown encoder 'mini-lm': did you mean 'minilm'?"),
+        ("encoders.speech = 'whisper'", "encoders.speech names an unknown encoder 'whisper': valid are huggingfa"),
+        (
+            "encoders.screen = 'rapid'",
+            "encoders.screen names an unknown encoder 'rapid': did you mean 'rapidocr'?",
+        ),
         ("training.device = 'gpu'", "training.device must be auto, cpu or cuda, not 'gpu'"),
         ("model.heads = 7", "model.heads = 7 must divide model.width = "),
     ],
@@ -172,3 +180,12 @@ def test_a_file_that_is_no_toml_says_where(tmp_path: Path, content: bytes, reaso
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nope\.toml: .*No such file"):
         Config.load(tmp_path / "nope.toml")
+
+
+def test_encoders_may_be_left_out_or_be_any_published_model(tmp_path: Path) -> None:
+    text = "[encoders]\nvisual = 'none'\naudio = 'huggingface:a/b@c'\nspeech = 'huggingface:openai/whisper-tiny'\n"
+    assert load(tmp_path, text).encoders.speech == "huggingface:openai/whisper-tiny"
+    assert complaint(tmp_path, f"[encoders]\nvisual = '{tmp_path}'\n") == (
+        f"swipewise.toml:2: encoders.visual names an unknown encoder '{tmp_path}': "
+        f"did you mean 'huggingface:{tmp_path}'?"
+    )

@@ -18,15 +18,17 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from swipewise.catalog.links import Links, add_fingerprint_columns
+from swipewise.catalog.links import Links
 from swipewise.catalog.records import (
     FINGERPRINT_FIELDS,
     REJECTED_SCHEMA,
     VIDEO_FIELDS,
     VIDEO_SCHEMA,
+    WORD_FIELDS,
     Rejection,
     fingerprint_values,
     from_arrow,
+    reads_words,
     split_column,
     to_arrow,
     to_row,
@@ -34,7 +36,7 @@ from swipewise.catalog.records import (
     vector_column,
     vector_type,
 )
-from swipewise.catalog.table import Table, is_one_of
+from swipewise.catalog.table import Table, adding_columns, is_one_of
 from swipewise.catalog.thumbnails import Thumbnails
 from swipewise.errors import DataError, StoreError, UnknownIdError
 from swipewise.schema import Col, Fingerprint, Modality, Video
@@ -63,19 +65,21 @@ class Catalog:
             directory / "videos.lance",
             key=Col.VIDEO_ID,
             schema=VIDEO_SCHEMA,
-            migrations=(add_fingerprint_columns,),
+            migrations=(adding_columns(FINGERPRINT_FIELDS), adding_columns(WORD_FIELDS)),
         )
         self._rejected = Table(directory / "rejected.lance", key=Col.URI, schema=REJECTED_SCHEMA)
         self.links = Links(self._videos)
         self.thumbnails = Thumbnails(directory / "thumbnails")
 
-    def videos(self, video_ids: Sequence[str] | None = None) -> pl.DataFrame:
+    def videos(self, video_ids: Sequence[str] | None = None, *, words: bool = False) -> pl.DataFrame:
         """Videos ordered by id: the fields of ``schema.Video``, ``duplicate_of`` and ``ingested_at``.
 
         Args:
             video_ids: Which; None: every one.
+            words: Whether spoken and shown words come as well, whose columns are longer than all others together.
         """
-        columns = [*VIDEO_FIELDS, Col.DUPLICATE_OF, Col.INGESTED_AT]
+        left_out = set() if words else {field.name for field in WORD_FIELDS}
+        columns = [name for name in (*VIDEO_FIELDS, Col.DUPLICATE_OF, Col.INGESTED_AT) if name not in left_out]
         where = None if video_ids is None else is_one_of(Col.VIDEO_ID, video_ids) or "false"
         return self._read(self._videos, columns, VIDEO_SCHEMA, where).sort(Col.VIDEO_ID)
 
@@ -355,10 +359,12 @@ def _still_true(known: dict[str, Any] | None, video: Video) -> set[str]:
     """The columns whose vectors are still true of a video that is about to be written."""
     if known is None:
         return set()
-    same_file = known[Col.CONTENT_HASH] == video.content_hash
-    same_caption = known[Col.CAPTION] == video.caption
-    return {
-        name
-        for name in known[Col.ENCODERS]
-        if (same_caption if split_column(name)[0] is Modality.TEXT else same_file)
-    }
+    same_file = bool(known[Col.CONTENT_HASH] == video.content_hash)
+    same_caption = bool(known[Col.CAPTION] == video.caption)
+
+    def holds(column: str) -> bool:
+        if split_column(column)[0] is not Modality.TEXT:
+            return same_file
+        return same_caption and (same_file or not reads_words(column))
+
+    return {name for name in known[Col.ENCODERS] if holds(name)}

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
-from swipewise.catalog.records import FINGERPRINT_FIELDS, VIDEO_SCHEMA
+from swipewise.catalog.records import VIDEO_SCHEMA
 from swipewise.catalog.table import Table, is_one_of
 from swipewise.schema import Col
 
@@ -93,10 +92,3 @@ class Links:
         frame = pl.from_arrow(found)
         assert isinstance(frame, pl.DataFrame)
         return frame
-
-
-def add_fingerprint_columns(dataset: Any) -> None:
-    """The migration of tables that were written without the columns: null for every video that is there."""
-    missing = [field for field in FINGERPRINT_FIELDS if field.name not in dataset.schema.names]
-    if missing:
-        dataset.add_columns(missing)

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from swipewise.schema import Col, Fingerprint, Modality, Video
+from swipewise.schema import WORD_COLUMNS, Col, Fingerprint, Modality, Video, Words, words_mark
 
 _TIME = pa.timestamp("us", "UTC")
 
@@ -28,6 +28,9 @@ FINGERPRINT_FIELDS: Final = (
     pa.field(Col.DUPLICATE_OF, pa.string()),
 )
 """Columns of what a video's near-duplicates are found by, and of what was found."""
+
+WORD_FIELDS: Final = tuple(pa.field(name, pa.string()) for columns in WORD_COLUMNS.values() for name in columns)
+"""Columns of the words of a video beside its caption, and of what looked for them."""
 
 VIDEO_SCHEMA: Final = pa.schema(
     [
@@ -48,6 +51,7 @@ VIDEO_SCHEMA: Final = pa.schema(
         # Encoders that have looked at the video, whether or not it had what they look for.
         pa.field(Col.ENCODERS, pa.list_(pa.string())),
         *FINGERPRINT_FIELDS,
+        *WORD_FIELDS,
     ]
 )
 """Columns of a video, without those of its vectors."""
@@ -86,6 +90,11 @@ def split_column(column: str) -> tuple[Modality, str]:
     """The modality and the encoder identity behind a column's name."""
     modality, identity = column.split(":", 1)
     return Modality(modality), identity
+
+
+def reads_words(column: str) -> bool:
+    """Whether the vectors of a column were made of words of the clip, not of the caption alone."""
+    return any(words_mark(kind) in column for kind in Words)
 
 
 def vector_type(dim: int) -> pa.DataType:

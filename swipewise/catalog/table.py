@@ -7,7 +7,7 @@ must never be used in a process made by fork.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -179,6 +179,16 @@ class Table:
             dataset = lance.dataset(self.path)
             dataset.update_schema_metadata({_VERSION_KEY: str(number + 1)})
         return dataset
+
+
+def adding_columns(fields: Sequence[pa.Field]) -> Migration:
+    """The migration of tables that were written without these columns: null in every row that is there."""
+
+    def migrate(dataset: Any) -> None:
+        if missing := [field for field in fields if field.name not in dataset.schema.names]:
+            dataset.add_columns(missing)
+
+    return migrate
 
 
 def is_one_of(column: str, values: Iterable[str]) -> str | None:

@@ -151,7 +151,7 @@ def list_videos(rejected: bool, duplicates: bool, limit: int | None, workspace: 
     if rejected and duplicates:
         raise click.UsageError("--rejected and --duplicates list different things: give one of them")
     catalog = Catalog(workspace.catalog_dir)
-    table = catalog.rejected() if rejected else catalog.videos()
+    table = catalog.rejected() if rejected else catalog.videos(words=True)
     if duplicates:
         table = table.drop_nulls(Col.DUPLICATE_OF)
     count = limit if limit is not None else (0 if as_json else _SHOWN)
@@ -234,7 +234,8 @@ def _named_encoders(named: tuple[str, ...], workspace: Workspace) -> EncodersCon
     """The configured encoders, or those that were named alone."""
     from dataclasses import replace
 
-    from swipewise.schema import CONTENT_MODALITIES
+    from swipewise.config import unknown_encoder
+    from swipewise.schema import CONTENT_MODALITIES, Words
 
     modalities = [str(modality) for modality in CONTENT_MODALITIES]
     chosen: dict[str, Any] = dict.fromkeys(modalities, "none")
@@ -244,7 +245,16 @@ def _named_encoders(named: tuple[str, ...], workspace: Workspace) -> EncodersCon
             raise click.BadParameter(
                 f"{each!r} is not MODALITY=NAME with one of {', '.join(modalities)}", param_hint="--encoder"
             )
+        if name in ("none", "dataset"):
+            raise click.BadParameter(
+                f"{each!r} encodes nothing: name what reads clips, or leave it out and set it in swipewise.toml",
+                param_hint="--encoder",
+            )
+        if fault := unknown_encoder(modality, name):
+            raise click.BadParameter(f"{each!r} {fault}", param_hint="--encoder")
         chosen[modality] = name
+    if chosen["text"] == "none":  # words are looked for to be read by it
+        chosen |= dict.fromkeys(map(str, Words), "none")
     return replace(workspace.config.encoders, **chosen) if named else workspace.config.encoders
 
 

@@ -44,6 +44,10 @@ _VIDEO_SCHEMA: Final[dict[str, Any]] = {
     Col.DURATION: pl.Float64,
     Col.WIDTH: pl.Int32,
     Col.HEIGHT: pl.Int32,
+    Col.SPEECH: pl.String,
+    Col.SPEECH_BY: pl.String,
+    Col.SCREEN_TEXT: pl.String,
+    Col.SCREEN_BY: pl.String,
 }
 _ONLY_SEEN: Final = "videos known by their interactions alone"
 _CAPTIONS_AT_ONCE: Final = 4096

@@ -1,6 +1,14 @@
-"""Encoders turn one modality of a clip into a vector."""
+"""Encoders turn one modality of a clip into a vector; recognisers find its words."""
 
-from swipewise.encoders.contract import Encoder, identity
-from swipewise.encoders.registry import build_encoder, build_encoders
+from swipewise.encoders.contract import Encoder, Recognizer, identity, needs_of
+from swipewise.encoders.registry import build_encoder, build_encoders, build_recognizers
 
-__all__ = ["Encoder", "build_encoder", "build_encoders", "identity"]
+__all__ = [
+    "Encoder",
+    "Recognizer",
+    "build_encoder",
+    "build_encoders",
+    "build_recognizers",
+    "identity",
+    "needs_of",
+]

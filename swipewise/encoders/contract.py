@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swipewise.schema import Clip, Modality
+from swipewise.schema import Clip, Modality, Needs, Words
 
 
 class Encoder(Protocol):
     """Turns one modality of a clip into a vector of fixed width.
 
     ``name`` and ``version`` together say how a vector came about: what changes the vectors changes the version.
+    One that wants larger frames or more of the sound than others has an attribute ``needs``.
     """
 
     name: str
@@ -34,6 +35,27 @@ class Encoder(Protocol):
         ...
 
 
-def identity(encoder: Encoder) -> str:
+class Recognizer(Protocol):
+    """Finds the words that are spoken or shown in a clip; ``name``, ``version`` and ``needs`` as of an encoder."""
+
+    name: str
+    version: str
+    kind: Words
+
+    def recognize(self, clips: Sequence[Clip]) -> list[str | None]:
+        """The words of each clip, in order; None where there are none. The first call reads what is needed."""
+        ...
+
+
+def identity(encoder: Encoder | Recognizer) -> str:
     """The name under which an encoder's vectors are kept, such as ``descriptor@1``."""
     return f"{encoder.name}@{encoder.version}"
+
+
+def needs_of(encoders: Iterable[Encoder | Recognizer]) -> Needs:
+    """What clips have to bring so that each of them has what it needs."""
+    wanted = [getattr(encoder, "needs", Needs()) for encoder in encoders]
+    return Needs(
+        frame_side=max((each.frame_side for each in wanted), default=0),
+        sample_rate=max((each.sample_rate for each in wanted), default=0),
+    )

@@ -1,4 +1,4 @@
-"""An encoder without meaning, for tests: the same content gives the same vector, other content another."""
+"""Encoders without meaning, for tests: the same content gives the same vector or words, other content others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from swipewise.schema import Clip, Modality
+from swipewise.schema import Clip, Modality, Words
 
 
 class FakeEncoder:
@@ -37,3 +37,18 @@ class FakeEncoder:
         seed = int.from_bytes(blake2b(content, digest_size=8).digest(), "little")
         vector = np.random.default_rng(seed).standard_normal(self.dim)
         return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+class FakeRecognizer:
+    """A word that is the hash of the frames or of the sound."""
+
+    name = "fake"
+    version = "1"
+
+    def __init__(self, kind: Words) -> None:
+        self.kind = kind
+
+    def recognize(self, clips: Sequence[Clip]) -> list[str | None]:
+        """A word for each clip that has what is looked at."""
+        arrays = [clip.waveform_S if self.kind is Words.SPEECH else clip.frames_FHWC for clip in clips]
+        return [None if array is None else blake2b(array.tobytes(), digest_size=4).hexdigest() for array in arrays]

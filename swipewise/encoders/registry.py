@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
-from pathlib import Path
 
-from swipewise.config import EncodersConfig
-from swipewise.encoders.contract import Encoder
-from swipewise.encoders.foundation import PREFIX, FoundationEncoder
+from swipewise.config import EncodersConfig, unknown_encoder
+from swipewise.encoders.contract import Encoder, Recognizer
+from swipewise.encoders.foundation import PREFIX, FoundationEncoder, SpeechRecognizer
+from swipewise.encoders.words import with_words
 from swipewise.errors import ConfigError
-from swipewise.schema import CONTENT_MODALITIES, Modality
+from swipewise.schema import CONTENT_MODALITIES, Modality, Words
 
 
 def _visual() -> Encoder:
@@ -55,13 +54,14 @@ def _given(modality: Modality) -> Callable[[], Encoder]:
     return build
 
 
+_GIVEN = "dataset"
 _BUILDERS: dict[Modality, dict[str, Callable[[], Encoder]]] = {
     Modality.VISUAL: {"descriptor": _visual},
     Modality.TEXT: {"descriptor": _text, "minilm": _minilm},
     Modality.AUDIO: {"descriptor": _audio},
 }
 for _modality, _builders in _BUILDERS.items():
-    _builders |= {"fake": _fake(_modality), "dataset": _given(_modality)}
+    _builders |= {"fake": _fake(_modality), _GIVEN: _given(_modality)}
 
 
 def build_encoder(modality: Modality, name: str, settings: EncodersConfig | None = None) -> Encoder:
@@ -76,27 +76,50 @@ def build_encoder(modality: Modality, name: str, settings: EncodersConfig | None
         ConfigError: There is none of this name; the message names the nearest.
         MissingExtraError: It needs a package that is not installed.
     """
+    _check(modality, name)
     if name.startswith(PREFIX):
         return FoundationEncoder(modality, name.removeprefix(PREFIX), settings or EncodersConfig())
-    known = _BUILDERS[modality]
-    if name not in known:
-        valid = [each for each in known if each != "fake"]
-        close = [f"{PREFIX}{name}"] if Path(name).is_dir() else get_close_matches(name, valid, n=1, cutoff=0.5)
-        hint = (
-            f"did you mean {close[0]!r}?"
-            if close
-            else f"valid are {', '.join(valid)}, {PREFIX}<id or folder>, none"
-        )
-        raise ConfigError(f"encoders.{modality} names an unknown encoder {name!r}: {hint}")
-    return known[name]()
+    return _BUILDERS[modality][name]()
 
 
 def build_encoders(config: EncodersConfig) -> dict[Modality, Encoder]:
-    """The configured encoders by modality, without those set to ``none``.
+    """The configured encoders by modality, without those set to ``none``; text is read with the words looked for.
 
     Raises:
         ConfigError: A name is unknown.
         MissingExtraError: An encoder needs a package that is not installed.
     """
     names = {modality: getattr(config, modality) for modality in CONTENT_MODALITIES}
-    return {modality: build_encoder(modality, name, config) for modality, name in names.items() if name != "none"}
+    built = {modality: build_encoder(modality, name, config) for modality, name in names.items() if name != "none"}
+    if Modality.TEXT in built and config.text != _GIVEN:
+        built[Modality.TEXT] = with_words(built[Modality.TEXT], build_recognizers(config))
+    return built
+
+
+def build_recognizers(config: EncodersConfig) -> dict[Words, Recognizer]:
+    """What looks for words, by their kind, without those set to ``none``.
+
+    Raises:
+        ConfigError: A name is unknown.
+        MissingExtraError: A recogniser needs a package that is not installed.
+    """
+    names = {kind: getattr(config, kind) for kind in Words}
+    return {kind: _recognizer(kind, name, config) for kind, name in names.items() if name != "none"}
+
+
+def _recognizer(kind: Words, name: str, settings: EncodersConfig) -> Recognizer:
+    _check(kind, name)
+    if name == "fake":
+        from swipewise.encoders.fake import FakeRecognizer
+
+        return FakeRecognizer(kind)
+    if kind is Words.SPEECH:
+        return SpeechRecognizer(name.removeprefix(PREFIX), settings)
+    from swipewise.encoders.screen import ScreenText
+
+    return ScreenText()
+
+
+def _check(key: str, name: str) -> None:
+    if fault := unknown_encoder(key, name):
+        raise ConfigError(f"encoders.{key} {fault}")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from swipewise.catalog import Catalog
 from swipewise.catalog.records import to_video, vector_column
 from swipewise.ingest.captions import Captions
 from swipewise.ingest.locations import scheme_of
 from swipewise.ingest.sources import Entry
-from swipewise.schema import Col, Modality, Video
+from swipewise.schema import WORD_COLUMNS, Col, Modality, Video, Words
 
 _ID_LENGTH = 16
 
@@ -30,13 +31,15 @@ class Plan:
     Attributes:
         video: What the catalogue is to hold; of a new file size and duration are not known yet.
         encode: The modalities whose vectors are missing or outdated.
-        fingerprint: Whether the fingerprint is.
+        recognize: The kinds of words that were not looked for, or by another recogniser.
+        fingerprint: Whether the fingerprint is missing.
         new_file: The file itself has to be decoded, as it was never seen or replaces another.
         outcome: "added", "updated" or "unchanged"; the last has nothing to store.
     """
 
     video: Video
     encode: frozenset[Modality]
+    recognize: frozenset[Words]
     fingerprint: bool
     new_file: bool
     outcome: str
@@ -48,16 +51,24 @@ class Ledger:
     Args:
         catalog: The catalogue.
         encoders: The encoder identity wanted for each modality.
+        recognizers: The identity of what is to look for each kind of words.
         captions: Captions that go before those of a manifest.
         fingerprints: Whether fingerprints are wanted.
     """
 
     def __init__(
-        self, catalog: Catalog, encoders: Mapping[Modality, str], captions: Captions | None, *, fingerprints: bool
+        self,
+        catalog: Catalog,
+        encoders: Mapping[Modality, str],
+        recognizers: Mapping[Words, str],
+        captions: Captions | None,
+        *,
+        fingerprints: bool,
     ) -> None:
         self._captions = captions
+        self._recognizers = recognizers
         self._columns = {m: vector_column(m, identity) for m, identity in encoders.items()}
-        self._table = catalog.videos()
+        self._table = catalog.videos(words=True)
         self._row_of = {content: row for row, content in enumerate(self._table[Col.CONTENT_HASH])}
         self._hash_of = dict(self._table.select(Col.VIDEO_ID, Col.CONTENT_HASH).iter_rows())
         self._encoded = catalog.encoded()
@@ -85,10 +96,20 @@ class Ledger:
         encode = {modality for modality, column in self._columns.items() if column not in encoded}
         if video.caption != known.caption:
             encode |= self._columns.keys() & {Modality.TEXT}
+        recognize = {
+            kind for kind, name in self._recognizers.items() if getattr(known, WORD_COLUMNS[kind][1]) != name
+        }
+        if recognize:
+            encode |= self._columns.keys() & {Modality.TEXT}
         fingerprint = self._fingerprints and known.video_id not in self._fingerprinted
-        outcome = "updated" if encode or fingerprint or video != known else "unchanged"
+        outcome = "updated" if encode or recognize or fingerprint or video != known else "unchanged"
         return Plan(
-            video=video, encode=frozenset(encode), fingerprint=fingerprint, new_file=False, outcome=outcome
+            video=video,
+            encode=frozenset(encode),
+            recognize=frozenset(recognize),
+            fingerprint=fingerprint,
+            new_file=False,
+            outcome=outcome,
         )
 
     def note(self, plan: Plan) -> None:
@@ -116,12 +137,14 @@ class Ledger:
         # A known id with new content is the same video in a new cut: what is said about it stays.
         blank = Video(video_id=video_id, uri=entry.uri, content_hash=content_hash, **entry.assumed)
         if before is not None:
-            blank = replace(before, uri=entry.uri, content_hash=content_hash)
+            unread: dict[str, Any] = dict.fromkeys(name for columns in WORD_COLUMNS.values() for name in columns)
+            blank = replace(before, uri=entry.uri, content_hash=content_hash, **unread)
         video = self._described(blank, entry)
         outcome = "added" if before is None else "updated"
         return Plan(
             video=video,
             encode=frozenset(self._columns),
+            recognize=frozenset(self._recognizers),
             fingerprint=self._fingerprints,
             new_file=True,
             outcome=outcome,

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any, Self
 
 from swipewise.errors import ConfigError
-from swipewise.schema import Modality
+from swipewise.schema import Modality, Words
 
 Answer = dict[str, Any]
 
@@ -54,6 +54,7 @@ class WorkerPool:
 
     def __init__(self, *, size: int, settings: Mapping[str, Any], timeout_seconds: float) -> None:
         self.encoders: dict[Modality, str] = {}
+        self.recognizers: dict[Words, str] = {}
         self._settings = settings
         self._timeout = timeout_seconds
         self._size = size
@@ -61,7 +62,7 @@ class WorkerPool:
         self._selector = selectors.DefaultSelector()
 
     def __enter__(self) -> Self:
-        """Start the workers and wait for the first; then ``encoders`` says which encoder stands for a modality.
+        """Start the workers and wait for the first; then ``encoders`` and ``recognizers`` say what stands for what.
 
         Raises:
             ConfigError: The encoders cannot be had.
@@ -132,6 +133,7 @@ class WorkerPool:
         if "failed" in message:
             raise ConfigError(f"the encoders cannot start: {message['failed']}")
         self.encoders = {Modality(name): identity for name, identity in message["ready"].items()}
+        self.recognizers = {Words(name): identity for name, identity in message["recognizers"].items()}
         worker.ready = True
         return []
 

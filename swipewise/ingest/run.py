@@ -32,13 +32,14 @@ from swipewise.ingest.locations import Roots
 from swipewise.ingest.pool import Answer, WorkerPool
 from swipewise.ingest.remote import Limits
 from swipewise.ingest.sources import Entry, judged_entry, read_sources
-from swipewise.schema import CONTENT_MODALITIES, Col, Fingerprint, Modality
+from swipewise.schema import CONTENT_MODALITIES, Col, Fingerprint, Modality, Words
 from swipewise.workspace import Workspace
 
 # A run that is killed repeats at most what this time and one batch hold.
 _COMMIT_SECONDS = 5.0
 _FETCH_LOOK_SECONDS = 0.05
 _REASONS = 3
+_MAKES_NONE = ("none", "dataset")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,8 +150,10 @@ def encode_videos(
         WorkspaceError: Another ingestion is running in the workspace.
         StoreError: The catalogue cannot be read or written; what was committed before stays.
     """
-    if all(getattr(encoders, modality) == "none" for modality in CONTENT_MODALITIES):
-        raise ConfigError("[encoders] names none: name one with --encoder MODALITY=NAME, or in swipewise.toml")
+    if all(getattr(encoders, kind) in _MAKES_NONE for kind in (*CONTENT_MODALITIES, *Words)):
+        raise ConfigError(
+            "[encoders] names none that reads clips: name one with --encoder MODALITY=NAME, or in swipewise.toml"
+        )
     workspace = replace(workspace, config=replace(workspace.config, encoders=encoders))
     with workspace.lock("catalog"):
         catalog = Catalog(workspace.catalog_dir)
@@ -186,7 +189,13 @@ def _take(
             entries=entries,
             rejections=rejections,
             pool=workers,
-            ledger=Ledger(catalog, workers.encoders, captions, fingerprints=config.ingest.duplicates),
+            ledger=Ledger(
+                catalog,
+                workers.encoders,
+                workers.recognizers,
+                captions,
+                fingerprints=config.ingest.duplicates,
+            ),
             batch=Batch(catalog),
             batch_size=config.ingest.batch,
             on_progress=on_progress,
@@ -300,12 +309,15 @@ class _Run:
         """Hand out what is ready to be encoded, else the next file to hash; False when there is neither."""
         if self._to_encode:
             job = self._to_encode.popleft()
-            pictures_or_sound = job.plan.encode & {Modality.VISUAL, Modality.AUDIO}
+            pictures_or_sound = job.plan.recognize or job.plan.encode & {Modality.VISUAL, Modality.AUDIO}
             task = {
                 "do": "encode",
                 "path": self._path(job.entry),
-                "caption": job.plan.video.caption,
+                "said": {
+                    name: getattr(job.plan.video, name) for name in (Col.CAPTION, Col.SPEECH, Col.SCREEN_TEXT)
+                },
                 "modalities": sorted(job.plan.encode),
+                "recognize": sorted(job.plan.recognize),
                 "fingerprint": job.plan.fingerprint,
                 "decode": bool(job.plan.new_file or job.plan.fingerprint or pictures_or_sound),
                 "stamp": job.stamp,
@@ -351,7 +363,7 @@ class _Run:
             self._reject(
                 Rejection(uri=entry.origin or entry.uri, reason=plan.reason, content_hash=content_hash), entry
             )
-        elif plan.new_file or plan.encode or plan.fingerprint:
+        elif plan.new_file or plan.encode or plan.recognize or plan.fingerprint:
             self._twins[content_hash] = []
             self._to_encode.append(_ToEncode(entry=entry, plan=plan, stamp=stamp))
         else:
@@ -368,6 +380,7 @@ class _Run:
         if plan.new_file:
             facts = {name: answer[name] for name in (Col.DURATION, Col.WIDTH, Col.HEIGHT)}
             plan = replace(plan, video=replace(plan.video, **facts))
+        plan = replace(plan, video=replace(plan.video, **answer["words"]))
         if "thumbnail" in answer:
             jpeg = answer["thumbnail"]
             self.batch.keep_thumbnail(plan.video.video_id, None if jpeg is None else base64.b64decode(jpeg))

@@ -24,13 +24,14 @@ from typing import Any
 import numpy as np
 
 from swipewise.config import EncodersConfig, MediaConfig
-from swipewise.encoders import Encoder, build_encoders, identity
+from swipewise.encoders import Encoder, Recognizer, build_encoders, build_recognizers, identity, needs_of
 from swipewise.errors import MediaError, SwipewiseError
+from swipewise.ingest.words import find_words, heard_and_seen
 from swipewise.media import decode
 from swipewise.media.fingerprint import fingerprint
 from swipewise.media.memory import limit_memory, within_memory
 from swipewise.media.thumbnail import thumbnail
-from swipewise.schema import Clip, Fingerprint, Modality
+from swipewise.schema import Clip, Fingerprint, Modality, Words
 
 _CHUNK = 1 << 20
 
@@ -49,27 +50,38 @@ def main() -> None:
     settings = tasks.get()
     media = MediaConfig(**settings["media"])
     try:
-        encoders = build_encoders(EncodersConfig(**settings["encoders"]))
+        chosen = EncodersConfig(**settings["encoders"])
+        encoders, recognizers = build_encoders(chosen), build_recognizers(chosen)
+        # So that a model that cannot be read fails here and not file by file.
         for encoder in encoders.values():
-            encoder.encode([])  # so that a model that cannot be read fails here and not file by file
+            encoder.encode([])
+        for recognizer in recognizers.values():
+            recognizer.recognize([])
     except Exception as error:
         answer({"failed": str(error) if isinstance(error, SwipewiseError) else repr(error)})
         return
-    answer({"ready": {modality: identity(encoder) for modality, encoder in encoders.items()}})
+    names = {modality: identity(encoder) for modality, encoder in encoders.items()}
+    words = {kind: identity(recognizer) for kind, recognizer in recognizers.items()}
+    answer({"ready": names, "recognizers": words})
     limit_memory(media.max_memory_mb)
     # From here on the standard error would only carry the codecs' remarks on damaged files.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     while True:
-        answer(perform(tasks.get(), media, encoders))
+        answer(perform(tasks.get(), media, encoders, recognizers))
 
 
-def perform(task: Mapping[str, Any], media: MediaConfig, encoders: Mapping[Modality, Encoder]) -> dict[str, Any]:
+def perform(
+    task: Mapping[str, Any],
+    media: MediaConfig,
+    encoders: Mapping[Modality, Encoder],
+    recognizers: Mapping[Words, Recognizer],
+) -> dict[str, Any]:
     """Do one task; whatever goes wrong with the file is the answer's ``reason``."""
     path = Path(task["path"])
     try:
         if task["do"] == "hash":
             return _hash(path)
-        return _encode(path, task, media, encoders)
+        return _encode(path, task, media, encoders, recognizers)
     except MediaError as error:
         return {"reason": str(error)}
     except FileNotFoundError:
@@ -115,17 +127,27 @@ def _stamp(path: Path) -> list[int]:
 
 
 def _encode(
-    path: Path, task: Mapping[str, Any], media: MediaConfig, encoders: Mapping[Modality, Encoder]
+    path: Path,
+    task: Mapping[str, Any],
+    media: MediaConfig,
+    encoders: Mapping[Modality, Encoder],
+    recognizers: Mapping[Words, Recognizer],
 ) -> dict[str, Any]:
-    """Vectors of the modalities asked for, and the fingerprint where it is; the file is read only where needed."""
+    """Vectors, words and the fingerprint, as far as they are asked for; the file is read only where needed."""
+    modalities, kinds = (
+        [Modality(name) for name in task["modalities"]],
+        [Words(name) for name in task["recognize"]],
+    )
     began = time.perf_counter()
-    clip = within_memory(lambda: decode(path, media), media.max_memory_mb) if task["decode"] else Clip()
+    needs = needs_of([*(encoders[each] for each in modalities), *(recognizers[kind] for kind in kinds)])
+    clip = within_memory(lambda: decode(path, media, needs), media.max_memory_mb) if task["decode"] else Clip()
     decoded = time.perf_counter()
-    clip = replace(clip, caption=task["caption"])
     if task["decode"] and _stamp(path) != task["stamp"]:
         raise MediaError("changed while it was being read: add it again when it is complete")
+    (words,) = find_words([clip], recognizers, kinds)
+    clip = replace(clip, **task["said"] | heard_and_seen(words))
     vectors = {}
-    for modality in map(Modality, task["modalities"]):
+    for modality in modalities:
         vector = encoders[modality].encode([clip])[0]
         if vector is not None and not np.isfinite(vector).all():
             raise MediaError(f"{modality} encoder {identity(encoders[modality])} gave numbers that are not finite")
@@ -139,7 +161,7 @@ def _encode(
         facts["thumbnail"] = None if clip.frames_FHWC is None else _text(thumbnail(clip.frames_FHWC))
     found = _texts(fingerprint(clip)) if task["fingerprint"] else None
     seconds = {"decode_seconds": decoded - began, "encode_seconds": time.perf_counter() - decoded}
-    return {"vectors": vectors, "fingerprint": found, **seconds, **facts}
+    return {"vectors": vectors, "words": words, "fingerprint": found, **seconds, **facts}
 
 
 def _texts(found: Fingerprint) -> dict[str, str | None]:

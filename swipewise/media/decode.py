@@ -22,15 +22,22 @@ from swipewise.media.seeking import UnsureError, sought_frames
 from swipewise.media.shots import COARSE_SIDE, coarse_times, cut_times, even_times, shot_times
 from swipewise.media.sound import SAMPLE_RATE, waveform
 from swipewise.media.survey import Span, Timeline, survey
-from swipewise.schema import Clip
+from swipewise.schema import Clip, Needs
+
+_NO_NEEDS = Needs()
 
 
-def decode(path: Path, config: MediaConfig) -> Clip:
+def decode(path: Path, config: MediaConfig, needs: Needs = _NO_NEEDS) -> Clip:
     """Decode some pictures and the sound of a clip.
 
     The pictures are taken at the centres of ``config.frames`` equal spans of what the file really holds or, with the
     sampling ``shots``, of its shots. Damaged packets are skipped. A clip whose picture or sound cannot be had comes
     without it.
+
+    Args:
+        path: The file.
+        config: What is taken of it.
+        needs: What is wanted beside that: ``fine_frames_FHWC`` and ``fine_waveform_S``.
 
     Raises:
         MediaError: The file is not a clip, has sound but not the track asked for, or neither picture nor sound can be
@@ -57,8 +64,11 @@ def decode(path: Path, config: MediaConfig) -> Clip:
     if has_video:
         # Without a span no packet carries a time; frames are then counted from the start at the stream's rate.
         span = seen or Span(start=start, end=start + config.max_seconds)
-        pictures = _pictures(path, config, span, found.timeline, failures)
+        pictures = _pictures(path, config, span, found.timeline, failures, needs)
     sound_S = _sound(path, config, failures) if has_audio else None
+    fine_S = None
+    if sound_S is not None and needs.sample_rate > SAMPLE_RATE:
+        fine_S = _sound(path, config, failures, needs.sample_rate)
     if pictures is None and sound_S is None:
         raise MediaError(_why_nothing(bool(found.spans), failures))
     end = max((span.end for span in found.spans.values()), default=0.0)
@@ -67,6 +77,9 @@ def decode(path: Path, config: MediaConfig) -> Clip:
         frame_times_F=pictures.times_F - start if pictures else None,
         waveform_S=sound_S,
         sample_rate=SAMPLE_RATE,
+        fine_frames_FHWC=pictures.fine_FHWC if pictures else None,
+        fine_waveform_S=fine_S,
+        fine_rate=0 if fine_S is None else needs.sample_rate,
         duration_seconds=_duration(header, end - start if found.whole else None),
         width=pictures.width if pictures else None,
         height=pictures.height if pictures else None,
@@ -74,16 +87,16 @@ def decode(path: Path, config: MediaConfig) -> Clip:
 
 
 def _pictures(
-    path: Path, config: MediaConfig, span: Span, timeline: Timeline | None, failures: list[str]
+    path: Path, config: MediaConfig, span: Span, timeline: Timeline | None, failures: list[str], needs: Needs
 ) -> Pictures | None:
     seconds = min(span.end - span.start, config.max_seconds)
     targets_F = even_times(span.start, seconds, config.frames)
     if config.sampling == "shots":
         times_G = coarse_times(span.start, seconds)
-        coarse = _pictures_at(path, replace(config, max_frame_side=COARSE_SIDE), times_G, timeline, [])
+        coarse = _pictures_at(path, replace(config, max_frame_side=COARSE_SIDE), times_G, timeline, [], _NO_NEEDS)
         cuts = cut_times(coarse.frames_FHWC, times_G) if coarse is not None else []
         targets_F = shot_times(span.start, seconds, cuts, config.frames)
-    return _pictures_at(path, config, targets_F, timeline, failures)
+    return _pictures_at(path, config, targets_F, timeline, failures, needs)
 
 
 def _pictures_at(
@@ -92,12 +105,16 @@ def _pictures_at(
     targets_F: NDArray[np.float64],
     timeline: Timeline | None,
     failures: list[str],
+    needs: Needs,
 ) -> Pictures | None:
+    side = config.max_frame_side
+    fine_side = needs.frame_side if needs.frame_side > side else 0
+
     def draw(stream: VideoStream, shown: Iterator[av.VideoFrame]) -> Pictures | None:
         rate = float(stream.average_rate or 25)
         fitting = in_time(bounded(shown, config.max_pixels))
         try:
-            return pictures_at(fitting, targets_F, config.max_frame_side, rate, pixel_aspect(stream))
+            return pictures_at(fitting, targets_F, side, rate, pixel_aspect(stream), fine_side)
         except MemoryError:
             raise
         except av.FFmpegError as error:
@@ -119,11 +136,13 @@ def _opened_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         yield container, stream
 
 
-def _sound(path: Path, config: MediaConfig, failures: list[str]) -> NDArray[np.float32] | None:
+def _sound(
+    path: Path, config: MediaConfig, failures: list[str], rate: int = SAMPLE_RATE
+) -> NDArray[np.float32] | None:
     with opened(path) as container:
         stream = audio_stream(container, config.audio_track)
         assert stream is not None
-        return waveform(frames(container, stream, failures), config.max_seconds)
+        return waveform(frames(container, stream, failures), config.max_seconds, rate)
 
 
 def _duration(header: float | None, measured: float | None) -> float | None:

@@ -57,9 +57,11 @@ class Pictures:
     """What was seen of a clip.
 
     frames_FHWC: uint8 RGB; times_F: when each was first shown, seconds; width and height: upright, before scaling.
+    fine_FHWC: the same frames larger, None where not asked for.
     """
 
     frames_FHWC: NDArray[np.uint8]
+    fine_FHWC: NDArray[np.uint8] | None
     times_F: NDArray[np.float64]
     width: int
     height: int
@@ -118,6 +120,7 @@ def pictures_at(
     max_side: int,
     frame_rate: float,
     pixel_aspect: float = 1.0,
+    fine_side: int = 0,
 ) -> Pictures | None:
     """Pick for each time the frame on screen then; None when there is no frame at all.
 
@@ -130,28 +133,35 @@ def pictures_at(
         max_side: Longer side of the pictures; larger frames are scaled, smaller ones left alone.
         frame_rate: Spacing for frames that carry no time.
         pixel_aspect: Width of a stored pixel, in its heights.
+        fine_side: Longer side of the same pictures once more, larger; 0: not wanted.
     """
     canvas: Canvas | None = None
+    fine: Canvas | None = None
     held: av.VideoFrame | None = None
     held_time = 0.0
     shown: list[tuple[NDArray[np.uint8], float]] = []
+    finely: list[tuple[NDArray[np.uint8], float]] = []
     for frame in frames:
         counted = held_time + 1 / frame_rate if held is not None else 0.0
         time = frame.time if frame.pts is not None else counted
         if held is not None and canvas is not None:
             time = max(time, held_time)  # some clocks jump back
             served = int(np.searchsorted(targets_F, time, side="left"))
+            finely += _drawn(fine, held, held_time, served - len(shown)) if fine else []
             shown += _drawn(canvas, held, held_time, served - len(shown))
             if served == len(targets_F):
                 break
         else:
             canvas = Canvas(frame, max_side, pixel_aspect)
+            fine = Canvas(frame, fine_side, pixel_aspect) if fine_side else None
         held, held_time = frame, time
     if held is None or canvas is None:
         return None
+    finely += _drawn(fine, held, held_time, len(targets_F) - len(shown)) if fine else []
     shown += _drawn(canvas, held, held_time, len(targets_F) - len(shown))
     return Pictures(
         frames_FHWC=np.stack([picture for picture, _ in shown]),
+        fine_FHWC=np.stack([picture for picture, _ in finely]) if finely else None,
         times_F=np.array([time for _, time in shown]),
         width=canvas.shown_size[0],
         height=canvas.shown_size[1],

@@ -18,16 +18,18 @@ SAMPLE_RATE = 16_000
 _SILENCE = 1e-4
 
 
-def waveform(frames: Iterable[av.AudioFrame], max_seconds: float) -> NDArray[np.float32] | None:
-    """Mix to mono, resample to 16 kHz and join: (S,) float32 in [-1, 1]; None without a sound to be heard."""
-    wanted = int(max_seconds * SAMPLE_RATE)
+def waveform(
+    frames: Iterable[av.AudioFrame], max_seconds: float, rate: int = SAMPLE_RATE
+) -> NDArray[np.float32] | None:
+    """Mix to mono, resample to ``rate`` Hz and join: (S,) float32 in [-1, 1]; None without a sound to be heard."""
+    wanted = int(max_seconds * rate)
     pieces: list[NDArray[np.float32]] = []
     collected, setup, resampler = 0, None, None
     for frame in frames:
         if setup != (setup := (frame.format.name, frame.layout.name, frame.sample_rate)):
             # A resampler serves one kind of input; broadcasts and edited clips change it midway.
             pieces += _resampled(resampler, None)
-            resampler = AudioResampler(format="fltp", layout=frame.layout, rate=SAMPLE_RATE)
+            resampler = AudioResampler(format="fltp", layout=frame.layout, rate=rate)
         frame.pts = None  # gaps in the clock are not gaps in the sound
         new = _resampled(resampler, frame)
         pieces += new

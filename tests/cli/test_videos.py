@@ -178,6 +178,37 @@ def test_an_encoder_that_is_not_named_well_is_an_error(shop: Path, given: str) -
     assert f"{given!r} is not MODALITY=NAME with one of visual, text, audio" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("visual=dataset", "'visual=dataset' encodes nothing: name what reads clips, or leave it out"),
+        ("visual=none", "'visual=none' encodes nothing: name what reads clips, or leave it out"),
+        ("text=mini-lm", "'text=mini-lm' names an unknown encoder 'mini-lm': did you mean 'minilm'?"),
+    ],
+)
+def test_an_encoder_that_can_encode_nothing_is_refused(shop: Path, clip: Path, given: str, told: str) -> None:
+    run(shop, "add", clip)
+    result = run(shop, "encode", "--encoder", given)
+    assert result.exit_code == 2
+    assert told in " ".join(result.stderr.split())
+
+
+def test_words_are_shown_and_belong_to_the_text_alone(shop: Path, clip: Path) -> None:
+    run(shop, "add", clip)
+    (shop / "swipewise.toml").write_text(_CONFIG.replace("[ingest]", 'speech = "fake"\nscreen = "fake"\n[ingest]'))
+    assert as_json(shop, "encode", "--encoder", "visual=descriptor")["updated"] == 1
+    [video] = as_json(shop, "list")
+    assert video["speech_by"] is None
+    assert as_json(shop, "encode")["updated"] == 1
+    [video] = as_json(shop, "list")
+    assert video["speech"]
+    assert video["speech_by"] == video["screen_by"] == "fake@1"
+    facts = as_json(shop, "show", video["video_id"])
+    assert (facts["speech"], facts["screen_text"]) == (video["speech"], video["screen_text"])
+    assert facts["vectors"]["text"] == ["fake@1+speech=fake@1+screen=fake@1"]
+    assert f"speech            {video['speech']}" in run(shop, "show", video["video_id"]).stdout.splitlines()
+
+
 def test_a_file_that_is_gone_is_named_and_its_vectors_stay(shop: Path, clip: Path, tmp_path: Path) -> None:
     moved = shutil.copy(clip, tmp_path / "moved.mp4")
     run(shop, "add", moved)
@@ -215,7 +246,9 @@ def test_no_encoder_at_all_is_an_error_and_rejects_no_file(shop: Path, clip: Pat
 
     run(shop, "add", clip)
     (shop / "swipewise.toml").write_text(_CONFIG.replace('"fake"', '"none"'))
-    with pytest.raises(ConfigError, match=r"\[encoders\] names none: name one with --encoder MODALITY=NAME"):
+    with pytest.raises(
+        ConfigError, match=r"\[encoders\] names none that reads clips: name one with --encoder MODALITY=NAME"
+    ):
         run(shop, "encode")
     assert as_json(shop, "list", "--rejected") == []
 

@@ -130,9 +130,9 @@ _OUT_OF_ORDER = """
 import time
 from swipewise.ingest import worker
 right_away = worker.decode
-def decode(path, media):
+def decode(path, *settings):
     time.sleep(0.6 if path.name < "m1" or path.name == "m3.mp4" else 0)
-    return right_away(path, media)
+    return right_away(path, *settings)
 worker.decode = decode
 worker.main()
 """

@@ -17,7 +17,7 @@ from swipewise.schema import Modality
 _ILL = """
 import os, time
 from swipewise.ingest import worker
-def perform(task, media, encoders):
+def perform(task, *settings):
     if "signal" in task:
         os.kill(os.getpid(), task["signal"])
     if "exit" in task:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,19 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
 @pytest.fixture
-def memory(clips: Path) -> Iterator[str]:
+def memory(clips: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """An object store with three clips, a hidden one and a text."""
     store = fsspec.filesystem("memory")
     for number, name in enumerate(["a.mp4", "deep/b.mp4", "deep/c.MP4", "deep/.hidden.mp4", "notes.txt"]):
         store.pipe_file(f"/bucket/{name}", (clips / f"clip{number:02}.mp4").read_bytes())
+
+    # Unlike any real store's, its files have one position that all their readers share.
+    ordinary = type(store).open
+
+    def opened(self: Any, path: str, mode: str = "rb", **options: Any) -> Any:
+        return BytesIO(self.cat_file(path)) if mode == "rb" else ordinary(self, path, mode, **options)
+
+    monkeypatch.setattr(type(store), "open", opened)
     yield "memory://bucket"
     store.rm("/bucket", recursive=True)
 

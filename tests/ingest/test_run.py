@@ -23,7 +23,7 @@ VISUAL, AUDIO, TEXT = ((modality, "fake@1") for modality in (Modality.VISUAL, Mo
 
 _CANNOT_DECODE = """
 from swipewise.ingest import worker
-def decode(path, media):
+def decode(path, *settings):
     raise AssertionError("this file needs no decoding")
 worker.decode = decode
 worker.main()
@@ -33,9 +33,9 @@ _SLOW_TO_DECODE = """
 import time
 from swipewise.ingest import worker
 right_away = worker.decode
-def decode(path, media):
+def decode(path, *settings):
     time.sleep(0.7)
-    return right_away(path, media)
+    return right_away(path, *settings)
 worker.decode = decode
 worker.main()
 """

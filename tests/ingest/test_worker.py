@@ -32,13 +32,14 @@ def encode(path: Path, outcome: Any, *, stamp: list[int] | None = None) -> dict[
     task = {
         "do": "encode",
         "path": str(path),
-        "caption": None,
+        "said": {"caption": None},
         "modalities": ["visual"],
+        "recognize": [],
         "fingerprint": False,
         "decode": True,
         "stamp": stamp or [status.st_size, status.st_mtime_ns],
     }
-    return perform(task, MediaConfig(frames=1), {Modality.VISUAL: Encoder(Modality.VISUAL, outcome)})
+    return perform(task, MediaConfig(frames=1), {Modality.VISUAL: Encoder(Modality.VISUAL, outcome)}, {})
 
 
 @pytest.mark.parametrize(

@@ -2,5 +2,6 @@
 
 from swipewise.encoders.foundation.encoder import FoundationEncoder
 from swipewise.encoders.foundation.source import PREFIX
+from swipewise.encoders.foundation.speech import SpeechRecognizer
 
-__all__ = ["PREFIX", "FoundationEncoder"]
+__all__ = ["PREFIX", "FoundationEncoder", "SpeechRecognizer"]

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
-from contextlib import contextmanager
-from functools import cached_property, lru_cache
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence, Sized
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.config import EncodersConfig
-from swipewise.encoders.foundation.source import PREFIX, Source
+from swipewise.encoders.foundation.loading import load_model
+from swipewise.encoders.foundation.source import PREFIX, Source, plain_name
 from swipewise.errors import ConfigError, MissingExtraError
-from swipewise.schema import Clip, Modality
+from swipewise.schema import Clip, Modality, Needs
 
 _RECIPE = 1
 """Of all pooling and preprocessing here; part of every identity, so that a change of it makes new columns."""
@@ -54,9 +52,10 @@ class FoundationEncoder:
         self._source = Source.find(reference, settings)
         self._settings = settings
         self._build = _family(modality, self._source, reference)
-        # A dot would name a part of a column, where it is not one.
-        self.name = re.sub(r"[^\w/-]", "_", self._source.name)
-        self.version = f"{self._source.revision}-{settings.precision}-{_RECIPE}"
+        self.name = plain_name(self._source.name)
+        self.needs = _needs(modality, self._source)
+        heard = f"-{self.needs.sample_rate}" if self.needs.sample_rate else ""
+        self.version = f"{self._source.revision}-{settings.precision}-{_RECIPE}{heard}"
 
     @property
     def dim(self) -> int:
@@ -81,8 +80,7 @@ class FoundationEncoder:
 
     @cached_property
     def _embedder(self) -> Embedder:
-        model = _load(self._source.folder, _device(self._settings.device), self._settings.precision)
-        return self._build(model, self._source)
+        return self._build(load_model(self._source, self._settings), self._source)
 
     def _run(self, contents: Sequence[Any]) -> NDArray[np.float32]:
         import torch
@@ -90,35 +88,6 @@ class FoundationEncoder:
         with torch.inference_mode():
             vectors: NDArray[np.float32] = self._embedder.embed(contents).float().cpu().numpy()
         return vectors
-
-
-@lru_cache(maxsize=8)
-def _load(folder: Path, device: str, precision: str) -> Any:
-    """The model, once a process, though several modalities ask for it."""
-    import torch
-    from safetensors import SafetensorError
-    from transformers import AutoModel
-
-    with quietly():
-        try:
-            model = AutoModel.from_pretrained(
-                str(folder),
-                local_files_only=True,
-                use_safetensors=True,
-                trust_remote_code=False,
-                dtype=getattr(torch, precision),
-            )
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
-            raise ConfigError(f"the model in {folder} cannot be loaded ({str(error).splitlines()[0]})") from error
-    return model.eval().to(device)
-
-
-def _device(name: str) -> str:
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return name
 
 
 def _family(modality: Modality, source: Source, reference: str) -> Callable[[Any, Source], Embedder]:
@@ -147,23 +116,16 @@ def _family(modality: Modality, source: Source, reference: str) -> Callable[[Any
     )
 
 
+def _needs(modality: Modality, source: Source) -> Needs:
+    """A model of sound that was trained on more than every encoder gets needs it."""
+    rate = int(source.json("preprocessor_config.json").get("sampling_rate") or 0)
+    plain = Clip().sample_rate
+    return Needs(sample_rate=rate) if modality is Modality.AUDIO and rate > plain else Needs()
+
+
 def _example(modality: Modality) -> Clip:
     if modality is Modality.TEXT:
         return Clip(caption="a")
     if modality is Modality.AUDIO:
         return Clip(waveform_S=np.zeros(16_000, np.float32))
     return Clip(frames_FHWC=np.zeros((2, 64, 64, 3), np.uint8))
-
-
-@contextmanager
-def quietly() -> Iterator[None]:
-    """Without the bar that transformers draws while it loads: the caller has a progress display of its own."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()

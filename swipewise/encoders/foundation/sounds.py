@@ -49,6 +49,8 @@ class SoundEmbedder:
         """The sound at the model's rate."""
         if clip.waveform_S is None or not len(clip.waveform_S):
             return None
+        if clip.fine_waveform_S is not None and self._rate > clip.sample_rate:
+            return resampled(clip.fine_waveform_S, clip.fine_rate, self._rate)
         return resampled(clip.waveform_S, clip.sample_rate, self._rate)
 
     def embed(self, contents: Sequence[NDArray[np.float32]]) -> Tensor:

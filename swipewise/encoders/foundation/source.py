@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from swipewise.config import EncodersConfig
+from swipewise.config import HUGGINGFACE, EncodersConfig
 from swipewise.errors import ConfigError, MissingExtraError
 
-PREFIX: Final = "huggingface:"
+PREFIX: Final = HUGGINGFACE
 """What the name of such an encoder begins with in ``swipewise.toml``."""
 
 _WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "README.md")
@@ -28,6 +28,11 @@ _KNOWN_NONCOMMERCIAL = (
     "jinaai/jina-embeddings-v3",
     "MCG-NJU/videomae",
 )
+
+
+def plain_name(name: str) -> str:
+    """A name as a column may have it: a dot would stand for a part of the column."""
+    return re.sub(r"[^\w/-]", "_", name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

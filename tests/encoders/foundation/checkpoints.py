@@ -189,6 +189,63 @@ def whisper(folder: Path) -> Path:
     return folder
 
 
+LANGUAGES = ("en", "zh", "de")
+SPOKEN = ("hello", "world", "fry", "the", "onion", "slowly", "music", "dog", "runs", "home", "again", "today")
+MARKS = (
+    "<|endoftext|>",
+    "<|startoftranscript|>",
+    *(f"<|{language}|>" for language in LANGUAGES),
+    "<|translate|>",
+    "<|transcribe|>",
+    "<|startoflm|>",
+    "<|startofprev|>",
+    "<|nospeech|>",
+    "<|notimestamps|>",
+    *(f"<|{step / 50:.2f}|>" for step in range(1501)),
+)
+
+
+def transcriber(folder: Path, *, multilingual: bool = True) -> Path:
+    """Whisper whole: it writes a dozen words, other ones for other sounds."""
+    vocabulary = {token: row for row, token in enumerate([f"\u0120{word}" for word in SPOKEN] + list(MARKS))}
+    end, start = vocabulary["<|endoftext|>"], vocabulary["<|startoftranscript|>"]
+    hf.WhisperTokenizer(
+        vocab=vocabulary, merges=[], unk_token="<|endoftext|>", additional_special_tokens=list(MARKS)
+    ).save_pretrained(folder)
+    ends = {"pad_token_id": end, "bos_token_id": end, "eos_token_id": end, "decoder_start_token_id": start}
+    config = hf.WhisperConfig(
+        vocab_size=len(vocabulary),
+        d_model=16,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        max_target_positions=24,
+        init_std=1.0,
+        tie_word_embeddings=False,
+        **ends,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(4)
+        model = hf.WhisperForConditionalGeneration(config)
+    languages = {f"<|{language}|>": vocabulary[f"<|{language}|>"] for language in LANGUAGES}
+    tasks = {task: vocabulary[f"<|{task}|>"] for task in ("transcribe", "translate")}
+    model.generation_config = hf.GenerationConfig(
+        is_multilingual=multilingual,
+        no_timestamps_token_id=vocabulary["<|notimestamps|>"],
+        max_length=24,
+        suppress_tokens=[vocabulary[mark] for mark in MARKS[1:]],
+        begin_suppress_tokens=[end],
+        **ends,
+        **({"lang_to_id": languages, "task_to_id": tasks} if multilingual else {}),
+    )
+    save(folder, model)
+    hf.WhisperFeatureExtractor().save_pretrained(folder)
+    return folder
+
+
 SPEECH = {
     "hidden_size": 16,
     "num_hidden_layers": 1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from swipewise.config import EncodersConfig
-from swipewise.schema import Clip, Modality
+from swipewise.schema import Clip, Modality, Needs
 
 pytest.importorskip("transformers", reason="the [foundation] extra is not installed")
 
@@ -208,6 +209,25 @@ def test_sounds_of_clap(folders: Callable[[str], Path]) -> None:
         expected = model.get_audio_features(input_features=inputs["input_features"]).pooler_output
     [found_D] = encoder(folders("clap"), HEARD).encode([clip])
     np.testing.assert_allclose(found_D, unit(expected)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("family", "rate"), [("clap", 48_000), ("pe_audio", 48_000), ("whisper", 0), ("wav2vec2", 0)]
+)
+def test_models_that_heard_more_in_training_need_it_and_say_so(
+    folders: Callable[[str], Path], family: str, rate: int
+) -> None:
+    made = encoder(folders(family), HEARD)
+    assert made.needs.sample_rate == rate
+    assert made.version.endswith("-float32-1-48000" if rate else "-float32-1")
+    assert encoder(folders("clap"), READ).needs == Needs()
+    plain = clips()[1]
+    hiss_S = (0.1 * np.random.default_rng(3).standard_normal(len(at_rate(plain, 48_000)))).astype(np.float32)
+    both = replace(plain, fine_waveform_S=hiss_S, fine_rate=48_000)
+    alone = Clip(waveform_S=hiss_S, sample_rate=48_000)
+    found = made.encode([plain, both, alone])
+    heard = found[2] if rate else found[0]
+    np.testing.assert_allclose(found[1], heard, atol=1e-5)  # type: ignore[arg-type]
 
 
 def test_sounds_of_whisper_are_the_mean_over_what_is_heard(folders: Callable[[str], Path]) -> None:

@@ -43,7 +43,7 @@ def empty_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_identity_names_model_revision_and_precision_and_is_known_without_the_weights(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swipewise.encoders.foundation.encoder._load", lambda *_: pytest.fail("read the weights"))
+    monkeypatch.setattr("swipewise.encoders.foundation.loading._load", lambda *_: pytest.fail("read the weights"))
     made = build_encoder(Modality.TEXT, f"{PREFIX}{folder}")
     # A dot in a column's name would stand for a part of it.
     assert identity(made).startswith("tiny-v1_5@")
