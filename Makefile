@@ -14,7 +14,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Swipewise needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,foundation,screen,text]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,foundation,ray,screen,text]'
 	touch $(STAMP)
 
 demo: setup
@@ -40,6 +40,7 @@ bench: setup
 	$(BIN)/python benchmarks/corpus.py
 	$(BIN)/python benchmarks/encoders.py
 	$(BIN)/python benchmarks/freshness.py
+	$(BIN)/python benchmarks/pipeline.py
 
 clean:
 	rm -rf demo dist .mypy_cache .ruff_cache .pytest_cache

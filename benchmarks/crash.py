@@ -4,6 +4,8 @@ Each kill hits a real ``swipewise`` process that is at work; one that came too l
 Then the same command is run again and has to complete, and what was acknowledged before the kill has to be there, once:
 
 - ingestion: the videos that a reader saw before the kill, with their vectors, and none of them is encoded again;
+- one ingestion killed over and over, with its workers: every clip ends up there once, and a kill costs at most the
+  clips that were in flight;
 - import: the files that a reader saw before the kill; each file is whole or absent, in the end each event there once;
 - training: the epochs that were announced; losses and tensors end as those of an unbroken run, to the last bit;
 - posting: the events that were answered with 200; sending the unanswered ones again makes each present once.
@@ -41,11 +43,13 @@ from swipewise.schema import Col
 from swipewise.training.checkpoint import load_tensors
 from swipewise.training.runs import MODEL_NAME, PLAN_NAME, RECORD_NAME, latest_run, read_record
 from swipewise.workspace import CONFIG_NAME, Workspace
+from tests.ingest.interrupted import IN_FLIGHT, interrupt
 from tests.killing import Ended, await_work, finish, kill, start_cli
 from tests.server.test_crash import Poster, an_event, served
 
 KILLS, QUICK_KILLS = 20, 3
 CLIPS, VIEWERS = 180, 100
+RESUMED, QUICK_RESUMED = 1000, 150
 FILES, ROWS = 6, 150_000
 POSTERS, POSTING_SECONDS = 3, 0.5
 
@@ -133,6 +137,7 @@ def measure(figures: Figures, options: Options) -> None:
         tally, filled = kill_stage(ingestion(folder, world), kills)
         record(figures, "ingestion", tally, kills)
         figures.record("ingestion: committed videos encoded again", tally.repeated, at_most=0)
+        record_resumed(figures, folder / "resumed", kills, QUICK_RESUMED if options.quick else RESUMED)
         tally, _ = kill_stage(importing(folder), kills)
         record(figures, "import", tally, kills)
         tally, _ = kill_stage(training(folder, world, filled), kills)
@@ -149,6 +154,18 @@ def record(figures: Figures, stage: str, tally: Tally, kills: int) -> None:
     figures.record(f"{stage}: reruns that did not complete", tally.incomplete, at_most=0)
     figures.record(f"{stage}: acknowledged rows lost", tally.lost, at_most=0)
     figures.record(f"{stage}: rows doubled", tally.doubled, at_most=0)
+
+
+def record_resumed(figures: Figures, folder: Path, kills: int, clips: int) -> None:
+    folder.mkdir()
+    outcome = interrupt(folder, clips=clips, kills=kills, seed=0)
+    run = f"one ingestion of {clips} clips"
+    figures.record(f"{run}: kills at work", outcome.kills, at_least=kills)
+    figures.record(f"{run}: clips lost", outcome.lost, at_most=0)
+    figures.record(f"{run}: clips doubled", outcome.doubled, at_most=0)
+    figures.record(f"{run}: committed clips decoded again", outcome.again, at_most=0)
+    figures.record(f"{run}: clips repeated after a kill, most", max(outcome.repeated), at_most=IN_FLIGHT)
+    tell(f"{run}: killed {outcome.kills} times, {sum(outcome.repeated)} clips repeated in all")
 
 
 def kill_stage(stage: Stage, kills: int) -> tuple[Tally, Workspace]:

@@ -49,7 +49,7 @@ def measure(figures: Figures, options: Options) -> None:
     with tempfile.TemporaryDirectory() as folder:
         medians: dict[str, list[float]] = {name: [] for name in decoders}
         for title, group in GROUPS.items():
-            path = _film(Path(folder) / f"{group}.mp4", group)
+            path = film(Path(folder) / f"{group}.mp4", group)
             for name, median in _medians(path, decoders, QUICK_ROUNDS if options.quick else ROUNDS).items():
                 medians[name].append(median)
             for name in bars:
@@ -111,7 +111,7 @@ def _targets(seconds: float) -> np.ndarray:
     return (np.arange(CONFIG.frames) + 0.5) * seconds / CONFIG.frames
 
 
-def _film(path: Path, group: int) -> Path:
+def film(path: Path, group: int) -> Path:
     """A view that pans over a scene while a bar crosses it, and a tone in noise."""
     rng = np.random.default_rng(0)
     scene = rng.integers(0, 255, (HEIGHT // 40 + 9, WIDTH // 40 + 9, 3), np.uint8).repeat(40, 0).repeat(40, 1)

@@ -87,7 +87,16 @@ class EncodersConfig:
 class IngestConfig:
     """How a catalogue is filled."""
 
-    workers: int = _key(0, "processes that decode and encode; 0 takes one a core", low=0, high=256)
+    executor: str = _key(
+        "processes",
+        "who decodes and encodes: processes of this machine; ray: a cluster, the [ray] extra; or inline: nobody else",
+    )
+    workers: int = _key(0, "processes or Ray actors that decode and encode; 0 takes one a core", low=0, high=4096)
+    decoders: int = _key(1, "threads of each worker that decode ahead of its encoders", low=1, high=64)
+    ray_address: str = _key(
+        "", "of the Ray cluster; empty: RAY_ADDRESS, else a cluster on this machine, else one for the run alone"
+    )
+    ray_gpus: float = _key(0.0, "GPUs that each Ray actor reserves, parts of one as well", low=0)
     batch: int = _key(64, "videos written to the catalogue in one commit", low=1, high=4096)
     duplicates: bool = _key(
         True, "whether near-duplicates are found by picture and sound; of those alike a feed shows one"
@@ -333,6 +342,10 @@ MODEL_NAMES = {
 """What these keys of [model] may name: what the network knows, which cannot be asked here without loading torch."""
 
 
+EXECUTORS = ("processes", "inline", "ray")
+"""What ``ingest.executor`` may name."""
+
+
 def _check_together(config: Config, text: str, path: Path) -> None:
     """Limits that involve more than one key or a closed set of names."""
     from swipewise.schema import FLAG_ACTIONS, Modality
@@ -368,6 +381,9 @@ def _check_together(config: Config, text: str, path: Path) -> None:
     if 0 < config.media.max_memory_mb < _LEAST_MEMORY_MB:
         least = f"must be 0 or at least {_LEAST_MEMORY_MB}, as libraries take some for themselves"
         fail("media", "max_memory_mb", f"{least}, not {config.media.max_memory_mb}")
+    if config.ingest.executor not in EXECUTORS:
+        hint = _nearest(config.ingest.executor, EXECUTORS)
+        fail("ingest", "executor", f"names {config.ingest.executor!r}{hint}")
     if config.encoders.precision not in ("float32", "bfloat16"):
         fail("encoders", "precision", f"must be float32 or bfloat16, not {config.encoders.precision!r}")
 

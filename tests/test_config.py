@@ -79,8 +79,8 @@ def test_the_template_says_above_every_key_what_it_means(section: str) -> None:
         ("[feed]\n\nsiz = 3", "swipewise.toml:3: unknown key 'siz' in [feed]: did you mean 'size'?"),
         (
             "[ingest]\nqq = 3",
-            "swipewise.toml:2: unknown key 'qq' in [ingest]: valid are workers, batch, duplicates, roots, http, "
-            "max_bytes, fetch_seconds, attempts, lease_seconds",
+            "swipewise.toml:2: unknown key 'qq' in [ingest]: valid are executor, workers, decoders, ray_address, "
+            "ray_gpus, batch, duplicates, roots, http, max_bytes, fetch_seconds, attempts, lease_seconds",
         ),
         ("\n\nfeed.siz = 3", "swipewise.toml:3: unknown key 'siz' in [feed]: did you mean 'size'?"),
         ("\nfeed = {siz = 3}", "swipewise.toml:2: unknown key 'siz' in [feed]: did you mean 'size'?"),
@@ -128,6 +128,8 @@ def test_an_unknown_name_is_placed_and_the_nearest_is_named(tmp_path: Path, text
             "encoders.screen = 'rapid'",
             "encoders.screen names an unknown encoder 'rapid': did you mean 'rapidocr'?",
         ),
+        ("ingest.executor = 'process'", "ingest.executor names 'process': did you mean 'processes'?"),
+        ("ingest.executor = 'dask'", "ingest.executor names 'dask': valid are processes, inline, ray"),
         ("training.device = 'gpu'", "training.device must be auto, cpu or cuda, not 'gpu'"),
         ("model.heads = 7", "model.heads = 7 must divide model.width = "),
     ],

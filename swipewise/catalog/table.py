@@ -23,8 +23,9 @@ Migration = Callable[[Any], None]
 
 _VERSION_KEY = "swipewise.schema_version"
 _FRAGMENTS = 32
-# Fragments of this size are left alone from then on, so that filling a large catalogue never rewrites it all.
-_ROWS_A_FRAGMENT = 16_384
+# Fragments of this size are left alone from then on, so that filling a large catalogue never rewrites it all; merging
+# takes memory by what a fragment holds.
+_ROWS_A_FRAGMENT = 4096
 _ROWS_A_FILE = 1_048_576
 # A reader works on one version for the length of one read; older versions than this have none.
 _KEEP_VERSIONS = timedelta(hours=1)

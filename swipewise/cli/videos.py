@@ -260,32 +260,42 @@ def _named_encoders(named: tuple[str, ...], workspace: Workspace) -> EncodersCon
 
 @contextmanager
 def _progress_bar() -> Iterator[Callable[[Progress], None]]:
-    """A bar with rate and time left on stderr, where somebody is there to watch it."""
+    """A bar with rate, load and time left on stderr, where somebody is there to watch it."""
     from rich import progress
     from rich.console import Console
 
     console = Console(stderr=True)
     columns = (
-        progress.TextColumn("{task.description}"),
+        progress.TextColumn("videos"),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
-        progress.TextColumn("{task.fields[rate]}"),
+        progress.TextColumn("{task.fields[state]}"),
         progress.TimeRemainingColumn(),
     )
     with progress.Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("videos", total=None, rate="")
+        task = bar.add_task("videos", total=None, state="")
 
         def update(state: Progress) -> None:
-            speed = bar.tasks[0].speed
-            bar.update(
-                task,
-                total=state.total,
-                completed=state.done,
-                rate=f"{speed:.1f}/s" if speed else "",
-                description=f"videos ({state.rejected} rejected)" if state.rejected else "videos",
-            )
+            shown = progress_in_words(state, bar.tasks[0].speed)
+            bar.update(task, total=state.total, completed=state.done, state=shown)
 
         yield update
+
+
+def progress_in_words(state: Progress, speed: float | None) -> str:
+    """Throughput, queues, what the workers spend their time on, and failures, such as "8.1/s, 6 at work".
+
+    Args:
+        state: How far the run is.
+        speed: Files a second, None as long as it is not known.
+    """
+    parts = [f"{speed:.1f}/s"] if speed else []
+    parts += [f"{state.in_flight} at work"] if state.in_flight else []
+    parts += [f"{state.waiting} waiting"] if state.waiting else []
+    if busy := state.decode_seconds + state.encode_seconds:
+        parts.append(f"{state.decode_seconds / busy:.0%} decoding")
+    parts += [f"{state.rejected} rejected"] if state.rejected else []
+    return ", ".join(parts)
 
 
 def _in_words(summary: IngestSummary, workspace: Workspace) -> str:

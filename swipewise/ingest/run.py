@@ -1,35 +1,35 @@
 """The run that takes files into the catalogue.
 
-Every file is first hashed, then, if it is new, decoded and encoded, both by worker processes. Decisions are made
-in the order of the sources, so that the same sources give the same catalogue however long each file takes. At its
-end, near-duplicates are linked in the same order.
+Every file is first hashed, then, if it is new, decoded and encoded, both by an executor. Decisions are made in the
+order of the sources, so that the same sources give the same catalogue whoever the executor is and however long each
+file takes. At its end, near-duplicates are linked in the same order.
 """
 
 from __future__ import annotations
 
 import base64
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from swipewise.catalog import Catalog, Rejection
-from swipewise.config import Config, EncodersConfig
+from swipewise.config import EncodersConfig
 from swipewise.errors import ConfigError, DataError
 from swipewise.ingest.batch import Batch
 from swipewise.ingest.captions import Captions
 from swipewise.ingest.copies import Copies
 from swipewise.ingest.duplicates import link_duplicates
+from swipewise.ingest.executor import Answer, Executor, worker_pool
 from swipewise.ingest.follow import Follower, Outcome
 from swipewise.ingest.ledger import Ledger, Plan, Refusal
 from swipewise.ingest.locations import Roots
-from swipewise.ingest.pool import Answer, WorkerPool
+from swipewise.ingest.progress import IngestSummary, Meter, Progress
 from swipewise.ingest.remote import Limits
 from swipewise.ingest.sources import Entry, judged_entry, read_sources
 from swipewise.schema import CONTENT_MODALITIES, Col, Fingerprint, Modality, Words
@@ -38,38 +38,9 @@ from swipewise.workspace import Workspace
 # A run that is killed repeats at most what this time and one batch hold.
 _COMMIT_SECONDS = 5.0
 _FETCH_LOOK_SECONDS = 0.05
-_REASONS = 3
 _MAKES_NONE = ("none", "dataset")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far a run is: ``done`` of ``total`` files, and what became of them."""
-
-    done: int
-    total: int
-    added: int
-    updated: int
-    unchanged: int
-    rejected: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IngestSummary:
-    """What became of the files, and how long it took.
-
-    Rows that could not be used count as rejected; ``reasons`` says why of the first few. ``unused_captions`` belong to
-    none of the files, ``unused_columns`` are those of manifests of which nothing was taken.
-    """
-
-    added: int
-    updated: int
-    unchanged: int
-    rejected: int
-    seconds: float
-    unused_captions: int = 0
-    reasons: tuple[str, ...] = ()
-    unused_columns: tuple[str, ...] = ()
+# While one file takes long to read, so many after it may be read ahead.
+_READ_AHEAD = 1024
 
 
 def ingest_videos(
@@ -78,7 +49,7 @@ def ingest_videos(
     *,
     captions: Path | None = None,
     on_progress: Callable[[Progress], None] | None = None,
-    pool: WorkerPool | None = None,
+    pool: Executor | None = None,
 ) -> IngestSummary:
     """Take video files into the catalogue of a workspace.
 
@@ -110,7 +81,7 @@ def ingest_videos(
 
 
 def ingest_entries(
-    workspace: Workspace, entries: Sequence[Entry], *, pool: WorkerPool, follower: Follower
+    workspace: Workspace, entries: Sequence[Entry], *, pool: Executor, follower: Follower
 ) -> IngestSummary:
     """Take single files into the catalogue, as :func:`ingest_videos` does, and tell what becomes of each.
 
@@ -175,10 +146,10 @@ def _take(
     rejections: list[Rejection],
     captions: Captions | None,
     on_progress: Callable[[Progress], None] | None,
-    pool: WorkerPool | None = None,
+    pool: Executor | None = None,
     follower: Follower | None = None,
 ) -> IngestSummary:
-    started = time.monotonic()
+    meter = Meter(len(entries) + len(rejections), on_progress)
     config = workspace.config
     limits = Limits(max_bytes=config.ingest.max_bytes, seconds=config.ingest.fetch_seconds)
     with (
@@ -198,7 +169,7 @@ def _take(
             ),
             batch=Batch(catalog),
             batch_size=config.ingest.batch,
-            on_progress=on_progress,
+            meter=meter,
             copies=copies,
             follower=follower or Follower(),
         )
@@ -206,24 +177,7 @@ def _take(
     linked = config.ingest.duplicates and link_duplicates(catalog, run.places)
     if run.batch.written or linked:
         catalog.compact()
-    seconds = time.monotonic() - started
-    return IngestSummary(
-        **run.counts,
-        seconds=seconds,
-        unused_captions=captions.unused if captions else 0,
-        reasons=tuple(run.reasons),
-        unused_columns=(),
-    )
-
-
-def worker_pool(config: Config, files: int | None = None) -> WorkerPool:
-    """Workers for so many files, as many as are configured at most; None: for any number."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return WorkerPool(
-        size=max(1, min(config.ingest.workers or cores, files or cores)),
-        settings={"media": asdict(config.media), "encoders": asdict(config.encoders)},
-        timeout_seconds=config.media.timeout_seconds,
-    )
+    return meter.summary(unused_captions=captions.unused if captions else 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,23 +193,21 @@ class _ToEncode:
 
 
 class _Run:
-    """Hands tasks to the pool, decides on what comes back, and commits in batches."""
+    """Hands tasks to an executor, decides on what comes back, and commits in batches."""
 
     def __init__(
         self,
         *,
         entries: list[Entry],
         rejections: list[Rejection],
-        pool: WorkerPool,
+        pool: Executor,
         ledger: Ledger,
         batch: Batch,
         batch_size: int,
-        on_progress: Callable[[Progress], None] | None,
+        meter: Meter,
         copies: Copies,
         follower: Follower,
     ) -> None:
-        self.counts = {"added": 0, "updated": 0, "unchanged": 0, "rejected": 0}
-        self.reasons: list[str] = []
         self.batch = batch
         self.places: dict[str, int] = {}
         """By id of each video that was taken: the place of its first file among the sources."""
@@ -264,7 +216,7 @@ class _Run:
         self._pool = pool
         self._ledger = ledger
         self._batch_size = batch_size
-        self._on_progress = on_progress
+        self._meter = meter
         self._copies = copies
         self._follower = follower
         self._committed_at = time.monotonic()
@@ -284,13 +236,16 @@ class _Run:
             while self._hashed < len(self._entries) or self._to_encode or self._pool.busy:
                 while self._pool.free and self._submit_next():
                     pass
+                waiting = len(self._to_encode) + len(self._hashes)
+                self._meter.load(in_flight=self._pool.busy, waiting=waiting)
                 for job, answer in self._answers():
+                    self._meter.took(answer)
                     if isinstance(job, _ToHash):
                         self._hashes[job.place] = answer
                         self._decide_in_order()
                     else:
                         self._encoded(job, answer)
-                self._commit_when_due()
+                    self._commit_when_due()
         except KeyboardInterrupt:
             self.batch.commit()
             raise
@@ -325,7 +280,7 @@ class _Run:
             self._follower.started(job.entry, "encoding")
             self._pool.submit(job, task)
             return True
-        if self._hashed < len(self._entries):
+        if self._hashed < min(len(self._entries), self._decided + _READ_AHEAD):
             entry, place = self._entries[self._hashed], self._hashed
             copy = self._copies.get(entry)
             if copy is None:
@@ -414,7 +369,7 @@ class _Run:
         self._follower.settled(
             Outcome(entry=entry, outcome=plan.outcome, video_id=plan.video.video_id, seconds=seconds or {})
         )
-        self._count(plan.outcome)
+        self._meter.count(plan.outcome)
 
     def _refuse(self, entry: Entry, reason: str, content_hash: str | None = None) -> None:
         where = f" ({entry.origin})" if entry.origin else ""
@@ -422,19 +377,10 @@ class _Run:
 
     def _reject(self, rejection: Rejection, entry: Entry | None = None) -> None:
         self.batch.reject(rejection)
-        if len(self.reasons) < _REASONS:
-            self.reasons.append(f"{rejection.uri}: {rejection.reason}")
         if entry is not None:
             self._copies.release(entry)
             self._follower.settled(Outcome(entry=entry, outcome="rejected", reason=rejection.reason))
-        self._count("rejected")
-
-    def _count(self, outcome: str) -> None:
-        self.counts[outcome] += 1
-        if self._on_progress:
-            done = sum(self.counts.values())
-            total = len(self._entries) + len(self._rejections)
-            self._on_progress(Progress(done=done, total=total, **self.counts))
+        self._meter.count("rejected", f"{rejection.uri}: {rejection.reason}")
 
     def _commit_when_due(self) -> None:
         waited = time.monotonic() - self._committed_at

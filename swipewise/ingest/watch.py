@@ -11,7 +11,9 @@ from pathlib import Path
 
 from swipewise.catalog import Catalog
 from swipewise.errors import InputFileError, WorkspaceError
-from swipewise.ingest.run import IngestSummary, ingest_videos, worker_pool
+from swipewise.ingest.executor import worker_pool
+from swipewise.ingest.progress import IngestSummary
+from swipewise.ingest.run import ingest_videos
 from swipewise.ingest.sources import media_files
 from swipewise.schema import Col
 from swipewise.workspace import Workspace

@@ -19,11 +19,11 @@ from swipewise.errors import StoreError, SwipewiseError, WorkspaceError
 from swipewise.events.database import Database
 from swipewise.events.job_records import Job, JobState
 from swipewise.events.jobs import JobQueue
+from swipewise.ingest.executor import Executor, worker_pool
 from swipewise.ingest.follow import Follower, Outcome
 from swipewise.ingest.locations import Roots
 from swipewise.ingest.manifest import stated_fields
-from swipewise.ingest.pool import WorkerPool
-from swipewise.ingest.run import ingest_entries, worker_pool
+from swipewise.ingest.run import ingest_entries
 from swipewise.ingest.sources import Entry, judged_entry
 from swipewise.schema import Col
 from swipewise.workspace import Workspace
@@ -62,7 +62,7 @@ class JobRunner:
         self._queue = JobQueue(Database(workspace.events_dir))
         self._stop = threading.Event()
         self._wake = threading.Event()
-        self._pool: WorkerPool | None = None
+        self._pool: Executor | None = None
         self._threads = [
             threading.Thread(target=target, name=f"swipewise-{name}", daemon=True)
             for name, target in (("jobs", self._work), ("leases", self._hold))
@@ -130,7 +130,7 @@ class JobRunner:
             return _TROUBLE_SECONDS
         return 0.0
 
-    def _ingest(self, jobs: Sequence[Job], pool: WorkerPool) -> None:
+    def _ingest(self, jobs: Sequence[Job], pool: Executor) -> None:
         roots = Roots.of(self._workspace)
         round_ = _Round(queue=self._queue, owner=self._owner)
         entries = []
@@ -197,7 +197,7 @@ class JobRunner:
         except StoreError:
             _logger.exception("jobs wait for their lease to run out")
 
-    def _open_pool(self) -> WorkerPool:
+    def _open_pool(self) -> Executor:
         if self._pool is None:
             self._pool = worker_pool(self._workspace.config).__enter__()
         return self._pool

@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from swipewise.cli import cli
+from swipewise.cli.videos import progress_in_words
 from swipewise.errors import InputFileError, UnknownIdError
 from swipewise.events.database import Database
 from swipewise.events.job_records import JobRequest
 from swipewise.events.jobs import JobQueue
+from swipewise.ingest import Progress
 from swipewise.simulate.clips import render_clip
 from tests.media.copying import encode_anew
 
@@ -82,8 +85,11 @@ def test_videos_are_added_listed_and_shown(shop: Path, clip: Path, tmp_path: Pat
     assert "vectors           audio by fake@1, text by fake@1, visual by fake@1" in lines
 
     again = as_json(shop, "add", manifest)
-    del again["seconds"], again["reasons"]
-    counts = {"added": 0, "updated": 0, "unchanged": 1, "rejected": 1}
+    assert again["videos_per_second"] == pytest.approx(2 / again["seconds"])
+    for measured in ("seconds", "videos_per_second", "reasons"):
+        del again[measured]
+    counts = {"added": 0, "updated": 0, "unchanged": 1, "rejected": 1, "most_in_flight": 2, "most_waiting": 0}
+    counts |= {"decode_seconds": 0, "encode_seconds": 0}
     assert again == counts | {"unused_captions": 0, "unused_columns": []}
 
 
@@ -287,3 +293,10 @@ def test_posted_jobs_are_listed(shop: Path, clip: Path) -> None:
     )
     assert job["seconds"] == {"read": 0.5}
     assert "s3cret" not in run(shop, "jobs", "--json").stdout
+
+
+def test_the_progress_shows_throughput_queues_and_failures() -> None:
+    start = Progress(done=1, total=9, added=1, updated=0, unchanged=0, rejected=0)
+    assert progress_in_words(start, None) == ""
+    busy = replace(start, in_flight=6, waiting=12, rejected=2, decode_seconds=3.0, encode_seconds=1.0)
+    assert progress_in_words(busy, 8.06) == "8.1/s, 6 at work, 12 waiting, 75% decoding, 2 rejected"

@@ -13,6 +13,7 @@ from swipewise.ingest import ingest_videos
 from swipewise.schema import Col
 from swipewise.simulate.clips import render_clip
 from swipewise.workspace import Workspace
+from tests.ingest.interrupted import IN_FLIGHT, interrupt
 
 _CONFIG = """
 [encoders]
@@ -89,3 +90,9 @@ def test_runs_that_are_killed_are_resumed(tmp_path: Path) -> None:
     assert videos[Col.URI].sort().to_list() == sorted(str(clips / f"{number}.mp4") for number in range(40))
     assert sorted(catalog.vectors("visual", "fake@1")[0]) == videos[Col.VIDEO_ID].to_list()
     assert catalog.rejected()[Col.URI].to_list() == [str(clips / "bad.mp4")]
+
+
+def test_a_run_that_is_killed_over_and_over_takes_every_clip_once(tmp_path: Path) -> None:
+    outcome = interrupt(tmp_path, clips=150, kills=4, seed=0)
+    assert (outcome.kills, outcome.lost, outcome.doubled, outcome.again) == (4, 0, 0, 0)
+    assert max(outcome.repeated) <= IN_FLIGHT

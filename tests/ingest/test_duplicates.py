@@ -128,12 +128,12 @@ def by_name(workspace: Workspace) -> dict[str, str]:
 # Files take the longer the earlier they come, so that two workers finish them out of order.
 _OUT_OF_ORDER = """
 import time
-from swipewise.ingest import worker
-right_away = worker.decode
+from swipewise.ingest import tasks, worker
+right_away = tasks.decode
 def decode(path, *settings):
     time.sleep(0.6 if path.name < "m1" or path.name == "m3.mp4" else 0)
     return right_away(path, *settings)
-worker.decode = decode
+tasks.decode = decode
 worker.main()
 """
 

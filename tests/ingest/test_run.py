@@ -22,21 +22,21 @@ from swipewise.workspace import Workspace
 VISUAL, AUDIO, TEXT = ((modality, "fake@1") for modality in (Modality.VISUAL, Modality.AUDIO, Modality.TEXT))
 
 _CANNOT_DECODE = """
-from swipewise.ingest import worker
+from swipewise.ingest import tasks, worker
 def decode(path, *settings):
     raise AssertionError("this file needs no decoding")
-worker.decode = decode
+tasks.decode = decode
 worker.main()
 """
 
 _SLOW_TO_DECODE = """
 import time
-from swipewise.ingest import worker
-right_away = worker.decode
+from swipewise.ingest import tasks, worker
+right_away = tasks.decode
 def decode(path, *settings):
     time.sleep(0.7)
     return right_away(path, *settings)
-worker.decode = decode
+tasks.decode = decode
 worker.main()
 """
 

@@ -1,0 +1,269 @@
+"""Tasks on a Ray cluster: actors that each own one worker process.
+
+A file that crashes or hangs a decoder kills that process, not the actor, and the actor knows whom to blame. Actors
+rather than Ray Data: what is to be encoded follows from the hashes of all files before, so tasks come out of answers,
+and a failure must cost one file, where Ray Data would repeat or fail a block of them.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Self
+
+import swipewise
+from swipewise.errors import ConfigError, MissingExtraError, SwipewiseError
+from swipewise.ingest.executor import Answer
+from swipewise.ingest.pool import WorkerPool
+from swipewise.schema import Modality, Words
+
+_START_SECONDS = 300.0
+_MOST_DEATHS = 3
+"""Deaths of actors in a row, without an answer from any, after which the run ends."""
+
+
+class Remote:
+    """What an actor runs; it speaks JSON.
+
+    Args:
+        settings: Those of a ``WorkerPool``.
+        timeout_seconds: Wall time allowed for a file.
+    """
+
+    def __init__(self, settings: str, timeout_seconds: float) -> None:
+        self._pool = WorkerPool(size=1, settings=json.loads(settings), timeout_seconds=timeout_seconds)
+
+    def start(self) -> str:
+        """Start the worker process: which encoders there are, how many tasks fit, and whose version it is."""
+        try:
+            self._pool.__enter__()
+        except SwipewiseError as error:
+            return json.dumps({"failed": str(error)})
+        told = {"encoders": self._pool.encoders, "recognizers": self._pool.recognizers}
+        return json.dumps(told | {"depth": self._depth(), "version": swipewise.__version__})
+
+    def exchange(self, tasks: str) -> str:
+        """Take up tasks and wait for at least one answer: their numbers with the answers, and how many tasks fit."""
+        answers: list[tuple[Any, Answer]] = []
+        try:
+            for number, task in json.loads(tasks):
+                while not self._pool.free:  # its process has just been replaced
+                    answers += self._pool.wait()
+                self._pool.submit(number, task)
+            while not answers:
+                answers = self._pool.wait()
+        except SwipewiseError as error:
+            return json.dumps({"failed": str(error)})
+        return json.dumps({"answers": answers, "depth": self._depth()})
+
+    def _depth(self) -> int:
+        return max(1, self._pool.free + self._pool.busy)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Actor:
+    """An actor as the driver sees it; ``depth`` is 0 until it is ready.
+
+    held: numbers of the tasks that it has or is to get; unsent: those of them that wait for its next call.
+    """
+
+    handle: Any
+    depth: int = 0
+    held: set[int] = field(default_factory=set)
+    unsent: list[int] = field(default_factory=list)
+
+    @property
+    def room(self) -> int:
+        return max(0, self.depth - len(self.held))
+
+
+class RayPool:
+    """Actors on a cluster; a context manager, on whose end none is left.
+
+    Args:
+        size: How many actors; 0: one a CPU of the cluster, or as many as its GPUs are enough for.
+        files: No more actors than these.
+        settings: As of a ``WorkerPool``.
+        timeout_seconds: As of a ``WorkerPool``.
+        address: Of the cluster; "" is for Ray to find: by RAY_ADDRESS, on this machine, or one started for this run.
+        gpus: What share of GPUs an actor reserves.
+
+    A task that was with an actor that was lost with its machine is done again elsewhere.
+    """
+
+    def __init__(
+        self,
+        *,
+        size: int,
+        files: int | None,
+        settings: Mapping[str, Any],
+        timeout_seconds: float,
+        address: str = "",
+        gpus: float = 0.0,
+    ) -> None:
+        self.encoders: dict[Modality, str] = {}
+        self.recognizers: dict[Words, str] = {}
+        self._ray = _ray()
+        self._size, self._files = size, files
+        self._arguments = (json.dumps(settings), timeout_seconds)
+        self._address = address
+        self._gpus = gpus
+        self._tasks: dict[int, tuple[Any, Mapping[str, Any]]] = {}
+        self._again: deque[int] = deque()
+        self._actors: list[_Actor] = []
+        self._calls: dict[Any, _Actor] = {}
+        self._numbers = self._deaths = 0
+        self._mine = False  # whether Ray was started here, so that it ends here
+
+    def __enter__(self) -> Self:
+        """Reach the cluster, start the actors and wait for the first.
+
+        Raises:
+            ConfigError: There is no such cluster, it has no room for one actor, or the encoders cannot be had.
+        """
+        try:
+            self._connect()
+            self._actors = [self._start() for _ in range(self._count())]
+            self._await_first()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        for actor in self._actors:
+            self._ray.kill(actor.handle)
+        self._actors, self._calls = [], {}
+        if self._mine:
+            self._ray.shutdown()
+
+    @property
+    def free(self) -> int:
+        """How many tasks can be submitted now."""
+        return max(0, sum(actor.room for actor in self._actors) - len(self._again))
+
+    @property
+    def busy(self) -> int:
+        """How many tasks are submitted and not answered."""
+        return len(self._tasks)
+
+    def submit(self, job: Any, task: Mapping[str, Any]) -> None:
+        """Hand a task to the actor with most room; ``wait`` gives back ``job`` with the answer."""
+        self._numbers += 1
+        self._tasks[self._numbers] = (job, task)
+        self._give(self._numbers)
+
+    def wait(self, seconds: float | None = None) -> list[tuple[Any, Answer]]:
+        """Wait for the next actor to answer: the tasks that ended.
+
+        The list is empty when an actor has only become ready, or nothing has happened for so many seconds.
+
+        Raises:
+            ConfigError: An actor cannot start, or the cluster loses one after the other.
+        """
+        self._call_idle_actors()
+        calls, _ = self._ray.wait(list(self._calls), timeout=seconds)
+        if not calls:
+            return []
+        actor = self._calls.pop(calls[0])
+        try:
+            message = json.loads(self._ray.get(calls[0]))
+        except self._ray.exceptions.RayError as error:
+            self._lost(actor, error)
+            return []
+        self._deaths = 0
+        if "failed" in message:
+            raise ConfigError(message["failed"])
+        if "answers" not in message:
+            self._ready(actor, message)
+            return []
+        actor.depth = message["depth"]
+        actor.held -= {number for number, _ in message["answers"]}
+        done = [(self._tasks.pop(number)[0], answer) for number, answer in message["answers"]]
+        self._hand_out_again()
+        return done
+
+    def _await_first(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while not self.free:
+            self.wait(max(0.0, deadline - time.monotonic()))
+            if not self.free and time.monotonic() >= deadline:
+                raise ConfigError(
+                    f"no Ray actor could start within {_START_SECONDS:g} s on {self._ray.cluster_resources()}: an "
+                    f"actor needs 1 CPU and {self._gpus:g} GPUs (ingest.ray_gpus)"
+                )
+
+    def _ready(self, actor: _Actor, told: Mapping[str, Any]) -> None:
+        if told["version"] != swipewise.__version__:
+            raise ConfigError(
+                f"the Ray cluster runs Swipewise {told['version']}, this is {swipewise.__version__}: install the same"
+            )
+        self.encoders = {Modality(name): identity for name, identity in told["encoders"].items()}
+        self.recognizers = {Words(name): identity for name, identity in told["recognizers"].items()}
+        actor.depth = told["depth"]
+        self._hand_out_again()
+
+    def _lost(self, actor: _Actor, error: Exception) -> None:
+        self._deaths += 1
+        if self._deaths >= _MOST_DEATHS:
+            raise ConfigError(f"the Ray cluster lost {self._deaths} actors in a row: {error}") from error
+        self._ray.kill(actor.handle)
+        self._again.extend(sorted(actor.held))
+        self._actors[self._actors.index(actor)] = self._start()
+        self._hand_out_again()
+
+    def _hand_out_again(self) -> None:
+        while self._again and max(actor.room for actor in self._actors) > 0:
+            self._give(self._again.popleft())
+
+    def _give(self, number: int) -> None:
+        actor = max(self._actors, key=lambda each: each.room)
+        actor.held.add(number)
+        actor.unsent.append(number)
+
+    def _call_idle_actors(self) -> None:
+        called = set(map(id, self._calls.values()))
+        for actor in self._actors:
+            if actor.held and id(actor) not in called:
+                tasks = [(number, self._tasks[number][1]) for number in actor.unsent]
+                actor.unsent = []
+                self._calls[actor.handle.exchange.remote(json.dumps(tasks))] = actor
+
+    def _start(self) -> _Actor:
+        # A restart is the driver's to make, which knows the tasks.
+        remote = self._ray.remote(num_cpus=1, num_gpus=self._gpus, max_restarts=0)(Remote)
+        actor = _Actor(handle=remote.remote(*self._arguments))
+        self._calls[actor.handle.start.remote()] = actor
+        return actor
+
+    def _connect(self) -> None:
+        if self._ray.is_initialized():
+            return
+        try:
+            with warnings.catch_warnings():
+                # Where Ray starts a cluster its forks become other programs at once.
+                warnings.filterwarnings("ignore", "lance is not fork-safe")
+                self._ray.init(address=self._address or None, log_to_driver=False, logging_level="error")
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise ConfigError(
+                f"ingest.ray_address = {self._address!r}: no Ray cluster can be reached: {error}; start one with "
+                "'ray start --head', or leave the key empty"
+            ) from error
+        self._mine = True
+
+    def _count(self) -> int:
+        resources = self._ray.cluster_resources()
+        rooms = [resources.get("CPU", 0)] + ([resources.get("GPU", 0) / self._gpus] if self._gpus else [])
+        return max(1, min(self._size or int(min(rooms)), self._files or 1_000_000))
+
+
+def _ray() -> Any:
+    try:
+        return import_module("ray")
+    except ImportError as error:
+        raise MissingExtraError("ingest.executor = 'ray'", "ray") from error
