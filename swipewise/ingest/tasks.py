@@ -38,9 +38,9 @@ class Decoded:
 
     number: int
     modalities: frozenset[Modality]
-    recognize: frozenset[Words]
     clip: Clip
     facts: Answer
+    recognize: frozenset[Words] = frozenset()
     seconds: float = 0.0
 
     @property
@@ -102,7 +102,10 @@ def encode_clips(
             rows, find_words([batch[row].clip for row in rows], recognizers, [kind]), strict=True
         ):
             words[row] |= found
-    clips = [replace(each.clip, **heard_and_seen(words[row])) for row, each in enumerate(batch)]
+    clips = []
+    for row, each in enumerate(batch):
+        heard: dict[str, Any] = dict(heard_and_seen(words[row]))
+        clips.append(replace(each.clip, **heard))
     vectors: list[dict[str, str | None]] = [{} for _ in batch]
     reasons: dict[int, str] = {}
     for modality, encoder in encoders.items():
