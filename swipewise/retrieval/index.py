@@ -1,37 +1,86 @@
 """The face of a vector index and its exact form.
 
-Legend of shape suffixes: B = queries, V = vectors in the index, D = width of a vector, K = results a query.
+An index never changes: what adds or removes vectors gives a new one that shares most of its memory with the old, so
+that searches in other threads are neither blocked nor disturbed.
+
+Legend of shape suffixes: B = queries, V = rows of the index, D = width of a vector, K = results a query,
+N = rows named.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from swipewise.retrieval.storage import load_vectors, save_vectors
+from swipewise.retrieval.selection import Selection
+from swipewise.retrieval.storage import load_exact, save_exact
+
+NO_ROW = -1
+"""In the place of a row where there are fewer results than were asked for."""
+
+Found = tuple[NDArray[np.float32], NDArray[np.int64]]
+"""scores_BK float32 and rows_BK int64, best first."""
 
 
 class Index(Protocol):
-    """Finds the vectors with the greatest inner product; results name rows, not ids."""
+    """Finds the vectors with the greatest inner product; results name rows, not ids.
+
+    A row that was removed stays empty, so that the others keep their numbers.
+    """
 
     def __len__(self) -> int:
-        """How many vectors the index holds."""
+        """How many vectors can be found."""
         ...
 
-    def search(self, queries_BD: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """The best ``min(k, V)`` rows of each query.
+    @property
+    def rows(self) -> int:
+        """One more than the greatest row, removed ones counted."""
+        ...
+
+    @property
+    def removed_N(self) -> NDArray[np.int64]:
+        """The rows that were removed."""
+        ...
+
+    def search(
+        self,
+        queries_BD: NDArray[np.float32],
+        k: int,
+        *,
+        without_N: NDArray[np.int64] | None = None,
+        only_V: NDArray[np.bool_] | None = None,
+    ) -> Found:
+        """The best ``min(k, len(self))`` rows of each query.
 
         Args:
             queries_BD: (B, D) float32, finite.
             k: Results wanted a query, at least 0.
+            without_N: int64 rows that are left out, such as those seen.
+            only_V: (V,) bool, the rows that may be found; None: all.
 
         Returns:
-            scores_BK float32, inner products, best first; rows_BK int64, the rows they belong to.
+            scores_BK float32, inner products, best first; rows_BK int64, the rows they belong to. Where filters leave
+            fewer, the rest has the score -inf and the row ``NO_ROW``.
         """
+        ...
+
+    def put(self, rows_N: NDArray[np.int64], vectors_ND: NDArray[np.float32]) -> Index:
+        """An index in which these rows, no row twice, have these vectors.
+
+        Rows may be new, removed or in use; new ones go on from ``rows`` without a gap.
+        """
+        ...
+
+    def remove(self, rows_N: NDArray[np.int64]) -> Index:
+        """An index that does not find these rows; those that are removed already are no error."""
+        ...
+
+    def save(self, directory: Path) -> None:
+        """Write the index into ``directory``, in place of the one that lies there."""
         ...
 
 
@@ -44,32 +93,65 @@ class ExactIndex:
     [[1, 2]]
     """
 
-    def __init__(self, vectors_VD: NDArray[np.float32]) -> None:
-        assert vectors_VD.ndim == 2, vectors_VD.shape
-        # faiss returns nonsense ranks for NaN instead of an error.
-        assert np.isfinite(vectors_VD).all(), "vectors must be finite"
-        self.vectors_VD = np.ascontiguousarray(vectors_VD, np.float32)
-        self._flat = faiss.IndexFlatIP(self.vectors_VD.shape[1])
-        self._flat.add(self.vectors_VD)
+    def __init__(self, vectors_VD: NDArray[np.float32], selection: Selection) -> None:
+        self.vectors_VD = vectors_VD
+        self._selection = selection
+        self._flat = faiss.IndexFlatIP(vectors_VD.shape[1])
+        self._flat.add(vectors_VD)
 
     @classmethod
-    def build(cls, vectors_VD: NDArray[np.float32]) -> ExactIndex:
+    def build(cls, vectors_VD: NDArray[np.float32]) -> Self:
         """Index ``vectors_VD`` (V, D), finite; row i of the answers is row i here."""
-        return cls(vectors_VD)
+        return cls(checked(vectors_VD), Selection.of(len(vectors_VD)))
 
     def __len__(self) -> int:
+        return len(self._selection)
+
+    @property
+    def rows(self) -> int:
+        """One more than the greatest row, removed ones counted."""
         return len(self.vectors_VD)
 
-    def search(self, queries_BD: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """The best ``min(k, V)`` rows of each query: scores_BK float32 and rows_BK int64, best first."""
+    @property
+    def removed_N(self) -> NDArray[np.int64]:
+        """The rows that were removed."""
+        return self._selection.removed_N
+
+    def search(
+        self,
+        queries_BD: NDArray[np.float32],
+        k: int,
+        *,
+        without_N: NDArray[np.int64] | None = None,
+        only_V: NDArray[np.bool_] | None = None,
+    ) -> Found:
+        """The best ``min(k, len(self))`` rows of each query; the arguments are those of ``Index.search``."""
         k = min(k, len(self))
         if k == 0 or len(queries_BD) == 0:
-            return np.empty((len(queries_BD), k), np.float32), np.empty((len(queries_BD), k), np.int64)
-        # OpenMP keeps this setting per calling thread, so it is made at each call: on busy cores a second
-        # thread makes a search many times slower.
-        faiss.omp_set_num_threads(1)
-        scores_BK, rows_BK = self._flat.search(np.ascontiguousarray(queries_BD, np.float32), k)
+            return nothing(len(queries_BD), k)
+        one_thread()
+        with self._selection.selector(without_N, only_V) as selector:
+            parameters = faiss.SearchParameters(sel=selector) if selector is not None else None
+            queries_BD = np.ascontiguousarray(queries_BD, np.float32)
+            scores_BK, rows_BK = self._flat.search(queries_BD, k, params=parameters)
+        scores_BK[rows_BK < 0] = -np.inf
         return scores_BK, rows_BK
+
+    def put(self, rows_N: NDArray[np.int64], vectors_ND: NDArray[np.float32]) -> ExactIndex:
+        """An index in which these rows have these vectors; see ``Index.put``."""
+        if not len(rows_N):
+            return self
+        vectors_VD = np.empty((after(self.rows, rows_N), self.vectors_VD.shape[1]), np.float32)
+        vectors_VD[: self.rows] = self.vectors_VD
+        vectors_VD[rows_N] = checked(vectors_ND)
+        return ExactIndex(vectors_VD, self._selection.grown(len(vectors_VD)).with_rows(rows_N))
+
+    def remove(self, rows_N: NDArray[np.int64]) -> ExactIndex:
+        """An index that does not find these rows."""
+        fewer = ExactIndex.__new__(ExactIndex)
+        fewer.vectors_VD, fewer._flat = self.vectors_VD, self._flat
+        fewer._selection = self._selection.without_rows(rows_N)
+        return fewer
 
     def save(self, directory: Path) -> None:
         """Write the index into ``directory``, in place of the one that lies there.
@@ -77,13 +159,44 @@ class ExactIndex:
         Raises:
             ArtifactError: The folder cannot be written, or the disk is full; what lay there before is kept.
         """
-        save_vectors(self.vectors_VD, directory)
+        save_exact(directory, self.vectors_VD, self.removed_N)
 
     @classmethod
-    def load(cls, directory: Path) -> ExactIndex:
-        """Read the index that ``save`` wrote.
+    def load(cls, directory: Path) -> Self:
+        """Read the index that ``save`` wrote; its vectors are mapped into memory.
 
         Raises:
-            ArtifactError: There is none, it is damaged, or it was written by a newer version.
+            ArtifactError: There is none, it is damaged, of another kind, or was written by a newer version.
         """
-        return cls(load_vectors(directory))
+        vectors_VD, removed_N = load_exact(directory)
+        return cls(vectors_VD, Selection.of(len(vectors_VD)).without_rows(removed_N))
+
+
+def checked(vectors_VD: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The vectors in the memory layout that faiss wants."""
+    assert vectors_VD.ndim == 2, vectors_VD.shape
+    # faiss returns nonsense ranks for NaN instead of an error.
+    assert np.isfinite(vectors_VD).all(), "vectors must be finite"
+    return np.ascontiguousarray(vectors_VD, np.float32)
+
+
+def after(rows: int, rows_N: NDArray[np.int64]) -> int:
+    """How many rows there are once these have vectors."""
+    grown = max(rows, int(rows_N.max(initial=-1)) + 1)
+    new_N = np.unique(rows_N[rows_N >= rows])
+    assert len(new_N) == grown - rows, "new rows must follow those there are without a gap"
+    assert len(np.unique(rows_N)) == len(rows_N), "a row was given twice"
+    return grown
+
+
+def nothing(queries: int, k: int) -> Found:
+    """The answer without any results."""
+    return np.full((queries, k), -np.inf, np.float32), np.full((queries, k), NO_ROW, np.int64)
+
+
+def one_thread() -> None:
+    """Search with one OpenMP thread: on busy cores a second one makes a search many times slower.
+
+    OpenMP keeps this setting per calling thread, so it is made at each call.
+    """
+    faiss.omp_set_num_threads(1)

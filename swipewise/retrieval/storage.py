@@ -1,7 +1,14 @@
-"""An exact index on disk: ``index.json`` names the one vectors file that belongs to it.
+"""Indexes on disk: ``index.json`` names the files that belong to it, and what their bytes must be.
 
-The vectors file carries its digest in its name and ``index.json`` is replaced last, so that a process killed at
-any moment leaves either the old index or the new one, never a mixture.
+::
+
+    index.json                       kind, rows, width, format version, files and their digests
+    vectors-<digest>.safetensors     the vectors, and the rows that were removed
+    lists-<digest>.faiss             the inverted lists of an approximate index
+
+A file carries its digest in its name and ``index.json`` is replaced last, so that a process killed at any moment leaves
+either the old index or the new one, never a mixture. Files are checked by their digests before faiss sees them, and
+mapped into memory where that saves reading them.
 """
 
 from __future__ import annotations
@@ -9,9 +16,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import faiss
 import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
@@ -19,67 +28,153 @@ from safetensors import SafetensorError
 
 from swipewise.errors import ArtifactError
 
-FORMAT_VERSION = 1
-_MANIFEST = "index.json"
-_TENSOR = "vectors"
+FORMAT_VERSION: Final = 2
+MANIFEST: Final = "index.json"
+_VECTORS: Final = "vectors"
+_REMOVED: Final = "removed"
+_LISTS: Final = "lists"
+_EXACT: Final = "exact"
+_IVF: Final = "ivf"
+_BLOCK: Final = 1 << 22
 
 
-def save_vectors(vectors_VD: NDArray[np.float32], directory: Path) -> None:
-    """Write the vectors of an index into ``directory``, in place of the index that lies there.
+def save_exact(directory: Path, vectors_VD: NDArray[np.float32], removed_N: NDArray[np.int64]) -> None:
+    """Write an exact index into ``directory``, in place of the index that lies there.
 
     Raises:
         ArtifactError: The folder cannot be written, or the disk is full; what lay there before is kept.
     """
-    payload = safetensors.numpy.save({_TENSOR: vectors_VD})
-    digest = hashlib.sha256(payload).hexdigest()
-    file_name = f"vectors-{digest[:16]}.safetensors"
-    rows, width = vectors_VD.shape
-    manifest = {
-        "version": FORMAT_VERSION,
-        "kind": "exact",
-        "rows": rows,
-        "width": width,
-        "file": file_name,
-        "sha256": digest,
-    }
+    _save(directory, _EXACT, {_VECTORS: _vectors(vectors_VD, removed_N)}, vectors_VD.shape, {})
+
+
+def load_exact(directory: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Read the vectors (V, D) and the removed rows that ``save_exact`` wrote.
+
+    Raises:
+        ArtifactError: There is none, it is damaged, of another kind, or was written by another version.
+    """
+    manifest = _read_manifest(directory, _EXACT)
+    return _read_vectors(_checked_file(directory, manifest, _VECTORS), manifest)
+
+
+def save_ivf(
+    directory: Path,
+    vectors_VD: NDArray[np.float32],
+    removed_N: NDArray[np.int64],
+    base: Any,
+    facts: Mapping[str, Any],
+) -> None:
+    """Write an approximate index into ``directory``, in place of the index that lies there.
+
+    Args:
+        directory: Where.
+        vectors_VD: The vectors.
+        removed_N: The rows that were removed.
+        base: The faiss index of the others.
+        facts: What else it is to know again, as JSON values.
+
+    Raises:
+        ArtifactError: The folder cannot be written, or the disk is full; what lay there before is kept.
+    """
+    lists = faiss.serialize_index(base).tobytes()
+    files = {_VECTORS: _vectors(vectors_VD, removed_N), _LISTS: lists}
+    _save(directory, _IVF, files, vectors_VD.shape, facts)
+
+
+def load_ivf(
+    directory: Path,
+) -> tuple[NDArray[np.float32], NDArray[np.int64], Any, Any, Mapping[str, Any]]:
+    """Read what ``save_ivf`` wrote: vectors, removed rows, the faiss index, the same without vectors, and the facts.
+
+    Raises:
+        ArtifactError: There is none, it is damaged, of another kind, or was written by another version.
+    """
+    manifest = _read_manifest(directory, _IVF)
+    vectors_VD, removed_N = _read_vectors(_checked_file(directory, manifest, _VECTORS), manifest)
+    path = _checked_file(directory, manifest, _LISTS)
+    try:
+        base = faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
+        empty = _emptied(faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY))
+        facts = {name: int(manifest[name]) for name in ("nprobe", "trained_rows")}
+    except (RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise ArtifactError(f"{path} holds no lists of vectors: build the index again") from error
+    if base.d != vectors_VD.shape[1] or base.ntotal != len(vectors_VD) - len(removed_N):
+        raise ArtifactError(
+            f"{path} holds {base.ntotal} vectors of width {base.d}, the index says "
+            f"{len(vectors_VD) - len(removed_N)} of width {vectors_VD.shape[1]}: build the index again"
+        )
+    return vectors_VD, removed_N, base, empty, facts
+
+
+def kind_of(directory: Path) -> str:
+    """Which kind of index lies there: "exact" or "ivf".
+
+    Raises:
+        ArtifactError: There is none, its manifest is damaged, or was written by another version.
+    """
+    return str(_read_manifest(directory, None)["kind"])
+
+
+def file_digests(directory: Path) -> dict[str, str]:
+    """The files of the index and the SHA-256 that each must have.
+
+    Raises:
+        ArtifactError: There is none, its manifest is damaged, or was written by another version.
+    """
+    files = _read_manifest(directory, None)["files"]
+    return {str(each["name"]): str(each["sha256"]) for each in files.values()}
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file, read in parts.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _vectors(vectors_VD: NDArray[np.float32], removed_N: NDArray[np.int64]) -> bytes:
+    return safetensors.numpy.save({_VECTORS: np.ascontiguousarray(vectors_VD), _REMOVED: removed_N})
+
+
+def _save(
+    directory: Path, kind: str, files: Mapping[str, bytes], shape: tuple[int, ...], facts: Mapping[str, Any]
+) -> None:
+    endings = {_VECTORS: "safetensors", _LISTS: "faiss"}
+    named: dict[str, dict[str, str]] = {}
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        _write_durably(directory / file_name, payload)
-        _write_durably(directory / _MANIFEST, json.dumps(manifest, indent=2).encode())
-        for stale in directory.glob("vectors-*"):
-            if stale.name != file_name:
+        for name, payload in files.items():
+            digest = hashlib.sha256(payload).hexdigest()
+            named[name] = {"name": f"{name}-{digest[:16]}.{endings[name]}", "sha256": digest}
+            _write_durably(directory / named[name]["name"], payload)
+        manifest = {"version": FORMAT_VERSION, "kind": kind, "rows": shape[0], "width": shape[1]}
+        manifest |= {"files": named, **facts}
+        _write_durably(directory / MANIFEST, json.dumps(manifest, indent=2).encode())
+        kept = {each["name"] for each in named.values()}
+        for stale in [*directory.glob(f"{_VECTORS}-*"), *directory.glob(f"{_LISTS}-*")]:
+            if stale.name not in kept:
                 stale.unlink(missing_ok=True)
     except OSError as error:
         raise ArtifactError(f"cannot write the index to {directory}: {error.strerror}") from error
 
 
-def load_vectors(directory: Path) -> NDArray[np.float32]:
-    """Read the vectors (V, D) float32 that ``save_vectors`` wrote.
-
-    Raises:
-        ArtifactError: There is none, it is damaged, or it was written by a newer version.
-    """
-    manifest = _read_manifest(directory / _MANIFEST)
-    path = directory / str(manifest["file"])
-    try:
-        payload = path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"the index names {path}, which cannot be read: build the index again") from error
-    if hashlib.sha256(payload).hexdigest() != manifest["sha256"]:
-        raise ArtifactError(f"{path} is damaged, its digest differs from the index's: build the index again")
-    try:
-        vectors_VD = safetensors.numpy.load(payload)[_TENSOR]
-    except (SafetensorError, KeyError) as error:
-        raise ArtifactError(f"{path} holds no vectors: build the index again") from error
-    if vectors_VD.shape != (manifest["rows"], manifest["width"]):
-        raise ArtifactError(
-            f"{path} holds vectors of shape {vectors_VD.shape}, the index says "
-            f"({manifest['rows']}, {manifest['width']}): build the index again"
-        )
-    return vectors_VD
+def _emptied(index: Any) -> Any:
+    """The same lists without vectors, to which others can be added."""
+    lists = faiss.ArrayInvertedLists(index.nlist, index.code_size)
+    lists.this.disown()  # the index frees them
+    index.replace_invlists(lists, True)
+    index.ntotal = 0
+    return index
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
+def _read_manifest(directory: Path, kind: str | None) -> dict[str, Any]:
+    path = directory / MANIFEST
     try:
         manifest = json.loads(path.read_bytes())
         version = manifest["version"]
@@ -92,9 +187,49 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             f"{path} has format {version!r} and this Swipewise reads {FORMAT_VERSION}: "
             "upgrade Swipewise, or build the index again"
         )
-    if not {"rows", "width", "file", "sha256"} <= manifest.keys():
+    if not {"kind", "rows", "width", "files"} <= manifest.keys():
         raise ArtifactError(f"{path} is damaged: build the index again")
+    if kind is not None and manifest["kind"] != kind:
+        raise ArtifactError(f"{path} is an index of the kind {manifest['kind']!r}, not {kind!r}: build it again")
     return manifest  # type: ignore[no-any-return]
+
+
+def _checked_file(directory: Path, manifest: Mapping[str, Any], name: str) -> Path:
+    """A file of the index, whose bytes are those that were written."""
+    try:
+        path = directory / str(manifest["files"][name]["name"])
+        expected = manifest["files"][name]["sha256"]
+    except (KeyError, TypeError) as error:
+        raise ArtifactError(f"{directory / MANIFEST} is damaged: build the index again") from error
+    try:
+        digest = file_digest(path)
+    except OSError as error:
+        raise ArtifactError(f"the index names {path}, which cannot be read: build the index again") from error
+    if digest != expected:
+        raise ArtifactError(f"{path} is damaged, its digest differs from the index's: build the index again")
+    return path
+
+
+def _read_vectors(path: Path, manifest: Mapping[str, Any]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The vectors, mapped from where they lie in the file, and the removed rows."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length))
+        start = 8 + length + header[_VECTORS]["data_offsets"][0]
+        shape = tuple(header[_VECTORS]["shape"])
+        with safetensors.safe_open(path, framework="numpy") as tensors:
+            removed_N = tensors.get_tensor(_REMOVED)
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise ArtifactError(f"{path} holds no vectors: build the index again") from error
+    if shape != (manifest["rows"], manifest["width"]):
+        raise ArtifactError(
+            f"{path} holds vectors of shape {shape}, the index says "
+            f"({manifest['rows']}, {manifest['width']}): build the index again"
+        )
+    if 0 in shape:  # nothing can be mapped
+        return np.zeros(shape, np.float32), removed_N
+    return np.memmap(path, np.float32, "r", start, shape), removed_N
 
 
 def _write_durably(path: Path, payload: bytes) -> None:

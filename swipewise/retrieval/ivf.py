@@ -1,0 +1,291 @@
+"""An approximate index for large catalogues: inverted lists of vectors of a byte a number, ranked again exactly.
+
+Three parts share the work. The base, faiss's IVF with scalar quantisation, finds candidates, whose inner products are
+then computed from the vectors themselves. Vectors that came later wait in a short tail, which is searched exactly.
+Removed and replaced rows are filtered out of the base until it is compacted. No part is ever changed.
+
+Legend of shape suffixes: B = queries, V = rows of the index, D = width of a vector, K = results a query,
+C = candidates, T = rows of the tail, N = rows named.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from swipewise.retrieval.index import NO_ROW, Found, after, checked, nothing, one_thread
+from swipewise.retrieval.selection import Selection
+from swipewise.retrieval.storage import load_ivf, save_ivf
+from swipewise.retrieval.training import Trained, train
+
+TAIL_ROWS = 4096
+"""Rows that the tail holds before they join the base: about a tenth of what a search takes otherwise."""
+DEAD_SHARE = 0.2
+"""Share of the base's rows that may be removed or replaced before it is compacted."""
+GROWTH = 2.0
+"""Growth since training after which lists and ``nprobe`` are chosen anew."""
+NARROW = 0.2
+"""Filters that leave a smaller share than this are searched exactly.
+
+Those that leave more look into as many more lists as they leave fewer rows; below this it saves nothing:
+``python benchmarks/retrieval.py`` measures both."""
+_SPARE = 4
+"""A quarter more candidates than results are asked of the base, as a byte a number ranks near ones wrongly."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tail:
+    """Rows that are not in the base yet: rows_T int64 and vectors_TD float32."""
+
+    rows_T: NDArray[np.int64]
+    vectors_TD: NDArray[np.float32]
+
+    @classmethod
+    def empty(cls, width: int) -> Self:
+        return cls(rows_T=np.zeros(0, np.int64), vectors_TD=np.zeros((0, width), np.float32))
+
+    def without(self, rows_N: NDArray[np.int64]) -> _Tail:
+        kept_T = ~np.isin(self.rows_T, rows_N)
+        return _Tail(rows_T=self.rows_T[kept_T], vectors_TD=self.vectors_TD[kept_T])
+
+    def put(self, rows_N: NDArray[np.int64], vectors_ND: NDArray[np.float32]) -> _Tail:
+        kept = self.without(rows_N)
+        return _Tail(
+            rows_T=np.concatenate([kept.rows_T, rows_N]),
+            vectors_TD=np.concatenate([kept.vectors_TD, vectors_ND]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class IvfIndex:
+    """An approximate ``Index``; ``nprobe`` was chosen so that its recall@100 was at least ``training.RECALL``.
+
+    Made by ``build`` or ``load``. vectors_VD: the base's rows; those of the tail come after or in their place.
+    """
+
+    vectors_VD: NDArray[np.float32] = field(repr=False)
+    trained: Trained
+    _base: Any = field(repr=False)
+    _in_base: Selection
+    _alive: Selection
+    _tail: _Tail
+
+    @classmethod
+    def build(
+        cls,
+        vectors_VD: NDArray[np.float32],
+        *,
+        like: Trained | None = None,
+        removed_N: NDArray[np.int64] | None = None,
+    ) -> Self:
+        """Index ``vectors_VD`` (V, D), finite; row i of the answers is row i here.
+
+        Args:
+            vectors_VD: The vectors.
+            like: Lists and ``nprobe`` of an index of like vectors, where they still fit; else they are trained.
+            removed_N: Rows that are empty.
+        """
+        vectors_VD = checked(vectors_VD)
+        alive = Selection.of(len(vectors_VD))
+        if removed_N is not None:
+            alive = alive.without_rows(removed_N)
+        one_thread()
+        rows_N = np.flatnonzero(alive.alive_V)
+        kept_ND = vectors_VD if len(rows_N) == len(vectors_VD) else vectors_VD[rows_N]
+        fits = like is not None and like.fits(len(rows_N), vectors_VD.shape[1], GROWTH)
+        trained = like if like is not None and fits else train(kept_ND)
+        base = trained.empty()
+        base.add_with_ids(kept_ND, rows_N)
+        if trained is not like:
+            trained = trained.measured(base, kept_ND, rows_N)
+        return cls(
+            vectors_VD=vectors_VD,
+            trained=trained,
+            _base=base,
+            _in_base=alive,
+            _alive=alive,
+            _tail=_Tail.empty(vectors_VD.shape[1]),
+        )
+
+    def __len__(self) -> int:
+        return len(self._alive)
+
+    @property
+    def rows(self) -> int:
+        """One more than the greatest row, removed ones counted."""
+        return len(self._alive.alive_V)
+
+    @property
+    def removed_N(self) -> NDArray[np.int64]:
+        """The rows that were removed."""
+        return self._alive.removed_N
+
+    @property
+    def nprobe(self) -> int:
+        """Lists that a search looks into."""
+        return self.trained.nprobe
+
+    def search(
+        self,
+        queries_BD: NDArray[np.float32],
+        k: int,
+        *,
+        without_N: NDArray[np.int64] | None = None,
+        only_V: NDArray[np.bool_] | None = None,
+    ) -> Found:
+        """The best ``min(k, len(self))`` rows of each query; the arguments are those of ``Index.search``."""
+        k = min(k, len(self))
+        if k == 0 or len(queries_BD) == 0:
+            return nothing(len(queries_BD), k)
+        one_thread()
+        queries_BD = np.ascontiguousarray(queries_BD, np.float32)
+        share = 1.0
+        if only_V is not None:
+            share = np.count_nonzero(self._alive.alive_V & only_V) / len(self)
+        allowed_T = self._tail_allowed(without_N, only_V)
+        tail_BT = queries_BD @ self._tail.vectors_TD[allowed_T].T
+        if share < NARROW:
+            allowed_V = self._in_base.allowed(without_N, only_V)[: len(self.vectors_VD)]
+            rows_C = np.flatnonzero(allowed_V)
+            rows_BC = np.broadcast_to(rows_C, (len(queries_BD), len(rows_C)))
+            scores_BC = queries_BD @ self.vectors_VD[rows_C].T
+        else:
+            wanted = k + k // _SPARE
+            rows_BC = self._candidates(queries_BD, wanted, share, without_N, only_V)
+            scores_BC = np.einsum("bd,bcd->bc", queries_BD, self.vectors_VD[np.maximum(rows_BC, 0)])
+            scores_BC[rows_BC == NO_ROW] = -np.inf
+        rows_BT = np.broadcast_to(self._tail.rows_T[allowed_T], tail_BT.shape)
+        return _best(np.concatenate([scores_BC, tail_BT], axis=1), np.concatenate([rows_BC, rows_BT], axis=1), k)
+
+    def put(self, rows_N: NDArray[np.int64], vectors_ND: NDArray[np.float32]) -> IvfIndex:
+        """An index in which these rows have these vectors; see ``Index.put``. It may be compacted or built anew."""
+        if not len(rows_N):
+            return self
+        rows_N = np.asarray(rows_N, np.int64)
+        rows = after(self.rows, rows_N)
+        more = replace(
+            self,
+            _in_base=self._in_base.grown(rows).without_rows(rows_N),
+            _alive=self._alive.grown(rows).with_rows(rows_N),
+            _tail=self._tail.put(rows_N, checked(vectors_ND)),
+        )
+        return more._tidy()
+
+    def remove(self, rows_N: NDArray[np.int64]) -> IvfIndex:
+        """An index that does not find these rows; it may be compacted."""
+        fewer = replace(
+            self,
+            _in_base=self._in_base.without_rows(rows_N),
+            _alive=self._alive.without_rows(rows_N),
+            _tail=self._tail.without(rows_N),
+        )
+        return fewer._tidy()
+
+    def save(self, directory: Path) -> None:
+        """Write the index into ``directory``, in place of the one that lies there.
+
+        Raises:
+            ArtifactError: The folder cannot be written, or the disk is full; what lay there before is kept.
+        """
+        whole = self._compacted()
+        facts = {"nprobe": self.trained.nprobe, "trained_rows": self.trained.rows}
+        save_ivf(directory, whole.vectors_VD, whole.removed_N, whole._base, facts)
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read the index that ``save`` wrote; its lists and vectors are mapped into memory.
+
+        Raises:
+            ArtifactError: There is none, it is damaged, of another kind, or was written by a newer version.
+        """
+        vectors_VD, removed_N, base, empty, facts = load_ivf(directory)
+        alive = Selection.of(len(vectors_VD)).without_rows(removed_N)
+        return cls(
+            vectors_VD=vectors_VD,
+            trained=Trained(template=empty, rows=facts["trained_rows"], nprobe=facts["nprobe"]),
+            _base=base,
+            _in_base=alive,
+            _alive=alive,
+            _tail=_Tail.empty(vectors_VD.shape[1]),
+        )
+
+    def _candidates(
+        self,
+        queries_BD: NDArray[np.float32],
+        wanted: int,
+        share: float,
+        without_N: NDArray[np.int64] | None,
+        only_V: NDArray[np.bool_] | None,
+    ) -> NDArray[np.int64]:
+        """Rows of the base (B, C), ``NO_ROW`` where there are fewer; lists are added until they hold enough."""
+        lists = self._base.nlist
+        nprobe = min(lists, int(np.ceil(self.trained.nprobe / share)))
+        with self._in_base.selector(without_N, only_V) as selector:
+            while True:
+                parameters = faiss.SearchParametersIVF(nprobe=nprobe, sel=selector)
+                rows_BC: NDArray[np.int64] = self._base.search(queries_BD, wanted, params=parameters)[1]
+                if nprobe == lists or not (rows_BC[:, -1] < 0).any():
+                    return rows_BC
+                nprobe = min(lists, 4 * nprobe)
+
+    def _tail_allowed(
+        self, without_N: NDArray[np.int64] | None, only_V: NDArray[np.bool_] | None
+    ) -> NDArray[np.bool_]:
+        allowed_T = np.ones(len(self._tail.rows_T), bool)
+        if only_V is not None:
+            allowed_T &= only_V[self._tail.rows_T]
+        if without_N is not None and len(without_N) and len(allowed_T):
+            allowed_T &= ~np.isin(self._tail.rows_T, without_N)
+        return allowed_T
+
+    def _tidy(self) -> IvfIndex:
+        """Itself, or compacted or built anew where that is due."""
+        if not self.trained.fits(len(self), self.vectors_VD.shape[1], GROWTH):
+            return IvfIndex.build(self._all_vectors(), removed_N=self.removed_N)
+        dead = self._base.ntotal - len(self._in_base)
+        if len(self._tail.rows_T) > TAIL_ROWS or dead > DEAD_SHARE * self._base.ntotal:
+            return self._compacted()
+        return self
+
+    def _compacted(self) -> IvfIndex:
+        """The same with everything in the base and nothing else there; codes are copied, not made anew."""
+        one_thread()
+        base = self.trained.empty()
+        self._base.copy_subset_to(base, faiss.InvertedLists.SUBSET_TYPE_ID_RANGE, 0, self.rows)
+        dead_N = np.flatnonzero(~self._in_base.alive_V)
+        base.remove_ids(faiss.IDSelectorBatch(dead_N))
+        base.add_with_ids(self._tail.vectors_TD, self._tail.rows_T)
+        return replace(
+            self,
+            vectors_VD=self._all_vectors(),
+            _base=base,
+            _in_base=self._alive,
+            _tail=_Tail.empty(self.vectors_VD.shape[1]),
+        )
+
+    def _all_vectors(self) -> NDArray[np.float32]:
+        """The vectors of all rows (V, D); what those of removed ones hold is of no account."""
+        if not len(self._tail.rows_T):
+            return self.vectors_VD
+        whole_VD = np.zeros((self.rows, self.vectors_VD.shape[1]), np.float32)
+        whole_VD[: len(self.vectors_VD)] = self.vectors_VD
+        whole_VD[self._tail.rows_T] = self._tail.vectors_TD
+        return whole_VD
+
+
+def _best(scores_BC: NDArray[np.float32], rows_BC: NDArray[np.int64], k: int) -> Found:
+    """The k best of each query in order, filled up with ``NO_ROW``."""
+    if missing := max(0, k - scores_BC.shape[1]):
+        scores, rows = nothing(len(scores_BC), missing)
+        scores_BC, rows_BC = np.concatenate([scores_BC, scores], axis=1), np.concatenate([rows_BC, rows], axis=1)
+    if scores_BC.shape[1] > 4 * k:
+        top_BK = np.argpartition(-scores_BC, k - 1, axis=1)[:, :k]
+        scores_BC = np.take_along_axis(scores_BC, top_BK, axis=1)
+        rows_BC = np.take_along_axis(rows_BC, top_BK, axis=1)
+    order_BK = np.argsort(-scores_BC, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(scores_BC, order_BK, axis=1), np.take_along_axis(rows_BC, order_BK, axis=1)
