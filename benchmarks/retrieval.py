@@ -10,11 +10,9 @@ exact search costs is bounded by the memory's bandwidth, as it reads every vecto
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from figures import Figures, Options, run
@@ -30,7 +28,6 @@ QUERIES = 200
 CHANGED = 1000
 SHARES = (0.5, 0.25, 0.1)
 CROSSING = (25_000, 50_000, 100_000, 200_000)
-_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +82,10 @@ def measure(figures: Figures, options: Options) -> None:
 
 def _built(figures: Figures, world: World) -> IvfIndex:
     rows = len(world.vectors_VD)
-    before, began = _resident(), time.process_time()
+    began = time.process_time()
     index = IvfIndex.build(world.vectors_VD)
     figures.record(f"CPU seconds of building lists, {rows:,}", time.process_time() - began)
-    figures.record(f"memory of the lists, {rows:,}", (_resident() - before) / 1e6, unit=" MB")
+    figures.record(f"memory of the lists, {rows:,}", index.list_bytes / 1e6, unit=" MB")
     figures.record(f"memory of the vectors, {rows:,}", world.vectors_VD.nbytes / 1e6, unit=" MB")
     figures.record(f"lists looked into, {rows:,}", index.nprobe)
     return index
@@ -134,11 +131,11 @@ def _changes(figures: Figures, world: World, index: Index) -> None:
     rows = len(world.vectors_VD)
     new_N = np.arange(rows, rows + CHANGED)
     fresh_ND = World.of(CHANGED).vectors_VD
-    rng = np.random.default_rng(4)
+    old_N = np.random.default_rng(4).permutation(rows)[:CHANGED]
     changes: dict[str, Callable[[], Index]] = {
         "adding": lambda: index.put(new_N, fresh_ND),
-        "replacing": lambda: index.put(rng.permutation(rows)[:CHANGED], fresh_ND),
-        "removing": lambda: index.remove(rng.permutation(rows)[:CHANGED]),
+        "replacing": lambda: index.put(old_N, fresh_ND),
+        "removing": lambda: index.remove(old_N),
     }
     for name, change in changes.items():
         seconds = []
@@ -147,7 +144,7 @@ def _changes(figures: Figures, world: World, index: Index) -> None:
             change()
             seconds.append(time.perf_counter() - began)
         figures.record(f"{name} {CHANGED:,} vectors, {rows:,}", 1e3 * float(np.median(seconds)), unit=" ms")
-    changed = index.put(new_N, fresh_ND).remove(rng.permutation(rows)[:CHANGED])
+    changed = index.put(new_N, fresh_ND).remove(old_N)
     twin = ExactIndex.build(np.concatenate([world.vectors_VD, fresh_ND])).remove(changed.removed_N)
     figures.record(f"recall@100 of lists after these, {rows:,}", _recall(changed, twin, world, 100), at_least=0.98)
     seconds = []
@@ -188,11 +185,6 @@ def _in_alternation(searches: dict[str, Callable[[int], object]]) -> dict[str, f
             search(query)
             seconds[name].append(time.perf_counter() - began)
     return {name: float(np.median(values)) for name, values in seconds.items()}
-
-
-def _resident() -> int:
-    """Bytes of memory that the process holds."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from swipewise.catalog.links import Links
+from swipewise.catalog.neighbours import Neighbours
 from swipewise.catalog.records import (
     FINGERPRINT_FIELDS,
     REJECTED_SCHEMA,
@@ -36,7 +37,8 @@ from swipewise.catalog.records import (
     vector_column,
     vector_type,
 )
-from swipewise.catalog.table import Table, adding_columns, is_one_of
+from swipewise.catalog.removal import Removals
+from swipewise.catalog.table import Table, adding_columns, is_one_of, quoted
 from swipewise.catalog.thumbnails import Thumbnails
 from swipewise.errors import DataError, StoreError, UnknownIdError
 from swipewise.schema import Col, Fingerprint, Modality, Video
@@ -54,7 +56,8 @@ _ROWS_AT_ONCE = 8192
 class Catalog:
     """Videos, a column of vectors per encoder, and the files that could not be taken.
 
-    ``links`` are the near-duplicates, ``thumbnails`` small pictures.
+    ``links`` are the near-duplicates, ``thumbnails`` small pictures, ``removals`` the videos that were taken out, and
+    ``neighbours`` those alike by one encoder's vectors.
 
     Opening costs nothing and an empty catalogue can be read. Every read sees the newest commit, whoever wrote it;
     writers take turns by the workspace's lock.
@@ -69,6 +72,8 @@ class Catalog:
         )
         self._rejected = Table(directory / "rejected.lance", key=Col.URI, schema=REJECTED_SCHEMA)
         self.links = Links(self._videos)
+        self.removals = Removals(directory)
+        self.neighbours = Neighbours(self._videos)
         self.thumbnails = Thumbnails(directory / "thumbnails")
 
     def videos(self, video_ids: Sequence[str] | None = None, *, words: bool = False) -> pl.DataFrame:
@@ -81,11 +86,32 @@ class Catalog:
         left_out = set() if words else {field.name for field in WORD_FIELDS}
         columns = [name for name in (*VIDEO_FIELDS, Col.DUPLICATE_OF, Col.INGESTED_AT) if name not in left_out]
         where = None if video_ids is None else is_one_of(Col.VIDEO_ID, video_ids) or "false"
-        return self._read(self._videos, columns, VIDEO_SCHEMA, where).sort(Col.VIDEO_ID)
+        return self.removals.visible(self._read(self._videos, columns, VIDEO_SCHEMA, where)).sort(Col.VIDEO_ID)
+
+    def page(self, limit: int, after: str | None = None) -> pl.DataFrame:
+        """At most ``limit`` videos in order of id, from the first whose id comes after ``after``; as ``videos``."""
+        where = None if after is None else f"`{Col.VIDEO_ID}` > {quoted(after)}"
+        ids = self.removals.visible(self._read(self._videos, [Col.VIDEO_ID], VIDEO_SCHEMA, where))
+        return self.videos(ids[Col.VIDEO_ID].bottom_k(limit).to_list())
 
     def stamps(self) -> pl.DataFrame:
         """Of every video the id and when its row was last written: video_id, updated_at."""
-        return self._read(self._videos, [Col.VIDEO_ID, Col.UPDATED_AT], VIDEO_SCHEMA)
+        return self.removals.visible(self._read(self._videos, [Col.VIDEO_ID, Col.UPDATED_AT], VIDEO_SCHEMA))
+
+    def delete(self, video_ids: Sequence[str]) -> None:
+        """Take videos out for good, with vectors and thumbnails; unknown ids are no error.
+
+        Raises:
+            StoreError: The catalogue cannot be written.
+        """
+        self._videos.delete(video_ids)
+        for video_id in video_ids:
+            self.thumbnails.write(video_id, None)
+
+    def rows_left(self, video_ids: Sequence[str]) -> pl.DataFrame:
+        """Of removed videos id and uri of those whose row is still there."""
+        where = is_one_of(Col.VIDEO_ID, video_ids) or "false"
+        return self._read(self._videos, [Col.VIDEO_ID, Col.URI], VIDEO_SCHEMA, where)
 
     def encoded(self) -> dict[str, frozenset[str]]:
         """For each video the columns ("visual:descriptor@1") whose encoder has looked at it, whatever it found."""
@@ -234,7 +260,7 @@ class Catalog:
 
     def version(self) -> str:
         """A fingerprint of the videos and their vectors: the same as long as none changes, cheap to ask for."""
-        times = self._read(self._videos, [Col.UPDATED_AT], VIDEO_SCHEMA)[Col.UPDATED_AT].dt.epoch("us")
+        times = self.stamps()[Col.UPDATED_AT].dt.epoch("us")
         state = (len(times), times.max(), times.cast(pl.Int128).sum(), self.encoders())
         return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
 
@@ -259,6 +285,8 @@ class Catalog:
         with self._videos.errors("read"):
             where = is_one_of(Col.VIDEO_ID, [video_id])
             rows = [] if dataset is None else dataset.to_table(columns=columns, filter=where).to_pylist()
+        if rows and self.removals.is_removed(video_id):
+            rows = []
         if not rows:
             raise UnknownIdError(f"no video {video_id!r} in the catalogue{self._hint(video_id)}")
         row: dict[str, Any] = rows[0]

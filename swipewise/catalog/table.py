@@ -192,11 +192,20 @@ def adding_columns(fields: Sequence[pa.Field]) -> Migration:
     return migrate
 
 
+def quoted(value: str) -> str:
+    """A string in a filter.
+
+    >>> quoted("it's")
+    "'it''s'"
+    """
+    return "'" + value.replace("'", "''") + "'"
+
+
 def is_one_of(column: str, values: Iterable[str]) -> str | None:
     """A filter for rows whose string column holds one of the values; None without values.
 
     >>> is_one_of("uri", ["a", "it's"])
     "`uri` IN ('a', 'it''s')"
     """
-    listed = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+    listed = ", ".join(map(quoted, values))
     return f"`{column}` IN ({listed})" if listed else None

@@ -44,9 +44,10 @@ Examples:
     type=click.Path(path_type=Path),
     help="CSV, JSONL or Parquet with a caption and a uri, file name or video_id; goes before a manifest's.",
 )
+@click.option("--again", is_flag=True, help="Take back videos that were removed; without it they stay out.")
 @workspace_option
 @json_option
-def add(paths: tuple[str, ...], captions: Path | None, workspace: Workspace, as_json: bool) -> None:
+def add(paths: tuple[str, ...], captions: Path | None, again: bool, workspace: Workspace, as_json: bool) -> None:
     """Take video files into the catalogue.
 
     PATH is a video file, a folder (its video files at any depth are taken) or a manifest: CSV, JSONL or Parquet
@@ -59,7 +60,7 @@ def add(paths: tuple[str, ...], captions: Path | None, workspace: Workspace, as_
     from swipewise.ingest import ingest_videos
 
     with _progress_bar() as on_progress:
-        summary = ingest_videos(workspace, paths, captions=captions, on_progress=on_progress)
+        summary = ingest_videos(workspace, paths, captions=captions, again=again, on_progress=on_progress)
     click.echo(json.dumps(asdict(summary)) if as_json else _in_words(summary, workspace))
     if summary.rejected and not summary.added + summary.updated + summary.unchanged:
         raise SystemExit(1)
@@ -192,6 +193,29 @@ def show(video_id: str, workspace: Workspace, as_json: bool) -> None:
     facts["duplicates"] = " ".join(facts["duplicates"])
     for name, value in facts.items():
         click.echo(f"{name:<17} {'-' if value in (None, '') else _as_text(value)}")
+
+
+_REMOVE_EXAMPLES = """\b
+Examples:
+  swipewise videos remove 0cd83d944a6ca782
+  swipewise videos remove v1 v2 -w shop
+"""
+
+
+@command.command(epilog=_REMOVE_EXAMPLES)
+@click.argument("video_ids", nargs=-1, required=True, metavar="ID...")
+@workspace_option
+@json_option
+def remove(video_ids: tuple[str, ...], workspace: Workspace, as_json: bool) -> None:
+    """Take videos out of the catalogue, with their vectors and thumbnails.
+
+    No feed shows them any more. Files stay where they are, but for clips that were sent to the server. A later
+    'videos add' of the same files leaves them out and says so, unless it is told --again.
+    """
+    from swipewise.ingest.remove import remove_videos
+
+    remove_videos(workspace, video_ids)
+    click.echo(json.dumps({"removed": list(video_ids)}) if as_json else f"removed {', '.join(video_ids)}")
 
 
 @command.command(epilog="Example: swipewise videos jobs --state rejected -w shop")

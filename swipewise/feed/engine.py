@@ -12,6 +12,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import Self
 
+from swipewise.catalog import Catalog
 from swipewise.config import FeedConfig
 from swipewise.errors import ArtifactError, ConfigError
 from swipewise.events import Appended, EventLog, read_events
@@ -19,6 +20,7 @@ from swipewise.feed.histories import ViewerHistories
 from swipewise.feed.pipeline import Pipeline
 from swipewise.feed.popularity import Popularity
 from swipewise.feed.recipes import personal_pipeline, popular_pipeline
+from swipewise.feed.similar import Similar, similar_videos
 from swipewise.feed.stages import Feed, Level, Query, Step
 from swipewise.feed.stock import Stock, load_stock, restocked
 from swipewise.feed.trending import count_popularity
@@ -106,7 +108,7 @@ class FeedEngine:
     @property
     def videos(self) -> int:
         """How many videos can be shown."""
-        return len(self._live.stock.shelf.video_ids)
+        return len(self._live.stock.shelf.row_of)
 
     def feed(self, viewer_id: str, *, size: int | None = None, now: datetime | None = None) -> Feed:
         """The viewer's feed.
@@ -144,6 +146,17 @@ class FeedEngine:
             feed = replace(live.popular.run(query, Level.POPULAR), note=str(error))
         return replace(feed, trace=(read, *feed.trace))
 
+    def similar(self, video_id: str, *, limit: int, modality: str | None = None) -> list[Similar]:
+        """The videos most like one, best first; see ``similar_videos``.
+
+        Raises:
+            UnknownIdError: There is no such video, or it has no vector of this modality.
+            DataError: There is no model whose vectors could be compared.
+            StoreError: The catalogue cannot be read.
+        """
+        catalog = Catalog(self.workspace.catalog_dir)
+        return similar_videos(self._live.stock, catalog, video_id, limit=limit, modality=modality)
+
     def observe(self, events: Sequence[Event]) -> Appended:
         """Write events to the log; they are on disk when this returns, each ``event_id`` once.
 
@@ -178,6 +191,8 @@ class FeedEngine:
 
     def look_for_videos(self) -> bool:
         """Load what has changed of the catalogue and the newest run, and nothing else: of added videos just these.
+
+        Removed videos are left out from now on.
 
         Returns:
             Whether anything had.

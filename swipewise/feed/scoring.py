@@ -55,7 +55,11 @@ class ModelScore:
                 score=candidate.score,
                 source=candidate.source,
                 modality_weights=dict(zip(self.scorer.modalities, weights, strict=True)),
-                evidence=self.scorer.evidence(query.state, row, EVIDENCE),
+                evidence=tuple(
+                    each
+                    for each in self.scorer.evidence(query.state, row, EVIDENCE)
+                    if each.video_id in self.shelf.row_of
+                ),
             )
             for position, (candidate, weights, row) in enumerate(
                 zip(chosen, weights_NM, rows_N.tolist(), strict=True)

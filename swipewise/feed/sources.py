@@ -1,7 +1,8 @@
 """Where candidates come from.
 
 Each source gives up to its limit of videos the viewer has not seen (never fewer than the feed is long, if there
-are so many), and the seen ones it met on the way, so that the filter can say that they were seen.
+are so many). Those that go through a ranking also give the seen ones they met on the way, so that the filter can say
+that they were seen; the index leaves them out by itself.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from swipewise.feed.popularity import Popularity
 from swipewise.feed.stages import Query, Shelf
-from swipewise.retrieval.index import Index
+from swipewise.retrieval import NO_ROW, Index
 from swipewise.schema import Candidate
 
 
@@ -30,11 +31,13 @@ class InterestSource:
         """Candidates with the inner product as score."""
         assert query.state is not None, "this source needs the model"
         wanted = max(self.limit, query.size)
-        scores_BK, rows_BK = self.index.search(query.state.interest_D[None], wanted + len(query.seen))
-        found = (
-            (self.shelf.video_ids[row], float(score)) for row, score in zip(rows_BK[0], scores_BK[0], strict=True)
-        )
-        return _until_unseen(found, self.name, wanted, query.seen)
+        seen_N = self.shelf.rows_of(query.seen)
+        scores_BK, rows_BK = self.index.search(query.state.interest_D[None], wanted, without_N=seen_N)
+        return [
+            Candidate(video_id=self.shelf.video_ids[row], source=self.name, score=score)
+            for row, score in zip(rows_BK[0].tolist(), scores_BK[0].tolist(), strict=True)
+            if row != NO_ROW
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,8 @@ class FreshSource:
 
     def __post_init__(self) -> None:
         age_V = -np.nan_to_num(self.shelf.uploaded_at_V, nan=-np.inf)
-        object.__setattr__(self, "_newest_first", np.argsort(age_V, kind="stable").tolist())
+        newest_first = np.argsort(age_V, kind="stable").tolist()
+        object.__setattr__(self, "_newest_first", [row for row in newest_first if row not in self.shelf.removed])
 
     def candidates(self, query: Query) -> list[Candidate]:
         """Candidates with their rank from 1 downwards as score; none when the limit is 0."""

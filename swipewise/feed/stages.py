@@ -39,17 +39,24 @@ class Shelf:
     uploaded_at_V: (V,) float64 seconds since 1970 UTC, NaN where unknown.
     vectors_VD: (V, D) float32 of length 1 (or 0), or None without a model.
     group_of: Of each video that has near-duplicates the first of their group, which stands for the group.
+    removed: Rows of videos that left the catalogue; they keep their place and are never shown.
     """
 
     video_ids: tuple[str, ...]
     uploaded_at_V: NDArray[np.float64]
     vectors_VD: NDArray[np.float32] | None = None
     group_of: Mapping[str, str] = field(default_factory=dict)
+    removed: frozenset[int] = frozenset()
 
     @cached_property
     def row_of(self) -> dict[str, int]:
-        """The row of each video id."""
-        return {video_id: row for row, video_id in enumerate(self.video_ids)}
+        """The row of each video that is there."""
+        return {video_id: row for row, video_id in enumerate(self.video_ids) if row not in self.removed}
+
+    def rows_of(self, video_ids: Iterable[str]) -> NDArray[np.int64]:
+        """The rows of those of some videos that are there."""
+        found = (self.row_of.get(video_id) for video_id in video_ids)
+        return np.array([row for row in found if row is not None], np.int64)
 
     @cached_property
     def _groups(self) -> dict[str, list[str]]:

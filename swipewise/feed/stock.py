@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from swipewise.catalog import Catalog
 from swipewise.errors import ArtifactError, UnknownIdError
 from swipewise.feed.stages import Shelf
-from swipewise.retrieval.index import ExactIndex, Index
+from swipewise.retrieval import Index, build_index, put
 from swipewise.schema import Col
 from swipewise.training.runs import latest_run
 from swipewise.workspace import Workspace
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 
 RELOAD_SECONDS = 600.0
-"""For how long videos are only added before everything is read anew."""
+"""For how long videos are only added and removed before everything is read anew."""
+REMOVED_SHARE = 0.2
+"""Share of the shelf that may be removed before everything is read anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ class Stock:
     ``version`` changes when either does. ``note`` says why there is no model, ``broken`` whether it is because
     the newest run cannot be used. ``durations`` holds video_id and duration_seconds, ``stamps`` video_id and updated_at
     of what was read. ``loaded_at`` is when all of it was read last, on the monotonic clock; ``extended`` whether videos
-    were added since.
+    were added or removed since.
     """
 
     version: Version
@@ -71,10 +73,11 @@ def current_version(workspace: Workspace) -> Version:
 
 
 def restocked(stock: Stock, workspace: Workspace) -> Stock:
-    """The stock as it is now: itself where nothing has changed; where only videos were added, with just these read.
+    """The stock as it is now: itself where nothing has changed.
 
-    A stock to which videos were added is read anew from time to time, as what depends on all videos together, such as
-    trends, stays as it was when it was read.
+    Where videos were only added and removed, just the added ones are read, and the removed ones are left out. Such a
+    stock is read anew from time to time, as what depends on all videos together, such as trends, stays as it was when
+    it was read.
 
     Raises:
         StoreError: The catalogue cannot be read.
@@ -86,16 +89,22 @@ def restocked(stock: Stock, workspace: Workspace) -> Stock:
     if known_as.run == stock.version.run and not outdated:
         catalog = Catalog(workspace.catalog_dir)
         stamps = catalog.stamps()
-        added = _only_added(stock, stamps)
-        if added is not None:
-            extended = _extended(stock, catalog, added, groups=workspace.config.ingest.duplicates)
+        changes = _changes(stock, stamps)
+        if changes is not None:
+            added, removed = changes
+            rest = _reduced(stock, removed)
+            extended = _extended(rest, catalog, added, groups=workspace.config.ingest.duplicates)
             if extended is not None:
                 return replace(extended, version=known_as, stamps=stamps)
-    return load_stock(workspace)
+    return load_stock(workspace, like=stock.index)
 
 
-def load_stock(workspace: Workspace) -> Stock:
+def load_stock(workspace: Workspace, *, like: Index | None = None) -> Stock:
     """Read the catalogue and the newest run; a run that cannot be used is noted, not raised.
+
+    Args:
+        workspace: Whose.
+        like: The index of before, whose lists are taken over where they still fit.
 
     Raises:
         StoreError: The catalogue cannot be read.
@@ -126,42 +135,62 @@ def load_stock(workspace: Workspace) -> Stock:
         shelf=_shelf(videos, groups, scorer),
         run=run.name,
         scorer=scorer,
-        index=ExactIndex.build(scorer.index_vectors_VD),
+        index=build_index(scorer.index_vectors_VD, like=like),
     )
 
 
-def _only_added(stock: Stock, stamps: pl.DataFrame) -> list[str] | None:
-    """The videos that are new since the stock was read, None where others were changed or removed."""
+def _changes(stock: Stock, stamps: pl.DataFrame) -> tuple[list[str], list[str]] | None:
+    """The videos that are new since the stock was read, and those gone; None where others or too many were changed."""
     unchanged = stock.stamps.join(stamps, on=[Col.VIDEO_ID, Col.UPDATED_AT], how="semi")
     added = stamps.join(stock.stamps, on=Col.VIDEO_ID, how="anti")[Col.VIDEO_ID].to_list()
+    removed = stock.stamps.join(stamps, on=Col.VIDEO_ID, how="anti")[Col.VIDEO_ID].to_list()
     # What was written while the stock was being read may be on the shelf without having been seen.
     seen_already = any(video_id in stock.shelf.row_of for video_id in added)
-    return None if len(unchanged) < len(stock.stamps) or seen_already else sorted(added)
+    changed = len(unchanged) + len(removed) < len(stock.stamps)
+    empty = len(stock.shelf.removed) + len(removed)
+    if changed or seen_already or empty > REMOVED_SHARE * len(stock.shelf.video_ids):
+        return None
+    return sorted(added), removed
+
+
+def _reduced(stock: Stock, removed: list[str]) -> Stock:
+    """The stock without some videos: their rows stay, empty, as the model's own rows do."""
+    rows_N = stock.shelf.rows_of(removed)
+    if not len(rows_N):
+        return stock
+    shelf = replace(stock.shelf, removed=stock.shelf.removed | frozenset(rows_N.tolist()))
+    return replace(stock, shelf=shelf, index=stock.index.remove(rows_N) if stock.index else None, extended=True)
 
 
 def _extended(stock: Stock, catalog: Catalog, added: list[str], *, groups: bool) -> Stock | None:
     """The stock with further videos; None where the model cannot take them."""
+    if not added:
+        return stock
     videos = catalog.videos(added)
     if len(videos) != len(added):
         return None  # changed again meanwhile
     scorer = stock.scorer.extended(catalog, added) if stock.scorer else None
-    new = _shelf(videos, {}, scorer, first=len(stock.shelf.video_ids) if scorer else 0)
-    if scorer and not np.isfinite(scorer.index_vectors_VD[-len(added) :] if added else 0.0).all():
+    old, first = stock.shelf, len(stock.shelf.video_ids)
+    new = _shelf(videos, {}, scorer, first=first if scorer else 0)
+    if scorer and not np.isfinite(scorer.index_vectors_VD[first:]).all():
         return None
-    old = stock.shelf
     vectors = [part for part in (old.vectors_VD, new.vectors_VD) if part is not None]
     shelf = Shelf(
         video_ids=old.video_ids + new.video_ids,
         uploaded_at_V=np.concatenate([old.uploaded_at_V, new.uploaded_at_V]),
         vectors_VD=np.concatenate(vectors) if vectors else None,
         group_of=_groups(videos, old.group_of) if groups else {},
+        removed=old.removed,
     )
+    index = stock.index
+    if scorer and index:
+        index = put(index, np.arange(first, len(shelf.video_ids)), scorer.index_vectors_VD[first:])
     return replace(
         stock,
         shelf=shelf,
         durations=pl.concat([stock.durations, videos.select(Col.VIDEO_ID, Col.DURATION)]),
         scorer=scorer,
-        index=ExactIndex.build(scorer.index_vectors_VD) if scorer else None,
+        index=index,
         extended=True,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,6 +31,7 @@ class Batch:
         self._videos: dict[str, _Pending] = {}
         self._rejections: list[Rejection] = []
         self._mended: list[str] = []
+        self._lifted: list[str] = []
 
     def __len__(self) -> int:
         return len(self._videos) + len(self._rejections) + len(self._mended)
@@ -46,6 +47,10 @@ class Batch:
         pending.video = video
         pending.vectors.update(vectors)
         pending.fingerprint = fingerprint or pending.fingerprint
+
+    def lift(self, video_ids: Sequence[str]) -> None:
+        """Let removed videos be in the catalogue again."""
+        self._lifted += video_ids
 
     def keep_thumbnail(self, video_id: str, jpeg: bytes | None) -> None:
         """Write a video's thumbnail at once: it may be there before the video, but not lack while that is."""
@@ -69,6 +74,8 @@ class Batch:
         """
         if not self:
             return
+        # First, as what has a tombstone is purged.
+        self._catalog.removals.lift(self._lifted)
         # One commit for each set of encoders, so that none is recorded for a video it has not looked at.
         groups: dict[frozenset[tuple[Modality, str]], list[_Pending]] = {}
         for pending in self._videos.values():
@@ -81,4 +88,4 @@ class Batch:
         self._catalog.unreject(self._mended)
         self._catalog.reject_all(self._rejections)
         self.written = True
-        self._videos, self._rejections, self._mended = {}, [], []
+        self._videos, self._rejections, self._mended, self._lifted = {}, [], [], []

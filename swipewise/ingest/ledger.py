@@ -35,6 +35,7 @@ class Plan:
         fingerprint: Whether the fingerprint is missing.
         new_file: The file itself has to be decoded, as it was never seen or replaces another.
         outcome: "added", "updated" or "unchanged"; the last has nothing to store.
+        lift: Removed videos that may come back, as this file was asked for again.
     """
 
     video: Video
@@ -43,6 +44,7 @@ class Plan:
     fingerprint: bool
     new_file: bool
     outcome: str
+    lift: tuple[str, ...] = ()
 
 
 class Ledger:
@@ -74,6 +76,9 @@ class Ledger:
         self._encoded = catalog.encoded()
         self._fingerprints = fingerprints
         self._fingerprinted = set(catalog.links.fingerprinted()) if fingerprints else set()
+        removals = catalog.removals.all()
+        self._removed_ids = {each.video_id: each for each in removals}
+        self._removed_content = {each.content_hash: each for each in removals}
         self._written: dict[str, Video] = {}
         # The file that first went by an id in this run: its uri and content hash.
         self._named: dict[str, tuple[str, str]] = {}
@@ -82,7 +87,11 @@ class Ledger:
         """What to do with a file of this content. The content alone says which video it is."""
         known = self._find(content_hash)
         if known is None:
-            return self._new(entry, content_hash)
+            lift = self._tombstones(entry, content_hash)
+            if isinstance(lift, Refusal):
+                return lift
+            plan = self._new(entry, content_hash)
+            return replace(plan, lift=lift) if isinstance(plan, Plan) else plan
         if entry.video_id is not None and entry.video_id != known.video_id:
             return Refusal(
                 reason=f"{entry.uri} is to be video {entry.video_id!r} and has the same content as video "
@@ -115,6 +124,10 @@ class Ledger:
     def note(self, plan: Plan) -> None:
         """Remember that a plan was carried out."""
         video = plan.video
+        for video_id in plan.lift:
+            tombstone = self._removed_ids.pop(video_id, None)
+            if tombstone is not None:
+                self._removed_content.pop(tombstone.content_hash, None)
         columns = frozenset(self._columns[modality] for modality in plan.encode)
         if plan.fingerprint:
             self._fingerprinted.add(video.video_id)
@@ -123,6 +136,20 @@ class Ledger:
         self._encoded[video.video_id] = columns
         self._hash_of[video.video_id] = video.content_hash
         self._written[video.content_hash] = video
+
+    def _tombstones(self, entry: Entry, content_hash: str) -> tuple[str, ...] | Refusal:
+        """The removed videos that this file would bring back, or the refusal to where nobody asked for it since."""
+        found = [self._removed_content.get(content_hash)]
+        if entry.video_id is not None:
+            found.append(self._removed_ids.get(entry.video_id))
+        removed = {each.video_id: each for each in found if each is not None}
+        for each in removed.values():
+            if entry.asked_at is None or entry.asked_at <= each.at:
+                return Refusal(
+                    reason=f"{entry.uri} is video {each.video_id!r}, which was removed on {each.at:%Y-%m-%d}: "
+                    "'swipewise videos add --again' takes it back"
+                )
+        return tuple(removed)
 
     def _new(self, entry: Entry, content_hash: str) -> Plan | Refusal:
         video_id = entry.video_id or content_hash[:_ID_LENGTH]

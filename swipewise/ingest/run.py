@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from swipewise.ingest.ledger import Ledger, Plan, Refusal
 from swipewise.ingest.locations import Roots
 from swipewise.ingest.progress import IngestSummary, Meter, Progress
 from swipewise.ingest.remote import Limits
+from swipewise.ingest.remove import purge
 from swipewise.ingest.sources import Entry, judged_entry, read_sources
 from swipewise.schema import CONTENT_MODALITIES, Col, Fingerprint, Modality, Words
 from swipewise.workspace import Workspace
@@ -48,6 +50,7 @@ def ingest_videos(
     sources: Sequence[str | Path],
     *,
     captions: Path | None = None,
+    again: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
     pool: Executor | None = None,
 ) -> IngestSummary:
@@ -61,6 +64,7 @@ def ingest_videos(
         sources: Video files, folders of them, both also as remote uris, and manifests (CSV, JSONL or Parquet with at
             least ``uri``).
         captions: A table of captions, which go before those of a manifest.
+        again: Whether videos that were removed come back.
         on_progress: Called after each file.
         pool: Workers that are there already, and stay; None starts some for this call.
 
@@ -71,6 +75,9 @@ def ingest_videos(
         StoreError: The catalogue cannot be read or written; what was committed before stays.
     """
     found = read_sources(sources, Roots.of(workspace))
+    if again:
+        now = datetime.now(UTC)
+        found = replace(found, entries=[replace(entry, asked_at=now) for entry in found.entries])
     texts = Captions(captions, found.entries) if captions else None
     with workspace.lock("catalog"):
         catalog = Catalog(workspace.catalog_dir)
@@ -151,6 +158,7 @@ def _take(
 ) -> IngestSummary:
     meter = Meter(len(entries) + len(rejections), on_progress)
     config = workspace.config
+    purge(workspace, catalog)
     limits = Limits(max_bytes=config.ingest.max_bytes, seconds=config.ingest.fetch_seconds)
     with (
         nullcontext(pool) if pool else worker_pool(config, len(entries)) as workers,
@@ -174,8 +182,9 @@ def _take(
             follower=follower or Follower(),
         )
         run.work()
+    purged = purge(workspace, catalog)
     linked = config.ingest.duplicates and link_duplicates(catalog, run.places)
-    if run.batch.written or linked:
+    if run.batch.written or linked or purged:
         catalog.compact()
     return meter.summary(unused_captions=captions.unused if captions else 0)
 
@@ -360,6 +369,7 @@ class _Run:
         if plan.outcome != "unchanged":
             named = {(Modality(name), self._pool.encoders[Modality(name)]): vectors[name] for name in vectors}
             given = {encoder: _vector(text) for encoder, text in named.items()}
+            self.batch.lift(plan.lift)
             self.batch.store(plan.video, given, fingerprint)
             self._ledger.note(plan)
         place = self._place_of[entry.uri]

@@ -6,6 +6,7 @@ import os
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +39,7 @@ class Entry:
         stated: The fields of ``schema.Video`` that a manifest gives for it.
         assumed: Fields that count only where it becomes a new video.
         origin: The manifest's row.
+        asked_at: When somebody asked for just this file; a video that was removed before then comes back.
     """
 
     uri: str
@@ -46,6 +48,7 @@ class Entry:
     stated: Mapping[str, Any] = field(default_factory=dict)
     assumed: Mapping[str, Any] = field(default_factory=dict)
     origin: str | None = None
+    asked_at: datetime | None = None
 
     def __post_init__(self) -> None:
         if not self.location:

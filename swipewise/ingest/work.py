@@ -250,6 +250,7 @@ def _entry(job: Job) -> Entry:
         video_id=job.request.video_id,
         stated=stated_fields(job.request.stated),
         assumed={Col.UPLOADED_AT: job.created_at},
+        asked_at=job.created_at,
     )
 
 

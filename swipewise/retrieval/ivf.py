@@ -130,6 +130,12 @@ class IvfIndex:
         """Lists that a search looks into."""
         return self.trained.nprobe
 
+    @property
+    def list_bytes(self) -> int:
+        """The memory that the base takes beside the vectors: codes, rows and the lists' centres."""
+        centres = self._base.nlist * self._base.d * np.dtype(np.float32).itemsize
+        return int(self._base.ntotal * (self._base.code_size + np.dtype(np.int64).itemsize) + centres)
+
     def search(
         self,
         queries_BD: NDArray[np.float32],

@@ -19,6 +19,7 @@ from swipewise.catalog import Catalog
 from swipewise.errors import StoreError
 from swipewise.feed.engine import FeedEngine
 from swipewise.ingest.work import JobRunner
+from swipewise.server.catalogue import catalogue_routes
 from swipewise.server.intake import MAX_EVENTS, BadRequestError, invalid, posted_events
 from swipewise.server.messages import EventsAnswer, FeedAnswer, HealthAnswer, PostedEvent, Problem
 from swipewise.server.thumbnails import thumbnail_routes
@@ -96,6 +97,7 @@ def create_app(workspace: Workspace, *, warm: bool = False) -> FastAPI:
         )
 
     app.include_router(thumbnail_routes(Catalog(workspace.catalog_dir)))
+    app.include_router(catalogue_routes(engine, runner))
 
     @app.get("/healthz")
     def healthz() -> HealthAnswer:

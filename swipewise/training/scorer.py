@@ -74,12 +74,14 @@ class Scorer:
 
     Trends are those of the log as it was when this was loaded.
 
+    encoders: of each content modality the identity of what it reads.
     video_ids: the rows that ``score`` and ``evidence`` speak of; index_vectors_VD: (V, D) float32, f under the
     viewer-independent preference, to be searched by inner product with ``ViewerState.interest_D``.
     """
 
     def __init__(self, fitted: FittedModel, catalogue: Dataset, events: EventsConfig) -> None:
         self.modalities = fitted.modalities
+        self.encoders = fitted.encoders
         self.video_ids = catalogue.video_ids
         self._row = {video_id: row for row, video_id in enumerate(catalogue.video_ids)}
         self._fitted = fitted

@@ -300,3 +300,18 @@ def test_the_progress_shows_throughput_queues_and_failures() -> None:
     assert progress_in_words(start, None) == ""
     busy = replace(start, in_flight=6, waiting=12, rejected=2, decode_seconds=3.0, encode_seconds=1.0)
     assert progress_in_words(busy, 8.06) == "8.1/s, 6 at work, 12 waiting, 75% decoding, 2 rejected"
+
+
+def test_a_video_is_removed_and_taken_back(shop: Path, clip: Path) -> None:
+    run(shop, "add", clip)
+    video_id = as_json(shop, "list")[0]["video_id"]
+    assert run(shop, "remove", video_id).stdout == f"removed {video_id}\n"
+    assert as_json(shop, "list") == []
+    assert as_json(shop, "remove", video_id) == {"removed": [video_id]}
+    refused = run(shop, "add", clip)
+    assert refused.exit_code == 1
+    assert "'swipewise videos add --again' takes it back" in refused.stdout
+    assert as_json(shop, "add", clip, "--again")["added"] == 1
+    assert as_json(shop, "list")[0]["video_id"] == video_id
+    with pytest.raises(UnknownIdError, match="no video 'nope'"):
+        run(shop, "remove", "nope")

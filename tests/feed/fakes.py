@@ -6,7 +6,7 @@ the inner product of interest and video.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -34,6 +34,7 @@ class FakeScores:
 
 class FakeScorer:
     modalities = ("visual", "text")
+    encoders: Mapping[str, str] = {}
 
     def __init__(self, video_ids: Sequence[str], vectors_VD: NDArray[np.float32]) -> None:
         self.video_ids = tuple(video_ids)

@@ -14,12 +14,13 @@ import pytest
 
 from swipewise.catalog import Catalog
 from swipewise.catalog.links import Link
-from swipewise.errors import ConfigError
+from swipewise.errors import ConfigError, DataError, UnknownIdError
 from swipewise.events import EventLog, read_events
 from swipewise.feed.engine import FeedEngine
 from swipewise.feed.stages import Feed, Level
 from swipewise.feed.stock import load_stock
-from swipewise.schema import Action, Event, Fingerprint, Profile
+from swipewise.ingest.remove import remove_videos
+from swipewise.schema import Action, Event, Fingerprint, Modality, Profile
 from swipewise.workspace import Workspace
 from tests.feed.conftest import video
 from tests.feed.fakes import FakeScorer
@@ -140,7 +141,7 @@ def test_added_videos_alone_are_read(workspace: Workspace, runs: PutRun, monkeyp
     runs("r1", "sound")
     loads: list[int] = []
     load = load_stock
-    monkeypatch.setattr("swipewise.feed.stock.load_stock", lambda ws: (loads.append(1), load(ws))[1])
+    monkeypatch.setattr("swipewise.feed.stock.load_stock", lambda ws, **_: (loads.append(1), load(ws))[1])
     catalog = Catalog(workspace.catalog_dir)
     with FeedEngine.open(workspace) as engine:
         engine.observe([event("ann", "a")])
@@ -167,12 +168,85 @@ def test_an_added_near_duplicate_joins_its_group(workspace: Workspace) -> None:
     assert {(d.video_id, d.reason) for d in feed.dropped} == {(v, "duplicate of a better one") for v in "ab"}
 
 
+def test_removed_videos_are_left_out_without_a_load(
+    workspace: Workspace, runs: PutRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs("r1", "sound")
+    monkeypatch.setattr("swipewise.feed.stock.REMOVED_SHARE", 0.4)
+    loads: list[int] = []
+    load = load_stock
+    monkeypatch.setattr("swipewise.feed.stock.load_stock", lambda ws, **_: (loads.append(1), load(ws))[1])
+    catalog = Catalog(workspace.catalog_dir)
+    with FeedEngine.open(workspace) as engine:
+        engine.observe([event("ann", "a"), event("bob", "b"), event("cid", "b")])
+        engine.refresh()
+        remove_videos(workspace, ["b"])
+        assert engine.look_for_videos()
+        assert loads == []
+        assert sorted(shown(engine.feed("ann"))) == ["c", "d"]
+        assert engine.videos == 3
+        engine.observe([event("dan", "b")])
+        engine.refresh()
+        feed = engine.feed("ann")
+        assert sorted(shown(feed)) == ["c", "d"], "however popular it becomes"
+        assert ("b", "not in the catalogue") in [(d.video_id, d.reason) for d in feed.dropped]
+        assert engine.unknown_videos([event("dan", "b")]) == ("b",)
+        assert all(e.video_id != "b" for r in engine.feed("bob").recommendations for e in r.evidence)
+        catalog.removals.lift(["b"])
+        catalog.upsert([video("b", days_old=0)], {})
+        assert engine.look_for_videos()
+        assert loads == []
+        assert sorted(shown(engine.feed("ann"))) == ["b", "c", "d"], "it has come back"
+        remove_videos(workspace, ["c", "d"])
+        assert engine.look_for_videos()
+        assert loads == [1], "the shelf was half empty"
+        assert shown(engine.feed("ann")) == ["b"]
+
+
+def test_similar_videos(workspace: Workspace, runs: PutRun) -> None:
+    catalog = Catalog(workspace.catalog_dir)
+    with (
+        FeedEngine.open(workspace) as engine,
+        pytest.raises(DataError, match=r"no model yet: .*; until then ask with modality=visual"),
+    ):
+        engine.similar("a", limit=3)
+    runs("r1", "sound")
+    catalog.links.write([Link(video_id="c", link_order=1, duplicate_of="d")])
+    with FeedEngine.open(workspace) as engine:
+        assert [(s.video_id, round(s.similarity, 6)) for s in engine.similar("a", limit=3)] == [("b", 0.8)]
+        assert [s.video_id for s in engine.similar("c", limit=3)] == [], "d is the same, a and b are unlike"
+        with pytest.raises(UnknownIdError, match="no video 'x'"):
+            engine.similar("x", limit=3)
+        catalog.upsert([video("e", days_old=0)], {})
+        with pytest.raises(DataError, match="'e' has only just been added: ask again in a moment"):
+            engine.similar("e", limit=3)
+        engine.look_for_videos()
+        assert [s.video_id for s in engine.similar("e", limit=1)] == ["b"]
+        remove_videos(workspace, ["b"])
+        engine.look_for_videos()
+        assert [s.video_id for s in engine.similar("e", limit=2)] == ["a"]
+
+
+def test_similar_by_one_modality(workspace: Workspace) -> None:
+    catalog = Catalog(workspace.catalog_dir)
+    rows = [np.array(vector, np.float32) for vector in ([1, 0], [2, 0.1], [0, 1])]
+    videos = [catalog.get(video_id) for video_id in "abcd"]
+    catalog.upsert(videos, {(Modality.VISUAL, "fake@1"): [*rows, None]})
+    with FeedEngine.open(workspace) as engine:
+        found = engine.similar("a", limit=5, modality="visual")
+        assert [(s.video_id, round(s.similarity, 3)) for s in found] == [("b", 0.999)], "c is at a right angle"
+        with pytest.raises(UnknownIdError, match="'d' has no visual vector"):
+            engine.similar("d", limit=5, modality="visual")
+        with pytest.raises(UnknownIdError, match="'a' has no audio vector"):
+            engine.similar("a", limit=5, modality="audio")
+
+
 def test_what_was_only_added_to_is_read_anew_in_time(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loads: list[int] = []
     load = load_stock
-    monkeypatch.setattr("swipewise.feed.stock.load_stock", lambda ws: (loads.append(1), load(ws))[1])
+    monkeypatch.setattr("swipewise.feed.stock.load_stock", lambda ws, **_: (loads.append(1), load(ws))[1])
     with FeedEngine.open(workspace) as engine:
         monkeypatch.setattr("swipewise.feed.stock.RELOAD_SECONDS", -1.0)
         assert not engine.refresh()

@@ -1,0 +1,176 @@
+"""Removed videos: gone at once, and back only where somebody asks for them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from swipewise.catalog import Catalog
+from swipewise.catalog.links import Link
+from swipewise.config import IngestConfig
+from swipewise.errors import StoreError, UnknownIdError
+from swipewise.ingest import ingest_videos
+from swipewise.ingest.executor import worker_pool
+from swipewise.ingest.follow import Follower
+from swipewise.ingest.remove import remove_videos
+from swipewise.ingest.run import ingest_entries
+from swipewise.ingest.sources import Entry
+from swipewise.schema import Col, Fingerprint, Video
+from swipewise.workspace import Workspace
+
+
+@pytest.fixture
+def inline(workspace: Workspace) -> Workspace:
+    """The same workspace, without worker processes."""
+    return replace(workspace, config=replace(workspace.config, ingest=IngestConfig(executor="inline")))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, clips: Path) -> Path:
+    """Two clips that a test may move."""
+    (tmp_path / "clips").mkdir()
+    for name in ("clip01.mp4", "clip02.mp4"):
+        shutil.copy(clips / name, tmp_path / "clips" / name)
+    return tmp_path / "clips"
+
+
+def ids(workspace: Workspace) -> list[str]:
+    return Catalog(workspace.catalog_dir).videos()[Col.VIDEO_ID].to_list()
+
+
+def video(video_id: str, uri: str = "x.mp4") -> Video:
+    return Video(video_id=video_id, uri=uri, content_hash=video_id)
+
+
+def test_a_removed_video_stays_out_until_asked_for_again(inline: Workspace, folder: Path) -> None:
+    ingest_videos(inline, [folder])
+    gone, kept = ids(inline)
+    catalog = Catalog(inline.catalog_dir)
+    assert catalog.thumbnails.read(gone) is not None
+    path = Path(catalog.get(gone).uri)
+    remove_videos(inline, [gone])
+    assert ids(inline) == [kept]
+    assert catalog.rows_left([gone]).is_empty(), "its row is gone, with its vectors"
+    assert catalog.thumbnails.read(gone) is None
+    assert path.exists()
+    with pytest.raises(UnknownIdError, match=f"no video '{gone}'"):
+        catalog.get(gone)
+
+    summary = ingest_videos(inline, [folder])
+    assert (summary.added, summary.unchanged, summary.rejected) == (0, 1, 1)
+    assert f"is video '{gone}', which was removed on " in summary.reasons[0]
+    assert "'swipewise videos add --again' takes it back" in summary.reasons[0]
+    assert ids(inline) == [kept]
+
+    again = ingest_videos(inline, [folder], again=True)
+    assert (again.added, again.unchanged, again.rejected) == (1, 1, 0)
+    assert ids(inline) == sorted([gone, kept])
+    assert catalog.thumbnails.read(gone) is not None
+    assert catalog.rejected().is_empty()
+    assert ingest_videos(inline, [folder]).unchanged == 2, "from now on it is like any other"
+
+
+def test_removing_twice_is_no_error(inline: Workspace, folder: Path) -> None:
+    ingest_videos(inline, [folder])
+    first, second = ids(inline)
+    remove_videos(inline, [first])
+    remove_videos(inline, [first, second])
+    assert ids(inline) == []
+
+
+def test_an_unknown_id_removes_nothing(inline: Workspace, folder: Path) -> None:
+    ingest_videos(inline, [folder])
+    before = ids(inline)
+    with pytest.raises(UnknownIdError, match="no video 'nope'"):
+        remove_videos(inline, [before[0], "nope"])
+    assert ids(inline) == before
+
+
+def test_while_an_ingestion_runs_a_video_is_hidden_at_once_and_purged_later(
+    inline: Workspace, folder: Path
+) -> None:
+    ingest_videos(inline, [folder])
+    gone, kept = ids(inline)
+    catalog = Catalog(inline.catalog_dir)
+    version = catalog.version()
+    with inline.lock("catalog"):
+        remove_videos(inline, [gone])
+    assert ids(inline) == [kept]
+    assert catalog.version() != version
+    assert catalog.stamps()[Col.VIDEO_ID].to_list() == [kept]
+    assert not catalog.rows_left([gone]).is_empty()
+    with pytest.raises(UnknownIdError, match=f"no video '{gone}'"):
+        catalog.get(gone)
+    ingest_videos(inline, [folder])
+    assert catalog.rows_left([gone]).is_empty()
+    assert ids(inline) == [kept]
+
+
+def test_what_was_asked_for_before_the_removal_stays_out(inline: Workspace, folder: Path) -> None:
+    ingest_videos(inline, [folder])
+    gone = ids(inline)[0]
+    path = Catalog(inline.catalog_dir).get(gone).uri
+    remove_videos(inline, [gone])
+    now = datetime.now(UTC)
+    with worker_pool(inline.config) as pool:
+        for asked_at, outcome in ((now - timedelta(hours=1), 0), (now + timedelta(seconds=1), 1)):
+            entry = Entry(uri=path, video_id=gone, asked_at=asked_at)
+            assert ingest_entries(inline, [entry], pool=pool, follower=Follower()).added == outcome
+
+
+def test_another_file_under_a_removed_id_stays_out(inline: Workspace, folder: Path) -> None:
+    manifest = folder.parent / "videos.csv"
+    manifest.write_text(f"uri,video_id\n{folder / 'clip01.mp4'},v1\n")
+    ingest_videos(inline, [manifest])
+    remove_videos(inline, ["v1"])
+    manifest.write_text(f"uri,video_id\n{folder / 'clip02.mp4'},v1\n")
+    assert ingest_videos(inline, [manifest]).rejected == 1
+    assert ingest_videos(inline, [manifest], again=True).added == 1
+    assert ids(inline) == ["v1"]
+
+
+def test_only_clips_that_were_sent_here_are_deleted(workspace: Workspace, tmp_path: Path) -> None:
+    workspace.uploads_dir.mkdir()
+    sent, elsewhere, shared = workspace.uploads_dir / "a.mp4", tmp_path / "b.mp4", workspace.uploads_dir / "c.mp4"
+    for path in (sent, elsewhere, shared):
+        path.touch()
+    videos = [video("a", str(sent)), video("b", str(elsewhere)), video("c", str(shared)), video("d", str(shared))]
+    Catalog(workspace.catalog_dir).upsert(videos, {})
+    remove_videos(workspace, ["a", "b", "c"])
+    assert not sent.exists()
+    assert elsewhere.exists()
+    assert shared.exists(), "d goes by it too"
+
+
+def test_links_to_a_removed_video_are_made_anew(workspace: Workspace) -> None:
+    catalog = Catalog(workspace.catalog_dir)
+    like = Fingerprint(visual=b"\x01" * 8)
+    catalog.upsert([video(each) for each in "abc"], {}, dict.fromkeys("abc", like))
+    orders = {"a": None, "b": "a", "c": "a"}
+    catalog.links.write(
+        [
+            Link(video_id=each, link_order=order, duplicate_of=first)
+            for order, (each, first) in enumerate(orders.items())
+        ]
+    )
+    remove_videos(workspace, ["a"])
+    assert (catalog.links.duplicate_of("b"), catalog.links.duplicate_of("c")) == (None, "b")
+
+
+def test_a_removal_that_cannot_be_written_changes_nothing(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = Catalog(workspace.catalog_dir)
+    catalog.upsert([video("a")], {})
+
+    def full(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr("swipewise.catalog.removal.Table.upsert", full)
+    with pytest.raises(StoreError, match="the disk is full"):
+        remove_videos(workspace, ["a"])
+    assert ids(workspace) == ["a"]
