@@ -246,6 +246,9 @@ class ServerConfig:
 
     host: str = _key("127.0.0.1", "address to listen on")
     port: int = _key(8000, "port to listen on", low=0, high=65535)
+    publish: str = _key(
+        "newest", "which run is served: newest, the last that finished; manual, the one that was published"
+    )
     refresh_seconds: float = _key(
         10.0, "time between looks for new videos, a new run and what is popular now", low=0.1
     )
@@ -378,6 +381,8 @@ def _check_together(config: Config, text: str, path: Path) -> None:
             fail(section, "device", f"must be auto, cpu or cuda, not {device!r}")
     if config.media.sampling not in ("even", "shots"):
         fail("media", "sampling", f"must be even or shots, not {config.media.sampling!r}")
+    if config.server.publish not in ("newest", "manual"):
+        fail("server", "publish", f"must be newest or manual, not {config.server.publish!r}")
     if 0 < config.media.max_memory_mb < _LEAST_MEMORY_MB:
         least = f"must be 0 or at least {_LEAST_MEMORY_MB}, as libraries take some for themselves"
         fail("media", "max_memory_mb", f"{least}, not {config.media.max_memory_mb}")

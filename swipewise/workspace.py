@@ -8,6 +8,7 @@
     fetched/         copies of remote clips while they are being taken
     events/          live.sqlite (events, profiles and jobs), history/ (Delta Lake), rejects/ (rows an import left out)
     runs/            one folder a training run
+    published.json   which run is served, where that is not the newest
     report/          the last evaluation and the last audit
     ablations/       what the model reached without each of its parts
 """

@@ -24,6 +24,7 @@ _COMMANDS = {
     "ablate": ("swipewise.cli.ablate", "Train again without each part of the model; what each is worth."),
     "audit": ("swipewise.cli.audit", "Look into a run: does the model use what it was built to use?"),
     "transfer": ("swipewise.cli.transfer", "Rank another platform with a model that has never seen it."),
+    "models": ("swipewise.cli.models", "Choose which run is served, and go back to the one before."),
     "feed": ("swipewise.cli.feed", "Print a viewer's feed and why each video is in it."),
     "shifts": ("swipewise.cli.shifts", "List viewers whose interest shifted, and from what to what."),
     "serve": ("swipewise.cli.serve", "Offer the feed, and take events and videos, over HTTP."),

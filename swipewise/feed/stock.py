@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from swipewise.catalog import Catalog
 from swipewise.errors import ArtifactError, UnknownIdError
+from swipewise.feed.bundles import Bundle, check_files, check_model, pointer, read_published
 from swipewise.feed.stages import Shelf
-from swipewise.retrieval import Index, build_index, put
+from swipewise.retrieval import EXACT_ROWS, Index, build_index, load_index, put
 from swipewise.schema import Col
 from swipewise.training.runs import latest_run
 from swipewise.workspace import Workspace
@@ -65,11 +66,20 @@ class Stock:
     broken: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chosen:
+    """The run to serve, and what was published of it; ``note`` says why there is none, ``broken`` if it is damage."""
+
+    version: str = "none"
+    run: Path | None = None
+    bundle: Bundle | None = None
+    note: str | None = None
+    broken: bool = False
+
+
 def current_version(workspace: Workspace) -> Version:
-    """What identifies the catalogue and the newest run; cheap to ask for."""
-    run = _latest_run(workspace)
-    changed = f"{run.name}@{run.stat().st_mtime_ns}" if run else "none"
-    return Version(catalogue=Catalog(workspace.catalog_dir).version(), run=changed)
+    """What identifies the catalogue and the run to serve; cheap to ask for."""
+    return Version(catalogue=Catalog(workspace.catalog_dir).version(), run=_chosen(workspace).version)
 
 
 def restocked(stock: Stock, workspace: Workspace) -> Stock:
@@ -96,7 +106,7 @@ def restocked(stock: Stock, workspace: Workspace) -> Stock:
             extended = _extended(rest, catalog, added, groups=workspace.config.ingest.duplicates)
             if extended is not None:
                 return replace(extended, version=known_as, stamps=stamps)
-    return load_stock(workspace, like=stock.index)
+    return load_stock(workspace, like=stock.index if known_as.run == stock.version.run else None)
 
 
 def load_stock(workspace: Workspace, *, like: Index | None = None) -> Stock:
@@ -120,11 +130,16 @@ def load_stock(workspace: Workspace, *, like: Index | None = None) -> Stock:
         durations=videos.select(Col.VIDEO_ID, Col.DURATION),
         stamps=stamps,
     )
-    run = _latest_run(workspace)
+    chosen = _chosen(workspace)
+    run = chosen.run
     if run is None:
-        return replace(plain, note="no model yet: fit one with 'swipewise train'")
+        return replace(plain, note=chosen.note, broken=chosen.broken)
     try:
+        if chosen.bundle:
+            check_files(chosen.bundle, workspace)
         scorer = load_scorer(run, workspace)
+        if chosen.bundle:
+            check_model(chosen.bundle, scorer)
         if not np.isfinite(scorer.index_vectors_VD).all():
             raise ArtifactError("its video vectors are not finite: train again with 'swipewise train'")
     except ArtifactError as error:
@@ -135,7 +150,7 @@ def load_stock(workspace: Workspace, *, like: Index | None = None) -> Stock:
         shelf=_shelf(videos, groups, scorer),
         run=run.name,
         scorer=scorer,
-        index=build_index(scorer.index_vectors_VD, like=like),
+        index=_index(scorer.index_vectors_VD, chosen, like),
     )
 
 
@@ -195,11 +210,40 @@ def _extended(stock: Stock, catalog: Catalog, added: list[str], *, groups: bool)
     )
 
 
-def _latest_run(workspace: Workspace) -> Path | None:
+def _chosen(workspace: Workspace) -> _Chosen:
+    if workspace.config.server.publish == "manual":
+        return _published(workspace)
     try:
-        return latest_run(workspace.runs_dir)
+        run = latest_run(workspace.runs_dir)
     except UnknownIdError:
-        return None
+        return _Chosen(note="no model yet: fit one with 'swipewise train'")
+    return _Chosen(version=f"{run.name}@{run.stat().st_mtime_ns}", run=run)
+
+
+def _published(workspace: Workspace) -> _Chosen:
+    try:
+        changed = pointer(workspace).stat()
+        published = read_published(workspace)
+    except FileNotFoundError:
+        published = None
+    except ArtifactError as error:
+        return _Chosen(version=f"damaged@{changed.st_mtime_ns}", note=str(error), broken=True)
+    if published is None:
+        return _Chosen(note="no model is published: choose one with 'swipewise models publish RUN'")
+    bundle = published.current
+    # Another file each time, so the number tells apart what the clock does not.
+    version = f"{bundle.run}@{bundle.published_at}@{changed.st_mtime_ns}.{changed.st_ino}"
+    return _Chosen(version=version, run=workspace.runs_dir / bundle.run, bundle=bundle)
+
+
+def _index(vectors_VD: NDArray[np.float32], chosen: _Chosen, like: Index | None) -> Index:
+    """The index that was published where it holds these very vectors, else one that takes over its lists."""
+    if chosen.run is None or chosen.bundle is None or len(vectors_VD) <= EXACT_ROWS:
+        return build_index(vectors_VD, like=like)
+    saved = load_index(chosen.run / chosen.bundle.index)
+    if not len(saved.removed_N) and np.array_equal(saved.vectors_VD, vectors_VD):
+        return saved
+    return build_index(vectors_VD, like=saved)
 
 
 def load_scorer(run: Path, workspace: Workspace) -> Scorer:

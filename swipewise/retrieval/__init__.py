@@ -1,5 +1,6 @@
 """Vector search behind one protocol."""
 
+from swipewise.retrieval.choice import EXACT_ROWS as EXACT_ROWS
 from swipewise.retrieval.choice import build_index as build_index
 from swipewise.retrieval.choice import load_index as load_index
 from swipewise.retrieval.choice import put as put

@@ -32,6 +32,11 @@ class Index(Protocol):
     A row that was removed stays empty, so that the others keep their numbers.
     """
 
+    @property
+    def vectors_VD(self) -> NDArray[np.float32]:
+        """The vectors (V, D) of the rows that were there when it was built or compacted."""
+        ...
+
     def __len__(self) -> int:
         """How many vectors can be found."""
         ...

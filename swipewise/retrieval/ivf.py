@@ -34,8 +34,8 @@ NARROW = 0.2
 
 Those that leave more look into as many more lists as they leave fewer rows; below this it saves nothing:
 ``python benchmarks/retrieval.py`` measures both."""
-_SPARE = 4
-"""A quarter more candidates than results are asked of the base, as a byte a number ranks near ones wrongly."""
+_SPARE = 16
+"""So many and a quarter more candidates than results are asked of the base, as a byte a number ranks near ones wrongly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class IvfIndex:
 
         Args:
             vectors_VD: The vectors.
-            like: Lists and ``nprobe`` of an index of like vectors, where they still fit; else they are trained.
+            like: Lists of an index of like vectors, which are taken over where they still fit.
             removed_N: Rows that are empty.
         """
         vectors_VD = checked(vectors_VD)
@@ -101,8 +101,7 @@ class IvfIndex:
         trained = like if like is not None and fits else train(kept_ND)
         base = trained.empty()
         base.add_with_ids(kept_ND, rows_N)
-        if trained is not like:
-            trained = trained.measured(base, kept_ND, rows_N)
+        trained = trained.measured(base, kept_ND, rows_N)
         return cls(
             vectors_VD=vectors_VD,
             trained=trained,
@@ -161,7 +160,7 @@ class IvfIndex:
             rows_BC = np.broadcast_to(rows_C, (len(queries_BD), len(rows_C)))
             scores_BC = queries_BD @ self.vectors_VD[rows_C].T
         else:
-            wanted = k + k // _SPARE
+            wanted = k + k // 4 + _SPARE
             rows_BC = self._candidates(queries_BD, wanted, share, without_N, only_V)
             scores_BC = np.einsum("bd,bcd->bc", queries_BD, self.vectors_VD[np.maximum(rows_BC, 0)])
             scores_BC[rows_BC == NO_ROW] = -np.inf

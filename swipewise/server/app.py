@@ -22,6 +22,7 @@ from swipewise.ingest.work import JobRunner
 from swipewise.server.catalogue import catalogue_routes
 from swipewise.server.intake import MAX_EVENTS, BadRequestError, invalid, posted_events
 from swipewise.server.messages import EventsAnswer, FeedAnswer, HealthAnswer, PostedEvent, Problem
+from swipewise.server.models import model_routes
 from swipewise.server.thumbnails import thumbnail_routes
 from swipewise.server.videos import VideoIntake, video_routes
 from swipewise.workspace import Workspace
@@ -98,6 +99,7 @@ def create_app(workspace: Workspace, *, warm: bool = False) -> FastAPI:
 
     app.include_router(thumbnail_routes(Catalog(workspace.catalog_dir)))
     app.include_router(catalogue_routes(engine, runner))
+    app.include_router(model_routes(engine))
 
     @app.get("/healthz")
     def healthz() -> HealthAnswer:

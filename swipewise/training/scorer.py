@@ -74,7 +74,7 @@ class Scorer:
 
     Trends are those of the log as it was when this was loaded.
 
-    encoders: of each content modality the identity of what it reads.
+    encoders: of each content modality the identity of what it reads; vocabulary: what it knows.
     video_ids: the rows that ``score`` and ``evidence`` speak of; index_vectors_VD: (V, D) float32, f under the
     viewer-independent preference, to be searched by inner product with ``ViewerState.interest_D``.
     """
@@ -82,6 +82,7 @@ class Scorer:
     def __init__(self, fitted: FittedModel, catalogue: Dataset, events: EventsConfig) -> None:
         self.modalities = fitted.modalities
         self.encoders = fitted.encoders
+        self.vocabulary = fitted.vocabulary
         self.video_ids = catalogue.video_ids
         self._row = {video_id: row for row, video_id in enumerate(catalogue.video_ids)}
         self._fitted = fitted
@@ -108,6 +109,12 @@ class Scorer:
                     "train again with 'swipewise train'"
                 )
             content[modality] = catalog.vectors(modality, encoder)
+            width, expected = content[modality][1].shape[1], len(fitted.standards[modality].mean_E)
+            if width != expected:
+                raise ArtifactError(
+                    f"run {run_dir.name} reads {modality} vectors of {expected} numbers, those of {encoder} have "
+                    f"{width}: train again with 'swipewise train'"
+                )
         videos = catalog.videos().sort(Col.VIDEO_ID)
         catalogue = catalogue_dataset(videos, content, fitted.vocabulary.profile_values)
         if fitted.config.trends:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from swipewise.catalog import Catalog
 from swipewise.feed.stages import Query, Shelf
 from swipewise.schema import Candidate, Evidence, Interaction, Profile
+from swipewise.training.vocabulary import Vocabulary
 
 NOW = datetime(2025, 6, 8, 12, tzinfo=UTC)
 
@@ -35,6 +36,7 @@ class FakeScores:
 class FakeScorer:
     modalities = ("visual", "text")
     encoders: Mapping[str, str] = {}
+    vocabulary = Vocabulary(video_ids=(), attribute_values=(), profile_values=())
 
     def __init__(self, video_ids: Sequence[str], vectors_VD: NDArray[np.float32]) -> None:
         self.video_ids = tuple(video_ids)

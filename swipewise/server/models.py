@@ -1,0 +1,103 @@
+"""The part of the API that says which model is served, and changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from swipewise.errors import ArtifactError, ConfigError, UnknownIdError, WorkspaceError
+from swipewise.feed.bundles import Bundle
+from swipewise.feed.engine import FeedEngine
+from swipewise.feed.publishing import list_models, publish, rollback
+from swipewise.server.intake import BadRequestError
+from swipewise.server.messages import Problem
+
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    404: {"model": Problem, "description": "There is no such finished run, or none was published before"},
+    409: {"model": Problem, "description": "It cannot be served, and says why; what was served still is"},
+}
+
+
+class ModelAnswer(BaseModel):
+    """A finished run. `serving`: this server ranks with it now."""
+
+    run: str
+    validation_ndcg: float | None
+    published: bool
+    serving: bool
+
+
+class ModelsAnswer(BaseModel):
+    """The finished runs, newest first, and whether the newest is served or one that was published."""
+
+    publish: str
+    models: list[ModelAnswer]
+
+
+class BundleAnswer(BaseModel):
+    """What was published."""
+
+    run: str
+    published_at: str
+    encoders: dict[str, str]
+    width: int
+    files: dict[str, str] = Field(description="The SHA-256 of each file.")
+    serving: bool = Field(description="Whether this server ranks with it now.")
+
+    @classmethod
+    def of(cls, bundle: Bundle, *, serving: bool) -> Self:
+        """Put a bundle into words for the wire."""
+        return cls(
+            run=bundle.run,
+            published_at=bundle.published_at,
+            encoders=dict(bundle.encoders),
+            width=bundle.width,
+            files=dict(bundle.files),
+            serving=serving,
+        )
+
+
+def model_routes(engine: FeedEngine) -> APIRouter:
+    """The routes of the models of an engine's workspace."""
+    router = APIRouter()
+    workspace = engine.workspace
+
+    @router.get("/v1/models")
+    def get_models() -> ModelsAnswer:
+        """The finished runs, and which of them is published and served."""
+        models = [
+            ModelAnswer(
+                run=each.run,
+                validation_ndcg=each.validation_ndcg,
+                published=each.published,
+                serving=each.run == engine.run,
+            )
+            for each in list_models(workspace)
+        ]
+        return ModelsAnswer(publish=workspace.config.server.publish, models=models)
+
+    @router.post("/v1/models/rollback", responses=_REFUSED)
+    def post_rollback() -> BundleAnswer:
+        """Go back to the model that was published before. Requests go on meanwhile."""
+        return _changed(engine, lambda: rollback(workspace))
+
+    @router.post("/v1/models/{run}/publish", responses=_REFUSED)
+    def post_publish(run: str) -> BundleAnswer:
+        """Serve a run from now on, where `server.publish` is "manual". Requests go on meanwhile."""
+        return _changed(engine, lambda: publish(workspace, run))
+
+    return router
+
+
+def _changed(engine: FeedEngine, change: Callable[[], Bundle]) -> BundleAnswer:
+    try:
+        bundle = change()
+    except UnknownIdError as error:
+        raise BadRequestError(404, str(error)) from error
+    except (ArtifactError, ConfigError, WorkspaceError) as error:
+        raise BadRequestError(409, str(error)) from error
+    engine.look_for_videos()
+    return BundleAnswer.of(bundle, serving=engine.run == bundle.run)
