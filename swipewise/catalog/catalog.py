@@ -268,6 +268,7 @@ class Catalog:
         """Merge what many small commits left behind, so that reads stay fast; readers are not disturbed."""
         self._videos.compact()
         self._rejected.compact()
+        self.removals.compact()
 
     def _read(self, table: Table, columns: list[str], schema: pa.Schema, where: str | None = None) -> pl.DataFrame:
         dataset = table.open()

@@ -78,6 +78,10 @@ class Removals:
         if rows:
             self._table.upsert(pa.Table.from_pylist(rows, _SCHEMA))
 
+    def compact(self) -> None:
+        """Merge what many small commits left behind."""
+        self._table.compact()
+
     def lift(self, video_ids: Sequence[str]) -> None:
         """Let videos be added again.
 

@@ -35,7 +35,7 @@ NARROW = 0.2
 Those that leave more look into as many more lists as they leave fewer rows; below this it saves nothing:
 ``python benchmarks/retrieval.py`` measures both."""
 _SPARE = 16
-"""So many and a quarter more candidates than results are asked of the base, as a byte a number ranks near ones wrongly."""
+"""So many candidates, and a quarter more, are asked of the base: a byte a number ranks near ones wrongly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
