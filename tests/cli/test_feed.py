@@ -64,7 +64,7 @@ def test_json_holds_everything(workspace: Workspace, runs: Callable[[str, str], 
     (best,) = feed["recommendations"]
     assert best["video_id"] == "b"
     assert best["evidence"][0]["video_id"] == "a"
-    assert {"video_id": "a", "source": "interest", "reason": "seen"} in feed["dropped"]
+    assert {"video_id": "a", "source": "popular", "reason": "seen"} in feed["dropped"]
     assert feed["trace"][0]["stage"] == "read the history"
 
 

@@ -174,10 +174,15 @@ def test_the_api_describes_itself(client: TestClient) -> None:
         "/v1/feed",
         "/v1/events",
         "/v1/videos",
+        "/v1/videos/{video_id}",
+        "/v1/videos/{video_id}/similar",
         "/v1/videos/{video_id}/content",
         "/v1/videos/{video_id}/thumbnail",
         "/v1/jobs",
         "/v1/jobs/{job_id}",
+        "/v1/models",
+        "/v1/models/{run}/publish",
+        "/v1/models/rollback",
         "/healthz",
     }
     one, many = paths["/v1/events"]["post"]["requestBody"]["content"]["application/json"]["schema"]["anyOf"]

@@ -271,7 +271,7 @@ def test_an_upload_beyond_the_limits_leaves_nothing(
 @pytest.mark.parametrize("video_id", ["..%2F..%2Fetc", "%2e%2e", "a%5Cb", "a%00b"])
 def test_an_id_that_is_a_path_is_refused(idle: TestClient, shop: Workspace, video_id: str) -> None:
     answer = idle.put(f"/v1/videos/{video_id}/content", content=b"x")
-    assert answer.status_code in (404, 422)
+    assert answer.status_code in (404, 405, 422)
     assert not shop.uploads_dir.exists()
 
 

@@ -136,6 +136,14 @@ def test_a_catalogue_without_the_runs_encoder_is_an_error(run_dir: Path, shop: W
         Scorer.load(run_dir, shop)
 
 
+def test_vectors_of_another_width_are_an_error(
+    run_dir: Path, shop: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Catalog, "vectors", lambda *_: ([], np.zeros((0, 3), np.float32)))
+    with pytest.raises(ArtifactError, match=r"run r1 reads \w+ vectors of \d+ numbers, those of .* have 3: train"):
+        Scorer.load(run_dir, shop)
+
+
 def test_what_a_viewer_did_and_who_the_viewer_is_both_count(scorer: Scorer, shop: Workspace) -> None:
     history = busiest(shop)[1]
     young = Profile(viewer_id="ann", features={"age": "13-17"})
