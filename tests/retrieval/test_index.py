@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import faiss
@@ -59,7 +60,7 @@ def test_approximate_search_finds_nearly_all_and_scores_exactly() -> None:
 
 def test_fewer_lists_find_less() -> None:
     index = IvfIndex.build(VECTORS_VD)
-    hasty = ivf.replace(index, trained=ivf.replace(index.trained, nprobe=1))
+    hasty = replace(index, trained=replace(index.trained, nprobe=1))
     assert recall(hasty.search(QUERIES_BD, k=5)[1], truth(VECTORS_VD, 5)) < 0.95
 
 
@@ -99,6 +100,18 @@ def test_filters(build: Callable[[Vectors], Index], share: float) -> None:
     _, rows_BK = build(VECTORS_VD).search(QUERIES_BD, 50, only_V=only_V, without_N=without_N)
     assert allowed_V[rows_BK].all()
     assert recall(rows_BK, truth(VECTORS_VD, 50, allowed_V)) >= 0.98
+
+
+def test_a_filter_looks_into_more_lists() -> None:
+    vectors_VD = np.random.default_rng(4).standard_normal((6000, 8)).astype(np.float32)
+    index = IvfIndex.build(vectors_VD)
+    only_V = np.random.default_rng(5).random(6000) < 0.25
+    hasty = replace(index, trained=replace(index.trained, nprobe=index.nprobe // 4))
+    expected = truth(vectors_VD, 10, only_V)
+    assert recall(index.search(QUERIES_BD, 10, only_V=only_V)[1], expected) >= 0.98
+    assert recall(hasty.search(QUERIES_BD, 10)[1], truth(vectors_VD, 10)) < 0.98, "so many would be too few"
+    narrow_V = only_V & (np.arange(6000) % 10 == 0)
+    assert recall(hasty.search(QUERIES_BD, 10, only_V=narrow_V)[1], truth(vectors_VD, 10, narrow_V)) == 1.0
 
 
 @pytest.mark.parametrize("build", KINDS)
