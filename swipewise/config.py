@@ -250,7 +250,7 @@ class ServerConfig:
         "off", "off: whoever reaches this machine's own address may do everything; required: see `swipewise keys`"
     )
     origins: tuple[str, ...] = _key(
-        (), "web pages whose scripts may call the API, such as https://app.example.com; \"*\" with keys only"
+        (), 'web pages whose scripts may call the API, such as https://app.example.com; "*" with keys only'
     )
     tls_cert: str = _key("", "PEM file with the certificate and those that lead to it; empty: plain HTTP")
     tls_key: str = _key("", "PEM file with the certificate's private key; empty: it is in tls_cert")
@@ -268,7 +268,7 @@ class ServerConfig:
     drain_seconds: float = _key(
         0.0, "time between the signal to stop, when /readyz turns to 503, and the last new connection", low=0
     )
-    shutdown_seconds: float = _key(10.0, "time that requests under way then have to end", low=0)
+    shutdown_seconds: int = _key(10, "time that requests under way then have to end", low=0)
     open_metrics: bool = _key(False, "whether /metrics takes no key where keys are required")
     refresh_seconds: float = _key(
         10.0, "time between looks for new videos, a new run and what is popular now", low=0.1
@@ -425,7 +425,9 @@ KEYS = ("off", "required")
 def _origins_fault(server: ServerConfig) -> str | None:
     for origin in server.origins:
         if origin == "*" and server.keys == "off":
-            return "must name the pages where server.keys is off: with '*' any page could read what a browser reaches"
+            return (
+                "must name the pages where server.keys is off: with '*' any page could read what a browser reaches"
+            )
         if origin != "*" and not re.fullmatch(r"https?://[^/\s?#@*]+", origin):
             return f"names {origin!r}: write scheme, host and port as in https://app.example.com, without a path"
     return None

@@ -49,7 +49,7 @@ class AuditEntry:
         key_id: The key's id, None at the command line and where no keys are asked for.
         action: What was done: a command, or a request's method and route.
         target: What it was done to, such as a key or a request's path.
-        status: How a request was answered; None of a command, and of a request that was never answered.
+        status: How a request was answered; None of a command, and of a request that the process did not outlive.
         request_id: The request's id, as in the log.
     """
 
@@ -85,9 +85,7 @@ def record(
         _TARGET: target,
         _REQUEST_ID: request_id,
     }
-    connection.execute(_AUDIT.insert().values(values))
-    # Nobody else adds one within a transaction that writes, and numbers only grow.
-    return int(connection.scalar(sa.select(sa.func.max(_AUDIT.c[SEQ]))) or 0)
+    return int(connection.execute(_AUDIT.insert().values(values).returning(_AUDIT.c[SEQ])).scalar_one())
 
 
 class AuditLog:
@@ -106,9 +104,7 @@ class AuditLog:
             StoreError: It cannot be written; the request must then not act.
         """
         with self._database.write() as connection:
-            return record(
-                connection, who=who, key_id=key_id, action=action, target=target, request_id=request_id
-            )
+            return record(connection, who=who, key_id=key_id, action=action, target=target, request_id=request_id)
 
     def end(self, seq: int, status: int) -> None:
         """Note how the request was answered.

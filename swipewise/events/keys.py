@@ -145,9 +145,13 @@ class KeyStore:
         with self._database.write() as connection:
             for key in self._select(connection, _KEYS.c[_NAME] == values[_NAME]):
                 if key.fault(now) is None:
-                    raise DataError(f"key {key.key_id} in use is called {key.name!r}: choose another name, or revoke it")
+                    raise DataError(
+                        f"key {key.key_id} in use is called {key.name!r}: choose another name, or revoke it"
+                    )
             connection.execute(_KEYS.insert().values(values))
-            record(connection, who=who, action="keys create", target=f"{key_id} {values[_NAME]} ({values[_SCOPES]})")
+            record(
+                connection, who=who, action="keys create", target=f"{key_id} {values[_NAME]} ({values[_SCOPES]})"
+            )
         return _key(values), f"{PREFIX}_{key_id}_{secret}"
 
     def revoke(self, key: str, *, who: str) -> ApiKey:
@@ -162,7 +166,9 @@ class KeyStore:
         with self._database.write() as connection:
             known = self._select(connection, (_KEYS.c[_ID] == key) | (_KEYS.c[_NAME] == key))
             # An id comes before a name, and of those with one name at most one is in use.
-            known.sort(key=lambda each: (each.key_id != key, each.revoked_at is not None, each.fault(now) is not None))
+            known.sort(
+                key=lambda each: (each.key_id != key, each.revoked_at is not None, each.fault(now) is not None)
+            )
             if not known:
                 raise UnknownIdError(f"no key {key!r}: 'swipewise keys list' lists those there are")
             chosen = known[0]

@@ -14,7 +14,7 @@ def test_small_answers_are_sent_at_once() -> None:
     with _listen("127.0.0.1", 0) as listener:
         # asyncio turns Nagle's algorithm off only for sockets that name their protocol.
         assert listener.proto == socket.IPPROTO_TCP
-        assert _address(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}"
+        assert _address(listener, "http") == f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 def test_an_address_that_is_not_here() -> None:
