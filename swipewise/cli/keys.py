@@ -33,21 +33,19 @@ Examples:
 """
 
 
-class _Expiry(click.ParamType):
+def _moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
     """A duration from now, or a date or time; without a zone it is in UTC."""
-
-    name = "WHEN"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        try:
-            if duration := re.fullmatch(r"(\d+)([mhd])", value):
-                return datetime.now(UTC) + int(duration[1]) * _UNITS[duration[2]]
-            moment = datetime.fromisoformat(value)
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is no time: write 90d, 12h, 30m, or a date as in 2030-01-31", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if value is None:
+        return None
+    try:
+        if duration := re.fullmatch(r"(\d+)([mhd])", value):
+            return datetime.now(UTC) + int(duration[1]) * _UNITS[duration[2]]
+        moment = datetime.fromisoformat(value)
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(
+            f"{value!r} is no time: write 90d, 12h, 30m, or a date as in 2030-01-31"
+        ) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @click.group(epilog=_EXAMPLES)
@@ -71,7 +69,10 @@ def command() -> None:
 )
 @click.option("--name", default="", help="What to call it, in logs and in the audit.  [default: its id]")
 @click.option(
-    "--expires", type=_Expiry(), help="When it ends: 90d, 12h, 30m from now, or a date.  [default: never]"
+    "--expires",
+    metavar="WHEN",
+    callback=_moment,
+    help="When it ends: 90d, 12h, 30m from now, or a date.  [default: never]",
 )
 @workspace_option
 @json_option

@@ -22,6 +22,7 @@ from swipewise.events.database import Database
 from swipewise.events.keys import KeyStore
 from swipewise.feed.engine import FeedEngine
 from swipewise.ingest.work import JobRunner
+from swipewise.server.description import describe_keys
 from swipewise.server.intake import MAX_EVENTS, BadRequestError, invalid, posted_events
 from swipewise.server.keyring import KeyRing
 from swipewise.server.messages import EventsAnswer, FeedAnswer, PostedEvent, Problem
@@ -79,6 +80,7 @@ def create_app(workspace: Workspace, *, warm: bool = False) -> FastAPI:
     app.state.records, app.state.readiness = records, Readiness(catalog, intake.queue)
     protect(app, workspace.config.server, KeyRing(KeyStore(records)), audit, metrics)
     _add_problems(app)
+    describe_keys(app)
     app.include_router(operation_routes(engine, app.state.readiness, metrics, audit))
     app.include_router(video_routes(intake))
 

@@ -14,7 +14,8 @@ from swipewise.events.keys import ApiKey, KeyStore, parts_of
 MAX_AGE: Final = 2.0
 """Seconds after which a key that was revoked is refused at the latest."""
 
-_AGE_FOR_UNKNOWN: Final = 0.25
+_AGE_FOR_UNKNOWN: Final = 0.1
+_GRAIN: Final = 0.005  # a timer may fire that much early
 
 
 class KeyRing:
@@ -43,7 +44,8 @@ class KeyRing:
             return None
         await self._read(MAX_AGE)
         if parts[0] not in self._keys:
-            # It may have been made a moment ago. Guesses cannot make the store be read more often than this.
+            # It may have been made a moment ago. Guesses wait, so that they cannot have the store read more often.
+            await asyncio.sleep(max(0.0, self._read_at + _AGE_FOR_UNKNOWN + _GRAIN - self._clock()))
             await self._read(_AGE_FOR_UNKNOWN)
         key = self._keys.get(parts[0])
         return key if key is not None and key.matches(parts[1]) else None

@@ -73,7 +73,8 @@ class BodyLimits:
 
     async def __call__(self, scope: HttpScope, receive: Receive, send: Send, *, max_bytes: float) -> None:
         """Pass a request on; reading its body raises HTTPException (408, 413) when it is too slow or too large."""
-        await self._app(scope, _Body(receive, self._seconds, max_bytes), send)
+        body = _Body(receive, self._seconds, max_bytes) if scope["type"] == "http" else receive
+        await self._app(scope, body, send)
 
 
 class _Body:
