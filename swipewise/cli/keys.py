@@ -63,7 +63,6 @@ def command() -> None:
     "scopes",
     type=click.Choice(_SCOPES),
     multiple=True,
-    required=True,
     help="What it may be used for: events, to post what viewers do; feed, to read feeds; admin, for everything. "
     "May be given more than once.",
 )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from swipewise.cli.keys import command
+from swipewise.cli import cli
 from swipewise.errors import SwipewiseError, UnknownIdError
 from swipewise.workspace import Workspace
 
@@ -21,7 +21,7 @@ def shop(tmp_path: Path) -> Path:
 
 
 def run(shop: Path, *arguments: str) -> Any:
-    return CliRunner().invoke(command, [*arguments, "-w", str(shop)], catch_exceptions=False)
+    return CliRunner().invoke(cli, ["keys", *arguments, "-w", str(shop)], catch_exceptions=False)
 
 
 def facts(shop: Path, *arguments: str) -> Any:
@@ -67,7 +67,8 @@ def test_an_expiry_that_is_none(shop: Path, written: str) -> None:
 
 
 def test_a_key_needs_a_scope(shop: Path) -> None:
-    assert "Missing option '--scope'" in run(shop, "create").output
+    with pytest.raises(SwipewiseError, match="give one of events, feed, admin"):
+        run(shop, "create")
     assert "'all' is not one of 'events', 'feed', 'admin'" in run(shop, "create", "--scope", "all").output
 
 
