@@ -41,6 +41,7 @@ bench: setup
 	$(BIN)/python benchmarks/encoders.py
 	$(BIN)/python benchmarks/freshness.py
 	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python benchmarks/guard.py
 
 clean:
 	rm -rf demo dist .mypy_cache .ruff_cache .pytest_cache

@@ -48,7 +48,7 @@ class AuditEntry:
         who: The name of the key, or who sat at the command line.
         key_id: The key's id, None at the command line and where no keys are asked for.
         action: What was done: a command, or a request's method and route.
-        target: What it was done to, such as a key or a request's path.
+        target: What it was done to, such as a key or a request's path; never a viewer's id.
         status: How a request was answered; None of a command, and of a request that the process did not outlive.
         request_id: The request's id, as in the log.
     """

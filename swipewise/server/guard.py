@@ -27,6 +27,8 @@ from swipewise.server.problems import problem, store_problem
 _logger = logging.getLogger(__name__)
 
 _READING: Final = ("GET", "OPTIONS")
+# The audit outlives the viewer, whose id may have to be forgotten; all other ids it keeps.
+_VIEWER: Final = "{viewer_id"
 _NOBODY: Final = "anybody (server.keys is off)"
 _POLICY_VIOLATION: Final = 1008
 
@@ -147,7 +149,7 @@ class Guard:
             who=key.name if key else _NOBODY,
             key_id=key.key_id if key else None,
             action=f"{exchange.method} {exchange.route}",
-            target=scope["path"],
+            target=exchange.route if _VIEWER in exchange.route else scope["path"],
             request_id=exchange.request_id,
         )
 

@@ -196,6 +196,18 @@ def test_administrators_leave_a_trail(guarded: TestClient, new_key: NewKey) -> N
     assert (newest["target"], newest["status"], newest["request_id"]) == ("/v1/videos", refused.status_code, "r-1")
 
 
+def test_the_trail_names_no_viewers(app: FastAPI, new_key: NewKey) -> None:
+    @app.delete("/v1/things/{viewer_id}")
+    def forget(viewer_id: str) -> None:
+        return None
+
+    admin = new_key("admin", name="ops")
+    with TestClient(app) as client:
+        assert client.delete("/v1/things/private", headers=admin).status_code == 200
+        (entry, *_) = client.get("/v1/audit", headers=admin).json()["entries"]
+    assert (entry["action"], entry["target"]) == ("DELETE /v1/things/{viewer_id}", "/v1/things/{viewer_id}")
+
+
 def test_what_cannot_be_audited_is_not_done(
     guarded: TestClient, new_key: NewKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
