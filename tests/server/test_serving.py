@@ -207,6 +207,6 @@ def test_tls(tmp_path: Path) -> None:
         ):
             assert connection.version() == "TLSv1.3"
         trusting.maximum_version = ssl.TLSVersion.TLSv1_2
-        trusting.set_ciphers("AES128-SHA")
+        trusting.set_ciphers("ECDHE-ECDSA-AES128-SHA")
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"https://127.0.0.1:{port}/", verify=trusting)
