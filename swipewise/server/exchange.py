@@ -24,6 +24,8 @@ EXCHANGE: Final = "swipewise.exchange"
 WEBSOCKET: Final = "WEBSOCKET"
 """Stands for the method of a request that opens a WebSocket."""
 
+_LONGEST_KEPT: Final = 256
+
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that is worked on here, for whatever is logged meanwhile."""
 
@@ -71,7 +73,10 @@ class RouteFinder:
             self._count = len(self._app.routes)
             self._routes = list(iter_route_contexts(self._app.routes))
             self._find.cache_clear()
-        return self._find(scope["type"], scope.get("method", ""), scope["path"], scope.get("root_path", ""))
+        path = scope["path"]
+        # What clients may make as long as they like is not kept.
+        find = self._find if len(path) <= _LONGEST_KEPT else self._matched
+        return find(scope["type"], scope.get("method", ""), path, scope.get("root_path", ""))
 
     def _matched(self, kind: str, method: str, path: str, root_path: str) -> str | None:
         scope = {"type": kind, "method": method, "path": path, "root_path": root_path, "headers": []}
