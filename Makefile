@@ -42,6 +42,7 @@ bench: setup
 	$(BIN)/python benchmarks/freshness.py
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/retrieval.py
+	$(BIN)/python benchmarks/guard.py
 
 clean:
 	rm -rf demo dist .mypy_cache .ruff_cache .pytest_cache

@@ -242,13 +242,37 @@ class FeedConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
-    """Where `swipewise serve` listens."""
+    """Where `swipewise serve` listens, whom it answers, and how much it takes."""
 
-    host: str = _key("127.0.0.1", "address to listen on")
+    host: str = _key("127.0.0.1", "address to listen on; one that others reach takes keys")
     port: int = _key(8000, "port to listen on", low=0, high=65535)
     publish: str = _key(
         "newest", "which run is served: newest, the last that finished; manual, the one that was published"
     )
+    keys: str = _key(
+        "off", "off: whoever reaches this machine's own address may do everything; required: see `swipewise keys`"
+    )
+    origins: tuple[str, ...] = _key(
+        (), 'web pages whose scripts may call the API, such as https://app.example.com; "*" with keys only'
+    )
+    tls_cert: str = _key("", "PEM file with the certificate and those that lead to it; empty: plain HTTP")
+    tls_key: str = _key("", "PEM file with the certificate's private key; empty: it is in tls_cert")
+    rate_events: float = _key(
+        1000.0, "requests a second with scope events, of one key or without keys one address; 0: any", low=0
+    )
+    rate_feed: float = _key(1000.0, "the same with scope feed", low=0)
+    rate_admin: float = _key(100.0, "the same with scope admin, and of routes that take no key", low=0)
+    rate_burst_seconds: float = _key(5.0, "seconds of these rates that may come at once", low=0.1)
+    connections: int = _key(1000, "connections at a time; on more, requests are answered 503", low=1)
+    header_seconds: float = _key(10.0, "time a client may take for a request's head", low=0.1)
+    body_seconds: float = _key(
+        20.0, "time a client may take for a body, and a second more for each 8 KiB that have come", low=0.1
+    )
+    drain_seconds: float = _key(
+        0.0, "time between the signal to stop, when /readyz turns to 503, and the last new connection", low=0
+    )
+    shutdown_seconds: int = _key(10, "time that requests under way then have to end", low=0)
+    open_metrics: bool = _key(False, "whether /metrics takes no key where keys are required")
     refresh_seconds: float = _key(
         10.0, "time between looks for new videos, a new run and what is popular now", low=0.1
     )
@@ -389,8 +413,29 @@ def _check_together(config: Config, text: str, path: Path) -> None:
     if config.ingest.executor not in EXECUTORS:
         hint = _nearest(config.ingest.executor, EXECUTORS)
         fail("ingest", "executor", f"names {config.ingest.executor!r}{hint}")
+    if fault := _origins_fault(config.server):
+        fail("server", "origins", fault)
+    if config.server.keys not in KEYS:
+        fail("server", "keys", f"must be {' or '.join(KEYS)}, not {config.server.keys!r}")
+    if config.server.tls_key and not config.server.tls_cert:
+        fail("server", "tls_key", "is of no use without server.tls_cert")
     if config.encoders.precision not in ("float32", "bfloat16"):
         fail("encoders", "precision", f"must be float32 or bfloat16, not {config.encoders.precision!r}")
+
+
+KEYS = ("off", "required")
+"""What ``server.keys`` may be."""
+
+
+def _origins_fault(server: ServerConfig) -> str | None:
+    for origin in server.origins:
+        if origin == "*" and server.keys == "off":
+            return (
+                "must name the pages where server.keys is off: with '*' any page could read what a browser reaches"
+            )
+        if origin != "*" and not re.fullmatch(r"https?://[^/\s?#@*]+", origin):
+            return f"names {origin!r}: write scheme, host and port as in https://app.example.com, without a path"
+    return None
 
 
 HUGGINGFACE = "huggingface:"

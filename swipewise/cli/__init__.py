@@ -28,6 +28,7 @@ _COMMANDS = {
     "feed": ("swipewise.cli.feed", "Print a viewer's feed and why each video is in it."),
     "shifts": ("swipewise.cli.shifts", "List viewers whose interest shifted, and from what to what."),
     "serve": ("swipewise.cli.serve", "Offer the feed, and take events and videos, over HTTP."),
+    "keys": ("swipewise.cli.keys", "Make, list and revoke the keys that the server asks for."),
     "demo": ("swipewise.cli.demo", "Run the whole main job on a simulated platform."),
 }
 

@@ -86,6 +86,17 @@ class JobQueue:
         with self._database.read() as connection:
             return self._select(connection, where, limit, newest_first=True)
 
+    def counts(self) -> dict[JobState, int]:
+        """How many jobs there are in each state.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        state = JOBS.c[Col.STATE]
+        with self._database.read() as connection:
+            found = connection.execute(sa.select(state, sa.func.count()).group_by(state)).all()
+        return dict.fromkeys(JobState, 0) | {JobState(name): count for name, count in found}
+
     def take(self, owner: str, *, limit: int, lease_seconds: float, attempts: int) -> list[Job]:
         """Begin with the oldest jobs that wait, or whose holder has let the lease run out.
 

@@ -73,7 +73,42 @@ def _jobs(connection: sa.Connection) -> None:
     tables.create_all(connection)
 
 
-MIGRATIONS: Final[tuple[Callable[[sa.Connection], None], ...]] = (_events_and_profiles, _jobs)
+def _keys_and_audit(connection: sa.Connection) -> None:
+    tables = sa.MetaData()
+    sa.Table(
+        "api_keys",
+        tables,
+        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("key_id", sa.Text, nullable=False, unique=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("scopes", sa.Text, nullable=False),
+        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("expires_at", sa.BigInteger),
+        sa.Column("revoked_at", sa.BigInteger),
+        sqlite_autoincrement=True,
+    )
+    sa.Table(
+        "audit",
+        tables,
+        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("who", sa.Text, nullable=False),
+        sa.Column("key_id", sa.Text),
+        sa.Column("action", sa.Text, nullable=False),
+        sa.Column("target", sa.Text, nullable=False),
+        sa.Column("status", sa.Integer),
+        sa.Column("request_id", sa.Text),
+        sqlite_autoincrement=True,
+    )
+    tables.create_all(connection)
+
+
+MIGRATIONS: Final[tuple[Callable[[sa.Connection], None], ...]] = (
+    _events_and_profiles,
+    _jobs,
+    _keys_and_audit,
+)
 
 
 def is_current(connection: sa.Connection) -> bool:

@@ -17,18 +17,26 @@ from starlette.exceptions import HTTPException
 import swipewise
 from swipewise.catalog import Catalog
 from swipewise.errors import StoreError
+from swipewise.events.audit_log import AuditLog
+from swipewise.events.database import Database
+from swipewise.events.keys import KeyStore
 from swipewise.feed.engine import FeedEngine
 from swipewise.ingest.work import JobRunner
 from swipewise.server.catalogue import catalogue_routes
+from swipewise.server.description import describe_keys
 from swipewise.server.intake import MAX_EVENTS, BadRequestError, invalid, posted_events
-from swipewise.server.messages import EventsAnswer, FeedAnswer, HealthAnswer, PostedEvent, Problem
+from swipewise.server.keyring import KeyRing
+from swipewise.server.messages import EventsAnswer, FeedAnswer, PostedEvent, Problem
+from swipewise.server.metrics import Metrics
 from swipewise.server.models import model_routes
+from swipewise.server.operations import Readiness, operation_routes
+from swipewise.server.problems import problem, store_problem
+from swipewise.server.protection import protect
 from swipewise.server.thumbnails import thumbnail_routes
 from swipewise.server.videos import VideoIntake, video_routes
 from swipewise.workspace import Workspace
 
 MAX_FEED = 1000
-RETRY_SECONDS = 5
 
 _logger = logging.getLogger(__name__)
 
@@ -69,7 +77,13 @@ def create_app(workspace: Workspace, *, warm: bool = False) -> FastAPI:
     intake = VideoIntake(workspace, runner)
     app = FastAPI(title="Swipewise", version=swipewise.__version__, lifespan=_lifespan)
     app.state.engine, app.state.runner, app.state.intake = engine, runner, intake
+    catalog, records = Catalog(workspace.catalog_dir), Database(workspace.events_dir)
+    audit, metrics = AuditLog(records), Metrics(intake.queue.counts)
+    app.state.records, app.state.readiness = records, Readiness(catalog, intake.queue)
+    protect(app, workspace.config.server, KeyRing(KeyStore(records)), audit, metrics)
     _add_problems(app)
+    describe_keys(app)
+    app.include_router(operation_routes(engine, app.state.readiness, metrics, audit))
     app.include_router(video_routes(intake))
 
     @app.get("/v1/feed", responses={k: v for k, v in _PROBLEMS.items() if k != 413})
@@ -79,7 +93,9 @@ def create_app(workspace: Workspace, *, warm: bool = False) -> FastAPI:
         trace: Annotated[bool, Query(description="Also give each stage's count and time.")] = False,
     ) -> FeedAnswer:
         """The videos to show next, each with its score, its source and why it is there."""
-        return FeedAnswer.of(engine.feed(viewer_id, size=limit), trace=trace)
+        feed = engine.feed(viewer_id, size=limit)
+        metrics.feed_made(feed.trace)
+        return FeedAnswer.of(feed, trace=trace)
 
     @app.post("/v1/events", responses=_PROBLEMS, openapi_extra=_EVENTS_BODY)
     def post_events(posted: Annotated[list[PostedEvent], Depends(posted_events)]) -> EventsAnswer:
@@ -90,6 +106,7 @@ def create_app(workspace: Workspace, *, warm: bool = False) -> FastAPI:
         """
         events = [each.to_event() for each in posted]
         appended = engine.observe(events)
+        metrics.events_taken(appended)
         return EventsAnswer(
             added=appended.added,
             duplicates=appended.duplicates,
@@ -97,14 +114,9 @@ def create_app(workspace: Workspace, *, warm: bool = False) -> FastAPI:
             unknown_videos=list(engine.unknown_videos(events)),
         )
 
-    app.include_router(thumbnail_routes(Catalog(workspace.catalog_dir)))
+    app.include_router(thumbnail_routes(catalog))
     app.include_router(catalogue_routes(engine, runner))
     app.include_router(model_routes(engine))
-
-    @app.get("/healthz")
-    def healthz() -> HealthAnswer:
-        """Whether the server is up, and what it ranks with."""
-        return HealthAnswer(status="ok", videos=engine.videos, run=engine.run, note=engine.note)
 
     return app
 
@@ -124,6 +136,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         stop.set()
         runner.stop()
         intake.close()
+        app.state.records.close()
         refresher.join(timeout=10)
         engine.close()
 
@@ -146,27 +159,19 @@ def _add_problems(app: FastAPI) -> None:
 
     @app.exception_handler(BadRequestError)
     def bad_request(_request: Request, error: BadRequestError) -> JSONResponse:
-        return _problem(error.status, Problem(error=str(error), fields=error.fields))
+        return problem(error.status, Problem(error=str(error), fields=error.fields))
 
     @app.exception_handler(RequestValidationError)
     def bad_parameter(_request: Request, error: RequestValidationError) -> JSONResponse:
         complaint = invalid(error.errors())
-        return _problem(complaint.status, Problem(error=str(complaint), fields=complaint.fields))
+        return problem(complaint.status, Problem(error=str(complaint), fields=complaint.fields))
 
     @app.exception_handler(StoreError)
     def store_failed(_request: Request, error: StoreError) -> JSONResponse:
         _logger.error("%s", error)
-        return _problem(503, Problem(error=str(error)), {"Retry-After": str(RETRY_SECONDS)})
+        return store_problem(error)
 
     @app.exception_handler(HTTPException)
     def http_error(request: Request, error: HTTPException) -> JSONResponse:
         message = f"{error.detail}: {request.method} {request.url.path}"
-        return _problem(error.status_code, Problem(error=message), error.headers)
-
-    @app.exception_handler(Exception)
-    def unexpected(_request: Request, _error: Exception) -> JSONResponse:
-        return _problem(500, Problem(error="internal error: the server's log has the details"))
-
-
-def _problem(status: int, problem: Problem, headers: Any = None) -> JSONResponse:
-    return JSONResponse(problem.model_dump(exclude_none=True), status, headers)
+        return problem(error.status_code, Problem(error=message), error.headers)

@@ -13,7 +13,8 @@ from swipewise.errors import UnknownIdError
 from swipewise.server.messages import Problem
 
 # A video may get a new cut, so a browser asks again after a while; it is told by the tag that nothing changed.
-CACHE_CONTROL = "public, max-age=3600"
+# Caches that many share must not keep what takes a key.
+CACHE_CONTROL = "private, max-age=3600"
 
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/jpeg": {}}, "description": "The picture"},

@@ -148,7 +148,7 @@ def test_a_store_of_a_newer_version_is_left_alone(workspace: Workspace) -> None:
     with sqlite3.connect(workspace.events_dir / "live.sqlite") as connection:
         connection.execute("UPDATE schema_version SET version = 99")
     connection.close()
-    with pytest.raises(StoreError, match="has schema 99, this Swipewise knows up to 2: upgrade Swipewise"):
+    with pytest.raises(StoreError, match="has schema 99, this Swipewise knows up to 3: upgrade Swipewise"):
         EventLog.open(workspace.events_dir)
     with pytest.raises(StoreError, match="schema 99"):
         read_events(workspace.events_dir)

@@ -184,6 +184,9 @@ def test_the_api_describes_itself(client: TestClient) -> None:
         "/v1/models/{run}/publish",
         "/v1/models/rollback",
         "/healthz",
+        "/readyz",
+        "/metrics",
+        "/v1/audit",
     }
     one, many = paths["/v1/events"]["post"]["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
     assert set(one["required"]) == {"viewer_id", "video_id", "action"}

@@ -1,0 +1,62 @@
+"""Which route takes which key. One that is not named here takes ``admin`` keys alone: none is open by oversight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from swipewise.events.keys import Scope
+from swipewise.server.exchange import Exchange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What a route asks for.
+
+    Attributes:
+        scope: Of the key; None: it takes no key.
+        limits_body: Whether the route itself bounds the body it takes; otherwise ``MAX_BYTES`` bounds it.
+    """
+
+    scope: Scope | None
+    limits_body: bool = False
+
+
+_OPEN: Final = Access(scope=None)
+_FEED: Final = Access(scope=Scope.FEED)
+_ADMIN: Final = Access(scope=Scope.ADMIN)
+
+ROUTES: Final = {
+    ("GET", "/healthz"): _OPEN,
+    ("GET", "/readyz"): _OPEN,
+    ("GET", "/openapi.json"): _OPEN,
+    ("GET", "/docs"): _OPEN,
+    ("GET", "/docs/oauth2-redirect"): _OPEN,
+    ("GET", "/redoc"): _OPEN,
+    ("GET", "/v1/feed"): _FEED,
+    ("GET", "/v1/videos/{video_id:path}/thumbnail"): _FEED,
+    ("GET", "/v1/videos/{video_id:path}/similar"): _FEED,
+    ("GET", "/v1/videos/{video_id:path}"): _FEED,
+    ("POST", "/v1/events"): Access(scope=Scope.EVENTS, limits_body=True),
+    ("POST", "/v1/videos"): Access(scope=Scope.ADMIN, limits_body=True),
+    ("PUT", "/v1/videos/{video_id}/content"): Access(scope=Scope.ADMIN, limits_body=True),
+    ("GET", "/v1/videos"): _ADMIN,
+    ("DELETE", "/v1/videos/{video_id:path}"): _ADMIN,
+    ("GET", "/v1/models"): _ADMIN,
+    ("POST", "/v1/models/rollback"): _ADMIN,
+    ("POST", "/v1/models/{run}/publish"): _ADMIN,
+    ("GET", "/v1/jobs"): _ADMIN,
+    ("GET", "/v1/jobs/{job_id}"): _ADMIN,
+    ("GET", "/v1/audit"): _ADMIN,
+    ("GET", "/metrics"): _ADMIN,
+}
+"""(method, template of the route) -> what it asks for."""
+
+
+def access_of(exchange: Exchange, *, open_metrics: bool) -> Access:
+    """What a request asks for; of one that no route takes, the most."""
+    if exchange.route is None:
+        return _ADMIN
+    if open_metrics and exchange.route == "/metrics":
+        return _OPEN
+    return ROUTES.get((exchange.method, exchange.route), _ADMIN)

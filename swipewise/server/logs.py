@@ -1,0 +1,60 @@
+"""The server's log: one JSON object a line, on stderr."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from swipewise.server.exchange import Exchange, request_id
+
+REQUESTS: Final = logging.getLogger("swipewise.requests")
+"""Gets a line a request. Neither query nor path is in it, as they name viewers and may hold secrets."""
+
+_FACTS: Final = "facts"
+
+
+def log_request(exchange: Exchange, seconds: float) -> None:
+    """Write the line of a request that was answered."""
+    if REQUESTS.isEnabledFor(logging.INFO):
+        facts = {
+            "method": exchange.method,
+            "route": exchange.route,
+            "status": exchange.status,
+            "milliseconds": round(1000 * seconds, 3),
+            "key": exchange.key,
+        }
+        REQUESTS.info("request", extra={_FACTS: facts})
+
+
+class JsonFormatter(logging.Formatter):
+    """A record as one JSON object: time, level, logger, message, the request it belongs to, and an error's trace."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if (named := request_id.get()) is not None:
+            line["request_id"] = named
+        line.update(getattr(record, _FACTS, {}))
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(line, enc_hook=str).decode()
+
+
+def log_config() -> dict[str, Any]:
+    """The configuration of Python's ``logging`` for a served process, uvicorn's own lines included."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": JsonFormatter}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "root": {"level": "WARNING", "handlers": ["stderr"]},
+        "loggers": {REQUESTS.name: {"level": "INFO"}},
+    }
