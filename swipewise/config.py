@@ -10,7 +10,7 @@ import math
 import re
 import tomllib
 import types
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -119,7 +119,13 @@ class IngestConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventsConfig:
-    """What counts as liking a video."""
+    """Where the live event log lies, and what counts as liking a video."""
+
+    database: str = _key(
+        "",
+        "of the live log: postgresql://user@host/name, the [postgres] extra, its password in "
+        "SWIPEWISE_DATABASE_PASSWORD; empty: a file of the workspace",
+    )
 
     positive: tuple[str, ...] = _key(
         ("finish", "like", "comment", "share", "follow"), "any of these actions makes an interaction positive"
@@ -292,6 +298,12 @@ class Config:
     feed: FeedConfig = FeedConfig()
     server: ServerConfig = ServerConfig()
 
+    def as_record(self) -> dict[str, Any]:
+        """Every key, as a run records it; not where the live log lies, which changes no run and may hold a password."""
+        record = asdict(self)
+        del record["events"]["database"]
+        return record
+
     @classmethod
     def load(cls, path: Path) -> Config:
         """Read a ``swipewise.toml``.
@@ -397,6 +409,8 @@ def _check_together(config: Config, text: str, path: Path) -> None:
     for name in config.events.positive:
         if name not in set(FLAG_ACTIONS):
             fail("events", "positive", f"names {name!r}{_nearest(name, list(FLAG_ACTIONS))}")
+    if config.events.database and (fault := database_fault(config.events.database)):
+        fail("events", "database", fault)
     for key in ENCODER_NAMES:
         if fault := unknown_encoder(key, getattr(config.encoders, key)):
             fail("encoders", key, fault)
@@ -436,6 +450,16 @@ def _origins_fault(server: ServerConfig) -> str | None:
         if origin != "*" and not re.fullmatch(r"https?://[^/\s?#@*]+", origin):
             return f"names {origin!r}: write scheme, host and port as in https://app.example.com, without a path"
     return None
+
+
+def database_fault(address: str) -> str | None:
+    """What is wrong with an address of a database, None where nothing is known to be; it may hold a password."""
+    if re.match(r"postgresql(\+psycopg)?://", address):
+        return None
+    scheme = address.partition("://")[0] if "://" in address else ""
+    return (
+        f"must be postgresql://user@host:5432/name or empty, not {f'{scheme}://...' if scheme else 'without ://'}"
+    )
 
 
 HUGGINGFACE = "huggingface:"

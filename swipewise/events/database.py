@@ -1,19 +1,23 @@
-"""The live store: an SQLite file in WAL mode, spoken to through SQLAlchemy Core."""
+"""The live store: an SQLite file in WAL mode or a PostgreSQL database, spoken to through SQLAlchemy Core.
+
+Whatever the two do differently is here and in ``migrations``; everybody else writes statements that both understand.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
-from swipewise.errors import StoreError
+from swipewise.errors import MissingExtraError, StoreError
+from swipewise.events.address import find_database, shown
 from swipewise.events.migrations import is_current, migrate
 from swipewise.schema import Col
 
-LIVE_NAME: Final = "live.sqlite"
 _BUSY_MS = 60_000
 
 SEQ = "seq"
@@ -21,7 +25,7 @@ FEATURES = "features"
 
 EVENTS: Final = sa.table(
     "events",
-    sa.column(SEQ, sa.Integer),
+    sa.column(SEQ, sa.BigInteger),
     sa.column(Col.EVENT_ID, sa.Text),
     sa.column(Col.VIEWER_ID, sa.Text),
     sa.column(Col.VIDEO_ID, sa.Text),
@@ -37,32 +41,52 @@ PROFILES: Final = sa.table(
     sa.column(Col.UPDATED_AT, sa.BigInteger),
 )
 
+# Writers come one after the other, on PostgreSQL as on SQLite: then a number of `seq` is seen before any higher one,
+# which compaction relies on, and what was looked up still holds when it is acted upon. One lock a schema.
+_WRITE_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('swipewise ' || current_schema(), 0))"
+_SESSION: Final = (
+    f"SET lock_timeout = {_BUSY_MS}",
+    # A writer that hangs must not keep the others out for ever.
+    f"SET idle_in_transaction_session_timeout = {_BUSY_MS}",
+    # A server may be set to acknowledge what is not on disk yet.
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+)
+# A vanished server is noticed within seconds, by a connection that waits as by one that is made.
+_CONNECT: Final = {"connect_timeout": "10", "keepalives_idle": "10", "tcp_user_timeout": "20000"}
+_POOL_SIZE = 5
+_POOL_SECONDS = 10
+_READ_ONLY_STATE = "25006"
+
+_Found = TypeVar("_Found")
+
 
 class Database:
-    """The live store, opened; connections are taken from it for one transaction each."""
+    """The live store, opened; connections are taken from it for one transaction each. Threads may share it."""
 
     def __init__(self, events_dir: Path) -> None:
-        self.path = events_dir / LIVE_NAME
+        self._open(events_dir)
+        try:
+            with self.read() as connection:
+                current = is_current(connection)
+            if not current:
+                with self.write() as connection:
+                    migrate(connection, self.name)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, events_dir: Path) -> None:
+        url = find_database(events_dir)
+        self.name = shown(url)
         with self._named_errors():
-            events_dir.mkdir(parents=True, exist_ok=True)
-            # What is written may hold secrets, such as the signature of an address, and no error must quote it.
-            self._engine = sa.create_engine(
-                f"sqlite:///{self.path}", connect_args={"timeout": _BUSY_MS / 1000}, hide_parameters=True
-            )
-            sa.event.listen(self._engine, "connect", _configure)
-            sa.event.listen(self._engine, "begin", _begin)
-            try:
-                with self.read() as connection:
-                    current = is_current(connection)
-                if not current:
-                    with self.write() as connection:
-                        migrate(connection, str(self.path))
-            except BaseException:
-                self._engine.dispose()
-                raise
+            if url.get_backend_name() == "sqlite":
+                events_dir.mkdir(parents=True, exist_ok=True)
+                self._engine = _sqlite_engine(url)
+            else:
+                self._engine = _postgresql_engine(url)
 
     def close(self) -> None:
-        """Give back the file."""
+        """Give back the file or the connections."""
         self._engine.dispose()
 
     @contextmanager
@@ -70,30 +94,54 @@ class Database:
         """One transaction that no other writer can come between; on disk when the block ends.
 
         Raises:
-            StoreError: The file cannot be written.
+            StoreError: The store cannot be written.
         """
         with self._named_errors(), self._engine.begin() as connection:
             yield connection
+
+    def write_again(self, work: Callable[[sa.Connection], _Found]) -> _Found:
+        """Do work in one ``write``, and once more if the connection breaks, even where the first may have counted.
+
+        Args:
+            work: What is to be done; doing it twice must be the same as once.
+
+        Raises:
+            StoreError: The store cannot be written.
+        """
+        try:
+            with self.write() as connection:
+                return work(connection)
+        except StoreError as error:
+            cause = error.__cause__
+            if not (isinstance(cause, sa.exc.DBAPIError) and cause.connection_invalidated):
+                raise
+        with self.write() as connection:
+            return work(connection)
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """One consistent view, which neither waits for writers nor holds them up.
 
         Raises:
-            StoreError: The file cannot be read.
+            StoreError: The store cannot be read.
         """
         with self._named_errors(), self._engine.connect() as connection:
             connection.execution_options(swipewise_reads_only=True)
+            if connection.dialect.name == "postgresql":
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             with connection.begin():
                 yield connection
+
+    def insert(self, table: sa.TableClause) -> sqlite.Insert | postgresql.Insert:
+        """An INSERT that has ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
+        return sqlite.insert(table) if self._engine.dialect.name == "sqlite" else postgresql.insert(table)
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
         try:
             yield
-        except (sa.exc.DBAPIError, OSError) as error:
-            cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-            raise StoreError(f"cannot use the live event log {self.path}: {cause}") from error
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError) as error:
+            raise StoreError(f"cannot use the live event log {self.name}: {_cause(error)}") from error
 
 
 @contextmanager
@@ -103,7 +151,7 @@ def existing_database(events_dir: Path) -> Iterator[Database | None]:
     Raises:
         StoreError: It is there and cannot be read.
     """
-    if not (events_dir / LIVE_NAME).exists():
+    if not _exists(events_dir):
         yield None
         return
     database = Database(events_dir)
@@ -113,14 +161,76 @@ def existing_database(events_dir: Path) -> Iterator[Database | None]:
         database.close()
 
 
-def _configure(connection: Any, _record: object) -> None:
-    # Transactions are begun by _begin: the driver would begin them late and without the write lock.
-    connection.isolation_level = None
-    for pragma in (f"busy_timeout={_BUSY_MS}", "journal_mode=WAL", "synchronous=FULL"):
-        connection.execute(f"PRAGMA {pragma}")
+def _exists(events_dir: Path) -> bool:
+    url = find_database(events_dir)
+    # Whether a database holds the tables is seen by asking it; an empty one is as good as one with empty tables.
+    return url.get_backend_name() != "sqlite" or Path(str(url.database)).exists()
 
 
-def _begin(connection: sa.Connection) -> None:
-    reads_only = connection.get_execution_options().get("swipewise_reads_only", False)
-    # A deferred transaction that turns from reading to writing fails at once if another has written meanwhile.
-    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+def _cause(error: Exception) -> object:
+    """What went wrong in the database's words, without the values of the row, which it may add as details."""
+    if not isinstance(error, sa.exc.DBAPIError) or error.orig is None:
+        return error
+    diagnosis = getattr(error.orig, "diag", None)
+    return getattr(diagnosis, "message_primary", None) or error.orig
+
+
+def _sqlite_engine(url: sa.URL) -> sa.Engine:
+    # What is written may hold secrets, such as the signature of an address, and no error must quote it.
+    engine = sa.create_engine(url, connect_args={"timeout": _BUSY_MS / 1000}, hide_parameters=True)
+
+    @sa.event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: object) -> None:
+        # Transactions are begun below: the driver would begin them late and without the write lock.
+        connection.isolation_level = None
+        for pragma in (f"busy_timeout={_BUSY_MS}", "journal_mode=WAL", "synchronous=FULL"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        # A deferred transaction that turns from reading to writing fails at once if another has written meanwhile.
+        connection.exec_driver_sql("BEGIN" if _reads_only(connection) else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql_engine(url: sa.URL) -> sa.Engine:
+    url = url.set(query={**_CONNECT, "application_name": "swipewise", **url.query})
+    try:
+        engine = sa.create_engine(
+            url,
+            hide_parameters=True,
+            # As on SQLite, the rows that an INSERT of many has added are counted.
+            execution_options={"preserve_rowcount": True},
+            # Connections that a restart of the server or a failover broke are replaced when they are next asked for.
+            pool_pre_ping=True,
+            pool_size=_POOL_SIZE,
+            max_overflow=0,
+            pool_timeout=_POOL_SECONDS,
+        )
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("a live store on PostgreSQL", "postgres") from error
+
+    @sa.event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: object) -> None:
+        for statement in _SESSION:
+            connection.execute(statement)
+        connection.commit()
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        if not _reads_only(connection):
+            connection.exec_driver_sql(_WRITE_LOCK)
+
+    @sa.event.listens_for(engine, "handle_error")
+    def leave_a_standby(context: sa.engine.ExceptionContext) -> None:
+        # After a failover the old primary may live on without taking writes: look again for the one that does.
+        state = getattr(context.original_exception, "sqlstate", None)
+        if state == _READ_ONLY_STATE and context.connection is not None and not _reads_only(context.connection):
+            context.is_disconnect = True
+
+    return engine
+
+
+def _reads_only(connection: sa.Connection) -> bool:
+    return bool(connection.get_execution_options().get("swipewise_reads_only", False))

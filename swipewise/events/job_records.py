@@ -93,7 +93,7 @@ LEASE: Final = "lease_until"
 
 JOBS: Final = sa.table(
     "jobs",
-    sa.column(SEQ, sa.Integer),
+    sa.column(SEQ, sa.BigInteger),
     sa.column(Col.JOB_ID, sa.Text),
     sa.column(KEY, sa.Text),
     sa.column(FINGERPRINT, sa.Text),

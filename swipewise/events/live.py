@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from swipewise.errors import DataError
 from swipewise.events.database import EVENTS, FEATURES, PROFILES, Database
@@ -70,17 +69,19 @@ class EventLog:
         rows = [_row(event) for event in events]
         if not rows:
             return Appended(added=0, duplicates=0)
-        days = {_day(row[Col.AT]) for row in rows}
-        with self._database.write() as connection:
-            # Looked up under the write lock: compaction commits to the history first and needs this lock to
-            # delete, so an event is always found in one of the two.
-            known = self._history_ids.known({row[Col.EVENT_ID] for row in rows}, days)
-            fresh = [row for row in rows if row[Col.EVENT_ID] not in known]
-            added = 0
-            if fresh:
-                statement = insert(EVENTS).on_conflict_do_nothing(index_elements=[Col.EVENT_ID])
-                added = connection.execute(statement, fresh).rowcount
+        added = self._database.write_again(lambda connection: self._store(connection, rows))
         return Appended(added=added, duplicates=len(rows) - added)
+
+    def _store(self, connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> int:
+        # Looked up under the write lock: compaction commits to the history first and needs this lock to delete, so an
+        # event is always found in one of the two.
+        days = {_day(row[Col.AT]) for row in rows}
+        known = self._history_ids.known({row[Col.EVENT_ID] for row in rows}, days)
+        fresh = [row for row in rows if row[Col.EVENT_ID] not in known]
+        if not fresh:
+            return 0
+        statement = self._database.insert(EVENTS).on_conflict_do_nothing(index_elements=[Col.EVENT_ID])
+        return connection.execute(statement, fresh).rowcount
 
     def put_profiles(self, profiles: Sequence[Profile]) -> int:
         """Store profiles in place of the viewers' earlier ones; all are on disk when this returns.
@@ -99,11 +100,11 @@ class EventLog:
         ]
         if not rows:
             return 0
-        statement = insert(PROFILES)
-        statement = statement.on_conflict_do_update(
+        new = self._database.insert(PROFILES)
+        statement = new.on_conflict_do_update(
             index_elements=[Col.VIEWER_ID],
-            set_={FEATURES: statement.excluded[FEATURES], Col.UPDATED_AT: statement.excluded[Col.UPDATED_AT]},
-            where=PROFILES.c[FEATURES] != statement.excluded[FEATURES],
+            set_={FEATURES: new.excluded[FEATURES], Col.UPDATED_AT: new.excluded[Col.UPDATED_AT]},
+            where=PROFILES.c[FEATURES] != new.excluded[FEATURES],
         )
         with self._database.write() as connection:
             return connection.execute(statement, rows).rowcount

@@ -1,6 +1,7 @@
-"""The schema of the live store as numbered steps. Append new ones; never change one that was released.
+"""The schema of the live store as numbered steps, on SQLite and PostgreSQL alike.
 
-Each step defines the tables as they were at its time; with today's definitions it would change as they do.
+Append new ones; never change one that was released. Each step defines the tables as they were at its time; with
+today's definitions it would change as they do.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import sqlalchemy as sa
 
 from swipewise.errors import StoreError
 
+# SQLite numbers rows by an INTEGER alone; there it has 64 bits, elsewhere 32.
+_NUMBER: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 _VERSION = sa.Table("schema_version", sa.MetaData(), sa.Column("version", sa.Integer, nullable=False))
 
 
@@ -21,7 +25,7 @@ def _events_and_profiles(connection: sa.Connection) -> None:
         "events",
         tables,
         # Numbers are never used again, so that compaction can name what it moved by a range of them.
-        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("seq", _NUMBER, primary_key=True, autoincrement=True),
         sa.Column("event_id", sa.Text, nullable=False, unique=True),
         sa.Column("viewer_id", sa.Text, nullable=False),
         sa.Column("video_id", sa.Text, nullable=False),
@@ -47,7 +51,7 @@ def _jobs(connection: sa.Connection) -> None:
     sa.Table(
         "jobs",
         tables,
-        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("seq", _NUMBER, primary_key=True, autoincrement=True),
         sa.Column("job_id", sa.Text, nullable=False, unique=True),
         sa.Column("request_key", sa.Text, nullable=False, unique=True),
         sa.Column("request_fingerprint", sa.Text, nullable=False),

@@ -96,12 +96,13 @@ def read_profiles(events_dir: Path) -> pl.DataFrame:
     Raises:
         StoreError: The store cannot be read, or a newer version wrote it.
     """
-    statement = sa.select(PROFILES.c[Col.VIEWER_ID], PROFILES.c[FEATURES]).order_by(PROFILES.c[Col.VIEWER_ID])
+    statement = sa.select(PROFILES.c[Col.VIEWER_ID], PROFILES.c[FEATURES])
     with existing_database(events_dir) as database:
         if database is None:
             return pl.DataFrame(schema={Col.VIEWER_ID: pl.String})
         with database.read() as connection:
-            rows = connection.execute(statement).all()
+            # Sorted here: databases differ in how they order text.
+            rows = sorted(tuple(row) for row in connection.execute(statement))
     features = [json.loads(text) for _, text in rows]
     names = dict.fromkeys(name for row in features for name in row)
     columns = [_field(name, [row.get(name) for row in features]) for name in names]

@@ -14,7 +14,6 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -90,7 +89,7 @@ def read_record(run_dir: Path) -> dict[str, Any]:
 def make_plan(config: Config, dataset: Dataset, *, valid_start: int, test_start: int) -> dict[str, Any]:
     """What a run is about; two runs of the same plan take the same steps."""
     return {
-        "config": asdict(config),
+        "config": config.as_record(),
         "data_fingerprint": fingerprint(dataset),
         "seed": config.training.seed,
         "split": {"valid_start": valid_start, "test_start": test_start},

@@ -117,6 +117,7 @@ with EventLog.open(Path(sys.argv[1])) as log:
 """
 
 
+@pytest.mark.usefixtures("live_store")
 def test_acknowledged_events_survive_and_batches_are_whole(workspace: Workspace) -> None:
     acknowledged = set()
     for trial in range(2):
@@ -160,6 +161,7 @@ compaction.compact(Workspace.open(sys.argv[1]), now=datetime(2026, 3, 3, tzinfo=
 """
 
 
+@pytest.mark.usefixtures("live_store")
 @pytest.mark.parametrize(
     ("place", "in_history", "in_live"),
     [("while writing", 0, 5), ("after the commit", 5, 5), ("amid the deletion", 5, 3)],

@@ -19,6 +19,8 @@ DAY = timedelta(days=1)
 YESTERDAY = [event("a", "exposure"), event("b", watch=1.0), event("c", "like", TEN + timedelta(hours=1))]
 TODAY = [event("d", at=TEN + DAY), event("e", at=TEN + DAY)]
 
+pytestmark = pytest.mark.usefixtures("live_store")
+
 
 def put(workspace: Workspace, *events: Event) -> None:
     with EventLog.open(workspace.events_dir) as log:
@@ -161,6 +163,7 @@ def test_a_damaged_history_is_named(workspace: Workspace) -> None:
 
 def test_a_history_that_cannot_be_written_is_named_and_the_events_stay(workspace: Workspace) -> None:
     put(workspace, *YESTERDAY)
+    workspace.events_dir.mkdir(exist_ok=True)
     (workspace.events_dir / "history").write_text("in the way")
     with pytest.raises(StoreError, match=r"cannot write the event history .*history"):
         compact(workspace, now=TEN + DAY)

@@ -7,16 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from swipewise.errors import DataError, StoreError, UnknownIdError
-from swipewise.events import EventLog
+from swipewise.events import EventLog, migrations
 from swipewise.events.database import Database
 from swipewise.events.job_records import Job, JobRequest, JobState
 from swipewise.events.jobs import JobQueue
-from swipewise.events.migrations import MIGRATIONS
 
 A = JobRequest(uri="s3://b/a.mp4", location="s3://b/a.mp4?sig=1", video_id="v1", stated={"caption": "hi"})
+
+pytestmark = pytest.mark.usefixtures("live_store")
 
 
 @pytest.fixture
@@ -146,18 +146,15 @@ def test_an_unknown_job_is_told(queue: JobQueue) -> None:
         queue.get("x")
 
 
-def test_a_log_from_before_jobs_is_migrated(tmp_path: Path) -> None:
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'live.sqlite'}")
-    with engine.begin() as connection:
-        MIGRATIONS[0](connection)
-        connection.execute(sa.text("CREATE TABLE schema_version (version INTEGER NOT NULL)"))
-        connection.execute(sa.text("INSERT INTO schema_version VALUES (1)"))
-        connection.execute(
-            sa.text(
-                "INSERT INTO events (event_id, viewer_id, video_id, action, at) VALUES ('e', 'v', 'x', 'like', 1)"
-            )
+def test_a_log_from_before_jobs_is_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:1])
+    database = Database(tmp_path)
+    with database.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO events (event_id, viewer_id, video_id, action, at) VALUES ('e', 'v', 'x', 'like', 1)"
         )
-    engine.dispose()
+    database.close()
+    monkeypatch.undo()
     queue = JobQueue(Database(tmp_path))
     assert len(queue.post([A])) == 1
     queue.close()
@@ -166,10 +163,10 @@ def test_a_log_from_before_jobs_is_migrated(tmp_path: Path) -> None:
 
 
 def test_an_error_quotes_no_secret(queue: JobQueue, tmp_path: Path) -> None:
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'live.sqlite'}")
-    with engine.begin() as connection:
-        connection.execute(sa.text("ALTER TABLE jobs DROP COLUMN stage"))
-    engine.dispose()
+    database = Database(tmp_path)
+    with database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE jobs DROP COLUMN stage")
+    database.close()
     with pytest.raises(StoreError) as error:
         queue.post([replace(A, location="https://ann:s3cret@host/a.mp4")])
     assert "s3cret" not in f"{error.value} {error.value.__cause__}"

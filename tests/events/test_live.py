@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sqlite3
 import threading
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -14,6 +13,8 @@ from swipewise.events.database import Database
 from swipewise.schema import Action, Profile
 from swipewise.workspace import Workspace
 from tests.events.examples import DURATIONS, TEN, event, frame, minute
+
+pytestmark = pytest.mark.usefixtures("live_store")
 
 
 def test_appended_events_are_read_back_as_they_were(workspace: Workspace) -> None:
@@ -145,9 +146,10 @@ def test_a_viewers_interactions_are_the_newest_in_order(workspace: Workspace) ->
 def test_a_store_of_a_newer_version_is_left_alone(workspace: Workspace) -> None:
     with EventLog.open(workspace.events_dir) as log:
         log.append([event("a")])
-    with sqlite3.connect(workspace.events_dir / "live.sqlite") as connection:
-        connection.execute("UPDATE schema_version SET version = 99")
-    connection.close()
+    database = Database(workspace.events_dir)
+    with database.write() as connection:
+        connection.exec_driver_sql("UPDATE schema_version SET version = 99")
+    database.close()
     with pytest.raises(StoreError, match="has schema 99, this Swipewise knows up to 3: upgrade Swipewise"):
         EventLog.open(workspace.events_dir)
     with pytest.raises(StoreError, match="schema 99"):
@@ -161,7 +163,10 @@ def test_a_store_of_an_older_version_is_migrated_and_keeps_its_rows(
 
     with EventLog.open(workspace.events_dir) as log:
         log.append([event("a")])
-    steps = (*migrations.MIGRATIONS, lambda connection: connection.exec_driver_sql("CREATE TABLE later (x)"))
+    steps = (
+        *migrations.MIGRATIONS,
+        lambda connection: connection.exec_driver_sql("CREATE TABLE later (x INTEGER)"),
+    )
     monkeypatch.setattr(migrations, "MIGRATIONS", steps)
     for _ in range(2):
         database = Database(workspace.events_dir)
@@ -170,23 +175,6 @@ def test_a_store_of_an_older_version_is_migrated_and_keeps_its_rows(
             assert connection.exec_driver_sql("SELECT count(*) FROM later").scalar() == 0
         database.close()
     assert read_events(workspace.events_dir).collect()["event_id"].to_list() == ["a"]
-
-
-def test_a_file_that_is_no_store_is_named(workspace: Workspace) -> None:
-    workspace.events_dir.mkdir()
-    (workspace.events_dir / "live.sqlite").write_bytes(b"not a database at all" * 100)
-    with pytest.raises(StoreError, match=r"cannot use the live event log .*live.sqlite: file is not a database"):
-        EventLog.open(workspace.events_dir)
-
-
-def test_the_log_is_written_through_to_disk(workspace: Workspace) -> None:
-    database = Database(workspace.events_dir)
-    with database.read() as connection:
-        settings = [
-            connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")
-        ]
-    database.close()
-    assert settings == ["wal", 2]
 
 
 def test_nothing_changes_an_event(workspace: Workspace) -> None:

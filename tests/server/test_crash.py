@@ -14,10 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+import pytest
 
 from swipewise.events import read_events
 from swipewise.schema import Col
 from swipewise.workspace import Workspace
+from tests.killing import await_work
+from tests.postgres import Postgres
 
 KILLS = 3
 POSTERS = 3
@@ -45,11 +48,12 @@ def served(workspace: Workspace) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 class Poster(threading.Thread):
-    """Posts events one at a time until the server is gone; a retry sends the same event again."""
+    """Posts events one at a time until the server is gone; one that is answered with 503 is sent again."""
 
     def __init__(self, address: str, name: str, posted: list[str], acknowledged: list[str]) -> None:
         super().__init__()
         self.address, self.label, self.posted, self.acknowledged = address, name, posted, acknowledged
+        self.turned_away = 0
 
     def run(self) -> None:
         with httpx.Client(base_url=self.address, timeout=30) as client:
@@ -57,11 +61,17 @@ class Poster(threading.Thread):
                 event_id = f"{self.label}-{len(self.posted)}"
                 self.posted.append(event_id)
                 try:
-                    answer = client.post("/v1/events", json=an_event(event_id))
+                    self._post(client, event_id)
                 except httpx.TransportError:
                     return
-                assert answer.status_code == 200, answer.text
                 self.acknowledged.append(event_id)
+
+    def _post(self, client: httpx.Client, event_id: str) -> None:
+        while (answer := client.post("/v1/events", json=an_event(event_id))).status_code == 503:
+            assert int(answer.headers["retry-after"]) > 0
+            self.turned_away += 1
+            time.sleep(0.02)
+        assert answer.status_code == 200, answer.text
 
 
 def an_event(event_id: str) -> dict[str, str]:
@@ -72,6 +82,7 @@ def stored(workspace: Workspace) -> list[str]:
     return sorted(read_events(workspace.events_dir).collect()[Col.EVENT_ID])
 
 
+@pytest.mark.usefixtures("live_store")
 def test_acknowledged_events_survive_kill_9(workspace: Workspace) -> None:
     rng = random.Random(0)
     posted: list[list[str]] = [[] for _ in range(POSTERS)]
@@ -101,6 +112,30 @@ def test_acknowledged_events_survive_kill_9(workspace: Workspace) -> None:
         feed = httpx.get(f"{address}/v1/feed", params={"viewer_id": "ann"}).json()
     assert stored(workspace) == everything
     assert "a" not in [each["video_id"] for each in feed["recommendations"]]
+
+
+def test_a_killed_database_loses_nothing_and_is_found_again(workspace: Workspace, server: Postgres) -> None:
+    posted: list[list[str]] = [[] for _ in range(POSTERS)]
+    acknowledged: list[str] = []
+    with served(workspace) as (process, address):
+        posters = [Poster(address, f"p{n}", posted[n], acknowledged) for n in range(POSTERS)]
+        for poster in posters:
+            poster.start()
+        await_work(process, lambda: len(acknowledged) > 20)
+        server.kill()
+        await_work(process, lambda: all(poster.turned_away for poster in posters))
+        before = len(acknowledged)
+        feed = httpx.get(f"{address}/v1/feed", params={"viewer_id": "ann"})
+        assert (feed.status_code, "Retry-After" in feed.headers) == (503, True)
+        server.start()
+        await_work(process, lambda: len(acknowledged) > before + 20)
+        assert httpx.get(f"{address}/v1/feed", params={"viewer_id": "ann"}).status_code == 200
+        process.kill()
+        for poster in posters:
+            poster.join()
+    found = stored(workspace)
+    assert set(acknowledged) <= set(found)
+    assert len(found) == len(set(found)) <= len(acknowledged) + POSTERS
 
 
 def test_sigint_ends_the_server_in_order(workspace: Workspace) -> None:
