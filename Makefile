@@ -36,6 +36,7 @@ bench: setup
 	$(BIN)/python benchmarks/ablations.py
 	$(BIN)/python benchmarks/history.py
 	$(BIN)/python benchmarks/crash.py
+	$(BIN)/python benchmarks/durability.py
 	$(BIN)/python benchmarks/ingest.py
 	$(BIN)/python benchmarks/corpus.py
 	$(BIN)/python benchmarks/encoders.py

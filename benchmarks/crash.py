@@ -23,35 +23,31 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 import lance
 import polars as pl
 import torch
 from figures import Figures, Options, run
+from posting import Posting
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from swipewise.events.history import History
-from swipewise.events.reading import live_events
 from swipewise.schema import Col
 from swipewise.training.checkpoint import load_tensors
 from swipewise.training.runs import MODEL_NAME, PLAN_NAME, RECORD_NAME, latest_run, read_record
 from swipewise.workspace import CONFIG_NAME, Workspace
 from tests.ingest.interrupted import IN_FLIGHT, interrupt
 from tests.killing import Ended, await_work, finish, kill, start_cli
-from tests.server.test_crash import Poster, an_event, served
 
 KILLS, QUICK_KILLS = 20, 3
 CLIPS, VIEWERS = 180, 100
 RESUMED, QUICK_RESUMED = 1000, 150
 FILES, ROWS = 6, 150_000
-POSTERS, POSTING_SECONDS = 3, 0.5
 
 # Small commits, short epochs, a checkpoint every few steps: many moments that matter within seconds of work.
 CONFIG = """
@@ -333,49 +329,11 @@ def same_run(one: Workspace, other: Workspace) -> bool:
 
 def kill_posting(folder: Path, kills: int) -> Tally:
     """Kill one server after the other while clients post to it; the next one is sent what went unanswered."""
-    workspace = new_workspace(folder)
-    chance, tally = random.Random("posting"), Tally()
-    posted: list[list[str]] = [[] for _ in range(POSTERS)]
-    acknowledged: list[str] = []
-    while tally.kills < kills:
-        post_until_killed(workspace, posted, acknowledged, chance.uniform(0, POSTING_SECONDS))
-        tally.kills += 1
-        judge_posting(workspace, acknowledged, posted, tally)
-        unanswered = sorted({event_id for events in posted for event_id in events} - set(acknowledged))
-        with served(workspace) as (_, address):
-            answer = httpx.post(f"{address}/v1/events", json=[an_event(event_id) for event_id in unanswered])
-        tally.incomplete += answer.status_code != 200
-        acknowledged += unanswered
-        judge_posting(workspace, acknowledged, posted, tally)
-    tell(f"posting: {len(acknowledged)} events from {POSTERS} clients, killed {kills} times")
-    return tally
-
-
-def post_until_killed(
-    workspace: Workspace, posted: list[list[str]], acknowledged: list[str], seconds: float
-) -> None:
-    """Clients post to a server, which is killed some time after its first answer."""
-    already = len(acknowledged)
-    with served(workspace) as (process, address):
-        posters = [Poster(address, f"p{number}", events, acknowledged) for number, events in enumerate(posted)]
-        for poster in posters:
-            poster.start()
-        await_work(process, lambda: len(acknowledged) > already)
-        time.sleep(seconds)
-        assert all(poster.is_alive() for poster in posters), "a client was answered with an error"
-        assert kill(process).was_killed
-        for poster in posters:
-            poster.join()
-
-
-def judge_posting(workspace: Workspace, acknowledged: list[str], posted: list[list[str]], tally: Tally) -> None:
-    live = live_events(workspace.events_dir)[Col.EVENT_ID]
-    history = History(workspace.events_dir).scan().select(Col.EVENT_ID).collect()[Col.EVENT_ID]
-    # Counted in the stores themselves, before readers drop what is there twice.
-    stored = Counter([*live, *history])
-    tally.lost += len(set(acknowledged) - stored.keys())
-    tally.doubled += stored.total() - len(stored)
-    tally.doubled += len(stored.keys() - {event_id for events in posted for event_id in events})
+    posting = Posting(new_workspace(folder), "posting")
+    for _ in range(kills):
+        posting.kill_server()
+    tell(f"posting: {posting.acknowledged_events} events, killed {posting.kills} times")
+    return Tally(kills=posting.kills, incomplete=posting.incomplete, lost=posting.lost, doubled=posting.doubled)
 
 
 def new_workspace(folder: Path) -> Workspace:

@@ -167,12 +167,11 @@ def _exists(events_dir: Path) -> bool:
     return url.get_backend_name() != "sqlite" or Path(str(url.database)).exists()
 
 
-def _cause(error: Exception) -> object:
-    """What went wrong in the database's words, without the values of the row, which it may add as details."""
-    if not isinstance(error, sa.exc.DBAPIError) or error.orig is None:
-        return error
-    diagnosis = getattr(error.orig, "diag", None)
-    return getattr(diagnosis, "message_primary", None) or error.orig
+def _cause(error: Exception) -> str:
+    """What went wrong in the database's words, on one line, without its details, which may quote a row's values."""
+    cause = (error.orig or error) if isinstance(error, sa.exc.DBAPIError) else error
+    diagnosis = getattr(cause, "diag", None)
+    return " ".join(str(getattr(diagnosis, "message_primary", None) or cause).split())
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
-import pytest
 
 from swipewise.events import read_events
 from swipewise.schema import Col
@@ -82,7 +81,6 @@ def stored(workspace: Workspace) -> list[str]:
     return sorted(read_events(workspace.events_dir).collect()[Col.EVENT_ID])
 
 
-@pytest.mark.usefixtures("live_store")
 def test_acknowledged_events_survive_kill_9(workspace: Workspace) -> None:
     rng = random.Random(0)
     posted: list[list[str]] = [[] for _ in range(POSTERS)]
