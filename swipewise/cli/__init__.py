@@ -29,6 +29,8 @@ _COMMANDS = {
     "shifts": ("swipewise.cli.shifts", "List viewers whose interest shifted, and from what to what."),
     "serve": ("swipewise.cli.serve", "Offer the feed, and take events and videos, over HTTP."),
     "keys": ("swipewise.cli.keys", "Make, list and revoke the keys that the server asks for."),
+    "backup": ("swipewise.cli.backup", "Copy the workspace, or check a copy."),
+    "restore": ("swipewise.cli.restore", "Make a workspace of a backup."),
     "demo": ("swipewise.cli.demo", "Run the whole main job on a simulated platform."),
 }
 

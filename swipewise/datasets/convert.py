@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import math
-import os
-import shutil
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,12 +20,15 @@ from swipewise.config import EventsConfig, template
 from swipewise.datasets.layouts import Layout
 from swipewise.datasets.reading import IDENTITY, OnProgress, Reading, Vectors
 from swipewise.encoders import build_encoder, identity
-from swipewise.errors import DataError, StoreError, WorkspaceError
+from swipewise.errors import DataError
 from swipewise.events import EventLog, append_interactions
 from swipewise.events.frames import MOMENT
 from swipewise.schema import CONTENT_MODALITIES, FLAG_ACTIONS, Clip, Col, Modality, Profile
+from swipewise.staging import put_in_place, refuse_what_is_there, staging
 from swipewise.training.dataset import is_positive
 from swipewise.workspace import CONFIG_NAME, Workspace
+
+_NEEDS: Final = "a data set needs a workspace of its own"
 
 _VIDEO_SCHEMA: Final[dict[str, Any]] = {
     Col.VIDEO_ID: pl.String,
@@ -100,13 +99,13 @@ def convert(
         StoreError: The workspace cannot be written.
     """
     started = time.monotonic()
-    _refuse_what_is_there(target)
+    refuse_what_is_there(target, _NEEDS)
     reading = layout.read(source)
-    with _staging(target) as folder:
+    with staging(target, "converting") as folder:
         workspace = _configured(folder, layout, reading)
         counts = _Writer(layout, reading, workspace, on_progress).write()
-        _refuse_what_is_there(target)
-        _put_in_place(folder, target)
+        refuse_what_is_there(target, _NEEDS)
+        put_in_place(folder, target)
     account = reading.account
     return Conversion(
         workspace=target,
@@ -297,72 +296,3 @@ def _config_text(layout: Layout, settings: Mapping[str, Mapping[str, Any]]) -> s
 
 def _toml(value: Any) -> str:
     return json.dumps(list(value) if isinstance(value, tuple) else value)
-
-
-def _refuse_what_is_there(target: Path) -> None:
-    if target.is_dir() and (there := sorted(path.name for path in target.iterdir())):
-        raise WorkspaceError(
-            f"{target} holds {there[0]!r}: a data set needs a workspace of its own, so name a folder that is new or "
-            "empty"
-        )
-    if target.exists() and not target.is_dir():
-        raise WorkspaceError(f"{target} is a file: name a folder that is new or empty")
-
-
-@contextmanager
-def _staging(target: Path) -> Iterator[Path]:
-    """An empty hidden folder beside the target, ours alone; what an interrupted conversion left in it is removed."""
-    target = target.absolute()
-    folder = target.with_name(f".{target.name}.converting")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise StoreError(f"cannot write beside {target}: {error.strerror}") from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise WorkspaceError(f"another process is converting into {target}: wait for it to end") from error
-        if not _is_at(descriptor, folder):
-            raise WorkspaceError(f"another process has just made {target}: name another folder")
-        _empty(folder)
-        try:
-            yield folder
-        finally:
-            if _is_at(descriptor, folder):
-                shutil.rmtree(folder, ignore_errors=True)
-    finally:
-        os.close(descriptor)
-
-
-def _is_at(descriptor: int, folder: Path) -> bool:
-    """Whether a path still leads to the folder that was opened, which is gone once it took the target's place."""
-    return folder.exists() and os.path.samestat(os.fstat(descriptor), folder.stat())
-
-
-def _empty(folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-
-def _put_in_place(folder: Path, target: Path) -> None:
-    """Have the system write the finished workspace to disk, then rename it to where it was asked for."""
-    try:
-        for path in [*folder.rglob("*"), folder]:
-            _sync(path)
-        folder.rename(target.absolute())
-        _sync(target.absolute().parent)
-    except OSError as error:
-        raise StoreError(f"cannot put the workspace at {target}: {error.strerror}") from error
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

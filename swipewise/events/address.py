@@ -50,3 +50,10 @@ def shown(url: sa.URL) -> str:
     if url.get_backend_name() == "sqlite":
         return str(url.database)
     return sa.URL.create("postgresql", url.username, None, url.host, url.port, url.database).render_as_string()
+
+
+def without_secrets(address: str) -> str:
+    """An address that was accepted, without its password and without parameters that hold one."""
+    url = sa.make_url(address)
+    kept = {name: value for name, value in url.query.items() if "password" not in name}
+    return url.set(query=kept)._replace(password=None).render_as_string()

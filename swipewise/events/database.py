@@ -61,10 +61,23 @@ _Found = TypeVar("_Found")
 
 
 class Database:
-    """The live store, opened; connections are taken from it for one transaction each. Threads may share it."""
+    """The live store, opened; connections are taken from it for one transaction each. Threads may share it.
 
-    def __init__(self, events_dir: Path) -> None:
+    Args:
+        events_dir: The events folder of a workspace, whose configuration says where the live store lies.
+        migrated: Whether it is made or brought to the newest schema; a restore does that itself.
+
+    Raises:
+        ConfigError: Where it lies cannot be understood.
+        StoreError: It cannot be opened, or a newer version wrote it.
+    """
+
+    def __init__(self, events_dir: Path, *, migrated: bool = True) -> None:
         self._open(events_dir)
+        if migrated:
+            self._migrate()
+
+    def _migrate(self) -> None:
         try:
             with self.read() as connection:
                 current = is_current(connection)

@@ -16,7 +16,7 @@ from swipewise.errors import StoreError
 # SQLite numbers rows by an INTEGER alone; there it has 64 bits, elsewhere 32.
 _NUMBER: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
-_VERSION = sa.Table("schema_version", sa.MetaData(), sa.Column("version", sa.Integer, nullable=False))
+VERSION = sa.Table("schema_version", sa.MetaData(), sa.Column("version", sa.Integer, nullable=False))
 
 
 def _events_and_profiles(connection: sa.Connection) -> None:
@@ -118,7 +118,7 @@ MIGRATIONS: Final[tuple[Callable[[sa.Connection], None], ...]] = (
 def is_current(connection: sa.Connection) -> bool:
     """Whether the store has the newest schema, which spares most openings the write lock."""
     found = (
-        connection.scalar(sa.select(_VERSION.c.version)) if sa.inspect(connection).has_table(_VERSION.name) else 0
+        connection.scalar(sa.select(VERSION.c.version)) if sa.inspect(connection).has_table(VERSION.name) else 0
     )
     return found == len(MIGRATIONS)
 
@@ -129,8 +129,8 @@ def migrate(connection: sa.Connection, where: str) -> None:
     Raises:
         StoreError: The store was written by a newer version.
     """
-    _VERSION.create(connection, checkfirst=True)
-    found = connection.scalar(sa.select(_VERSION.c.version))
+    VERSION.create(connection, checkfirst=True)
+    found = connection.scalar(sa.select(VERSION.c.version))
     version = found or 0
     if version > len(MIGRATIONS):
         raise StoreError(
@@ -139,6 +139,14 @@ def migrate(connection: sa.Connection, where: str) -> None:
     for step in MIGRATIONS[version:]:
         step(connection)
     if found is None:
-        connection.execute(_VERSION.insert().values(version=len(MIGRATIONS)))
+        connection.execute(VERSION.insert().values(version=len(MIGRATIONS)))
     elif version < len(MIGRATIONS):
-        connection.execute(_VERSION.update().values(version=len(MIGRATIONS)))
+        connection.execute(VERSION.update().values(version=len(MIGRATIONS)))
+
+
+def create_tables(connection: sa.Connection, version: int) -> None:
+    """Make the empty tables of an older schema in a store that has none, inside the transaction that is open."""
+    VERSION.create(connection)
+    for step in MIGRATIONS[:version]:
+        step(connection)
+    connection.execute(VERSION.insert().values(version=version))

@@ -1,0 +1,44 @@
+"""Makes a workspace of a backup."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from swipewise.backup.live import load_live
+from swipewise.backup.manifest import FILES_FOLDER, LIVE_FOLDER, Manifest, verify_backup
+from swipewise.errors import StoreError
+from swipewise.staging import put_in_place, refuse_what_is_there, staging
+from swipewise.workspace import Workspace
+
+_NEEDS = "a restored workspace needs a folder of its own"
+
+
+def restore_backup(backup: Path, target: Path) -> Manifest:
+    """Make the workspace that a backup holds, after every file of it was checked.
+
+    The live log goes where the restored configuration, or ``$SWIPEWISE_DATABASE``, says: to a file of the workspace or
+    into a database, which must hold none; it need not be of the kind that it was.
+
+    Args:
+        backup: The backup's folder; it is only read.
+        target: A folder that does not exist, or is empty.
+
+    Raises:
+        ArtifactError: The backup is partial, damaged, or of a newer version.
+        WorkspaceError: The target or the database holds something, or another process is making it.
+        StoreError: The target or the database cannot be written.
+    """
+    refuse_what_is_there(target, _NEEDS)
+    manifest = verify_backup(backup)
+    with staging(target, "restoring") as folder:
+        try:
+            shutil.copytree(backup / FILES_FOLDER, folder, dirs_exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot restore {backup} to {target}: {error}") from error
+        events_dir = Workspace.open(folder).events_dir
+        if manifest.live_schema is not None:
+            load_live(events_dir, backup / LIVE_FOLDER, manifest.live_schema, manifest.rows)
+        refuse_what_is_there(target, _NEEDS)
+        put_in_place(folder, target)
+    return manifest
