@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -225,6 +226,7 @@ def _postgresql_engine(url: sa.URL) -> sa.Engine:
 
     @sa.event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:
+        connection.adapters.register_dumper(str, _text_dumper())
         for statement in _SESSION:
             connection.execute(statement)
         connection.commit()
@@ -242,6 +244,18 @@ def _postgresql_engine(url: sa.URL) -> sa.Engine:
             context.is_disconnect = True
 
     return engine
+
+
+@cache
+def _text_dumper() -> type[Any]:
+    """What hands text to PostgreSQL, which knows no NUL: U+FFFD stands for it, as for what cannot be decoded."""
+    from psycopg.types.string import StrDumperUnknown
+
+    class TextDumper(StrDumperUnknown):
+        def dump(self, obj: str) -> Any:
+            return super().dump(obj.replace("\0", "\ufffd"))
+
+    return TextDumper
 
 
 def _reads_only(connection: sa.Connection) -> bool:

@@ -14,8 +14,11 @@ import sqlalchemy as sa
 from swipewise.errors import ConfigError, MissingExtraError, StoreError
 from swipewise.events import EventLog, read_events
 from swipewise.events.address import DATABASE_VARIABLE, find_database, shown
-from swipewise.events.database import Database
+from swipewise.events.database import EVENTS, Database
+from swipewise.events.job_records import JobRequest
+from swipewise.events.jobs import JobQueue
 from swipewise.events.reading import live_events
+from swipewise.schema import Col
 from swipewise.workspace import CONFIG_NAME, Workspace
 from tests.events.examples import event
 from tests.postgres import Postgres, shared_postgres
@@ -129,6 +132,18 @@ def test_several_may_open_a_new_store_at_once(workspace: Workspace, live_store: 
     for thread in threads:
         thread.join()
     assert failed == []
+
+
+@pytest.mark.usefixtures("live_store")
+def test_text_that_no_database_likes_is_no_outage(workspace: Workspace) -> None:
+    database = Database(workspace.events_dir)
+    queue = JobQueue(database)
+    (job,) = queue.post([JobRequest(uri="/a\0b.mp4", location="/a\0b.mp4")])
+    queue.take("me", limit=1, lease_seconds=60, attempts=1)
+    queue.finish("me", job.job_id, outcome="rejected", reason="bad\0byte ü", seconds={})
+    assert str(queue.get(job.job_id).reason).replace("\0", "\ufffd") == "bad\ufffdbyte ü"
+    assert live_events(workspace.events_dir, EVENTS.c[Col.VIEWER_ID] == "\0").is_empty()
+    database.close()
 
 
 @pytest.mark.usefixtures("live_store")

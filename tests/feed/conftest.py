@@ -14,6 +14,8 @@ from swipewise.errors import ArtifactError
 from swipewise.schema import Video
 from swipewise.workspace import Workspace
 from tests.feed.fakes import NOW, FakeScorer
+from tests.stores import live_store as live_store
+from tests.stores import server as server
 
 # a and b are alike, c and d are alike; d is the newest upload
 VECTORS = {"a": [1.0, 0.0], "b": [0.8, 0.6], "c": [-0.8, 0.6], "d": [-1.0, 0.0]}

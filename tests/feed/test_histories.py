@@ -15,6 +15,8 @@ from swipewise.workspace import Workspace
 
 DURATIONS = pl.DataFrame({Col.VIDEO_ID: ["a", "b"], Col.DURATION: [10.0, 20.0]})
 
+pytestmark = pytest.mark.usefixtures("live_store")
+
 
 def watched(viewer: str, video: str, *, days_ago: float) -> Event:
     """Five seconds of a video."""
