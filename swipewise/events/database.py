@@ -142,7 +142,7 @@ class Database:
         with self._named_errors(), self._engine.connect() as connection:
             connection.execution_options(swipewise_reads_only=True)
             if connection.dialect.name == "postgresql":
-                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
                 yield connection
 

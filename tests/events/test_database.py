@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from swipewise.errors import ConfigError, MissingExtraError, StoreError
 from swipewise.events import EventLog, read_events
+from swipewise.events import database as database_module
 from swipewise.events.address import DATABASE_VARIABLE, find_database, shown
 from swipewise.events.database import EVENTS, Database
 from swipewise.events.job_records import JobRequest
@@ -147,7 +148,7 @@ def test_text_that_no_database_likes_is_no_outage(workspace: Workspace) -> None:
 
 
 @pytest.mark.usefixtures("live_store")
-def test_a_reader_sees_one_moment_and_cannot_write(workspace: Workspace) -> None:
+def test_a_reader_sees_one_moment(workspace: Workspace) -> None:
     count = sa.text("SELECT count(*) FROM events")
     database = Database(workspace.events_dir)
     with EventLog.open(workspace.events_dir) as log, database.read() as connection:
@@ -227,6 +228,30 @@ def test_a_lost_server_is_an_error_and_a_restarted_one_works_again(workspace: Wo
         server.start()
         assert log.append([event("a"), event("b")]).added == 1
         assert log.profile("ann") is None
+
+
+def test_connections_that_broke_while_idle_are_not_noticed(workspace: Workspace, server: Postgres) -> None:
+    with EventLog.open(workspace.events_dir) as log:
+        log.append([event("a")])
+        server.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'swipewise'"
+        )
+        assert log.profile("ann") is None
+
+
+@pytest.mark.usefixtures("server")
+def test_more_readers_than_connections_is_an_error_that_passes(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "_POOL_SIZE", 1)
+    monkeypatch.setattr(database_module, "_POOL_SECONDS", 0.05)
+    with EventLog.open(workspace.events_dir) as log:
+        with (
+            log._database.read(),
+            pytest.raises(StoreError, match=r"cannot use the live event log .*limit of size 1"),
+        ):
+            log.append([event("a")])
+        assert log.append([event("a")]).added == 1
 
 
 def test_a_connection_that_breaks_amid_an_append_is_made_anew(
