@@ -13,7 +13,7 @@ from typing import Final
 
 import swipewise
 from swipewise.backup.live import dump_live
-from swipewise.backup.manifest import FILES_FOLDER, FORMAT, LIVE_FOLDER, Manifest, measure_files
+from swipewise.backup.manifest import FILES_FOLDER, FORMAT, LIVE_FOLDER, MANIFEST_NAME, Manifest, measure_files
 from swipewise.backup.stores import copy_file, copy_history, copy_table
 from swipewise.config import Config
 from swipewise.errors import ConfigError, StoreError
@@ -97,11 +97,14 @@ def _unfinished(workspace: Workspace) -> list[Path]:
 
 
 def _others(workspace: Workspace, own: list[Path]) -> Iterator[Path]:
-    """Every file of the workspace but its configuration, locks, and what is below some paths."""
+    """Every file of the workspace but its configuration, locks, backups, and what is below some paths."""
     left_out = set(own)
     live = workspace.events_dir / LIVE_NAME
     for place, folders, names in os.walk(workspace.root):
         folder = Path(place)
+        if MANIFEST_NAME in names:  # an earlier backup
+            folders.clear()
+            continue
         folders[:] = [name for name in folders if folder / name not in left_out]
         for name in names:
             path = folder / name

@@ -2,9 +2,9 @@
 
 ::
 
-    manifest.json        what is here
-    live/<table>.jsonl   the live log: a line with the columns, then a row a line
-    files/               everything else, laid out as in a workspace
+    swipewise-backup.json   what is here
+    live/<table>.jsonl      the live log: a line with the columns, then a row a line
+    files/                  everything else, laid out as in a workspace
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from swipewise.errors import ArtifactError
 
-MANIFEST_NAME: Final = "manifest.json"
+MANIFEST_NAME: Final = "swipewise-backup.json"
 LIVE_FOLDER: Final = "live"
 FILES_FOLDER: Final = "files"
 FORMAT: Final = 1
@@ -100,6 +100,8 @@ def _read(folder: Path) -> Manifest:
         raise ArtifactError(
             f"the backup {folder} is damaged: {MANIFEST_NAME} is not as it was written; use another"
         )
+    if any(Path(name).is_absolute() or ".." in Path(name).parts for name in record["files"]):
+        raise ArtifactError(f"the backup {folder} is damaged: {MANIFEST_NAME} names files elsewhere; use another")
     if record["format"] > FORMAT:
         raise ArtifactError(
             f"the backup {folder} has format {record['format']}, this Swipewise knows up to {FORMAT}: upgrade "

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from swipewise.backup.live import load_live
 from swipewise.backup.manifest import FILES_FOLDER, LIVE_FOLDER, Manifest, verify_backup
+from swipewise.backup.stores import copy_file
 from swipewise.errors import StoreError
 from swipewise.staging import put_in_place, refuse_what_is_there, staging
 from swipewise.workspace import Workspace
@@ -33,7 +33,9 @@ def restore_backup(backup: Path, target: Path) -> Manifest:
     manifest = verify_backup(backup)
     with staging(target, "restoring") as folder:
         try:
-            shutil.copytree(backup / FILES_FOLDER, folder, dirs_exist_ok=True)
+            for name in map(Path, manifest.files):
+                if name.parts[0] == FILES_FOLDER:
+                    copy_file(backup / name, folder / name.relative_to(FILES_FOLDER))
         except OSError as error:
             raise StoreError(f"cannot restore {backup} to {target}: {error}") from error
         events_dir = Workspace.open(folder).events_dir

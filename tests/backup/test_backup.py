@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -157,9 +158,23 @@ def test_every_damaged_file_is_noticed(backup: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "again").exists()
 
 
-def test_a_backup_of_a_newer_version_is_left_alone(backup: Path, tmp_path: Path) -> None:
-    from dataclasses import replace
+def test_nothing_but_what_the_manifest_names_is_restored(backup: Path, tmp_path: Path) -> None:
+    (backup / "files" / "stray").write_text("x")
+    restore_backup(backup, tmp_path / "again")
+    assert not (tmp_path / "again" / "stray").exists()
+    manifest = verify_backup(backup)
+    replace(manifest, files=manifest.files | {"files/../../out": (0, "")}).write(backup)
+    with pytest.raises(ArtifactError, match="names files elsewhere"):
+        restore_backup(backup, tmp_path / "other")
 
+
+def test_backups_within_the_workspace_hold_no_earlier_ones(workspace: Workspace) -> None:
+    make_backup(workspace, workspace.root / "backups" / "first")
+    second = make_backup(workspace, workspace.root / "backups" / "second")
+    assert [name for name in second.files if "first" in name] == []
+
+
+def test_a_backup_of_a_newer_version_is_left_alone(backup: Path, tmp_path: Path) -> None:
     replace(verify_backup(backup), live_schema=99).write(backup)
     with pytest.raises(ArtifactError, match="has schema 99, this Swipewise knows up to"):
         restore_backup(backup, tmp_path / "again")
@@ -170,8 +185,6 @@ def test_a_backup_of_a_newer_version_is_left_alone(backup: Path, tmp_path: Path)
 
 
 def test_a_backup_of_an_older_schema_is_migrated(backup: Path, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     manifest = verify_backup(backup)
     older = {name: count for name, count in manifest.rows.items() if name in ("events", "profiles")}
     replace(manifest, live_schema=1, rows=older).write(backup)
