@@ -27,7 +27,7 @@ _AT, _WHO, _KEY_ID, _ACTION, _TARGET, _STATUS, _REQUEST_ID = (
 )
 _AUDIT: Final = sa.table(
     "audit",
-    sa.column(SEQ, sa.Integer),
+    sa.column(SEQ, sa.BigInteger),
     sa.column(_AT, sa.BigInteger),  # microseconds since 1970 UTC
     sa.column(_WHO, sa.Text),
     sa.column(_KEY_ID, sa.Text),

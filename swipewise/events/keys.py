@@ -36,7 +36,7 @@ _ID, _NAME, _SCOPES, _DIGEST, _CREATED, _EXPIRES, _REVOKED = (
 )
 _KEYS: Final = sa.table(
     "api_keys",
-    sa.column(SEQ, sa.Integer),
+    sa.column(SEQ, sa.BigInteger),
     sa.column(_ID, sa.Text),
     sa.column(_NAME, sa.Text),
     sa.column(_SCOPES, sa.Text),  # with commas between them

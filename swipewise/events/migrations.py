@@ -82,7 +82,7 @@ def _keys_and_audit(connection: sa.Connection) -> None:
     sa.Table(
         "api_keys",
         tables,
-        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("seq", _NUMBER, primary_key=True, autoincrement=True),
         sa.Column("key_id", sa.Text, nullable=False, unique=True),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("scopes", sa.Text, nullable=False),
@@ -95,7 +95,7 @@ def _keys_and_audit(connection: sa.Connection) -> None:
     sa.Table(
         "audit",
         tables,
-        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("seq", _NUMBER, primary_key=True, autoincrement=True),
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("who", sa.Text, nullable=False),
         sa.Column("key_id", sa.Text),

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from swipewise.errors import DataError, UnknownIdError
+from swipewise.events.address import LIVE_NAME
 from swipewise.events.audit_log import AuditLog
-from swipewise.events.database import LIVE_NAME, Database
+from swipewise.events.database import Database
 from swipewise.events.keys import KeyStore, Scope, parts_of
+
+pytestmark = pytest.mark.usefixtures("live_store")
 
 
 @pytest.fixture
@@ -26,12 +29,15 @@ def store(database: Database) -> KeyStore:
     return KeyStore(database)
 
 
-def test_the_store_has_only_the_hash(store: KeyStore, tmp_path: Path) -> None:
+def test_the_store_has_only_the_hash(store: KeyStore, database: Database, tmp_path: Path) -> None:
     key, text = store.create([Scope.FEED], who="me", name="app")
     key_id, secret = parts_of(text) or ("", "")
     assert key_id == key.key_id
     assert len(secret) >= 43, "256 bits"
-    written = b"".join(path.read_bytes() for path in tmp_path.glob(f"{LIVE_NAME}*"))
+    with database.read() as connection:
+        rows = [connection.exec_driver_sql(f"SELECT * FROM {name}").all() for name in ("api_keys", "audit")]
+    files = [path.read_bytes() for path in tmp_path.glob(f"{LIVE_NAME}*")]
+    written = b"".join([repr(rows).encode(), *files])
     assert key.key_id.encode() in written
     assert secret.encode() not in written
     assert secret not in repr(key)
