@@ -149,6 +149,7 @@ class JobRunner:
             )
             if not jobs:
                 break
+            self._open_pool()  # takes a while, in which links may be bent: they are judged when it is there
             for job in jobs:
                 judged = judged_entry(_entry(job), roots, by_request=True)
                 if isinstance(judged, Rejection):
