@@ -23,9 +23,10 @@ Migration = Callable[[Any], None]
 
 _VERSION_KEY = "swipewise.schema_version"
 _FRAGMENTS = 32
-# Fragments of this size are left alone from then on, so that filling a large catalogue never rewrites it all; merging
-# takes memory by what a fragment holds.
-_ROWS_A_FRAGMENT = 4096
+# Fragments of this size are left alone from then on, so that filling a large catalogue never rewrites it all. As many
+# commits of 64 rows as are merged at once make one, so that a row is merged once; merging takes memory by its size.
+_ROWS_A_FRAGMENT = 2048
+_ROWS_MERGED_AT_ONCE = 256
 _ROWS_A_FILE = 1_048_576
 # A reader works on one version for the length of one read; older versions than this have none.
 _KEEP_VERSIONS = timedelta(hours=1)
@@ -112,10 +113,14 @@ class Table:
             StoreError: They cannot be written; what was stored stays as it was.
         """
         dataset = self.open()
-        if dataset is not None:
-            with self.errors("write to"):
-                dataset.merge_insert(self._key).when_matched_update_all().execute(rows)
-            self._compact_when_due()
+        wanted = is_one_of(self._key, rows[self._key].to_pylist())
+        if dataset is None or wanted is None:
+            return
+        with self.errors("write to"):
+            # Whole rows: to merge some columns Lance would read all of the table, vectors included.
+            whole = _overlaid(dataset.to_table(filter=wanted), rows, self._key)
+            dataset.merge_insert(self._key).when_matched_update_all().execute(whole)
+        self._compact_when_due()
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove the rows with these keys; unknown keys are no error.
@@ -144,6 +149,7 @@ class Table:
         with self.errors("compact"):
             dataset.optimize.compact_files(
                 target_rows_per_fragment=_ROWS_A_FRAGMENT,
+                batch_size=_ROWS_MERGED_AT_ONCE,
                 materialize_deletions_threshold=deleted_share,
                 num_threads=1,
             )
@@ -199,6 +205,16 @@ def quoted(value: str) -> str:
     "'it''s'"
     """
     return "'" + value.replace("'", "''") + "'"
+
+
+def _overlaid(stored: pa.Table, rows: pa.Table, key: str) -> pa.Table:
+    """Stored rows with the columns of ``rows``, which has each of their keys, in the place of their own."""
+    place = {value: number for number, value in enumerate(rows[key].to_pylist())}
+    new = rows.take([place[value] for value in stored[key].to_pylist()])
+    for name in new.column_names:
+        number = stored.schema.get_field_index(name)
+        stored = stored.set_column(number, stored.schema.field(number), new[name])
+    return stored
 
 
 def is_one_of(column: str, values: Iterable[str]) -> str | None:

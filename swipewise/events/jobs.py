@@ -104,7 +104,7 @@ class JobQueue:
 
         Args:
             owner: Who holds them from now on.
-            limit: How many at most; no two of them have the same uri.
+            limit: How many at most; no two jobs that are held have the same uri.
             lease_seconds: For how long, unless renewed.
             attempts: How often a job may be begun.
 
@@ -115,7 +115,10 @@ class JobQueue:
         with self._database.write() as connection:
             self._give_up(connection, now, attempts)
             lost = (JOBS.c[Col.STATE] == JobState.RUNNING.value) & (JOBS.c[LEASE] < now)
-            waiting = (JOBS.c[Col.STATE] == JobState.QUEUED.value) | lost
+            others = JOBS.alias()
+            held = (others.c[Col.STATE] == JobState.RUNNING.value) & (others.c[LEASE] >= now)
+            free = JOBS.c[Col.URI].not_in(sa.select(others.c[Col.URI]).where(held))
+            waiting = ((JOBS.c[Col.STATE] == JobState.QUEUED.value) | lost) & free
             rows = connection.execute(
                 sa.select(JOBS.c[SEQ], JOBS.c[Col.URI])
                 .where(waiting)

@@ -43,7 +43,7 @@ class Copies:
     """
 
     def __init__(self, entries: Sequence[Entry], folder: Path, limits: Limits, roots: Roots) -> None:
-        self._remote = [entry for entry in entries if scheme_of(entry.location)]
+        self._remote: list[Entry] = []
         self._folder = folder
         self._limits = limits
         self._roots = roots
@@ -54,14 +54,27 @@ class Copies:
         self._started: dict[int, float] = {}
         self._copies: dict[int, Copy] = {}
         self._released: set[int] = set()
+        self._threads = 0
+        self._initial = entries
 
     def __enter__(self) -> Self:
-        if self._remote:
+        self.add(self._initial)
+        return self
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Fetch the remote ones of further entries after those that are there."""
+        remote = [entry for entry in entries if scheme_of(entry.location)]
+        if not remote:
+            return
+        if not self._remote:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder.mkdir(parents=True, exist_ok=True)
-            for _ in range(min(_THREADS, len(self._remote))):
-                self._start_thread()
-        return self
+        with self._changed:
+            self._remote += remote
+            idle = min(_THREADS - self._threads, len(self._remote) - self._next)
+            self._threads += max(0, idle)
+        for _ in range(idle):
+            self._start_thread()
 
     def __exit__(self, *_exc: object) -> None:
         self._closing.set()
@@ -111,6 +124,8 @@ class Copies:
             self._room.acquire()
             with self._changed:
                 if self._closing.is_set() or self._next == len(self._remote):
+                    self._threads -= 1
+                    self._room.release()
                     return
                 entry = self._remote[self._next]
                 self._next += 1

@@ -19,8 +19,9 @@ from swipewise.ingest.near import NearIndex
 from swipewise.media.fingerprint import same_motion, same_sound
 from swipewise.schema import Col
 
-# Links written in one commit; the fingerprints of motion and sound of what these are near are held in memory.
-_AT_ONCE = 1024
+# Links written in one commit; their videos' rows, and the fingerprints of motion and sound of what these are near, are
+# held in memory.
+_AT_ONCE = 512
 _PLACE = "place"
 
 

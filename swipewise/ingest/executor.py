@@ -39,6 +39,11 @@ class Executor(Protocol):
         ...
 
     @property
+    def idle(self) -> int:
+        """How many tasks can be submitted now and wait behind no other, which may hang."""
+        ...
+
+    @property
     def busy(self) -> int:
         """How many tasks are submitted and not answered."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from swipewise.ingest.sources import Entry
@@ -29,6 +29,16 @@ class Outcome:
 
 class Follower:
     """Is told of the files of a run; this one does not care."""
+
+    live = False
+    """Whether files join while the run goes on, and what is settled is stored at once, not by and by."""
+
+    def more(self) -> Sequence[Entry]:
+        """Files that join a live run after those it has; asked for again and again."""
+        return ()
+
+    def stored(self) -> None:
+        """All that was told of as settled is in the catalogue of a live run, with its links."""
 
     def started(self, entry: Entry, stage: str) -> None:
         """A worker has begun with a file: "reading", then "encoding" where that is needed."""

@@ -57,6 +57,11 @@ class Inline:
         return int(self._batch) - len(self._jobs)
 
     @property
+    def idle(self) -> int:
+        """How many tasks can be submitted now and wait behind no other, which may hang."""
+        return int(not self._jobs)
+
+    @property
     def busy(self) -> int:
         """How many tasks are submitted and not answered."""
         return len(self._jobs)

@@ -9,6 +9,7 @@ from typing import Any
 
 from swipewise.catalog import Catalog
 from swipewise.catalog.records import to_video, vector_column
+from swipewise.catalog.removal import Tombstone
 from swipewise.ingest.captions import Captions
 from swipewise.ingest.locations import scheme_of
 from swipewise.ingest.sources import Entry
@@ -76,12 +77,25 @@ class Ledger:
         self._encoded = catalog.encoded()
         self._fingerprints = fingerprints
         self._fingerprinted = set(catalog.links.fingerprinted()) if fingerprints else set()
-        removals = catalog.removals.all()
-        self._removed_ids = {each.video_id: each for each in removals}
-        self._removed_content = {each.content_hash: each for each in removals}
+        self._removals = catalog.removals
+        self._removed: set[Tombstone] = set()  # all that were ever seen
+        self._removed_ids: dict[str, Tombstone] = {}
+        self._removed_content: dict[str, Tombstone] = {}
         self._written: dict[str, Video] = {}
         # The file that first went by an id in this run: its uri and content hash.
         self._named: dict[str, tuple[str, str]] = {}
+        self.see_removals()
+
+    def see_removals(self) -> None:
+        """Forget what was removed since: files that are asked for from now on bring it back as new."""
+        for each in set(self._removals.all()) - self._removed:
+            self._removed.add(each)
+            self._removed_ids[each.video_id] = self._removed_content[each.content_hash] = each
+            self._hash_of.pop(each.video_id, None)
+            self._encoded.pop(each.video_id, None)
+            self._fingerprinted.discard(each.video_id)
+            if self._named.get(each.video_id, ("", ""))[1] == each.content_hash:
+                del self._named[each.video_id]
 
     def decide(self, entry: Entry, content_hash: str) -> Plan | Refusal:
         """What to do with a file of this content. The content alone says which video it is."""
@@ -150,6 +164,14 @@ class Ledger:
                     "'swipewise videos add --again' takes it back"
                 )
         return tuple(removed)
+
+    def settle(self) -> None:
+        """What was noted is stored: a later file may replace a video that an earlier one has become."""
+        self._named = {
+            video_id: (uri, content)
+            for video_id, (uri, content) in self._named.items()
+            if self._hash_of.get(video_id) != content
+        }
 
     def _new(self, entry: Entry, content_hash: str) -> Plan | Refusal:
         video_id = entry.video_id or content_hash[:_ID_LENGTH]

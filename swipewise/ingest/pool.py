@@ -127,15 +127,21 @@ class WorkerPool:
         return max(0, sum(worker.room for worker in self._workers) - len(self._again))
 
     @property
+    def idle(self) -> int:
+        """How many tasks can be submitted now and wait behind no other, which may hang."""
+        return max(0, sum(worker.room > 0 and not worker.held for worker in self._workers) - len(self._again))
+
+    @property
     def busy(self) -> int:
         """How many tasks are submitted and not answered."""
         return sum(len(worker.held) + len(worker.suspects) for worker in self._workers) + len(self._again)
 
     def submit(self, job: Any, task: Mapping[str, Any]) -> None:
-        """Hand a task to the worker with most room; ``wait`` gives back ``job`` with the answer."""
+        """Hand a task to an idle worker, else to that with most room; ``wait`` gives back ``job`` with the answer."""
         self._numbers += 1
         self._give(
-            max(self._workers, key=lambda each: each.room), _Task(number=self._numbers, job=job, content=task)
+            max(self._workers, key=lambda each: (each.room > 0 and not each.held, each.room)),
+            _Task(number=self._numbers, job=job, content=task),
         )
 
     def wait(self, seconds: float | None = None) -> list[tuple[Any, Answer]]:

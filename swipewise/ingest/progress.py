@@ -71,6 +71,10 @@ class Meter:
         self._reasons: list[str] = []
         self._most_in_flight = self._most_waiting = 0
 
+    def expect(self, files: int) -> None:
+        """So many more have joined."""
+        self._now = replace(self._now, total=self._now.total + files)
+
     def count(self, outcome: str, reason: str | None = None) -> None:
         """A file is done with: "added", "updated", "unchanged" or "rejected" for a reason."""
         counted: dict[str, Any] = {outcome: getattr(self._now, outcome) + 1}

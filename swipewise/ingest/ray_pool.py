@@ -148,12 +148,17 @@ class RayPool:
         return max(0, sum(actor.room for actor in self._actors) - len(self._again))
 
     @property
+    def idle(self) -> int:
+        """How many tasks can be submitted now and wait behind no other, which may hang."""
+        return max(0, sum(actor.room > 0 and not actor.held for actor in self._actors) - len(self._again))
+
+    @property
     def busy(self) -> int:
         """How many tasks are submitted and not answered."""
         return len(self._tasks)
 
     def submit(self, job: Any, task: Mapping[str, Any]) -> None:
-        """Hand a task to the actor with most room; ``wait`` gives back ``job`` with the answer."""
+        """Hand a task to an idle actor, else to that with most room; ``wait`` gives back ``job`` with the answer."""
         self._numbers += 1
         self._tasks[self._numbers] = (job, task)
         self._give(self._numbers)
@@ -222,7 +227,7 @@ class RayPool:
             self._give(self._again.popleft())
 
     def _give(self, number: int) -> None:
-        actor = max(self._actors, key=lambda each: each.room)
+        actor = max(self._actors, key=lambda each: (each.room > 0 and not each.held, each.room))
         actor.held.add(number)
         actor.unsent.append(number)
 

@@ -2,7 +2,8 @@
 
 Every file is first hashed, then, if it is new, decoded and encoded, both by an executor. Decisions are made in the
 order of the sources, so that the same sources give the same catalogue whoever the executor is and however long each
-file takes. At its end, near-duplicates are linked in the same order.
+file takes. At its end, near-duplicates are linked in the same order; in a live run, which files join while it goes on,
+whenever files are settled.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from swipewise.workspace import Workspace
 
 # A run that is killed repeats at most what this time and one batch hold.
 _COMMIT_SECONDS = 5.0
-_FETCH_LOOK_SECONDS = 0.05
+_LOOK_SECONDS = 0.05
 _MAKES_NONE = ("none", "dataset")
 # While one file takes long to read, so many after it may be read ahead.
 _READ_AHEAD = 1024
@@ -94,7 +95,7 @@ def ingest_entries(
 
     Args:
         workspace: Where the catalogue lies.
-        entries: The files, already judged by the workspace's roots.
+        entries: The files, already judged by the workspace's roots; more may join a live follower's run.
         pool: Workers that are there already.
         follower: Told of each entry; what it is told of is on disk when this returns.
 
@@ -159,6 +160,10 @@ def _take(
     meter = Meter(len(entries) + len(rejections), on_progress)
     config = workspace.config
     purge(workspace, catalog)
+
+    def link(places: Mapping[str, int]) -> bool:
+        return config.ingest.duplicates and link_duplicates(catalog, places)
+
     limits = Limits(max_bytes=config.ingest.max_bytes, seconds=config.ingest.fetch_seconds)
     with (
         nullcontext(pool) if pool else worker_pool(config, len(entries)) as workers,
@@ -180,10 +185,11 @@ def _take(
             meter=meter,
             copies=copies,
             follower=follower or Follower(),
+            link=link,
         )
         run.work()
     purged = purge(workspace, catalog)
-    linked = config.ingest.duplicates and link_duplicates(catalog, run.places)
+    linked = link(run.places)
     if run.batch.written or linked or purged:
         catalog.compact()
     return meter.summary(unused_captions=captions.unused if captions else 0)
@@ -216,6 +222,7 @@ class _Run:
         meter: Meter,
         copies: Copies,
         follower: Follower,
+        link: Callable[[Mapping[str, int]], object],
     ) -> None:
         self.batch = batch
         self.places: dict[str, int] = {}
@@ -228,7 +235,10 @@ class _Run:
         self._meter = meter
         self._copies = copies
         self._follower = follower
+        self._link = link
         self._committed_at = time.monotonic()
+        self._storing_took = 0.0
+        self._settled = 0  # since all was stored
         self._hashed = 0  # entries given to a worker for hashing
         self._decided = 0  # entries, in order, for which it is settled what to do
         self._hashes: dict[int, Answer] = {}  # hashed and waiting for their turn
@@ -242,8 +252,8 @@ class _Run:
         for rejection in self._rejections:
             self._reject(rejection)
         try:
-            while self._hashed < len(self._entries) or self._to_encode or self._pool.busy:
-                while self._pool.free and self._submit_next():
+            while self._join() or self._hashed < len(self._entries) or self._to_encode or self._pool.busy:
+                while self._room and self._submit_next():
                     pass
                 waiting = len(self._to_encode) + len(self._hashes)
                 self._meter.load(in_flight=self._pool.busy, waiting=waiting)
@@ -255,19 +265,39 @@ class _Run:
                     else:
                         self._encoded(job, answer)
                     self._commit_when_due()
+                self._store_when_due()
         except KeyboardInterrupt:
             self.batch.commit()
             raise
         self.batch.commit()
+        if self._follower.live and self._settled:
+            self._store()
+
+    def _join(self) -> bool:
+        """Line up the files that join a live run; whether there were any."""
+        entries = self._follower.more() if self._follower.live else ()
+        if entries:
+            self._ledger.see_removals()
+        for entry in entries:
+            self._place_of.setdefault(entry.uri, len(self._entries))
+            self._entries.append(entry)
+        self._copies.add(entries)
+        self._meter.expect(len(entries))
+        return bool(entries)
+
+    @property
+    def _room(self) -> int:
+        """How many tasks may be handed out: none of a live run waits behind one that may hang."""
+        return self._pool.idle if self._follower.live else self._pool.free
 
     def _answers(self) -> list[tuple[Any, Answer]]:
         """What the workers have done; soon over where one of them is free and only waits for a file to be fetched."""
-        fetching = self._pool.free and self._hashed < len(self._entries)
-        if self._pool.free and not self._pool.busy:
+        fetching = self._room and self._hashed < len(self._entries)
+        if self._room and not self._pool.busy:
             if fetching:
-                self._copies.wait(_FETCH_LOOK_SECONDS)
+                self._copies.wait(_LOOK_SECONDS)
             return []
-        return self._pool.wait(_FETCH_LOOK_SECONDS if fetching else None)
+        return self._pool.wait(_LOOK_SECONDS if fetching or self._follower.live else None)
 
     def _submit_next(self) -> bool:
         """Hand out what is ready to be encoded, else the next file to hash; False when there is neither."""
@@ -379,6 +409,7 @@ class _Run:
         self._follower.settled(
             Outcome(entry=entry, outcome=plan.outcome, video_id=plan.video.video_id, seconds=seconds or {})
         )
+        self._settled += 1
         self._meter.count(plan.outcome)
 
     def _refuse(self, entry: Entry, reason: str, content_hash: str | None = None) -> None:
@@ -390,6 +421,7 @@ class _Run:
         if entry is not None:
             self._copies.release(entry)
             self._follower.settled(Outcome(entry=entry, outcome="rejected", reason=rejection.reason))
+            self._settled += 1
         self._meter.count("rejected", f"{rejection.uri}: {rejection.reason}")
 
     def _commit_when_due(self) -> None:
@@ -397,6 +429,23 @@ class _Run:
         if len(self.batch) >= self._batch_size or (self.batch and waited > _COMMIT_SECONDS):
             self.batch.commit()
             self._committed_at = time.monotonic()
+
+    def _store_when_due(self) -> None:
+        # Storing takes by the size of the catalogue: at most half of the time, however fast files come.
+        waited = time.monotonic() - self._committed_at
+        if self._follower.live and self._settled and waited >= self._storing_took:
+            self._store()
+
+    def _store(self) -> None:
+        """Commit and link all that is settled, and say so."""
+        started = time.monotonic()
+        self.batch.commit()
+        self._link(self.places)
+        self._ledger.settle()
+        self._settled = 0
+        self._follower.stored()
+        self._committed_at = time.monotonic()
+        self._storing_took = self._committed_at - started
 
 
 def _vector(text: str | None) -> Any:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -30,22 +30,23 @@ from swipewise.workspace import Workspace
 
 _logger = logging.getLogger(__name__)
 
-# Jobs of one round are known together, so many at once would let a quick one wait for a slow one.
 _AT_ONCE: Final = 8
+# A run keeps in memory what it has taken, and others wait for the catalogue as long as it goes on.
+_MOST_A_RUN: Final = 4096
 _LOOK_SECONDS: Final = 1.0
 _BUSY_SECONDS: Final = 0.5
 _TROUBLE_SECONDS: Final = 10.0
 
 
 class JobRunner:
-    """Takes jobs one round after another in a thread of its own, until stopped.
+    """Takes jobs in a thread of its own, until stopped; each is over as soon as it is done, whatever others take.
 
     Several may run on one workspace, also in several processes: a job is held by one of them at a time. Worker
     processes start with the first job and stay.
 
     Args:
         workspace: Whose jobs, catalogue and configuration.
-        publish: Called after each round that changed the catalogue; a job is done once it returns.
+        publish: Called whenever jobs have changed the catalogue; they are done once it returns.
         warm: Whether worker processes start at once, so that the first job need not wait for them.
     """
 
@@ -77,8 +78,17 @@ class JobRunner:
         """Say that a job was posted, so that it is taken at once."""
         self._wake.set()
 
+    @property
+    def woken(self) -> bool:
+        """Whether a job was posted since the last look."""
+        return self._wake.is_set()
+
+    def tell(self, job: Job, stage: str) -> None:
+        """Note what is done with a job now."""
+        self._queue.stage(self._owner, [job.job_id], stage)
+
     def stop(self, patience: float = 5.0) -> None:
-        """End after the round that is going on, or leave its jobs to whoever comes next."""
+        """End after what is going on, or leave its jobs to whoever comes next."""
         self._stop.set()
         self._wake.set()
         for thread in self._threads:
@@ -93,7 +103,6 @@ class JobRunner:
             if self._warm:
                 self._warm_up()
             while not self._stop.is_set():
-                self._wake.clear()
                 pause = self._round()
                 if pause:
                     self._wake.wait(pause) if pause == _LOOK_SECONDS else self._stop.wait(pause)
@@ -107,17 +116,13 @@ class JobRunner:
             _logger.warning("posted videos will have to wait: %s", error)
 
     def _round(self) -> float:
-        """Take what waits; the seconds to wait before the next look."""
+        """Work until nothing waits; the seconds to wait before the next look."""
+        round_ = _Round(self)
         try:
-            jobs = self._queue.take(
-                self._owner,
-                limit=_AT_ONCE,
-                lease_seconds=self._config.lease_seconds,
-                attempts=self._config.attempts,
-            )
-            if not jobs:
+            entries = round_.more()
+            if not entries:
                 return _LOOK_SECONDS
-            self._ingest(jobs, self._open_pool())
+            ingest_entries(self._workspace, entries, pool=self._open_pool(), follower=round_)
         except WorkspaceError:
             # Nothing has begun: the workers are free.
             self._put_back("another ingestion is running in the workspace")
@@ -130,37 +135,43 @@ class JobRunner:
             return _TROUBLE_SECONDS
         return 0.0
 
-    def _ingest(self, jobs: Sequence[Job], pool: Executor) -> None:
+    def take(self, limit: int) -> list[tuple[Entry, Job]]:
+        """Jobs that wait, oldest first, with their files; those whose place is forbidden end here."""
         roots = Roots.of(self._workspace)
-        round_ = _Round(queue=self._queue, owner=self._owner)
-        entries = []
-        for job in jobs:
-            judged = judged_entry(_entry(job), roots, by_request=True)
-            if isinstance(judged, Rejection):
-                self._finish(job, "rejected", reason=judged.reason, seconds={})
-            else:
-                entries.append(judged)
-                round_.jobs[id(judged)] = job
-        if not entries:
-            return
-        summary = ingest_entries(self._workspace, entries, pool=pool, follower=round_)
-        ended = time.monotonic()
+        found: list[tuple[Entry, Job]] = []
+        while len(found) < limit and not self._stop.is_set():
+            self._wake.clear()
+            jobs = self._queue.take(
+                self._owner,
+                limit=limit - len(found),
+                lease_seconds=self._config.lease_seconds,
+                attempts=self._config.attempts,
+            )
+            if not jobs:
+                break
+            self._open_pool()  # takes a while, in which links may be bent: they are judged when it is there
+            for job in jobs:
+                judged = judged_entry(_entry(job), roots, by_request=True)
+                if isinstance(judged, Rejection):
+                    self._finish(job, "rejected", reason=judged.reason, seconds={})
+                    self._clear_uploads([job.request.uri])
+                else:
+                    found.append((judged, job))
+        return found
+
+    def end(self, settled: Sequence[tuple[Job, Outcome, dict[str, float]]]) -> None:
+        """Make known what has come into the catalogue, and end its jobs."""
         published = 0.0
-        if summary.added or summary.updated:
-            self._queue.stage(self._owner, [job.job_id for job in round_.jobs.values()], "publishing")
+        if any(outcome.outcome in ("added", "updated") for _, outcome, _ in settled):
+            self._queue.stage(self._owner, [job.job_id for job, *_ in settled], "publishing")
+            started = time.monotonic()
             self._try_to_publish()
-            published = time.monotonic() - ended
-        for outcome, seconds in round_.outcomes(ended):
+            published = time.monotonic() - started
+        for job, outcome, seconds in settled:
             if outcome.outcome != "rejected":
                 seconds |= {"publish": published}
-            self._finish(
-                round_.jobs[id(outcome.entry)],
-                outcome.outcome,
-                video_id=outcome.video_id,
-                reason=outcome.reason,
-                seconds=seconds,
-            )
-        self._clear_uploads([job.request.uri for job in jobs])
+            self._finish(job, outcome.outcome, video_id=outcome.video_id, reason=outcome.reason, seconds=seconds)
+        self._clear_uploads([job.request.uri for job, *_ in settled])
 
     def _try_to_publish(self) -> None:
         try:
@@ -208,38 +219,55 @@ class JobRunner:
             self._pool = None
 
 
-@dataclass(slots=True, kw_only=True)
 class _Round(Follower):
-    """Follows the files of one round: tells their jobs' stages, and times them."""
+    """Follows a run: brings it the jobs that wait, tells their stages, times them, and ends them as they are stored."""
 
-    queue: JobQueue
-    owner: str
-    jobs: dict[int, Job] = field(default_factory=dict)
-    """By the identity of their entries, of which several may be equal."""
-    _begun: dict[tuple[int, str], float] = field(default_factory=dict)
-    _settled: list[tuple[Outcome, float]] = field(default_factory=list)
+    live = True
+
+    def __init__(self, runner: JobRunner) -> None:
+        self._runner = runner
+        self._looked_at = -math.inf
+        self._taken = 0
+        # By the identity of their entries, of which several may be equal; the entry, so that no other has its identity.
+        self._jobs: dict[int, tuple[Entry, Job]] = {}
+        self._begun: dict[tuple[int, str], float] = {}
+        self._settled: list[tuple[Outcome, float]] = []
+
+    def more(self) -> list[Entry]:
+        room = min(_AT_ONCE - len(self._jobs), _MOST_A_RUN - self._taken)
+        now = time.monotonic()
+        if room <= 0 or not (self._runner.woken or now >= self._looked_at + _LOOK_SECONDS):
+            return []
+        self._looked_at = now
+        held = {job.job_id for _, job in self._jobs.values()}
+        # A job whose lease ran out, as it could not be renewed, is taken again, and already at work here.
+        taken = [(entry, job) for entry, job in self._runner.take(room) if job.job_id not in held]
+        self._taken += len(taken)
+        self._jobs |= {id(entry): (entry, job) for entry, job in taken}
+        return [entry for entry, _ in taken]
 
     def started(self, entry: Entry, stage: str) -> None:
         self._begun[id(entry), stage] = time.monotonic()
         if stage != "reading":
             # Only told: a log that cannot be written just now will stop the job where it matters.
             with suppress(StoreError):
-                self.queue.stage(self.owner, [self.jobs[id(entry)].job_id], stage)
+                self._runner.tell(self._jobs[id(entry)][1], stage)
 
     def settled(self, outcome: Outcome) -> None:
         self._settled.append((outcome, time.monotonic()))
 
-    def outcomes(self, ended: float) -> list[tuple[Outcome, dict[str, float]]]:
-        """What became of each file, and the wall time of its stages; the run ended at ``ended``."""
+    def stored(self) -> None:
+        ended = time.monotonic()
+        settled, self._settled = self._settled, []
         found = []
-        for outcome, at in self._settled:
+        for outcome, at in settled:
             place = id(outcome.entry)
-            read = self._begun.get((place, "reading"), at)
-            seconds = {"read": self._begun.get((place, "encoding"), at) - read, **outcome.seconds}
+            read = self._begun.pop((place, "reading"), at)
+            seconds = {"read": self._begun.pop((place, "encoding"), at) - read, **outcome.seconds}
             if outcome.outcome != JobState.REJECTED.value:
                 seconds["commit"] = ended - at
-            found.append((outcome, seconds))
-        return found
+            found.append((self._jobs.pop(place)[1], outcome, seconds))
+        self._runner.end(found)
 
 
 def _entry(job: Job) -> Entry:

@@ -47,6 +47,15 @@ def test_an_update_changes_the_columns_given_of_rows_that_are_there(tmp_path: Pa
     ]
 
 
+def test_an_update_gives_each_row_its_own_values_in_whatever_order_they_come(tmp_path: Path) -> None:
+    table = make(tmp_path)
+    names = [f"k{number}" for number in range(20)]
+    for name in names:
+        table.upsert(rows(**{name: -1}))
+    table.update(rows(**{name: int(name[1:]) for name in reversed(names[5:])}))
+    assert content(table) == {name: int(name[1:]) if name in names[5:] else -1 for name in names}
+
+
 def test_compaction_leaves_no_deleted_rows_behind(tmp_path: Path) -> None:
     table = make(tmp_path)
     table.upsert(rows(**{f"k{n}": n for n in range(100)}))

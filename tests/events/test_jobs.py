@@ -87,6 +87,8 @@ def test_jobs_are_taken_once_and_in_order(queue: JobQueue) -> None:
 def test_no_two_jobs_of_one_file_are_taken_together(queue: JobQueue) -> None:
     first, second = queue.post([A, replace(A, video_id="v2")])
     assert [job.job_id for job in take(queue)] == [first.job_id]
+    assert take(queue, "other") == []
+    queue.finish("me", first.job_id, outcome="added", seconds={})
     assert [job.job_id for job in take(queue)] == [second.job_id]
 
 

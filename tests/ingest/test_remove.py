@@ -15,7 +15,7 @@ from swipewise.config import IngestConfig
 from swipewise.errors import StoreError, UnknownIdError
 from swipewise.ingest import ingest_videos
 from swipewise.ingest.executor import worker_pool
-from swipewise.ingest.follow import Follower
+from swipewise.ingest.follow import Follower, Outcome
 from swipewise.ingest.remove import remove_videos
 from swipewise.ingest.run import ingest_entries
 from swipewise.ingest.sources import Entry
@@ -174,3 +174,34 @@ def test_a_removal_that_cannot_be_written_changes_nothing(
     with pytest.raises(StoreError, match="the disk is full"):
         remove_videos(workspace, ["a"])
     assert ids(workspace) == ["a"]
+
+
+def test_what_is_asked_for_after_it_was_removed_joins_a_run_and_comes_back(
+    inline: Workspace, folder: Path
+) -> None:
+    clip = str(folder / "clip01.mp4")
+
+    class Asks(Follower):
+        live = True
+
+        def __init__(self) -> None:
+            self.outcomes: list[tuple[str, str | None]] = []
+            self._joining: list[Entry] = []
+
+        def more(self) -> list[Entry]:
+            joining, self._joining = self._joining, []
+            return joining
+
+        def settled(self, outcome: Outcome) -> None:
+            self.outcomes.append((outcome.outcome, outcome.video_id))
+
+        def stored(self) -> None:
+            if len(self.outcomes) < 2:
+                remove_videos(inline, ["v"])
+                self._joining = [Entry(uri=clip, video_id="v", asked_at=datetime.now(UTC))]
+
+    asks = Asks()
+    with worker_pool(inline.config) as pool:
+        ingest_entries(inline, [Entry(uri=clip, video_id="v")], pool=pool, follower=asks)
+    assert asks.outcomes == [("added", "v"), ("added", "v")]
+    assert ids(inline) == ["v"]

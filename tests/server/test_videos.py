@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from fastapi.testclient import TestClient
 
 from swipewise.catalog import Catalog
 from swipewise.errors import StoreError
+from swipewise.ingest import pool
 from swipewise.schema import Col
 from swipewise.server import create_app
 from swipewise.simulate.clips import render_clip
@@ -30,6 +32,21 @@ frames = 2
 workers = 1
 roots = ["{clips}", "memory://posted"]
 max_bytes = 2000000
+"""
+
+
+# A worker that hangs on one clip until a file is there.
+_HANGS = """
+import os, time
+from pathlib import Path
+from swipewise.ingest import tasks, worker
+right_away = tasks.decode
+def decode(path, *settings):
+    while path.name == "3.mp4" and not Path(os.environ["LET_GO"]).exists():
+        time.sleep(0.02)
+    return right_away(path, *settings)
+tasks.decode = decode
+worker.main()
 """
 
 
@@ -124,6 +141,36 @@ def test_a_list_of_local_and_remote_videos(client: TestClient, clips: Path) -> N
     rejected = client.get("/v1/jobs", params={"state": "rejected"}).json()["jobs"]
     assert [job["uri"] for job in rejected] == ["memory://posted/gone.mp4"]
     assert [job["uri"] for job in client.get("/v1/jobs", params={"limit": 1}).json()["jobs"]] == [uris[-1]]
+
+
+def test_jobs_are_done_while_another_clip_hangs(
+    shop: Workspace, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = shop.root / "swipewise.toml"
+    config.write_text(config.read_text().replace("workers = 1", "workers = 2"))
+    monkeypatch.setenv("LET_GO", str(tmp_path / "go"))
+    monkeypatch.setattr(pool, "COMMAND", (sys.executable, "-c", _HANGS))
+    with TestClient(create_app(Workspace.open(shop.root))) as client:
+        slow = posted(client, {"uri": str(clips / "3.mp4"), "video_id": "slow"})["job_id"]
+        beside = posted(client, {"uri": str(clips / "0.mp4"), "video_id": "v0"})
+        assert ended(client, beside["job_id"])["outcome"] == "added"
+        assert shown(client) == ["v0"]
+        # The same film under another content hash, then another cut of it: of later looks at the queue.
+        film = (clips / "0.mp4").read_bytes()
+        copy = client.put("/v1/videos/copy/content", content=film + b"1", headers={"Content-Type": "video/mp4"})
+        assert ended(client, copy.json()["job_id"])["outcome"] == "added"
+        catalog = Catalog(shop.catalog_dir)
+        assert catalog.links.duplicates_of("v0") == ["copy"]
+        cut = posted(client, {"uri": str(clips / "1.mp4"), "video_id": "v0"})
+        assert ended(client, cut["job_id"])["outcome"] == "updated"
+        assert catalog.get("v0").uri == str(clips / "1.mp4")
+        assert client.get(f"/v1/jobs/{slow}").json()["state"] == "running"
+        (tmp_path / "go").touch()
+        assert ended(client, slow)["outcome"] == "added"
+        assert sorted(shown(client)) == ["copy", "slow", "v0"]
+    orders = catalog.links.visual().sort(Col.LINK_ORDER)
+    assert orders[Col.VIDEO_ID].to_list() == ["copy", "v0", "slow"]
+    assert orders[Col.DUPLICATE_OF].to_list() == [None, None, None]
 
 
 def test_a_new_cut_and_a_new_caption_reach_the_feed_too(client: TestClient, shop: Workspace, clips: Path) -> None:
