@@ -87,6 +87,20 @@ class Database:
             with connection.begin():
                 yield connection
 
+    def scrub(self) -> None:
+        """Write the store anew, so that nothing of what was deleted is left in its files.
+
+        Raises:
+            StoreError: It cannot be written, or somebody reads for longer than a writer waits.
+        """
+        with self._named_errors(), self._engine.connect() as connection:
+            connection.execution_options(swipewise_begins_nothing=True)
+            connection.exec_driver_sql("VACUUM")
+            # The log still holds the pages as they were; it is emptied once nobody reads them.
+            busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+        if busy:
+            raise StoreError(f"cannot empty the log of {self.path} while it is being read: try again")
+
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
         try:
@@ -121,6 +135,9 @@ def _configure(connection: Any, _record: object) -> None:
 
 
 def _begin(connection: sa.Connection) -> None:
-    reads_only = connection.get_execution_options().get("swipewise_reads_only", False)
+    options = connection.get_execution_options()
+    if options.get("swipewise_begins_nothing", False):
+        return  # some statements run outside of any transaction only
+    reads_only = options.get("swipewise_reads_only", False)
     # A deferred transaction that turns from reading to writing fails at once if another has written meanwhile.
     connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
