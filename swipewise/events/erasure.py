@@ -7,10 +7,10 @@ the live store is written anew. What was begun is finished by whoever asks next.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import polars as pl
 import sqlalchemy as sa
@@ -32,6 +32,14 @@ _JOURNAL: Final = sa.table(
 )
 
 
+class _Line(NamedTuple):
+    """Of the journal: what is left to do; without an id just the writing anew of the live store."""
+
+    digest: str
+    viewer_id: str | None
+    until: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure:
     """What became of a viewer.
@@ -48,8 +56,8 @@ def erase_viewer(
 ) -> Erasure:
     """Erase everything about a viewer. Doing it again is harmless, and does what was left to do.
 
-    From when this returns feeds know nothing of what the live store held. Events that come later count as those of a new
-    viewer; earlier ones, such as those of old logs, are not taken again.
+    From when this returns feeds know nothing of what the live store held. Events that come later count as those of a
+    new viewer; earlier ones, such as those of old logs, are not taken again.
 
     Args:
         workspace: Whose stores.
@@ -110,25 +118,23 @@ def _begin(workspace: Workspace, database: Database, viewer_id: str, now: dateti
     return int(events)
 
 
-def _pending(database: Database) -> Sequence[sa.Row[tuple[str, str | None, int]]]:
+def _pending(database: Database) -> list[_Line]:
     with database.read() as connection:
-        return connection.execute(sa.select(*_JOURNAL.c)).all()
+        return [_Line(*row) for row in connection.execute(sa.select(*_JOURNAL.c))]
 
 
-def _finish(
-    workspace: Workspace, database: Database, pending: Sequence[sa.Row[tuple[str, str | None, int]]]
-) -> None:
-    named: Mapping[str, int] = {viewer_id: until for _, viewer_id, until in pending if viewer_id is not None}
+def _finish(workspace: Workspace, database: Database, pending: Sequence[_Line]) -> None:
+    named = {line.viewer_id: line.until for line in pending if line.viewer_id is not None}
     if named:
         erase_from_history(History(workspace.events_dir), named)
         erase_from_rejects(workspace.events_dir, named)
     with database.write() as connection:
-        for digest, _, until in pending:
+        for line in pending:
             # Unless it was asked for again meanwhile.
-            mine = (_JOURNAL.c[DIGEST] == digest) & (_JOURNAL.c[UNTIL] == until)
+            mine = (_JOURNAL.c[DIGEST] == line.digest) & (_JOURNAL.c[UNTIL] == line.until)
             connection.execute(sa.update(_JOURNAL).where(mine).values({Col.VIEWER_ID: None}))
     # Only now: until here the id was in the journal. Killed before the scrub, the nameless line asks for it again.
     database.scrub()
     with database.write() as connection:
-        done = _JOURNAL.c[DIGEST].in_([digest for digest, *_ in pending])
+        done = _JOURNAL.c[DIGEST].in_([line.digest for line in pending])
         connection.execute(sa.delete(_JOURNAL).where(done & _JOURNAL.c[Col.VIEWER_ID].is_(None)))

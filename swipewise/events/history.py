@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterable
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -81,7 +81,7 @@ class History:
         Raises:
             StoreError: The table cannot be written.
         """
-        self._commit(events.with_columns(pl.col(Col.AT).dt.date().alias(Col.DAY)), mode="append")
+        self._commit(events.with_columns(pl.col(Col.AT).dt.date().alias(Col.DAY)))
 
     def replace_day(self, day: date, events: pl.DataFrame) -> None:
         """Put these events in place of all those of their day, as :meth:`append` does.
@@ -90,7 +90,7 @@ class History:
             StoreError: The table cannot be written.
         """
         rows = events.with_columns(pl.lit(day).alias(Col.DAY))
-        self._commit(rows, mode="overwrite", predicate=f"{Col.DAY} = '{day.isoformat()}'")
+        self._commit(rows, predicate=f"{Col.DAY} = '{day.isoformat()}'")
 
     def forget_versions(self) -> None:
         """Leave on disk only what the newest version needs; the caller holds the history's lock.
@@ -109,7 +109,9 @@ class History:
             newest = DeltaTable(str(self.directory))
             newest.create_checkpoint()
             log, version = self.directory / _LOG, newest.version()
-            sync_files([log / _commit_name(version), *log.glob(f"{version:020d}.checkpoint*"), log / "_last_checkpoint"])
+            sync_files(
+                [log / _commit_name(version), *log.glob(f"{version:020d}.checkpoint*"), log / "_last_checkpoint"]
+            )
             for path in log.iterdir():
                 number = path.name.partition(".")[0]
                 if number.isdigit() and int(number) < version:
@@ -124,26 +126,43 @@ class History:
         # The newest commit is always there; those before it may have been forgotten.
         return (log / _commit_name(version)).exists() and not (log / _commit_name(version + 1)).exists()
 
-    def _commit(self, events: pl.DataFrame, *, mode: Literal["append", "overwrite"], predicate: str | None = None) -> None:
+    def _commit(self, events: pl.DataFrame, predicate: str | None = None) -> None:
+        """Add events, or put them in place of those that the predicate names."""
         before = self.table()
         known = set(before.file_uris()) if before else set()
         # By viewer within a day: a reader of one viewer can then skip most row groups.
         rows = events.sort(Col.DAY, Col.VIEWER_ID, Col.AT)
         try:
-            write_deltalake(
-                str(self.directory),
-                rows,
-                mode=mode,
-                predicate=predicate,
-                partition_by=[Col.DAY],
-                writer_properties=WriterProperties(compression="ZSTD"),
-                commit_properties=CommitProperties(app_transactions=[Transaction(_SCHEMA_KEY, SCHEMA_VERSION)]),
-            )
+            self._write(rows, predicate)
         except (DeltaError, OSError) as error:
             raise StoreError(f"cannot write the event history {self.directory}: {error}") from error
         after = self.table()
         assert after is not None
         _sync([Path(uri) for uri in after.file_uris() if uri not in known], self.directory, after.version())
+
+    def _write(self, rows: pl.DataFrame, predicate: str | None) -> None:
+        place = str(self.directory)
+        packed = WriterProperties(compression="ZSTD")
+        facts = CommitProperties(app_transactions=[Transaction(_SCHEMA_KEY, SCHEMA_VERSION)])
+        if predicate is None:
+            write_deltalake(
+                place,
+                rows,
+                mode="append",
+                partition_by=[Col.DAY],
+                writer_properties=packed,
+                commit_properties=facts,
+            )
+        else:
+            write_deltalake(
+                place,
+                rows,
+                mode="overwrite",
+                predicate=predicate,
+                partition_by=[Col.DAY],
+                writer_properties=packed,
+                commit_properties=facts,
+            )
 
 
 def _sync(files: list[Path], directory: Path, version: int) -> None:

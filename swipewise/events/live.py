@@ -130,7 +130,7 @@ class EventLog:
             where=PROFILES.c[FEATURES] != statement.excluded[FEATURES],
         )
         with self._database.write() as connection:
-            erased = {} if anew else self._tombstones.until(connection, [row[Col.VIEWER_ID] for row in rows])
+            erased = {} if anew else self._tombstones.until(connection, [each.viewer_id for each in profiles])
             rows = [row for row in rows if row[Col.VIEWER_ID] not in erased]
             return connection.execute(statement, rows).rowcount if rows else 0
 

@@ -126,7 +126,9 @@ def test_old_logs_do_not_bring_anybody_back(filled: Workspace, tmp_path: Path) -
     summary = import_viewers(filled, [profiles], mapping={})
     assert (summary.added, summary.erased, summary.duplicates) == (1, 1, 0)
     with EventLog.open(filled.events_dir) as log:
-        appended = log.append([event("late", at=TEN, viewer=GONE), event("new", at=NOW + timedelta(1), viewer=GONE)])
+        appended = log.append(
+            [event("late", at=TEN, viewer=GONE), event("new", at=NOW + timedelta(1), viewer=GONE)]
+        )
         assert (appended.added, appended.erased, appended.duplicates) == (1, 1, 0)
         log.put_profiles([Profile(viewer_id=GONE, features={"age": "9"})])
         assert log.profile(GONE) is None
