@@ -76,7 +76,7 @@ def test_a_profile_that_was_put_is_there_and_counts_in_the_next_feed(ranked: Tes
     ("body", "complaint"),
     [
         ('{"age": {"a": 1}}', "age = {'a': 1} must be a string, a number, true or false, or a list of these"),
-        ("[1]", "dictionary"),
+        ("[1]", "input should be an object, not [1]"),
         ("{", "is not JSON"),
         ('{"viewer_id": "bob"}', "viewer_id is no feature: the viewer is named in the address"),
     ],
@@ -120,7 +120,7 @@ def test_hidden_videos_and_nothing_of_a_creator_or_topic(ranked: TestClient) -> 
     put(ranked, {"topics": {"cats": 0}})
     assert shown(ranked) == ["b", "d"], "whatever the case of the tag"
     assert feed(ranked)["dropped"] == {"seen": 1, "less of this topic": 1}
-    assert shown(ranked, "bob") == ["d", "c", "b", "a"], "others see all of it"
+    assert sorted(shown(ranked, "bob")) == ["a", "b", "c", "d"], "others see all of it"
     assert ranked.delete("/v1/viewers/ann/controls").status_code == 204
     assert shown(ranked) == ["b", "c", "d"]
 
@@ -242,7 +242,8 @@ def test_an_export_holds_everything(client: TestClient, workspace: Workspace) ->
 
 
 def test_an_erased_viewer_is_gone_while_the_server_runs(ranked: TestClient, workspace: Workspace) -> None:
-    ranked.post("/v1/events", json=[like("a", viewer_id="zoe-7f3a91", at="2026-01-01T10:00:00Z"), like("a")])
+    first = like("a", event_id="first", viewer_id="zoe-7f3a91", at="2026-01-01T10:00:00Z")
+    ranked.post("/v1/events", json=[first, like("a")])
     compact(workspace)
     ranked.post("/v1/events", json=like("b", event_id="live", viewer_id="zoe-7f3a91"))
     ranked.put("/v1/viewers/zoe-7f3a91/profile", json={"favourite": 1})
@@ -258,7 +259,7 @@ def test_an_erased_viewer_is_gone_while_the_server_runs(ranked: TestClient, work
     assert sorted(shown(ranked, "zoe-7f3a91")) == ["a", "b", "c", "d"]
     assert ranked.get("/v1/viewers/zoe-7f3a91/export").status_code == 404
     assert sorted(shown(ranked)) == ["b", "c", "d"], "others are as they were"
-    old = ranked.post("/v1/events", json=like("a", viewer_id="zoe-7f3a91", at="2026-01-01T10:00:00Z")).json()
+    old = ranked.post("/v1/events", json=first).json()
     assert (old["added"], old["duplicates"], old["erased"]) == (0, 0, 1)
     assert ranked.post("/v1/events", json=like("a", event_id="new", viewer_id="zoe-7f3a91")).json()["added"] == 1
     assert ranked.delete("/v1/viewers/zoe-7f3a91").json()["events"] == 1
