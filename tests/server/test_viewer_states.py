@@ -153,8 +153,8 @@ class Viewers(RuleBasedStateMachine):
 
 TestViewers = Viewers.TestCase
 TestViewers.settings = settings(
-    max_examples=6,
-    stateful_step_count=20,
+    max_examples=5,
+    stateful_step_count=16,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
