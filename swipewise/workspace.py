@@ -6,7 +6,7 @@
     catalog/         videos, their vectors, rejected files (Lance), thumbnails/ (a JPEG a video)
     uploads/         clips that were sent to the server
     fetched/         copies of remote clips while they are being taken
-    events/          live.sqlite (events, profiles, controls, jobs, keys), history/ (Delta Lake), rejects/ (rows left out)
+    events/          live.sqlite (events, profiles, controls, jobs, keys), history/ (Delta), rejects/ (rows left out)
     runs/            one folder a training run
     published.json   which run is served, where that is not the newest
     report/          the last evaluation and the last audit
