@@ -276,6 +276,7 @@ class Recommendation:
     """One place of a feed and why it is there.
 
     ``modality_weights`` are the fusion's α for this viewer and video and sum to 1; empty when no model spoke.
+    ``controls`` says what the viewer asked for that lowered it.
     """
 
     video_id: str
@@ -284,3 +285,4 @@ class Recommendation:
     source: str
     modality_weights: dict[str, float] = field(default_factory=dict)
     evidence: tuple[Evidence, ...] = ()
+    controls: tuple[str, ...] = ()

@@ -6,7 +6,7 @@
     catalog/         videos, their vectors, rejected files (Lance), thumbnails/ (a JPEG a video)
     uploads/         clips that were sent to the server
     fetched/         copies of remote clips while they are being taken
-    events/          live.sqlite (events, profiles, jobs, keys, audit, unless they lie in PostgreSQL),
+    events/          live.sqlite (events, profiles, controls, jobs, keys, audit, unless they lie in PostgreSQL),
                      history/ (Delta Lake), rejects/ (rows that an import left out)
     runs/            one folder a training run
     published.json   which run is served, where that is not the newest
@@ -18,14 +18,17 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from swipewise.config import Config, template
 from swipewise.errors import StoreError, WorkspaceError
 
+_LOOK_AGAIN_SECONDS = 0.05
 CONFIG_NAME = "swipewise.toml"
 VARIABLE = "SWIPEWISE_WORKSPACE"
 
@@ -102,8 +105,12 @@ class Workspace:
         return self.root / "report"
 
     @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
+    def lock(self, name: str, *, wait: float = 0.0) -> Iterator[None]:
         """Hold the workspace's lock for one kind of writing; the system frees it when the process dies.
+
+        Args:
+            name: The kind.
+            wait: Seconds to wait for whoever holds it.
 
         Raises:
             WorkspaceError: Another process holds it.
@@ -116,7 +123,7 @@ class Workspace:
             raise StoreError(f"cannot write {path}: {error.strerror}") from error
         with lock as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(file, time.monotonic() + wait)
             except BlockingIOError as error:
                 raise WorkspaceError(
                     f"another process is running '{name}' in {self.root}: wait for it to end and try again"
@@ -124,3 +131,15 @@ class Workspace:
             except OSError as error:
                 raise StoreError(f"cannot lock {path}: {error.strerror}") from error
             yield
+
+
+def _lock(file: IO[str], deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_LOOK_AGAIN_SECONDS)
+        else:
+            return

@@ -66,6 +66,7 @@ def load_live(events_dir: Path, folder: Path, version: int, rows: dict[str, int]
             create_tables(connection, version)
             for table in _tables(connection):
                 if table.name in rows:
+                    connection.execute(table.delete())  # what a new store begins with, such as its salt
                     _load(connection, table, folder, rows[table.name])
     finally:
         database.close()

@@ -7,7 +7,7 @@ profiles' design.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
@@ -32,6 +32,21 @@ _APPEAL_WORTH = 5.0  # how many responses the guess is worth that nothing sets a
 _MOST_VIEWERS = 20_000  # that a population is learned from, and fewer where there are many themes
 _MOST_NUMBERS = 2**25  # in their covariances together
 _LARGEST_ODDS = 30.0  # in logs; beyond this nothing is left of the other accounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """That the taste in the modality of a column was drawn anew before each of some sessions.
+
+    opens_S: the rows of the log that open them; odds_S: against that it never changed; before, after: what is believed
+    then of what came until there and of what came since.
+    """
+
+    column: int
+    opens_S: NDArray[np.int64]
+    odds_S: NDArray[np.float64]
+    before: Belief
+    after: Belief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,23 +136,36 @@ class TasteModel:
         """
         start_U, end_U = log.offsets()[:-1], log.offsets()[1:]
         mean_UT = self.believe(signals, profile_UP, start_U, end_U).mean_BT
+        total_U, sum_UT = np.ones(len(start_U)), mean_UT.copy()
+        for account in self.accounts(log, signals, profile_UP) if changes else ():
+            viewer_S = log.viewer_I[account.opens_S]
+            np.add.at(total_U, viewer_S, account.odds_S)
+            np.add.at(sum_UT, viewer_S, account.odds_S[:, None] * account.after.mean_BT)
+        return sum_UT / total_U[:, None]
+
+    def accounts(self, log: BehaviorLog, signals: Signals, profile_UP: NDArray[np.int64]) -> Iterator[Account]:
+        """How likely it is that the taste was drawn anew before some session, one modality after another.
+
+        Args:
+            log: Whose.
+            signals: Of the log.
+            profile_UP: Their profiles.
+        """
         opens_S = np.flatnonzero(log.away() > SESSION_GAP_MS)
-        if not changes or not len(opens_S):
-            return mean_UT
+        if not len(opens_S):
+            return
+        start_U, end_U = log.offsets()[:-1], log.offsets()[1:]
         viewer_S = log.viewer_I[opens_S]
         before = self.believe(signals, profile_UP[viewer_S], start_U[viewer_S], opens_S)
         since = signals.over(opens_S, end_U[viewer_S])
         _, same_S = self.population.learn(before, since)
         redrawn_M, share_SM = redrawn(before, self.population.modalities)
         away_S = np.minimum(log.away()[opens_S] / DAY_MS, LONGEST_AWAY_DAYS)
-        total_U, sum_UT = np.ones(len(start_U)), mean_UT.copy()
         for column, anew in enumerate(redrawn_M):
             after, changed_S = self.population.learn(anew, since)
             log_odds_S = changed_S - same_S + np.log(CHANGE_RATE * away_S * share_SM[:, column])
             odds_S = np.exp(np.minimum(log_odds_S, _LARGEST_ODDS))
-            np.add.at(total_U, viewer_S, odds_S)
-            np.add.at(sum_UT, viewer_S, odds_S[:, None] * after.mean_BT)
-        return sum_UT / total_U[:, None]
+            yield Account(column=column, opens_S=opens_S, odds_S=odds_S, before=before, after=after)
 
 
 def design(profile_BP: NDArray[np.int64], values: int) -> NDArray[np.float64]:

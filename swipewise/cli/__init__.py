@@ -17,7 +17,7 @@ _COMMANDS = {
     "simulate": ("swipewise.cli.simulate", "Write a simulated platform whose truth is known."),
     "videos": ("swipewise.cli.videos", "Add videos to the catalogue and look at it."),
     "events": ("swipewise.cli.events", "Import behaviour logs."),
-    "viewers": ("swipewise.cli.viewers", "Import viewers' profiles."),
+    "viewers": ("swipewise.cli.viewers", "Import viewers' profiles; export or erase a viewer."),
     "datasets": ("swipewise.cli.datasets", "Turn a public data set into a workspace."),
     "train": ("swipewise.cli.train", "Fit the model to the workspace."),
     "evaluate": ("swipewise.cli.evaluate", "Measure the model against baselines; write the report."),

@@ -51,6 +51,8 @@ def command(viewer: str, size: int | None, workspace: Workspace, as_json: bool) 
         return
     if feed.note:
         click.echo(f"note: {feed.note}", err=True)
+    for line in feed.controls:
+        click.echo(f"asked for: {line}", err=True)
     if feed.recommendations:
         _print(_table(feed, _captions(workspace)))
     click.echo(_summary(feed))
@@ -102,6 +104,7 @@ def _why(each: Recommendation) -> str:
     if each.evidence:
         likes = ", ".join(f"{evidence.video_id} ({evidence.similarity:.2f})" for evidence in each.evidence)
         parts.append(f"similar to {likes}")
+    parts += each.controls
     return "; ".join(part for part in parts if part) or each.source
 
 

@@ -53,6 +53,8 @@ def in_words(summary: ImportSummary, what: str, seconds: float) -> str:
         lines.append(
             f"rejected {counted(summary.rejected, 'row')}; each with its reason in {summary.rejects_file}"
         )
+    if summary.erased:
+        lines.append(f"left out {counted(summary.erased, what)} of viewers who were erased")
     if summary.unused_columns:
         named = ", ".join(summary.unused_columns)
         lines.append(f"nothing was taken from the columns {named}: --map COLUMN=NAME reads one under another name")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +13,11 @@ from swipewise.cli.wording import counted
 
 if TYPE_CHECKING:
     from swipewise.behavior.shifts import Shift
+    from swipewise.behavior.wording import CaptionWords
     from swipewise.training.dataset import Dataset
     from swipewise.workspace import Workspace
 
 _SHOWN = 20
-_WORDS = 3
-_SHORTEST_WORD = 3
 
 _EXAMPLES = """\b
 Examples:
@@ -69,7 +67,7 @@ def command(
         found = [shift for shift in found if dataset.viewer_ids[shift.viewer] == viewer]
     count = limit if limit is not None else (0 if as_json else _SHOWN)
     shown = found[: count or len(found)]
-    words = _Words(workspace, dataset.video_ids)
+    words = _caption_words(workspace, dataset.video_ids)
     rows = [_row(shift, dataset, words) for shift in shown]
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
@@ -82,32 +80,17 @@ def command(
         click.echo(f"and {len(found) - len(shown)} more: --limit 0 shows all")
 
 
-class _Words:
-    """The words of captions and tags, and how often each is used in the whole catalogue."""
+def _caption_words(workspace: Workspace, video_ids: Sequence[str]) -> CaptionWords:
+    """The words of the catalogue's captions, for videos in this order."""
+    from swipewise.behavior.wording import CaptionWords
+    from swipewise.catalog import Catalog
+    from swipewise.schema import Col
 
-    def __init__(self, workspace: Workspace, video_ids: Sequence[str]) -> None:
-        from swipewise.catalog import Catalog
-        from swipewise.schema import Col
-
-        videos = Catalog(workspace.catalog_dir).videos().select(Col.VIDEO_ID, Col.CAPTION, Col.TAGS)
-        said = {video_id: _words(caption, tags) for video_id, caption, tags in videos.iter_rows()}
-        self._said = [said.get(video_id, frozenset()) for video_id in video_ids]
-        self._uses = Counter(word for words in self._said for word in words)
-
-    def naming(self, videos: Sequence[int]) -> list[str]:
-        """Words that several of the videos share, those first that are rarest elsewhere."""
-        here = Counter(word for video in videos for word in self._said[video])
-        shared = [word for word, count in here.items() if count > 1]
-        return sorted(shared, key=lambda word: (-(here[word] ** 2) / self._uses[word], word))[:_WORDS]
+    videos = Catalog(workspace.catalog_dir).videos().select(Col.VIDEO_ID, Col.CAPTION, Col.TAGS)
+    return CaptionWords(videos.iter_rows(), video_ids)
 
 
-def _words(caption: str | None, tags: Sequence[str] | None) -> frozenset[str]:
-    text = " ".join([caption or "", *(tags or ())])
-    spelled = ("".join(sign if sign.isalnum() else " " for sign in text)).casefold().split()
-    return frozenset(word for word in spelled if len(word) >= _SHORTEST_WORD)
-
-
-def _row(shift: Shift, dataset: Dataset, words: _Words) -> dict[str, Any]:
+def _row(shift: Shift, dataset: Dataset, words: CaptionWords) -> dict[str, Any]:
     from datetime import UTC, datetime
 
     from swipewise.schema import Modality

@@ -12,6 +12,7 @@ import click
 
 from swipewise.cli.imports import as_json_object, files_argument, in_words, map_option
 from swipewise.cli.options import json_option, workspace_option
+from swipewise.cli.wording import counted
 
 if TYPE_CHECKING:
     from swipewise.workspace import Workspace
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group(epilog="Example: swipewise viewers import viewers.csv --workspace shop")
 def command() -> None:
-    """Import viewers' profiles and look at them."""
+    """Import viewers' profiles, look at them, give out or erase all that is kept about a viewer."""
 
 
 _IMPORT_EXAMPLES = """\b
@@ -70,3 +71,72 @@ def show(viewer_id: str, workspace: Workspace, as_json: bool) -> None:
         return
     for name, value in profile.features.items():
         click.echo(f"{name:<24} {', '.join(map(str, value)) if isinstance(value, list) else value}")
+
+
+_EXPORT_EXAMPLES = """\b
+Examples:
+  swipewise viewers export ann > ann.jsonl
+  swipewise viewers export ann | jq 'select(.kind == "event")'
+"""
+
+
+@command.command(epilog=_EXPORT_EXAMPLES)
+@click.argument("viewer_id", metavar="VIEWER")
+@workspace_option
+def export(viewer_id: str, workspace: Workspace) -> None:
+    """Print everything that is kept about a viewer, one JSON object a line.
+
+    These are the profile, what the viewer asked of the feed, all events in order of time, and rows about the viewer
+    that imports left out; "kind" says which.
+    """
+    from swipewise.errors import UnknownIdError
+    from swipewise.events import export_viewer
+
+    printed = False
+    for row in export_viewer(workspace, viewer_id):
+        click.echo(json.dumps(row, ensure_ascii=False))
+        printed = True
+    if not printed:
+        raise UnknownIdError(f"nothing is kept about a viewer {viewer_id!r}")
+
+
+_ERASE_EXAMPLES = """\b
+Examples:
+  swipewise viewers erase ann
+  swipewise viewers erase ann --yes --workspace shop
+"""
+
+
+@command.command(epilog=_ERASE_EXAMPLES)
+@click.argument("viewer_id", metavar="VIEWER")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(0),
+    default=60.0,
+    show_default=True,
+    help="Seconds to wait for an import or compaction that is running.",
+)
+@workspace_option
+@json_option
+def erase(viewer_id: str, yes: bool, wait: float, workspace: Workspace, as_json: bool) -> None:
+    """Erase everything about a viewer from the workspace's stores; it cannot be taken back.
+
+    Logs that are imported later do not bring the viewer back: only events after the erasure are taken, as those of a
+    new viewer. Killed or held up, the same command goes on. What a trained model learned stays in it until the next
+    'swipewise train'.
+    """
+    from swipewise.errors import WorkspaceError
+    from swipewise.events import erase_viewer
+
+    if not yes:
+        click.confirm(f"Erase everything about viewer {viewer_id!r} from {workspace.root}?", abort=True, err=True)
+    erasure = erase_viewer(workspace, viewer_id, wait=wait)
+    if erasure.pending is not None:
+        raise WorkspaceError(
+            f"viewer {viewer_id!r} is erased from the live store, not yet from files: {erasure.pending}"
+        )
+    facts = {"viewer_id": viewer_id, "events": erasure.events}
+    click.echo(
+        json.dumps(facts) if as_json else f"erased viewer {viewer_id!r} with {counted(erasure.events, 'event')}"
+    )

@@ -2,6 +2,9 @@
 
 from swipewise.events.bulk import append_interactions
 from swipewise.events.compaction import Compacted, compact
+from swipewise.events.controls import Controls, ViewerControls
+from swipewise.events.erasure import Erasure, erase_viewer, finish_erasures
+from swipewise.events.export import export_viewer
 from swipewise.events.folding import as_sequences, fold
 from swipewise.events.importing import ImportSummary, import_events
 from swipewise.events.live import Appended, EventLog
@@ -17,11 +20,17 @@ from swipewise.events.viewers import import_viewers
 __all__ = [
     "Appended",
     "Compacted",
+    "Controls",
+    "Erasure",
     "EventLog",
     "ImportSummary",
+    "ViewerControls",
     "append_interactions",
     "as_sequences",
     "compact",
+    "erase_viewer",
+    "export_viewer",
+    "finish_erasures",
     "fold",
     "import_events",
     "import_viewers",

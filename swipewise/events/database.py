@@ -150,6 +150,27 @@ class Database:
         """An INSERT that has ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
         return sqlite.insert(table) if self._engine.dialect.name == "sqlite" else postgresql.insert(table)
 
+    def scrub(self) -> None:
+        """Write the store anew, so that nothing of what was deleted is left in its files.
+
+        PostgreSQL clears the pages of its tables too; its log and backups are for whoever runs it.
+
+        Raises:
+            StoreError: It cannot be written, or somebody reads for longer than a writer waits.
+        """
+        busy = 0
+        with self._named_errors(), self._engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.execution_options(swipewise_begins_nothing=True)
+                connection.exec_driver_sql("VACUUM")
+                # The log still holds the pages as they were; it is emptied once nobody reads them.
+                busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+            else:
+                connection.execution_options(isolation_level="AUTOCOMMIT", swipewise_reads_only=True)
+                connection.exec_driver_sql(f"VACUUM (FULL) {EVENTS.name}, {PROFILES.name}")
+        if busy:
+            raise StoreError(f"cannot empty the log of {self.name} while it is being read: try again")
+
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
         try:
@@ -201,6 +222,8 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
+        if connection.get_execution_options().get("swipewise_begins_nothing", False):
+            return  # some statements run outside of any transaction only
         # A deferred transaction that turns from reading to writing fails at once if another has written meanwhile.
         connection.exec_driver_sql("BEGIN" if _reads_only(connection) else "BEGIN IMMEDIATE")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ from swipewise.schema import Col
 
 HISTORY_NAME: Final = "history"
 SCHEMA_VERSION: Final = 1
+_LOG: Final = "_delta_log"
 # Delta refuses table properties it does not know; an application's transaction number is its place for a version
 # that is written in the same commit as the data.
 _SCHEMA_KEY: Final = "swipewise-schema"
@@ -37,7 +38,7 @@ class History:
         Raises:
             StoreError: It cannot be read, or a newer version wrote it.
         """
-        if not (self.directory / "_delta_log").is_dir():
+        if not (self.directory / _LOG).is_dir():
             return None
         try:
             if not DeltaTable.is_deltatable(str(self.directory)):
@@ -80,36 +81,109 @@ class History:
         Raises:
             StoreError: The table cannot be written.
         """
+        self._commit(events.with_columns(pl.col(Col.AT).dt.date().alias(Col.DAY)))
+
+    def replace_day(self, day: date, events: pl.DataFrame) -> None:
+        """Put these events in place of all those of their day, as :meth:`append` does.
+
+        Raises:
+            StoreError: The table cannot be written.
+        """
+        rows = events.with_columns(pl.lit(day).alias(Col.DAY))
+        self._commit(rows, predicate=f"{Col.DAY} = '{day.isoformat()}'")
+
+    def forget_versions(self) -> None:
+        """Leave on disk only what the newest version needs; the caller holds the history's lock.
+
+        Files of earlier versions and of writings that were killed go, and so do earlier commits: they quote the least
+        and greatest values of the files they added. Who is reading an earlier version has to start again.
+
+        Raises:
+            StoreError: The table cannot be written.
+        """
+        try:
+            table = self.table()
+            if table is None:
+                return
+            table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False, full=True)
+            newest = DeltaTable(str(self.directory))
+            newest.create_checkpoint()
+            log, version = self.directory / _LOG, newest.version()
+            sync_files(
+                [log / _commit_name(version), *log.glob(f"{version:020d}.checkpoint*"), log / "_last_checkpoint"]
+            )
+            for path in log.iterdir():
+                number = path.name.partition(".")[0]
+                if number.isdigit() and int(number) < version:
+                    path.unlink()
+            sync_files([log])
+        except (DeltaError, OSError) as error:
+            raise StoreError(f"cannot write the event history {self.directory}: {error}") from error
+
+    def is_newest(self, version: int) -> bool:
+        """Whether a version that was read is still the newest; costs microseconds."""
+        log = self.directory / _LOG
+        # The newest commit is always there; those before it may have been forgotten.
+        return (log / _commit_name(version)).exists() and not (log / _commit_name(version + 1)).exists()
+
+    def _commit(self, events: pl.DataFrame, predicate: str | None = None) -> None:
+        """Add events, or put them in place of those that the predicate names."""
         before = self.table()
         known = set(before.file_uris()) if before else set()
         # By viewer within a day: a reader of one viewer can then skip most row groups.
-        rows = events.with_columns(pl.col(Col.AT).dt.date().alias(Col.DAY)).sort(Col.DAY, Col.VIEWER_ID, Col.AT)
+        rows = events.sort(Col.DAY, Col.VIEWER_ID, Col.AT)
         try:
-            write_deltalake(
-                str(self.directory),
-                rows,
-                mode="append",
-                partition_by=[Col.DAY],
-                writer_properties=WriterProperties(compression="ZSTD"),
-                commit_properties=CommitProperties(app_transactions=[Transaction(_SCHEMA_KEY, SCHEMA_VERSION)]),
-            )
+            self._write(rows, predicate)
         except (DeltaError, OSError) as error:
             raise StoreError(f"cannot write the event history {self.directory}: {error}") from error
         after = self.table()
         assert after is not None
         _sync([Path(uri) for uri in after.file_uris() if uri not in known], self.directory, after.version())
 
+    def _write(self, rows: pl.DataFrame, predicate: str | None) -> None:
+        place = str(self.directory)
+        packed = WriterProperties(compression="ZSTD")
+        facts = CommitProperties(app_transactions=[Transaction(_SCHEMA_KEY, SCHEMA_VERSION)])
+        if predicate is None:
+            write_deltalake(
+                place,
+                rows,
+                mode="append",
+                partition_by=[Col.DAY],
+                writer_properties=packed,
+                commit_properties=facts,
+            )
+        else:
+            write_deltalake(
+                place,
+                rows,
+                mode="overwrite",
+                predicate=predicate,
+                partition_by=[Col.DAY],
+                writer_properties=packed,
+                commit_properties=facts,
+            )
+
 
 def _sync(files: list[Path], directory: Path, version: int) -> None:
     """Have the system write a commit to disk; compaction deletes from the live log only after that."""
-    log = directory / "_delta_log"
+    log = directory / _LOG
     folders = {file.parent for file in files} | {log, directory, directory.parent}
-    for path in [*files, log / f"{version:020d}.json", *folders]:
+    sync_files([*files, log / _commit_name(version), *folders])
+
+
+def sync_files(paths: Iterable[Path]) -> None:
+    """Have the system write files or folders to disk."""
+    for path in paths:
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _commit_name(version: int) -> str:
+    return f"{version:020d}.json"
 
 
 class HistoryIds:
@@ -133,6 +207,13 @@ class HistoryIds:
         Raises:
             StoreError: The history cannot be read.
         """
+        try:
+            return self._known(event_ids, days)
+        except FileNotFoundError:
+            self._version = None  # the files were written anew between the look at the log and at them
+            return self._known(event_ids, days)
+
+    def _known(self, event_ids: Collection[str], days: Collection[date]) -> set[str]:
         self._refresh()
         near = [day for day in self._files if any(abs(day - other) <= self._MARGIN for other in days)]
         if not near or not event_ids:
@@ -148,10 +229,8 @@ class HistoryIds:
 
     def _refresh(self) -> None:
         """Learn of new commits; looking for the next commit's file costs microseconds when there is none."""
-        if self._version is not None:
-            following = self._history.directory / "_delta_log" / f"{self._version + 1:020d}.json"
-            if not following.exists():
-                return
+        if self._version is not None and self._history.is_newest(self._version):
+            return
         table = self._history.table()
         if table is None:
             return

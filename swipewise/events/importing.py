@@ -17,7 +17,9 @@ from swipewise.events.files import check_readable, read_table
 from swipewise.events.history import History
 from swipewise.events.layout import EVENT_COLUMNS, Layout, check_mapping, find_layout
 from swipewise.events.rejects import Rejects
+from swipewise.events.scrubbing import among_erased
 from swipewise.events.tables import ROW
+from swipewise.events.tombstones import Tombstones
 from swipewise.schema import Action, Col
 from swipewise.workspace import Workspace
 
@@ -32,7 +34,8 @@ class ImportSummary:
     added, duplicates: events (or profiles) that were new, and that were known already. rejected: rows left out;
     ``rejects_file`` tells which and why, None where there are none. unknown_videos: distinct videos of the events
     that are not in the catalogue; the events are kept, ``unknown_examples`` names a few. unused_columns: of the files,
-    those of whose contents nothing was taken.
+    those of whose contents nothing was taken. erased: events (or profiles) of viewers who were erased, dated before
+    that; they are not taken.
     """
 
     added: int
@@ -42,6 +45,7 @@ class ImportSummary:
     unknown_examples: tuple[str, ...] = ()
     rejects_file: Path | None = None
     unused_columns: tuple[str, ...] = ()
+    erased: int = 0
 
 
 def import_events(
@@ -73,7 +77,7 @@ def import_events(
     check_mapping(mapping, EVENT_COLUMNS)
     for path in paths:
         check_readable(path)
-    added = duplicates = 0
+    added = duplicates = erased = 0
     unknown: set[str] = set()
     unused: dict[str, None] = {}
     with workspace.lock("history"):
@@ -82,9 +86,11 @@ def import_events(
             for path in paths:
                 events, rows, idle = _read(path, mapping, rejects)
                 unused |= dict.fromkeys(idle)
-                fresh = _store(workspace.events_dir, events)
+                allowed = _without_erased(workspace.events_dir, events)
+                fresh = _store(workspace.events_dir, allowed)
                 added += fresh
-                duplicates += len(events) - fresh
+                duplicates += len(allowed) - fresh
+                erased += len(events) - len(allowed)
                 unknown |= {video for video in events[Col.VIDEO_ID].unique() if video not in known_videos}
                 if on_progress:
                     on_progress(path, rows)
@@ -98,6 +104,7 @@ def import_events(
         unknown_examples=tuple(sorted(unknown)[:_EXAMPLES]),
         rejects_file=rejects_file,
         unused_columns=tuple(unused),
+        erased=erased,
     )
 
 
@@ -125,6 +132,16 @@ def _check_no_actions(path: Path, columns: Sequence[str], layout: Layout) -> Non
                 f"{path}: no column 'action', but {column.name!r} holds actions such as {values[0]!r}: "
                 f"add --map action={column.name}"
             )
+
+
+def _without_erased(events_dir: Path, events: pl.DataFrame) -> pl.DataFrame:
+    """The events without those of erased viewers that are not later than the erasure."""
+    with existing_database(events_dir) as database:
+        if database is None or events.is_empty():
+            return events
+        with database.read() as connection:
+            until = Tombstones().until(connection, events[Col.VIEWER_ID].unique().to_list())
+    return events.filter(~among_erased(until)) if until else events
 
 
 def _store(events_dir: Path, events: pl.DataFrame) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from swipewise.errors import DataError
 from swipewise.events.database import EVENTS, FEATURES, PROFILES, Database
 from swipewise.events.history import History, HistoryIds
 from swipewise.events.rules import event_faults, features_json
+from swipewise.events.tombstones import Tombstones
 from swipewise.schema import Col, Event, Profile
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,10 +26,14 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Appended:
-    """What became of the events handed over."""
+    """What became of the events handed over.
+
+    erased: of viewers who were erased, dated before that; they are not taken.
+    """
 
     added: int
     duplicates: int
+    erased: int = 0
 
 
 class EventLog:
@@ -37,6 +42,7 @@ class EventLog:
     def __init__(self, database: Database, history: History) -> None:
         self._database = database
         self._history_ids = HistoryIds(history)
+        self._tombstones = Tombstones()
 
     @classmethod
     def open(cls, events_dir: Path) -> EventLog:
@@ -62,6 +68,8 @@ class EventLog:
     def append(self, events: Sequence[Event]) -> Appended:
         """Store events; they are on disk when this returns. An event id that is known already counts once.
 
+        Of a viewer who was erased only later events are taken, as those of a new viewer.
+
         Raises:
             DataError: An event breaks a rule (empty id, time without zone, negative watch time); none is stored.
             StoreError: The log cannot be written.
@@ -69,22 +77,40 @@ class EventLog:
         rows = [_row(event) for event in events]
         if not rows:
             return Appended(added=0, duplicates=0)
-        added = self._database.write_again(lambda connection: self._store(connection, rows))
-        return Appended(added=added, duplicates=len(rows) - added)
+        added, refused = self._database.write_again(lambda connection: self._store(connection, rows))
+        return Appended(added=added, duplicates=len(rows) - refused - added, erased=refused)
 
-    def _store(self, connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> int:
+    def _store(self, connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> tuple[int, int]:
+        """Store rows; how many were added, and how many refused as they are of erased viewers."""
         # Looked up under the write lock: compaction commits to the history first and needs this lock to delete, so an
         # event is always found in one of the two.
         days = {_day(row[Col.AT]) for row in rows}
         known = self._history_ids.known({row[Col.EVENT_ID] for row in rows}, days)
-        fresh = [row for row in rows if row[Col.EVENT_ID] not in known]
-        if not fresh:
-            return 0
-        statement = self._database.insert(EVENTS).on_conflict_do_nothing(index_elements=[Col.EVENT_ID])
-        return connection.execute(statement, fresh).rowcount
+        until = self._tombstones.until(connection, {row[Col.VIEWER_ID] for row in rows})
+        allowed = [row for row in rows if row[Col.AT] > until.get(row[Col.VIEWER_ID], row[Col.AT] - 1)]
+        fresh = [row for row in allowed if row[Col.EVENT_ID] not in known]
+        added = 0
+        if fresh:
+            statement = self._database.insert(EVENTS).on_conflict_do_nothing(index_elements=[Col.EVENT_ID])
+            added = connection.execute(statement, fresh).rowcount
+        return added, len(rows) - len(allowed)
 
-    def put_profiles(self, profiles: Sequence[Profile]) -> int:
+    def erased(self, viewer_ids: Collection[str]) -> frozenset[str]:
+        """Those of these viewers who were erased, also where they have come back since.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        with self._database.read() as connection:
+            return frozenset(self._tombstones.until(connection, viewer_ids))
+
+    def put_profiles(self, profiles: Sequence[Profile], *, anew: bool = False) -> int:
         """Store profiles in place of the viewers' earlier ones; all are on disk when this returns.
+
+        Args:
+            profiles: Nobody's twice.
+            anew: Whether they are said now, so that they also count for viewers who were erased. A profile bears no
+                date: one from a file may be older than the erasure, and is left out.
 
         Returns:
             How many are new or differ from what was there.
@@ -107,7 +133,9 @@ class EventLog:
             where=PROFILES.c[FEATURES] != new.excluded[FEATURES],
         )
         with self._database.write() as connection:
-            return connection.execute(statement, rows).rowcount
+            erased = {} if anew else self._tombstones.until(connection, [each.viewer_id for each in profiles])
+            rows = [row for row in rows if row[Col.VIEWER_ID] not in erased]
+            return connection.execute(statement, rows).rowcount if rows else 0
 
     def profile(self, viewer_id: str) -> Profile | None:
         """A viewer's profile, None where there is none.

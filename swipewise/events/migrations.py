@@ -6,6 +6,7 @@ today's definitions it would change as they do.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from typing import Final
 
@@ -108,10 +109,39 @@ def _keys_and_audit(connection: sa.Connection) -> None:
     tables.create_all(connection)
 
 
+def _controls_and_erasures(connection: sa.Connection) -> None:
+    tables = sa.MetaData()
+    sa.Table(
+        "viewer_controls",
+        tables,
+        sa.Column("viewer_id", sa.Text, primary_key=True),
+        sa.Column("controls", sa.Text, nullable=False),
+        sa.Column("updated_at", sa.BigInteger, nullable=False),
+    )
+    sa.Table(
+        "erased_viewers",
+        tables,
+        sa.Column("digest", sa.Text, primary_key=True),
+        sa.Column("until", sa.BigInteger, nullable=False),
+    )
+    # What is left to do of erasures; the id is there only as long as it is needed.
+    sa.Table(
+        "erasures",
+        tables,
+        sa.Column("digest", sa.Text, primary_key=True),
+        sa.Column("viewer_id", sa.Text),
+        sa.Column("until", sa.BigInteger, nullable=False),
+    )
+    salt = sa.Table("erasure_salt", tables, sa.Column("salt", sa.Text, nullable=False))
+    tables.create_all(connection)
+    connection.execute(salt.insert().values(salt=secrets.token_hex(32)))
+
+
 MIGRATIONS: Final[tuple[Callable[[sa.Connection], None], ...]] = (
     _events_and_profiles,
     _jobs,
     _keys_and_audit,
+    _controls_and_erasures,
 )
 
 

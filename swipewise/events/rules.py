@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from swipewise.errors import DataError
@@ -27,6 +27,19 @@ def features_json(profile: Profile) -> str:
                 f"profile of viewer {profile.viewer_id!r}: {name} = {value!r} must be {_FEATURE_TYPES}"
             )
     return json.dumps(profile.features, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def stated(features: Mapping[str, Any]) -> dict[str, Any]:
+    """Features without those that say nothing: None, empty text, NaN.
+
+    >>> stated({"age": "", "height": 1.8, "likes": None})
+    {'height': 1.8}
+    """
+
+    def says_nothing(value: Any) -> bool:
+        return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+
+    return {name: value for name, value in features.items() if not says_nothing(value)}
 
 
 def id_fault(value: str) -> str | None:

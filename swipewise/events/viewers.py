@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from swipewise.events.importing import ImportSummary
 from swipewise.events.layout import find_columns
 from swipewise.events.live import EventLog
 from swipewise.events.rejects import Rejects
-from swipewise.events.rules import features_json
+from swipewise.events.rules import features_json, stated
 from swipewise.events.tables import Objects
 from swipewise.schema import Col, Profile
 from swipewise.workspace import Workspace
@@ -41,19 +40,23 @@ def import_viewers(workspace: Workspace, paths: Sequence[Path], *, mapping: Mapp
     """
     for path in paths:
         check_readable(path)
-    added = duplicates = 0
+    added = duplicates = erased = 0
     with workspace.lock("viewers"), EventLog.open(workspace.events_dir) as log:
         rejects = Rejects(workspace.events_dir, "viewers")
         try:
             for path in paths:
                 objects = read_objects(path, as_text=mapping.get(Col.VIEWER_ID, Col.VIEWER_ID))
                 profiles, rows = _profiles(path, objects, mapping, rejects)
-                changed = log.put_profiles(profiles)
+                gone = log.erased([profile.viewer_id for profile in profiles])
+                changed = log.put_profiles([each for each in profiles if each.viewer_id not in gone])
                 added += changed
-                duplicates += rows - changed
+                duplicates += rows - len(gone) - changed
+                erased += len(gone)
         finally:
             rejects_file = rejects.finish()
-    return ImportSummary(added=added, duplicates=duplicates, rejected=rejects.count, rejects_file=rejects_file)
+    return ImportSummary(
+        added=added, duplicates=duplicates, rejected=rejects.count, rejects_file=rejects_file, erased=erased
+    )
 
 
 def _profiles(
@@ -69,7 +72,7 @@ def _profiles(
     profiles: dict[str, Profile] = {}
     good = 0
     for place, row in objects.rows:
-        features = {renamed.get(name, name): value for name, value in row.items() if not _is_missing(value)}
+        features = stated({renamed.get(name, name): value for name, value in row.items()})
         profile = Profile(viewer_id=_as_id(features.pop(Col.VIEWER_ID, None)), features=features)
         try:
             features_json(profile)
@@ -79,10 +82,6 @@ def _profiles(
         profiles[profile.viewer_id] = profile
         good += 1
     return list(profiles.values()), good
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
 
 
 def _as_id(value: Any) -> str:

@@ -15,16 +15,18 @@ from typing import Self
 from swipewise.catalog import Catalog
 from swipewise.config import FeedConfig
 from swipewise.errors import ArtifactError, ConfigError
-from swipewise.events import Appended, EventLog, read_events
+from swipewise.events import Appended, Controls, EventLog, ViewerControls, read_events
+from swipewise.feed.controls import barred, in_words
 from swipewise.feed.histories import ViewerHistories
 from swipewise.feed.pipeline import Pipeline
 from swipewise.feed.popularity import Popularity
 from swipewise.feed.recipes import personal_pipeline, popular_pipeline
 from swipewise.feed.similar import Similar, similar_videos
 from swipewise.feed.stages import Feed, Level, Query, Step
+from swipewise.feed.standing import Standing, level_of
 from swipewise.feed.stock import Stock, load_stock, restocked
 from swipewise.feed.trending import count_popularity
-from swipewise.schema import Event, Interaction
+from swipewise.schema import Col, Event, Interaction, Profile
 from swipewise.workspace import Workspace
 
 _logger = logging.getLogger(__name__)
@@ -58,9 +60,17 @@ class FeedEngine:
     popular are as of ``open`` or the last ``refresh``.
     """
 
-    def __init__(self, workspace: Workspace, log: EventLog, histories: ViewerHistories, live: _Live) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        log: EventLog,
+        controls: ViewerControls,
+        histories: ViewerHistories,
+        live: _Live,
+    ) -> None:
         self.workspace = workspace
         self._log = log
+        self.controls = controls
         self._histories = histories
         self._live = live
         self._writing = Lock()
@@ -75,10 +85,11 @@ class FeedEngine:
         """
         with ExitStack() as undo:
             log = undo.enter_context(EventLog.open(workspace.events_dir))
+            controls = undo.enter_context(ViewerControls.open(workspace.events_dir))
             histories = undo.enter_context(ViewerHistories(workspace.events_dir))
             stock = load_stock(workspace)
             live = _Live.of(stock, _popular_now(workspace, stock), workspace.config.feed)
-            engine = cls(workspace, log, histories, live)
+            engine = cls(workspace, log, controls, histories, live)
             undo.pop_all()
         return engine
 
@@ -93,6 +104,7 @@ class FeedEngine:
     def close(self) -> None:
         """Close the stores."""
         self._histories.close()
+        self.controls.close()
         self._log.close()
 
     @property
@@ -128,8 +140,7 @@ class FeedEngine:
         if size < 1:
             raise ConfigError(f"a feed holds at least 1 video, not {size}")
         live, start = self._live, perf_counter()
-        history = self._histories.read(viewer_id, live.stock.durations)
-        met = frozenset(interaction.video_id for interaction in history)
+        met, history, controls = self._read(viewer_id, live.stock)
         duplicates = live.stock.shelf.duplicates_of(met)
         query = Query(
             viewer_id=viewer_id,
@@ -137,6 +148,8 @@ class FeedEngine:
             now=now or _present(history),
             seen=met | duplicates,
             duplicates=duplicates,
+            controls=controls,
+            barred=barred(controls, live.stock.shelf),
         )
         read = _step("read the history", len(history), start)
         try:
@@ -144,7 +157,49 @@ class FeedEngine:
         except ArtifactError as error:
             _logger.warning("feed of %r without the model: %s", viewer_id, error)
             feed = replace(live.popular.run(query, Level.POPULAR), note=str(error))
-        return replace(feed, trace=(read, *feed.trace))
+        return replace(feed, trace=(read, *feed.trace), controls=in_words(controls))
+
+    def standing(self, viewer_id: str) -> Standing:
+        """What is known of a viewer now, and what the model makes of it.
+
+        Raises:
+            StoreError: A store cannot be read.
+        """
+        stock = self._live.stock
+        _, history, controls = self._read(viewer_id, stock)
+        profile = self._log.profile(viewer_id)
+        level, note = level_of(viewer_id, stock, history, profile)
+        now = _present(history)
+        beliefs = (
+            None if stock.scorer is None or level is Level.POPULAR else stock.scorer.beliefs(history, profile, now)
+        )
+        return Standing(
+            viewer_id=viewer_id,
+            level=level,
+            note=note,
+            interactions=len(history),
+            controls=in_words(controls),
+            beliefs=beliefs,
+            video_ids=stock.shelf.video_ids,
+        )
+
+    def put_profile(self, profile: Profile) -> None:
+        """Store a viewer's profile in place of the earlier one; it counts in the next feed.
+
+        Raises:
+            DataError: The id or a feature is not as it should be.
+            StoreError: It cannot be written.
+        """
+        with self._writing:
+            self._log.put_profiles([profile], anew=True)
+
+    def profile(self, viewer_id: str) -> Profile | None:
+        """A viewer's profile, None where there is none.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        return self._log.profile(viewer_id)
 
     def similar(self, video_id: str, *, limit: int, modality: str | None = None) -> list[Similar]:
         """The videos most like one, best first; see ``similar_videos``.
@@ -213,20 +268,26 @@ class FeedEngine:
 
     def _personal(self, live: _Live, query: Query, history: list[Interaction]) -> Feed:
         """The feed at the highest level that what is known allows."""
-        stock = live.stock
-        if stock.scorer is None or live.personal is None:
-            return replace(live.popular.run(query, Level.POPULAR), note=stock.note)
-        start = perf_counter()
-        profile = self._log.profile(query.viewer_id)
-        known = any(interaction.video_id in stock.shelf.row_of for interaction in history)
-        if not known and (profile is None or not profile.features):
-            note = f"nothing is known of viewer {query.viewer_id!r} yet"
-            return replace(live.popular.run(query, Level.POPULAR), note=note)
+        stock, start = live.stock, perf_counter()
+        profile = None if stock.scorer is None else self._log.profile(query.viewer_id)
+        level, note = level_of(query.viewer_id, stock, history, profile)
+        if level is Level.POPULAR:
+            return replace(live.popular.run(query, level), note=note)
+        assert stock.scorer is not None, "the level says so"
+        assert live.personal is not None, "a model comes with its pipeline"
         state = stock.scorer.viewer(history, profile, query.now)
+        if query.controls is not None and query.controls.modalities:
+            state = stock.scorer.weighed(state, query.controls.modalities)
         encoded = _step("encode the viewer", len(history), start)
-        feed = live.personal.run(replace(query, state=state), Level.MODEL if known else Level.PROFILE)
-        profile_only = f"viewer {query.viewer_id!r} has no history yet: the profile speaks alone"
-        return replace(feed, trace=(encoded, *feed.trace), note=None if known else profile_only)
+        feed = live.personal.run(replace(query, state=state), level)
+        return replace(feed, trace=(encoded, *feed.trace), note=note)
+
+    def _read(self, viewer_id: str, stock: Stock) -> tuple[frozenset[str], list[Interaction], Controls | None]:
+        """The videos a viewer has met, the interactions that count, and what the viewer asked for."""
+        controls = self.controls.get(viewer_id)
+        events = self._histories.events(viewer_id)
+        counted = events if controls is None else controls.counted(events)
+        return frozenset(events[Col.VIDEO_ID]), self._histories.folded(counted, stock.durations), controls
 
 
 def _present(history: Sequence[Interaction]) -> datetime:

@@ -55,11 +55,23 @@ class ViewerHistories:
         Raises:
             StoreError: A store cannot be read.
         """
+        return self.folded(self.events(viewer_id), durations)
+
+    def events(self, viewer_id: str) -> pl.DataFrame:
+        """All events of a viewer in long form, including every one acknowledged before this call.
+
+        Raises:
+            StoreError: A store cannot be read.
+        """
         # In this order: compaction writes events to the history before it deletes them here, so one on its way is
         # found in at least one of the two.
         live = self._live_events(viewer_id)
         closed = self._closed_events(viewer_id)
-        events = pl.concat([closed, live]).unique(Col.EVENT_ID, keep="first", maintain_order=True)
+        return pl.concat([closed, live]).unique(Col.EVENT_ID, keep="first", maintain_order=True)
+
+    @staticmethod
+    def folded(events: pl.DataFrame, durations: pl.DataFrame) -> list[Interaction]:
+        """Events as interactions in time order."""
         if events.is_empty():
             return []
         return as_interactions(fold(events.lazy(), durations.lazy()).collect())
@@ -76,7 +88,10 @@ class ViewerHistories:
             if viewer_id in self._closed:
                 self._closed.move_to_end(viewer_id)
                 return self._closed[viewer_id]
-        found = self._history.scan().filter(pl.col(Col.VIEWER_ID) == viewer_id).select(*EVENT_SCHEMA).collect()
+        try:
+            found = self._scanned(viewer_id)
+        except FileNotFoundError:
+            found = self._scanned(viewer_id)  # the files were written anew between the look at the log and at them
         with self._lock:
             # What was read is at least as new as `version`; it may be kept only while nothing newer is known.
             if version == self._version:
@@ -85,10 +100,12 @@ class ViewerHistories:
                     self._closed.popitem(last=False)
         return found
 
+    def _scanned(self, viewer_id: str) -> pl.DataFrame:
+        return self._history.scan().filter(pl.col(Col.VIEWER_ID) == viewer_id).select(*EVENT_SCHEMA).collect()
+
     def _current_version(self) -> int:
-        """The history's newest commit; a new one empties what is kept. One look for a file when there is none."""
-        following = self._history.directory / "_delta_log" / f"{self._version + 1:020d}.json"
-        if not following.exists():
+        """The history's newest commit; a new one empties what is kept. Two looks for files when there is none."""
+        if self._history.is_newest(self._version):
             return self._version
         table = self._history.table()
         with self._lock:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -14,6 +15,8 @@ from swipewise.feed.stages import (
     Feed,
     Filter,
     Level,
+    Lower,
+    Lowered,
     Query,
     Score,
     Select,
@@ -34,6 +37,7 @@ class Pipeline:
     filters: Sequence[Filter]
     score: Score
     blend: Blend
+    lower: Lower
     distinct: Distinct
     select: Select
     explain: Explain
@@ -51,7 +55,10 @@ class Pipeline:
         scores_N = self.score.score(query, candidates)
         trace.step("score", candidates)
         blended = self.blend.blend(query, candidates, scores_N).tolist()
-        candidates = [replace(c, score=score) for c, score in zip(candidates, blended, strict=True)]
+        lowered = _named(candidates, self.lower.lowered(query, candidates))
+        candidates = [
+            replace(c, score=score - _amount(lowered, c)) for c, score in zip(candidates, blended, strict=True)
+        ]
         # A stable sort: where scores are equal, the sources' order stays.
         candidates.sort(key=lambda candidate: -candidate.score)
         trace.step("blend", candidates)
@@ -60,9 +67,12 @@ class Pipeline:
         candidates = kept
         trace.step(f"distinct: {self.distinct.reason}", candidates)
         chosen = [candidates[position] for position in self.select.select(query, candidates)]
-        dropped += _dropped(candidates, chosen, OUTRANKED)
+        dropped += _outranked(candidates, chosen, lowered)
         trace.step("select", chosen)
-        recommendations = self.explain.explain(query, chosen)
+        recommendations = tuple(
+            replace(each, controls=(lowered[each.video_id].reason,)) if each.video_id in lowered else each
+            for each in self.explain.explain(query, chosen)
+        )
         trace.step("explain", chosen)
         return Feed(
             viewer_id=query.viewer_id,
@@ -85,6 +95,26 @@ class Pipeline:
 def _dropped(before: Sequence[Candidate], after: Sequence[Candidate], reason: str) -> list[Dropped]:
     kept = {candidate.video_id for candidate in after}
     return [Dropped(video_id=c.video_id, source=c.source, reason=reason) for c in before if c.video_id not in kept]
+
+
+def _named(candidates: Sequence[Candidate], lowered: Sequence[Lowered | None]) -> dict[str, Lowered]:
+    return {c.video_id: each for c, each in zip(candidates, lowered, strict=True) if each is not None}
+
+
+def _amount(lowered: Mapping[str, Lowered], candidate: Candidate) -> float:
+    return lowered[candidate.video_id].amount if candidate.video_id in lowered else 0.0
+
+
+def _outranked(
+    candidates: Sequence[Candidate], chosen: Sequence[Candidate], lowered: Mapping[str, Lowered]
+) -> list[Dropped]:
+    """Those not chosen; what would have ranked before the last one chosen was left out because it was lowered."""
+    last = min((candidate.score for candidate in chosen), default=math.inf)
+    outdone = {c.video_id for c in candidates if c.video_id in lowered and c.score + _amount(lowered, c) > last}
+    return [
+        replace(each, reason=lowered[each.video_id].reason) if each.video_id in outdone else each
+        for each in _dropped(candidates, chosen, OUTRANKED)
+    ]
 
 
 class _Trace:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from swipewise.config import FeedConfig
+from swipewise.feed.controls import HIDDEN, LESS_CREATOR, LESS_TOPIC, AskedLess, BarredFilter
 from swipewise.feed.diversify import DiverseSelect
 from swipewise.feed.filters import BestDuplicate, CatalogueFilter, SeenDuplicateFilter, SeenFilter
 from swipewise.feed.pipeline import Pipeline
 from swipewise.feed.popularity import Popularity
 from swipewise.feed.scoring import ModelScore, PopularScore, WeightedBlend
 from swipewise.feed.sources import FreshSource, InterestSource, PopularSource
+from swipewise.feed.stages import Filter
 from swipewise.feed.stock import Stock
 from swipewise.schema import FLAG_ACTIONS, WATCH
 
@@ -27,9 +29,10 @@ def personal_pipeline(stock: Stock, popularity: Popularity, config: FeedConfig) 
             PopularSource(popularity=popularity, limit=config.popular),
             FreshSource(shelf=stock.shelf, limit=config.fresh),
         ],
-        filters=[CatalogueFilter(shelf=stock.shelf), SeenFilter(), SeenDuplicateFilter()],
+        filters=_filters(stock),
         score=model,
         blend=_blend(stock, popularity, config),
+        lower=AskedLess(shelf=stock.shelf),
         distinct=BestDuplicate(shelf=stock.shelf),
         select=DiverseSelect(shelf=stock.shelf, diversity=config.diversity),
         explain=model,
@@ -44,13 +47,19 @@ def popular_pipeline(stock: Stock, popularity: Popularity, config: FeedConfig) -
             PopularSource(popularity=popularity, limit=max(1, config.popular)),
             FreshSource(shelf=stock.shelf, limit=max(1, config.fresh)),
         ],
-        filters=[CatalogueFilter(shelf=stock.shelf), SeenFilter(), SeenDuplicateFilter()],
+        filters=_filters(stock),
         score=popular,
         blend=_blend(stock, popularity, config),
+        lower=AskedLess(shelf=stock.shelf),
         distinct=BestDuplicate(shelf=stock.shelf),
         select=DiverseSelect(shelf=stock.shelf, diversity=config.diversity),
         explain=popular,
     )
+
+
+def _filters(stock: Stock) -> list[Filter]:
+    unwanted = [BarredFilter(reason=reason) for reason in (HIDDEN, LESS_CREATOR, LESS_TOPIC)]
+    return [CatalogueFilter(shelf=stock.shelf), SeenFilter(), SeenDuplicateFilter(), *unwanted]
 
 
 def _blend(stock: Stock, popularity: Popularity, config: FeedConfig) -> WeightedBlend:

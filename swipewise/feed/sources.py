@@ -1,8 +1,8 @@
 """Where candidates come from.
 
-Each source gives up to its limit of videos the viewer has not seen (never fewer than the feed is long, if there
-are so many). Those that go through a ranking also give the seen ones they met on the way, so that the filter can say
-that they were seen; the index leaves them out by itself.
+Each source gives up to its limit of videos that can be shown (never fewer than the feed is long, if there are so
+many). Those that go through a ranking also give the seen and unwanted ones they met on the way, so that the filters can
+say why they were left out; the index leaves them out by itself.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class InterestSource:
         """Candidates with the inner product as score."""
         assert query.state is not None, "this source needs the model"
         wanted = max(self.limit, query.size)
-        seen_N = self.shelf.rows_of(query.seen)
-        scores_BK, rows_BK = self.index.search(query.state.interest_D[None], wanted, without_N=seen_N)
+        unfit_N = self.shelf.rows_of(query.unfit)
+        scores_BK, rows_BK = self.index.search(query.state.interest_D[None], wanted, without_N=unfit_N)
         return [
             Candidate(video_id=self.shelf.video_ids[row], source=self.name, score=score)
             for row, score in zip(rows_BK[0].tolist(), scores_BK[0].tolist(), strict=True)
@@ -51,7 +51,7 @@ class PopularSource:
     def candidates(self, query: Query) -> list[Candidate]:
         """Candidates with the number of viewers as score; none when the limit is 0."""
         ranked = ((video_id, float(self.popularity.counts[video_id])) for video_id in self.popularity.ranking)
-        return _until_unseen(ranked, self.name, max(self.limit, query.size) if self.limit else 0, query.seen)
+        return _until_enough(ranked, self.name, max(self.limit, query.size) if self.limit else 0, query.unfit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,18 +71,18 @@ class FreshSource:
     def candidates(self, query: Query) -> list[Candidate]:
         """Candidates with their rank from 1 downwards as score; none when the limit is 0."""
         ranked = ((self.shelf.video_ids[row], 1 / (rank + 1)) for rank, row in enumerate(self._newest_first))
-        return _until_unseen(ranked, self.name, max(self.limit, query.size) if self.limit else 0, query.seen)
+        return _until_enough(ranked, self.name, max(self.limit, query.size) if self.limit else 0, query.unfit)
 
 
-def _until_unseen(
-    ranked: Iterable[tuple[str, float]], source: str, wanted: int, seen: frozenset[str]
+def _until_enough(
+    ranked: Iterable[tuple[str, float]], source: str, wanted: int, unfit: frozenset[str]
 ) -> list[Candidate]:
-    """Candidates in order until ``wanted`` of them are unseen."""
+    """Candidates in order until ``wanted`` of them can be shown."""
     candidates: list[Candidate] = []
-    unseen = 0
+    fit = 0
     for video_id, score in ranked:
-        if unseen == wanted:
+        if fit == wanted:
             break
         candidates.append(Candidate(video_id=video_id, source=source, score=score))
-        unseen += video_id not in seen
+        fit += video_id not in unfit
     return candidates

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from swipewise.schema import Candidate, Recommendation
 
 if TYPE_CHECKING:
+    from swipewise.events.controls import Controls
     from swipewise.training.scorer import ViewerState
 
 
@@ -40,6 +41,7 @@ class Shelf:
     vectors_VD: (V, D) float32 of length 1 (or 0), or None without a model.
     group_of: Of each video that has near-duplicates the first of their group, which stands for the group.
     removed: Rows of videos that left the catalogue; they keep their place and are never shown.
+    creator_of, tags_of: Of the videos that have them.
     """
 
     video_ids: tuple[str, ...]
@@ -47,6 +49,8 @@ class Shelf:
     vectors_VD: NDArray[np.float32] | None = None
     group_of: Mapping[str, str] = field(default_factory=dict)
     removed: frozenset[int] = frozenset()
+    creator_of: Mapping[str, str] = field(default_factory=dict)
+    tags_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def row_of(self) -> dict[str, int]:
@@ -65,6 +69,16 @@ class Shelf:
             groups.setdefault(group, []).append(video_id)
         return groups
 
+    @cached_property
+    def of_creator(self) -> dict[str, list[str]]:
+        """The videos of each creator."""
+        return _inverted((video_id, (creator,)) for video_id, creator in self.creator_of.items())
+
+    @cached_property
+    def of_tag(self) -> dict[str, list[str]]:
+        """The videos with each tag, whatever its case: tags are casefolded."""
+        return _inverted((video_id, {tag.casefold() for tag in tags}) for video_id, tags in self.tags_of.items())
+
     def duplicates_of(self, video_ids: Iterable[str]) -> frozenset[str]:
         """The near-duplicates of these videos, without those that are among them."""
         named = frozenset(video_ids)
@@ -76,12 +90,21 @@ class Shelf:
         return np.array([self.row_of[candidate.video_id] for candidate in candidates], np.int64)
 
 
+def _inverted(pairs: Iterable[tuple[str, Iterable[str]]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for video_id, names in pairs:
+        for name in names:
+            found.setdefault(name, []).append(video_id)
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """One request for a feed.
 
     ``seen`` is everything in the viewer's history and, also by themselves as ``duplicates``, the near-duplicates of
-    that; ``state`` is what the model makes of the history, None without one.
+    that; ``state`` is what the model makes of the history, None without one. ``controls`` are what the viewer asked
+    for, and ``barred`` the videos that are not to be shown for that, each with the reason.
     """
 
     viewer_id: str
@@ -90,6 +113,13 @@ class Query:
     seen: frozenset[str] = frozenset()
     duplicates: frozenset[str] = frozenset()
     state: ViewerState | None = None
+    controls: Controls | None = None
+    barred: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def unfit(self) -> frozenset[str]:
+        """The videos that cannot be shown, whatever their score."""
+        return self.seen.union(self.barred)
 
 
 class Source(Protocol):
@@ -133,6 +163,22 @@ class Blend(Protocol):
         self, query: Query, candidates: Sequence[Candidate], scores_N: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Blended scores (N,) float32, higher is better."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lowered:
+    """What is taken off a candidate's score, and why."""
+
+    amount: float
+    reason: str
+
+
+class Lower(Protocol):
+    """Lowers the blended scores of what the viewer wants less of."""
+
+    def lowered(self, query: Query, candidates: Sequence[Candidate]) -> list[Lowered | None]:
+        """What is taken off each candidate, None where nothing is."""
         ...
 
 
@@ -187,7 +233,8 @@ class Step:
 class Feed:
     """A feed, how it came about and what was left out.
 
-    ``note`` says why the level is below ``model``; None otherwise.
+    ``note`` says why the level is below ``model``; None otherwise. ``controls`` says what the viewer asked for that
+    bears on all of it.
     """
 
     viewer_id: str
@@ -196,3 +243,4 @@ class Feed:
     dropped: tuple[Dropped, ...] = ()
     trace: tuple[Step, ...] = ()
     note: str | None = None
+    controls: tuple[str, ...] = ()

@@ -196,6 +196,8 @@ def _extended(stock: Stock, catalog: Catalog, added: list[str], *, groups: bool)
         vectors_VD=np.concatenate(vectors) if vectors else None,
         group_of=_groups(videos, old.group_of) if groups else {},
         removed=old.removed,
+        creator_of={**old.creator_of, **new.creator_of},
+        tags_of={**old.tags_of, **new.tags_of},
     )
     index = stock.index
     if scorer and index:
@@ -284,6 +286,10 @@ def _shelf(
         uploaded_at_V=np.array([time.timestamp() if time else math.nan for time in times], np.float64),
         vectors_VD=_unit_length(scorer.index_vectors_VD[first:]) if scorer else None,
         group_of=groups,
+        creator_of=dict(videos.select(Col.VIDEO_ID, Col.CREATOR).drop_nulls().iter_rows()),
+        tags_of={
+            video_id: tuple(tags) for video_id, tags in videos.select(Col.VIDEO_ID, Col.TAGS).iter_rows() if tags
+        },
     )
 
 

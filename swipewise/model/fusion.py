@@ -181,7 +181,9 @@ def fuse(u_D: Tensor, p_MD: Tensor, present_M: Tensor) -> Tensor:
     return (modality_attention(u_D, p_MD, present_M).unsqueeze(-1) * p_MD).sum(dim=-2)
 
 
-def fused_scores(z_BD: Tensor, u_BD: Tensor, p_NMD: Tensor, present_NM: Tensor) -> tuple[Tensor, Tensor]:
+def fused_scores(
+    z_BD: Tensor, u_BD: Tensor, p_NMD: Tensor, present_NM: Tensor, factor_M: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """z_u · f(u, i) of every viewer with every candidate, and the weights α behind it.
 
     f(u, i) differs for every pair, but z · Σ α_m p_m = Σ α_m (z · p_m), so two matrix products over the modalities of
@@ -192,6 +194,7 @@ def fused_scores(z_BD: Tensor, u_BD: Tensor, p_NMD: Tensor, present_NM: Tensor) 
         u_BD: (B, D) preference vectors.
         p_NMD: (N, M, D) projected candidates.
         present_NM: (N, M) bool.
+        factor_M: (M,) what each modality's part of the score, α_m (z · p_m), is multiplied by; 1 where not given.
 
     Returns:
         scores_BN divided by √d, and alpha_BNM.
@@ -203,5 +206,8 @@ def fused_scores(z_BD: Tensor, u_BD: Tensor, p_NMD: Tensor, present_NM: Tensor) 
     logits_BMN = (u_BD @ flat_D).view(-1, M, N) / D**0.5
     logits_BMN = logits_BMN.masked_fill(absent_1MN, torch.finfo(logits_BMN.dtype).min)
     alpha_BMN = torch.softmax(logits_BMN, dim=1).masked_fill(absent_1MN, 0)
-    scores_BN = (alpha_BMN * (z_BD @ flat_D).view(-1, M, N)).sum(dim=1) / D**0.5
+    part_BMN = alpha_BMN * (z_BD @ flat_D).view(-1, M, N)
+    if factor_M is not None:
+        part_BMN = part_BMN * factor_M[:, None]
+    scores_BN = part_BMN.sum(dim=1) / D**0.5
     return scores_BN, alpha_BMN.transpose(1, 2)

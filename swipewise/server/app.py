@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 import swipewise
 from swipewise.catalog import Catalog
 from swipewise.errors import StoreError
+from swipewise.events import finish_erasures
 from swipewise.events.audit_log import AuditLog
 from swipewise.events.database import Database
 from swipewise.events.keys import KeyStore
@@ -34,6 +35,7 @@ from swipewise.server.problems import problem, store_problem
 from swipewise.server.protection import protect
 from swipewise.server.thumbnails import thumbnail_routes
 from swipewise.server.videos import VideoIntake, video_routes
+from swipewise.server.viewers import viewer_routes
 from swipewise.workspace import Workspace
 
 MAX_FEED = 1000
@@ -110,6 +112,7 @@ def create_app(workspace: Workspace, *, warm: bool = False) -> FastAPI:
         return EventsAnswer(
             added=appended.added,
             duplicates=appended.duplicates,
+            erased=appended.erased,
             event_ids=[event.event_id for event in events],
             unknown_videos=list(engine.unknown_videos(events)),
         )
@@ -117,6 +120,7 @@ def create_app(workspace: Workspace, *, warm: bool = False) -> FastAPI:
     app.include_router(thumbnail_routes(catalog))
     app.include_router(catalogue_routes(engine, runner))
     app.include_router(model_routes(engine))
+    app.include_router(viewer_routes(engine))
 
     return app
 
@@ -148,9 +152,10 @@ def _keep_fresh(engine: FeedEngine, stop: threading.Event) -> None:
         start = perf_counter()
         try:
             engine.refresh()
+            finish_erasures(engine.workspace)
         except Exception:
             # The server goes on with what it has; the next round may succeed.
-            _logger.exception("cannot look for new videos, runs and popularity")
+            _logger.exception("cannot look for new videos, runs and popularity, or finish erasures")
         pause = max(engine.workspace.config.server.refresh_seconds, 9 * (perf_counter() - start))
 
 

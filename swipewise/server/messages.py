@@ -73,6 +73,7 @@ class EventsAnswer(BaseModel):
 
     added: int
     duplicates: int = Field(description="Events whose event_id was known already.")
+    erased: int = Field(description="Of viewers who were erased, dated before that; not taken.")
     event_ids: list[str] = Field(description="In the order posted, generated ones included.")
     unknown_videos: list[str] = Field(description="Videos that are not in the catalogue; not an error.")
 
@@ -93,6 +94,7 @@ class RecommendationAnswer(BaseModel):
     source: str
     modality_weights: dict[str, float]
     evidence: list[EvidenceAnswer]
+    controls: list[str] = Field(description="What the viewer asked for that lowered it.")
 
 
 class StepAnswer(BaseModel):
@@ -109,6 +111,7 @@ class FeedAnswer(BaseModel):
     viewer_id: str
     level: str
     note: str | None
+    controls: list[str] = Field(description="What the viewer asked for that bears on all of it.")
     recommendations: list[RecommendationAnswer]
     trace: list[StepAnswer] | None = None
     dropped: dict[str, int] | None = None
@@ -123,6 +126,7 @@ class FeedAnswer(BaseModel):
             viewer_id=feed.viewer_id,
             level=feed.level,
             note=feed.note,
+            controls=list(feed.controls),
             recommendations=[
                 RecommendationAnswer(
                     video_id=each.video_id,
@@ -131,6 +135,7 @@ class FeedAnswer(BaseModel):
                     source=each.source,
                     modality_weights=each.modality_weights,
                     evidence=[EvidenceAnswer(video_id=e.video_id, similarity=e.similarity) for e in each.evidence],
+                    controls=list(each.controls),
                 )
                 for each in feed.recommendations
             ],

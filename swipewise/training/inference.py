@@ -19,7 +19,8 @@ from torch import Tensor
 from swipewise.errors import DataError
 from swipewise.model.fusion import fuse, fused_scores, modality_attention
 from swipewise.model.interest import Reading
-from swipewise.schema import FLAG_ACTIONS
+from swipewise.schema import FLAG_ACTIONS, Modality
+from swipewise.training.beliefs import Beliefs, themes_and_change
 from swipewise.training.calibration import Calibration
 from swipewise.training.dataset import Dataset, Interactions, told_actions
 from swipewise.training.fitted import FittedModel, Weights
@@ -41,6 +42,7 @@ TASTE_WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
 KIN = 10
 """Known videos whose nearness stands for that of a new one."""
 
+_WEIGHED_VIDEOS = 1024  # over which modality weights are averaged
 _BLOCK_WINDOWS = 64
 _BLOCK_VIEWERS = 256  # no more than are ranked at a time
 
@@ -191,26 +193,63 @@ class Projected:
         profile_WP = self._profile_codes[profile_UP[windows.viewer_W]]
         return torch.from_numpy(self._tastes.now(rows, windows, profile_WP, changes=changes)).to(self.device)
 
-    def score(self, interests: Interests, videos_N: NDArray[np.int64]) -> Tensor:
-        """Scores of videos for viewers: (B, N)."""
-        return self._score(interests, videos_N, self._weights)
+    def score(
+        self, interests: Interests, videos_N: NDArray[np.int64], factors: Mapping[str, float] | None = None
+    ) -> Tensor:
+        """Scores of videos for viewers: (B, N).
 
-    def _score(self, interests: Interests, videos_N: NDArray[np.int64], weights: Weights) -> Tensor:
+        ``factors`` multiply what the named modalities add to a score: their share of f, the tastes for their themes,
+        and, of the id, nearness to what was watched.
+        """
+        return self._score(interests, videos_N, self._weights, factors or {})
+
+    def _score(
+        self, interests: Interests, videos_N: NDArray[np.int64], weights: Weights, factors: Mapping[str, float]
+    ) -> Tensor:
         rows_N = torch.from_numpy(videos_N).to(self.device)
+        factor_M = self._factors(factors, self._fitted.modalities) if factors else None
         with torch.inference_mode():
             scores_BN, _ = fused_scores(
-                interests.z_BD, interests.u_BD, self.p_VMD[rows_N], self.present_VM[rows_N]
+                interests.z_BD, interests.u_BD, self.p_VMD[rows_N], self.present_VM[rows_N], factor_M
             )
             if self._trends_VS is not None:
                 scores_BN = scores_BN + self.network.trend(interests.z_BD) @ self._trends_VS[rows_N].T
             if interests.near_BV is not None:
-                scores_BN = scores_BN + weights.neighbour * interests.near_BV[:, rows_N]
+                scores_BN = scores_BN + (
+                    weights.neighbour * factors.get(Modality.ID, 1.0) * interests.near_BV[:, rows_N]
+                )
             if interests.lift_BV is not None:
                 scores_BN = scores_BN + weights.group * interests.lift_BV[:, rows_N]
             if interests.taste_BT is not None:
-                liking_BN = likings(interests.taste_BT, self._theme_VMK[rows_N])
+                taste_BT = interests.taste_BT
+                if factors and self._tastes is not None:
+                    factor_T = self._factors(factors, self._tastes.themes.modalities)
+                    taste_BT = taste_BT * factor_T.repeat_interleave(self._tastes.themes.count)
+                liking_BN = likings(taste_BT, self._theme_VMK[rows_N])
                 scores_BN = scores_BN + weights.taste * (liking_BN + self._appeal_V[rows_N])
         return scores_BN
+
+    def _factors(self, factors: Mapping[str, float], modalities: Sequence[str]) -> Tensor:
+        return torch.tensor([factors.get(name, 1.0) for name in modalities], device=self.device)
+
+    def beliefs(self, rows: Interactions, profile_1P: NDArray[np.int64], interests: Interests) -> Beliefs:
+        """What is believed of one viewer, from the interactions that :meth:`interest_of` read."""
+        videos = len(self.p_VMD)
+        some_N = np.unique(np.linspace(0, videos - 1, min(videos, _WEIGHED_VIDEOS)).astype(np.int64))
+        alpha_M = self.weights(interests, some_N)[0].mean(dim=0).tolist() if videos else []
+        weights = dict(zip(self._fitted.modalities, alpha_M, strict=False))
+        if self._tastes is None:
+            return Beliefs(modality_weights=weights)
+        offsets_U = np.array([0, len(rows)])
+        window = latest_windows(offsets_U, self._config.history, np.zeros(1, np.int64), memory=self._config.memory)
+        themes, change = themes_and_change(
+            self._tastes,
+            rows,
+            window,
+            self._profile_codes[profile_1P],
+            changes="positions" not in self._config.without,
+        )
+        return Beliefs(modality_weights=weights, themes=themes, change=change)
 
     def ranker(self, history: Dataset) -> ScoreFn:
         """Scores of videos for viewers after their last interaction in ``history``."""
@@ -228,7 +267,7 @@ class Projected:
         videos_N: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         assert len(viewers_B) == len(interests.z_BD), "asked for others than those read"
-        return self._score(interests, videos_N, weights).cpu().numpy()
+        return self._score(interests, videos_N, weights, {}).cpu().numpy()
 
     def ndcg_by_weights(self, task: RankingTask, tried: Sequence[Weights]) -> NDArray[np.float64]:
         """Mean NDCG@10 on a task with other weights than the model's, one for each that is tried."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from swipewise.config import EventsConfig
 from swipewise.errors import ArtifactError
 from swipewise.events.reading import read_interactions
 from swipewise.schema import FLAG_ACTIONS, WATCH, Col, Evidence, Interaction, Profile
+from swipewise.training.beliefs import Beliefs
 from swipewise.training.dataset import (
     Dataset,
     Interactions,
@@ -42,11 +43,12 @@ class ViewerState:
     """What the model makes of a viewer now.
 
     interests: of this one viewer; liked_J: int64 catalogue rows of the history's videos that spoke for the viewer's
-    taste, newest first.
+    taste, newest first; factors: what the parts of the named modalities in a score are multiplied by.
     """
 
     interests: Interests
     liked_J: NDArray[np.int64]
+    factors: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def interest_D(self) -> NDArray[np.float32]:
@@ -157,20 +159,23 @@ class Scorer:
             profile: Static features, if known.
             now: The moment of the request.
         """
-        known = sorted(
-            (row for row in history if row.video_id in self._row and row.at <= now), key=lambda row: row.at
-        )[-(self._fitted.config.history + self._fitted.config.memory) :]
-        rows = self._coded(known)
-        interests = self._projected.interest_of(
-            rows, np.array([0, len(rows)]), self._profile(profile), np.zeros(1, np.int64)
-        )
+        rows = self._past(history, now)
         liked_J = rows.video_I[rows.positive_I][::-1].copy()
-        return ViewerState(interests=interests, liked_J=liked_J)
+        return ViewerState(interests=self._interests(rows, self._profile(profile)), liked_J=liked_J)
+
+    def weighed(self, state: ViewerState, factors: Mapping[str, float]) -> ViewerState:
+        """The viewer with other weights of modalities in scores; a modality that is not named counts once."""
+        return replace(state, factors=factors)
+
+    def beliefs(self, history: Sequence[Interaction], profile: Profile | None, now: datetime) -> Beliefs:
+        """What the model believes of a viewer; its videos are rows of ``video_ids``. Arguments as of :meth:`viewer`."""
+        rows, codes = self._past(history, now), self._profile(profile)
+        return self._projected.beliefs(rows, codes, self._interests(rows, codes))
 
     def score(self, state: ViewerState, videos_N: NDArray[np.int64]) -> Scores:
         """Score candidates, given as rows of ``video_ids``."""
         return Scores(
-            values_N=self._projected.score(state.interests, videos_N)[0].cpu().numpy(),
+            values_N=self._projected.score(state.interests, videos_N, state.factors)[0].cpu().numpy(),
             weights_NM=self._projected.weights(state.interests, videos_N)[0].cpu().numpy(),
         )
 
@@ -198,6 +203,16 @@ class Scorer:
             for place in best
             if cosine_J[place] > 0
         )
+
+    def _past(self, history: Sequence[Interaction], now: datetime) -> Interactions:
+        """The latest interactions up to a moment with videos of the catalogue."""
+        known = sorted(
+            (row for row in history if row.video_id in self._row and row.at <= now), key=lambda row: row.at
+        )
+        return self._coded(known[-(self._fitted.config.history + self._fitted.config.memory) :])
+
+    def _interests(self, rows: Interactions, profile_1P: NDArray[np.int64]) -> Interests:
+        return self._projected.interest_of(rows, np.array([0, len(rows)]), profile_1P, np.zeros(1, np.int64))
 
     def _coded(self, history: Sequence[Interaction]) -> Interactions:
         flags_IF = np.array([[flag in row.actions for flag in FLAG_ACTIONS] for row in history], bool).reshape(

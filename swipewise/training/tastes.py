@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from swipewise.behavior.evidence import ResponseScale, Shelf, one_hot, stretches_at_once
+from swipewise.behavior.evidence import ResponseScale, Shelf, Signals, one_hot, stretches_at_once
 from swipewise.behavior.log import BehaviorLog, Vectors
 from swipewise.behavior.taste_model import TasteModel
 from swipewise.behavior.tastes import Population
@@ -96,7 +96,7 @@ class TasteReader:
     """
 
     def __init__(self, tastes: TasteModel, vocabulary: Vocabulary, catalogue: Dataset) -> None:
-        self._tastes = tastes
+        self.model = tastes
         self._vocabulary = vocabulary
         self.modalities = len(tastes.themes.axes)
         names = [name for name in tastes.themes.axes if name in catalogue.content]
@@ -109,16 +109,16 @@ class TasteReader:
 
     def extended(self, added: Dataset) -> TasteReader:
         """The same with further videos behind those of its catalogue."""
-        new, joined = TasteReader(self._tastes, self._vocabulary, added), copy(self)
+        new, joined = TasteReader(self.model, self._vocabulary, added), copy(self)
         joined._take(
-            self._themes.followed_by(new._themes),
+            self.themes.followed_by(new.themes),
             np.concatenate([self._uploaded_at_V, new._uploaded_at_V]),
             np.concatenate([self._appeal_V, new._appeal_V]),
         )
         return joined
 
     def _take(self, themes: Themes, uploaded_at_V: NDArray[np.int64], appeal_V: NDArray[np.float64]) -> None:
-        self._themes, self._uploaded_at_V, self._appeal_V = themes, uploaded_at_V, appeal_V
+        self.themes, self._uploaded_at_V, self._appeal_V = themes, uploaded_at_V, appeal_V
         self._shelf = Shelf(themes, uploaded_at_V)
         theme_VT = one_hot(self._shelf.code_VM, self._shelf.width).astype(np.float32)
         self.theme_VMK = theme_VT.reshape(len(theme_VT), self.modalities, -1)
@@ -140,8 +140,7 @@ class TasteReader:
         length_W = windows.length_W
         places = max(1, int(length_W.max(initial=0))) + 1
         renewed_R = np.unique(np.concatenate([[0, 1, 2, 4], np.arange(_RENEWED, places, _RENEWED)]))
-        log = self._gathered(rows, windows)
-        signals = self._shelf.signals(log, self._tastes.scale, self._appeal_V)
+        log, signals = self.heard(rows, windows)
         first_W, older_W = log.offsets()[:-1], windows.start_W - windows.older_W
         window_B, renewal_B = np.nonzero(renewed_R <= length_W[:, None])
         end_B = first_W[window_B] + older_W[window_B] + renewed_R[renewal_B]
@@ -149,9 +148,7 @@ class TasteReader:
         block = stretches_at_once(self._shelf.width)
         for start in range(0, len(window_B), block):
             here = slice(start, start + block)
-            belief = self._tastes.believe(
-                signals, profile_WP[window_B[here]], first_W[window_B[here]], end_B[here]
-            )
+            belief = self.model.believe(signals, profile_WP[window_B[here]], first_W[window_B[here]], end_B[here])
             variance_BM = belief.mean_BT.reshape(len(belief.mean_BT), self.modalities, -1).var(axis=2)
             log_BM = 0.5 * np.log(variance_BM + _FAINTEST)
             strength_BM[here] = log_BM - log_BM.mean(axis=1, keepdims=True)
@@ -169,10 +166,14 @@ class TasteReader:
         block = max(1, stretches_at_once(self._shelf.width) // _MOST_SESSIONS)
         for start in range(0, len(windows), block):
             here = np.arange(start, min(start + block, len(windows)))
-            log = self._gathered(rows, windows.where(here))
-            signals = self._shelf.signals(log, self._tastes.scale, self._appeal_V)
-            taste_WT[here] = self._tastes.tastes_now(log, signals, profile_WP[here], changes=changes)
+            log, signals = self.heard(rows, windows.where(here))
+            taste_WT[here] = self.model.tastes_now(log, signals, profile_WP[here], changes=changes)
         return taste_WT
+
+    def heard(self, rows: Interactions, windows: Windows) -> tuple[BehaviorLog, Signals]:
+        """What is in the windows as the log of as many viewers, and as the model of tastes sees it."""
+        log = self._gathered(rows, windows)
+        return log, self._shelf.signals(log, self.model.scale, self._appeal_V)
 
     def _gathered(self, rows: Interactions, windows: Windows) -> BehaviorLog:
         """What is in the windows, the older events too, as the log of as many viewers."""

@@ -168,3 +168,20 @@ def test_a_history_that_cannot_be_written_is_named_and_the_events_stay(workspace
     with pytest.raises(StoreError, match=r"cannot write the event history .*history"):
         compact(workspace, now=TEN + DAY)
     assert ids(live_events(workspace.events_dir)) == ["a", "b", "c"]
+
+
+def test_a_reader_notices_a_newer_version_also_when_the_log_was_cut(workspace: Workspace) -> None:
+    history = History(workspace.events_dir)
+    history.append(frame(event("e1")).collect())
+    assert history.is_newest(0)
+    history.append(frame(event("e2")).collect())
+    history.replace_day(TEN.date(), frame(event("e1"), event("e2")).collect())
+    history.forget_versions()
+    table = history.table()
+    assert table is not None
+    assert table.version() > 1
+    assert not history.is_newest(0), "its commit is gone, and so is the one after it"
+    assert history.is_newest(table.version())
+    history.append(frame(event("e3")).collect())
+    assert not history.is_newest(table.version())
+    assert ids(history.scan()) == ["e1", "e2", "e3"]

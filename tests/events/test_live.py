@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from swipewise.errors import DataError, StoreError
-from swipewise.events import EventLog, read_events, read_profiles, viewer_interactions
+from swipewise.events import EventLog, migrations, read_events, read_profiles, viewer_interactions
 from swipewise.events.database import Database
 from swipewise.schema import Action, Profile
 from swipewise.workspace import Workspace
@@ -150,7 +150,8 @@ def test_a_store_of_a_newer_version_is_left_alone(workspace: Workspace) -> None:
     with database.write() as connection:
         connection.exec_driver_sql("UPDATE schema_version SET version = 99")
     database.close()
-    with pytest.raises(StoreError, match="has schema 99, this Swipewise knows up to 3: upgrade Swipewise"):
+    newest = len(migrations.MIGRATIONS)
+    with pytest.raises(StoreError, match=f"has schema 99, this Swipewise knows up to {newest}: upgrade Swipewise"):
         EventLog.open(workspace.events_dir)
     with pytest.raises(StoreError, match="schema 99"):
         read_events(workspace.events_dir)
@@ -159,7 +160,6 @@ def test_a_store_of_a_newer_version_is_left_alone(workspace: Workspace) -> None:
 def test_a_store_of_an_older_version_is_migrated_and_keeps_its_rows(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from swipewise.events import migrations
 
     with EventLog.open(workspace.events_dir) as log:
         log.append([event("a")])

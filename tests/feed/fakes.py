@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from swipewise.catalog import Catalog
 from swipewise.feed.stages import Query, Shelf
 from swipewise.schema import Candidate, Evidence, Interaction, Profile
+from swipewise.training.beliefs import Beliefs, Theme
 from swipewise.training.vocabulary import Vocabulary
 
 NOW = datetime(2025, 6, 8, 12, tzinfo=UTC)
@@ -51,6 +52,17 @@ class FakeScorer:
         elif profile is not None:
             interest_D = self.index_vectors_VD[profile.features["favourite"]]
         return FakeState(interest_D, rows)
+
+    def weighed(self, state: FakeState, factors: Mapping[str, float]) -> FakeState:
+        """Visual is the first number of a vector, text the second."""
+        factor_D = [factors.get(name, 1.0) for name in self.modalities]
+        return FakeState(state.interest_D * np.array(factor_D, np.float32), state.history)
+
+    def beliefs(self, history: Sequence[Interaction], profile: Profile | None, now: datetime) -> Beliefs:
+        """What was watched is a theme of words."""
+        rows = tuple(self.viewer(history, profile, now).history)
+        themes = (Theme(modality="text", taste=1.5, videos=rows),) if rows else ()
+        return Beliefs(modality_weights={"visual": 0.75, "text": 0.25}, themes=themes)
 
     def extended(self, catalog: Catalog, video_ids: Sequence[str]) -> FakeScorer:
         """New videos lie between the axes."""

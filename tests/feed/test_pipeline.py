@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from swipewise.feed.controls import AskedLess
 from swipewise.feed.diversify import DiverseSelect
 from swipewise.feed.filters import BestDuplicate, CatalogueFilter, SeenDuplicateFilter, SeenFilter
 from swipewise.feed.pipeline import Pipeline
@@ -39,6 +40,7 @@ def pipeline(shelf: Shelf = FIVE, **weights: float) -> Pipeline:
             freshness_weight=0.0,
             half_life_days=7,
         ),
+        lower=AskedLess(shelf=shelf),
         distinct=BestDuplicate(shelf=shelf),
         select=DiverseSelect(shelf=FIVE, diversity=0.0),
         explain=model,

@@ -172,6 +172,19 @@ def test_fast_scores_and_weights_equal_fusing_each_pair_alone(project: ModalityP
         assert scores_BK[viewer, video].item() == pytest.approx(score.item(), abs=1e-5)
 
 
+def test_factors_multiply_each_modalitys_part_of_a_score_and_leave_the_weights(
+    project: ModalityProjection,
+) -> None:
+    z_BD, u_BD = viewers()
+    p_KMD, factor_M = project(videos()), torch.tensor([0.0, 2.0, 1.0, 0.5])
+    scores_BK, alpha_BKM = fused_scores(z_BD, u_BD, p_KMD, PRESENT_KM, factor_M)
+    part_BKM = alpha_BKM * torch.einsum("bd,kmd->bkm", z_BD, p_KMD) / WIDTH**0.5
+    assert torch.allclose(scores_BK, (part_BKM * factor_M).sum(dim=2), atol=1e-5)
+    plain_BK, plain_BKM = fused_scores(z_BD, u_BD, p_KMD, PRESENT_KM)
+    assert torch.equal(alpha_BKM, plain_BKM)
+    assert torch.allclose(plain_BK, part_BKM.sum(dim=2), atol=1e-5)
+
+
 def test_a_score_depends_on_no_other_candidate_and_no_other_viewer(project: ModalityProjection) -> None:
     z_BD, u_BD = viewers()
     p_KMD = project(videos())

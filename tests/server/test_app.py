@@ -35,7 +35,7 @@ def test_a_posted_event_changes_the_next_feed(client: TestClient) -> None:
     answer = client.post("/v1/events", json=like("c"))
     assert (answer.status_code, answer.json()) == (
         200,
-        {"added": 1, "duplicates": 0, "event_ids": ["like-c"], "unknown_videos": []},
+        {"added": 1, "duplicates": 0, "erased": 0, "event_ids": ["like-c"], "unknown_videos": []},
     )
     assert shown(client) == ["d", "b", "a"]
     assert shown(client, "bob")[-1:] == ["a"], "others still see it"
@@ -81,6 +81,7 @@ def test_every_item_says_why(workspace: Workspace, runs: Callable[[str, str], No
         "viewer_id": "ann",
         "level": "model",
         "note": None,
+        "controls": [],
         "recommendations": [
             {
                 "video_id": "b",
@@ -89,6 +90,7 @@ def test_every_item_says_why(workspace: Workspace, runs: Callable[[str, str], No
                 "source": "interest",
                 "modality_weights": {"visual": 0.75, "text": 0.25},
                 "evidence": [{"video_id": "a", "similarity": pytest.approx(0.8)}],
+                "controls": [],
             }
         ],
         "trace": None,
@@ -183,6 +185,11 @@ def test_the_api_describes_itself(client: TestClient) -> None:
         "/v1/models",
         "/v1/models/{run}/publish",
         "/v1/models/rollback",
+        "/v1/viewers/{viewer_id}",
+        "/v1/viewers/{viewer_id}/profile",
+        "/v1/viewers/{viewer_id}/interests",
+        "/v1/viewers/{viewer_id}/controls",
+        "/v1/viewers/{viewer_id}/export",
         "/healthz",
         "/readyz",
         "/metrics",

@@ -293,3 +293,17 @@ def catalogue_of(shop: Workspace, video_ids: list[str]) -> Dataset:
         name: catalog.vectors(name, encoder, video_ids) for name, encoder in chosen_encoders(shop, catalog).items()
     }
     return catalogue_dataset(catalog.videos(video_ids), content)
+
+
+def test_sliders_take_modalities_out_of_the_score(scorer: Scorer, shop: Workspace) -> None:
+    viewer_id, history = busiest(shop)
+    state = scorer.viewer(history, None, NOW)
+    plain = everything(scorer, state)
+    ones = everything(scorer, scorer.weighed(state, dict.fromkeys(scorer.modalities, 1.0)))
+    assert ones.values_N == pytest.approx(plain.values_N, abs=1e-5), viewer_id
+    twice = everything(scorer, scorer.weighed(state, {"text": 2.0}))
+    assert np.array_equal(twice.weights_NM, plain.weights_NM)
+    none = everything(scorer, scorer.weighed(state, {"text": 0.0}))
+    assert not np.allclose(none.values_N, plain.values_N)
+    silent = everything(scorer, scorer.weighed(state, {"audio": 0.0}))
+    assert silent.values_N == pytest.approx(plain.values_N, abs=1e-5), "the model has no audio"

@@ -1,0 +1,218 @@
+"""What viewers ask of their feed: less of something, other weights of modalities, learning paused or begun anew."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import polars as pl
+import sqlalchemy as sa
+
+from swipewise.errors import DataError
+from swipewise.events.database import Database
+from swipewise.events.rules import id_fault
+from swipewise.schema import Col, Modality
+
+HIGHEST_FACTOR: Final = 2.0
+MOST_ENTRIES: Final = 1000
+"""Of topics, creators and hidden videos each."""
+
+_CONTROLS = "controls"
+CONTROLS: Final = sa.table(
+    "viewer_controls",
+    sa.column(Col.VIEWER_ID, sa.Text),
+    sa.column(_CONTROLS, sa.Text),  # a JSON object
+    sa.column(Col.UPDATED_AT, sa.BigInteger),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A stretch of time in which nothing was to be learned; ``until`` is None while it lasts."""
+
+    since: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controls:
+    """What one viewer asked for.
+
+    topics, creators: How much of a tag or of a creator is wanted, from 0, none, to below 1. hidden: videos that are not
+    to be shown. modalities: a factor a modality on its part of the score, 0 to 2. pauses: in order of time; what
+    happened in one does not count for the feed. reset_at: what happened before it does not count either.
+    """
+
+    topics: Mapping[str, float] = field(default_factory=dict)
+    creators: Mapping[str, float] = field(default_factory=dict)
+    hidden: tuple[str, ...] = ()
+    modalities: Mapping[str, float] = field(default_factory=dict)
+    pauses: tuple[Pause, ...] = ()
+    reset_at: datetime | None = None
+
+    @property
+    def paused_at(self) -> datetime | None:
+        """Since when learning has been paused, None while it goes on."""
+        return self.pauses[-1].since if self.pauses and self.pauses[-1].until is None else None
+
+    def check(self) -> None:
+        """Make sure of what was asked.
+
+        Raises:
+            DataError: A name is empty or not known, a number out of range, or there is too much of something.
+        """
+        for what, shares in (("topics", self.topics), ("creators", self.creators)):
+            for name, share in shares.items():
+                if not 0 <= share < 1:
+                    raise DataError(f"{what}: {name!r} = {share:g} must be from 0 (none of it) to below 1 (less)")
+        for name, factor in self.modalities.items():
+            if name not in set(Modality):
+                raise DataError(f"modalities: {name!r} is not one: valid are {', '.join(Modality)}")
+            if not 0 <= factor <= HIGHEST_FACTOR:
+                raise DataError(f"modalities: {name} = {factor:g} must be from 0 to {HIGHEST_FACTOR:g}")
+        named = {"topics": self.topics, "creators": self.creators, "hidden_videos": self.hidden}
+        for what, names in named.items():
+            if len(names) > MOST_ENTRIES:
+                raise DataError(f"{what}: {len(names)} entries are too many: at most {MOST_ENTRIES}")
+            for name in names:
+                if fault := id_fault(name):
+                    raise DataError(f"{what}: {name!r} {fault}")
+
+    def at(self, now: datetime, *, paused: bool, reset: bool = False) -> Controls:
+        """The same with learning paused or going on, and begun anew where asked, as of ``now``."""
+        pauses = self.pauses
+        if paused and self.paused_at is None:
+            pauses = (*pauses, Pause(since=now))
+        elif not paused and self.paused_at is not None:
+            pauses = (*pauses[:-1], replace(pauses[-1], until=now))
+        return replace(self, pauses=pauses, reset_at=now if reset else self.reset_at)
+
+    def counted(self, events: pl.DataFrame) -> pl.DataFrame:
+        """The events that count for the viewer's feed."""
+        at = pl.col(Col.AT)
+        left_out = pl.lit(value=False) if self.reset_at is None else at < self.reset_at
+        for pause in self.pauses:
+            within = at >= pause.since
+            left_out |= within if pause.until is None else within & (at < pause.until)
+        return events.filter(~left_out)
+
+
+class ViewerControls:
+    """The controls of all viewers in the live store; several processes may have it open."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    def open(cls, events_dir: Path) -> ViewerControls:
+        """Open the store in this folder.
+
+        Raises:
+            StoreError: It cannot be opened.
+        """
+        return cls(Database(events_dir))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back the file."""
+        self._database.close()
+
+    def get(self, viewer_id: str) -> Controls | None:
+        """A viewer's controls as they are now, None where nothing was asked.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        with self._database.read() as connection:
+            return _read(connection, viewer_id)
+
+    def put(
+        self, viewer_id: str, wanted: Controls, *, paused: bool, reset: bool, now: datetime | None = None
+    ) -> Controls:
+        """Store controls in place of the earlier ones; they are on disk when this returns.
+
+        Args:
+            viewer_id: Whose.
+            wanted: Topics, creators, hidden videos and modalities; pauses and resets are as they were.
+            paused: Whether learning is to be paused; a pause that lasts goes on.
+            reset: Whether what happened before now is not to count any more.
+            now: Taken for the current time; tests set it.
+
+        Raises:
+            DataError: The id or a control is not as it should be.
+            StoreError: The store cannot be written.
+        """
+        if fault := id_fault(viewer_id):
+            raise DataError(f"viewer_id {fault}")
+        wanted.check()
+        moment = now or datetime.now(UTC)
+        with self._database.write() as connection:
+            before = _read(connection, viewer_id) or Controls()
+            known = replace(wanted, pauses=before.pauses, reset_at=before.reset_at)
+            controls = known.at(moment, paused=paused, reset=reset)
+            connection.execute(sa.delete(CONTROLS).where(CONTROLS.c[Col.VIEWER_ID] == viewer_id))
+            row = {
+                Col.VIEWER_ID: viewer_id,
+                _CONTROLS: json.dumps(as_json(controls), ensure_ascii=False),
+                Col.UPDATED_AT: time.time_ns() // 1000,
+            }
+            connection.execute(sa.insert(CONTROLS).values(row))
+        return controls
+
+    def delete(self, viewer_id: str) -> bool:
+        """Take back all that a viewer asked, pauses and resets too; whether there was anything.
+
+        Raises:
+            StoreError: The store cannot be written.
+        """
+        with self._database.write() as connection:
+            statement = sa.delete(CONTROLS).where(CONTROLS.c[Col.VIEWER_ID] == viewer_id)
+            return connection.execute(statement).rowcount > 0
+
+
+def as_json(controls: Controls) -> dict[str, Any]:
+    """Controls in plain values."""
+    return {
+        "topics": dict(controls.topics),
+        "creators": dict(controls.creators),
+        "hidden_videos": list(controls.hidden),
+        "modalities": dict(controls.modalities),
+        "pauses": [[_text(pause.since), _text(pause.until)] for pause in controls.pauses],
+        "reset_at": _text(controls.reset_at),
+    }
+
+
+def _read(connection: sa.Connection, viewer_id: str) -> Controls | None:
+    statement = sa.select(CONTROLS.c[_CONTROLS]).where(CONTROLS.c[Col.VIEWER_ID] == viewer_id)
+    text = connection.scalar(statement)
+    if text is None:
+        return None
+    row = json.loads(text)
+    return Controls(
+        topics=row["topics"],
+        creators=row["creators"],
+        hidden=tuple(row["hidden_videos"]),
+        modalities=row["modalities"],
+        pauses=tuple(
+            Pause(since=datetime.fromisoformat(since), until=until and datetime.fromisoformat(until))
+            for since, until in row["pauses"]
+        ),
+        reset_at=row["reset_at"] and datetime.fromisoformat(row["reset_at"]),
+    )
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

@@ -1,0 +1,39 @@
+"""Everything that is kept about one viewer, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from swipewise.events.controls import ViewerControls, as_json
+from swipewise.events.live import EventLog
+from swipewise.events.reading import read_events
+from swipewise.events.scrubbing import rejected_rows
+from swipewise.schema import Col
+from swipewise.workspace import Workspace
+
+KIND = "kind"
+
+
+def export_viewer(workspace: Workspace, viewer_id: str) -> Iterator[dict[str, Any]]:
+    """The viewer's profile, controls, events in order of time, and the rows about them that imports left out.
+
+    Each says in ``kind`` what it is: "profile", "controls", "event" or "rejected row". Nothing for a viewer of whom
+    nothing is kept.
+
+    Raises:
+        StoreError: A store cannot be read.
+    """
+    with EventLog.open(workspace.events_dir) as log:
+        profile = log.profile(viewer_id)
+    if profile is not None:
+        yield {KIND: "profile", Col.VIEWER_ID: viewer_id, "features": profile.features}
+    with ViewerControls.open(workspace.events_dir) as store:
+        controls = store.get(viewer_id)
+    if controls is not None:
+        yield {KIND: "controls", Col.VIEWER_ID: viewer_id, **as_json(controls)}
+    events = read_events(workspace.events_dir, viewer_id).sort(Col.AT, Col.EVENT_ID).collect()
+    for row in events.iter_rows(named=True):
+        yield {KIND: "event", **row, Col.AT: row[Col.AT].isoformat()}
+    for rejected in rejected_rows(workspace.events_dir, viewer_id):
+        yield {KIND: "rejected row", **rejected}

@@ -1,0 +1,70 @@
+"""What is known of a viewer, and in what words it can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from swipewise.behavior.wording import CaptionWords
+from swipewise.catalog import Catalog
+from swipewise.feed.stages import Level
+from swipewise.feed.stock import Stock
+from swipewise.schema import Col, Interaction, Modality, Profile
+
+if TYPE_CHECKING:
+    from swipewise.training.beliefs import Beliefs, Theme
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What is known of a viewer: the level of the feed, and how many interactions it leans on.
+
+    ``controls`` are the viewer's own, in words. ``beliefs`` are the model's, None at the level of what is popular;
+    their videos are rows of ``video_ids``.
+    """
+
+    viewer_id: str
+    level: Level
+    note: str | None
+    interactions: int
+    controls: tuple[str, ...]
+    beliefs: Beliefs | None
+    video_ids: tuple[str, ...]
+
+
+def level_of(
+    viewer_id: str, stock: Stock, history: Sequence[Interaction], profile: Profile | None
+) -> tuple[Level, str | None]:
+    """The highest level that what is known allows, and why it is not the model's."""
+    if stock.scorer is None:
+        return Level.POPULAR, stock.note
+    if any(interaction.video_id in stock.shelf.row_of for interaction in history):
+        return Level.MODEL, None
+    if profile is not None and profile.features:
+        return Level.PROFILE, f"viewer {viewer_id!r} has no history yet: the profile speaks alone"
+    return Level.POPULAR, f"nothing is known of viewer {viewer_id!r} yet"
+
+
+class Teller:
+    """Tells themes in words and example videos.
+
+    Args:
+        catalog: Whose captions name themes; read when the first theme is told, and when its videos have changed.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._known: tuple[tuple[str, ...], CaptionWords] | None = None
+
+    def theme(self, theme: Theme, video_ids: tuple[str, ...]) -> dict[str, Any]:
+        """A theme's words and videos; only what a caption says is named by its words."""
+        named = self._words(video_ids).naming(theme.videos) if theme.modality == Modality.TEXT else []
+        return {"words": named, "videos": [video_ids[row] for row in theme.videos]}
+
+    def _words(self, video_ids: tuple[str, ...]) -> CaptionWords:
+        known = self._known
+        if known is None or known[0] is not video_ids:
+            videos = self._catalog.videos().select(Col.VIDEO_ID, Col.CAPTION, Col.TAGS)
+            known = self._known = (video_ids, CaptionWords(videos.iter_rows(), video_ids))
+        return known[1]

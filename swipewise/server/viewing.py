@@ -1,0 +1,203 @@
+"""What goes over the wire about one viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
+
+from swipewise.errors import DataError
+from swipewise.events.controls import HIGHEST_FACTOR, Controls
+from swipewise.events.rules import stated
+from swipewise.feed.standing import Standing
+from swipewise.schema import Col, Profile
+from swipewise.server.intake import BadRequestError, invalid
+
+Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+Factor = Annotated[float, Field(ge=0, le=HIGHEST_FACTOR, allow_inf_nan=False)]
+
+_FEATURES = TypeAdapter(dict[str, Any])
+
+
+class Learning(StrEnum):
+    """Whether what a viewer does changes their feed."""
+
+    ON = "on"
+    PAUSED = "paused"
+
+
+LearningName = Annotated[Learning, WithJsonSchema({"type": "string", "enum": [each.value for each in Learning]})]
+
+
+class ProfileAnswer(BaseModel):
+    """A viewer's static features."""
+
+    viewer_id: str
+    features: dict[str, Any]
+
+
+class PostedControls(BaseModel):
+    """All that a viewer asks of the feed: what is left out is as if it had never been asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    topics: dict[str, Share] = Field(
+        default_factory=dict, description="How much of a tag is wanted: 0 none, below 1 less."
+    )
+    creators: dict[str, Share] = Field(default_factory=dict, description="The same of creators.")
+    hidden_videos: list[str] = Field(
+        default_factory=list, description="Not to be shown, nor their near-duplicates."
+    )
+    modalities: dict[str, Factor] = Field(
+        default_factory=dict, description="A factor a modality on its part of the score; 1 where not named."
+    )
+    learning: LearningName = Field(
+        default=Learning.ON, description="While paused, events are taken and do not count for the viewer's feed."
+    )
+    reset_learning: bool = Field(default=False, description="What happened before now is not to count any more.")
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Check a body.
+
+        Raises:
+            BadRequestError: It is not as it should be; names the field.
+        """
+        try:
+            return cls.model_validate_json(body)
+        except ValidationError as error:
+            raise invalid(error.errors(include_url=False), cls.model_fields) from error
+
+    def wanted(self) -> Controls:
+        """What is asked, without learning."""
+        return Controls(
+            topics=self.topics,
+            creators=self.creators,
+            hidden=tuple(dict.fromkeys(self.hidden_videos)),
+            modalities=self.modalities,
+        )
+
+
+class ControlsAnswer(BaseModel):
+    """What a viewer asked of the feed, as it stands."""
+
+    viewer_id: str
+    topics: dict[str, float]
+    creators: dict[str, float]
+    hidden_videos: list[str]
+    modalities: dict[str, float]
+    learning: LearningName
+    paused_at: datetime | None = Field(description="Since when learning has been paused.")
+    reset_at: datetime | None = Field(description="What happened before does not count.")
+
+    @classmethod
+    def of(cls, viewer_id: str, controls: Controls) -> Self:
+        """Put controls into words for the wire."""
+        return cls(
+            viewer_id=viewer_id,
+            topics=dict(controls.topics),
+            creators=dict(controls.creators),
+            hidden_videos=list(controls.hidden),
+            modalities=dict(controls.modalities),
+            learning=Learning.ON if controls.paused_at is None else Learning.PAUSED,
+            paused_at=controls.paused_at,
+            reset_at=controls.reset_at,
+        )
+
+
+class NamedTheme(BaseModel):
+    """A theme, by words of its captions where it is one of those, and by its most typical videos."""
+
+    words: list[str]
+    videos: list[str]
+
+
+class LikedTheme(NamedTheme):
+    """A theme that the viewer likes. `taste`: log-odds of watching beyond what is usual."""
+
+    modality: str
+    taste: float
+
+
+class ChangeAnswer(BaseModel):
+    """The viewer's taste in a modality has likely changed."""
+
+    at: datetime = Field(description="When the viewer came back with another taste.")
+    modality: str
+    chance: float
+    left: NamedTheme = Field(serialization_alias="from")
+    joined: NamedTheme = Field(serialization_alias="to")
+
+
+class InterestsAnswer(BaseModel):
+    """What the model believes of a viewer now."""
+
+    viewer_id: str
+    level: str = Field(description="What feeds lean on: model, profile or popular.")
+    note: str | None
+    interactions: int = Field(description="How many count.")
+    controls: list[str]
+    modality_weights: dict[str, float] = Field(description="On average over the catalogue; they sum to 1 at most.")
+    themes: list[LikedTheme] = Field(description="Those liked more than is usual, the best first.")
+    change: ChangeAnswer | None = Field(description="The likeliest change of taste, where one is likely.")
+
+    @classmethod
+    def of(cls, standing: Standing, name: Callable[..., dict[str, Any]]) -> Self:
+        """Put beliefs into words; ``name`` gives a theme's words and videos."""
+        beliefs, ids = standing.beliefs, standing.video_ids
+        change = beliefs.change if beliefs else None
+        return cls(
+            viewer_id=standing.viewer_id,
+            level=standing.level,
+            note=standing.note,
+            interactions=standing.interactions,
+            controls=list(standing.controls),
+            modality_weights=dict(beliefs.modality_weights) if beliefs else {},
+            themes=[
+                LikedTheme(modality=theme.modality, taste=theme.taste, **name(theme, ids))
+                for theme in (beliefs.themes if beliefs else ())
+            ],
+            change=None
+            if change is None
+            else ChangeAnswer(
+                at=change.at,
+                modality=change.modality,
+                chance=change.chance,
+                left=NamedTheme(**name(change.left, ids)),
+                joined=NamedTheme(**name(change.joined, ids)),
+            ),
+        )
+
+
+class ErasureAnswer(BaseModel):
+    """What became of a viewer."""
+
+    viewer_id: str
+    state: str = Field(
+        description="erased, or pending while files cannot be written; the server finishes by itself."
+    )
+    events: int = Field(description="How many of the viewer's were found.")
+    reason: str | None = Field(description="What holds it up.")
+
+
+def parse_profile(viewer_id: str, body: bytes) -> Profile:
+    """The profile of a body: an object of features.
+
+    Raises:
+        BadRequestError: It is not an object, or names the viewer.
+    """
+    try:
+        features = _FEATURES.validate_json(body)
+    except ValidationError as error:
+        raise invalid(error.errors(include_url=False)) from error
+    if Col.VIEWER_ID in features:
+        raise BadRequestError(422, f"{Col.VIEWER_ID} is no feature: the viewer is named in the address")
+    return Profile(viewer_id=viewer_id, features=stated(features))
+
+
+def complaint(error: DataError) -> BadRequestError:
+    """What is wrong with what was asked."""
+    return BadRequestError(422, str(error))
