@@ -148,12 +148,8 @@ def test_a_store_of_a_newer_version_is_left_alone(workspace: Workspace) -> None:
     with sqlite3.connect(workspace.events_dir / "live.sqlite") as connection:
         connection.execute("UPDATE schema_version SET version = 99")
     connection.close()
-<<<<<<< HEAD
-    with pytest.raises(StoreError, match="has schema 99, this Swipewise knows up to 3: upgrade Swipewise"):
-=======
     newest = len(migrations.MIGRATIONS)
     with pytest.raises(StoreError, match=f"has schema 99, this Swipewise knows up to {newest}: upgrade Swipewise"):
->>>>>>> 5487f62 (The schema test follows the migrations)
         EventLog.open(workspace.events_dir)
     with pytest.raises(StoreError, match="schema 99"):
         read_events(workspace.events_dir)
@@ -162,7 +158,6 @@ def test_a_store_of_a_newer_version_is_left_alone(workspace: Workspace) -> None:
 def test_a_store_of_an_older_version_is_migrated_and_keeps_its_rows(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-
     with EventLog.open(workspace.events_dir) as log:
         log.append([event("a")])
     steps = (*migrations.MIGRATIONS, lambda connection: connection.exec_driver_sql("CREATE TABLE later (x)"))

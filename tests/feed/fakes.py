@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from swipewise.catalog import Catalog
 from swipewise.feed.stages import Query, Shelf
 from swipewise.schema import Candidate, Evidence, Interaction, Profile
-from swipewise.training.vocabulary import Vocabulary
 from swipewise.training.beliefs import Beliefs, Theme
+from swipewise.training.vocabulary import Vocabulary
 
 NOW = datetime(2025, 6, 8, 12, tzinfo=UTC)
 
