@@ -181,6 +181,7 @@ class FeedEngine:
             controls=in_words(controls),
             beliefs=beliefs,
             video_ids=stock.shelf.video_ids,
+            removed=stock.shelf.removed,
         )
 
     def put_profile(self, profile: Profile) -> None:

@@ -21,7 +21,7 @@ class Standing:
     """What is known of a viewer: the level of the feed, and how many interactions it leans on.
 
     ``controls`` are the viewer's own, in words. ``beliefs`` are the model's, None at the level of what is popular;
-    their videos are rows of ``video_ids``.
+    their videos are rows of ``video_ids``, of which some may have been ``removed``.
     """
 
     viewer_id: str
@@ -31,6 +31,7 @@ class Standing:
     controls: tuple[str, ...]
     beliefs: Beliefs | None
     video_ids: tuple[str, ...]
+    removed: frozenset[int]
 
 
 def level_of(
@@ -57,10 +58,11 @@ class Teller:
         self._catalog = catalog
         self._known: tuple[tuple[str, ...], CaptionWords] | None = None
 
-    def theme(self, theme: Theme, video_ids: tuple[str, ...]) -> dict[str, Any]:
+    def theme(self, theme: Theme, standing: Standing) -> dict[str, Any]:
         """A theme's words and videos; only what a caption says is named by its words."""
-        named = self._words(video_ids).naming(theme.videos) if theme.modality == Modality.TEXT else []
-        return {"words": named, "videos": [video_ids[row] for row in theme.videos]}
+        rows = [row for row in theme.videos if row not in standing.removed]
+        named = self._words(standing.video_ids).naming(rows) if theme.modality == Modality.TEXT else []
+        return {"words": named, "videos": [standing.video_ids[row] for row in rows]}
 
     def _words(self, video_ids: tuple[str, ...]) -> CaptionWords:
         known = self._known

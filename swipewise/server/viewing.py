@@ -147,7 +147,7 @@ class InterestsAnswer(BaseModel):
     @classmethod
     def of(cls, standing: Standing, name: Callable[..., dict[str, Any]]) -> Self:
         """Put beliefs into words; ``name`` gives a theme's words and videos."""
-        beliefs, ids = standing.beliefs, standing.video_ids
+        beliefs = standing.beliefs
         change = beliefs.change if beliefs else None
         return cls(
             viewer_id=standing.viewer_id,
@@ -157,7 +157,7 @@ class InterestsAnswer(BaseModel):
             controls=list(standing.controls),
             modality_weights=dict(beliefs.modality_weights) if beliefs else {},
             themes=[
-                LikedTheme(modality=theme.modality, taste=theme.taste, **name(theme, ids))
+                LikedTheme(modality=theme.modality, taste=theme.taste, **name(theme, standing))
                 for theme in (beliefs.themes if beliefs else ())
             ],
             change=None
@@ -166,8 +166,8 @@ class InterestsAnswer(BaseModel):
                 at=change.at,
                 modality=change.modality,
                 chance=change.chance,
-                left=NamedTheme(**name(change.left, ids)),
-                joined=NamedTheme(**name(change.joined, ids)),
+                left=NamedTheme(**name(change.left, standing)),
+                joined=NamedTheme(**name(change.joined, standing)),
             ),
         )
 
