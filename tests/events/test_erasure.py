@@ -277,3 +277,13 @@ def test_open_readers_and_writers_follow_a_history_whose_log_was_cut(filled: Wor
 def test_an_id_that_is_none(workspace: Workspace) -> None:
     with pytest.raises(DataError, match="viewer_id is empty"):
         erase_viewer(workspace, " ")
+
+
+@pytest.mark.usefixtures("live_store")
+def test_a_viewer_leaves_either_kind_of_store(workspace: Workspace) -> None:
+    with EventLog.open(workspace.events_dir) as log:
+        log.append([event(GONE, viewer=GONE), event("kept", viewer="bob")])
+    erase_viewer(workspace, GONE, now=NOW)
+    with EventLog.open(workspace.events_dir) as log:
+        assert log.erased([GONE, "bob"]) == {GONE}
+        assert read_events(workspace.events_dir).collect()["viewer_id"].to_list() == ["bob"]
