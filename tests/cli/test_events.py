@@ -54,6 +54,7 @@ def test_import_as_json(workspace: Workspace) -> None:
     assert summary == {
         "added": 4,
         "duplicates": 0,
+        "erased": 0,
         "rejected": 1,
         "unknown_videos": 2,
         "unknown_examples": ["v1", "v2"],
