@@ -16,14 +16,13 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import httpx
 import numpy as np
 from figures import Figures, Options, run
+from ingest import film
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -37,8 +36,6 @@ from tests.killing import finish, start_cli
 from tests.server.test_crash import served
 
 CLIPS, QUICK_CLIPS = 9, 3
-SECONDS, RATE, WIDTH, HEIGHT = 15, 30, 720, 1280
-SOUND_RATE = 44_100
 STAGES = ("queue", "read", "decode", "encode", "commit", "publish")
 TIMES, MORE_SECONDS = 1.5, 1.0
 PATIENCE_SECONDS = 120.0
@@ -66,7 +63,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def measure(figures: Figures, options: Options) -> None:
     with tempfile.TemporaryDirectory(prefix="swipewise-freshness-") as name:
         workspace = _workspace(Path(name) / "shop", options.own.demo)
-        clips = [_film(Path(name) / f"{n}.mp4", n) for n in range(QUICK_CLIPS if options.quick else CLIPS)]
+        clips = [_another_film(Path(name) / f"{n}.mp4", n) for n in range(QUICK_CLIPS if options.quick else CLIPS)]
         times = Times()
         own_work(workspace, clips[0])  # libraries load
         with served(workspace) as (_, address), httpx.Client(base_url=address, timeout=60) as client:
@@ -149,32 +146,14 @@ def _workspace(folder: Path, demo: Path | None) -> Workspace:
     return Workspace.open(folder)
 
 
-def _film(path: Path, seed: int) -> Path:
-    """A view that pans over a scene while a bar crosses it, and a tone in noise; another seed is another clip."""
+def _another_film(path: Path, seed: int) -> Path:
     rng = np.random.default_rng(seed)
-    side = int(rng.integers(40, 120))
-    squares = (HEIGHT // side + 9, WIDTH // side + 9, 3)
-    scene = rng.integers(0, 255, squares, np.uint8).repeat(side, 0).repeat(side, 1)
-    pace = rng.uniform(15, 40, 2)
-    with av.open(str(path), "w") as container:
-        video = container.add_stream("libx264", rate=RATE, options={"preset": "ultrafast", "g": "60"})
-        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        audio = container.add_stream("aac", rate=SOUND_RATE, layout="mono")
-        for number in range(SECONDS * RATE):
-            left, top = (int(160 * (1 + np.sin(number / each))) for each in pace)
-            picture = scene[top : top + HEIGHT, left : left + WIDTH].copy()
-            picture[:, (5 * number) % WIDTH] = 255
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, RATE)
-            container.mux(video.encode(frame))
-        container.mux(video.encode())
-        times_S = np.arange(SECONDS * SOUND_RATE) / SOUND_RATE
-        tone = 0.3 * np.sin(2 * np.pi * rng.uniform(200, 900) * times_S * (1 + 0.1 * np.sin(times_S)))
-        heard = (tone + 0.05 * rng.standard_normal(len(times_S))).astype(np.float32)
-        samples = av.AudioFrame.from_ndarray(heard[None], format="fltp", layout="mono")
-        samples.sample_rate = SOUND_RATE
-        container.mux([*audio.encode(samples), *audio.encode()])
-    return path
+    side, paces, hertz = (
+        int(rng.integers(40, 120)),
+        (rng.uniform(15, 40), rng.uniform(15, 40)),
+        rng.uniform(200, 900),
+    )
+    return film(path, group=60, seed=seed, side=side, paces=paces, hertz=hertz)
 
 
 if __name__ == "__main__":

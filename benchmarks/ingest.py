@@ -111,16 +111,36 @@ def _targets(seconds: float) -> np.ndarray:
     return (np.arange(CONFIG.frames) + 0.5) * seconds / CONFIG.frames
 
 
-def film(path: Path, group: int) -> Path:
-    """A view that pans over a scene while a bar crosses it, and a tone in noise."""
-    rng = np.random.default_rng(0)
-    scene = rng.integers(0, 255, (HEIGHT // 40 + 9, WIDTH // 40 + 9, 3), np.uint8).repeat(40, 0).repeat(40, 1)
+def film(
+    path: Path,
+    group: int,
+    *,
+    seed: int = 0,
+    side: int = 40,
+    paces: tuple[float, float] = (20.0, 33.0),
+    hertz: float = 440.0,
+) -> Path:
+    """A view that pans over a scene of squares while a bar crosses it, and a tone in noise.
+
+    Args:
+        path: Where the clip goes.
+        group: Frames from one key frame to the next.
+        seed: Of the scene's colours and the noise.
+        side: Of a square, pixels.
+        paces: How slowly the view pans to the right and down.
+        hertz: Of the tone.
+    """
+    rng = np.random.default_rng(seed)
+    squares = (HEIGHT // side + 9, WIDTH // side + 9, 3)
+    scene = rng.integers(0, 255, squares, np.uint8).repeat(side, 0).repeat(side, 1)
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=RATE, options={"preset": "veryfast", "g": str(group)})
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         audio = container.add_stream("aac", rate=SOUND_RATE, layout="mono")
         for number in range(SECONDS * RATE):
-            left, top = int(160 * (1 + np.sin(number / 20))), int(160 * (1 + np.cos(number / 33)))
+            left, top = (
+                int(160 * (1 + turn(number / pace))) for turn, pace in zip((np.sin, np.cos), paces, strict=True)
+            )
             picture = scene[top : top + HEIGHT, left : left + WIDTH].copy()
             picture[:, (5 * number) % WIDTH] = 255
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
@@ -128,7 +148,7 @@ def film(path: Path, group: int) -> Path:
             container.mux(video.encode(frame))
         container.mux(video.encode())
         noise = 0.05 * rng.standard_normal(SECONDS * SOUND_RATE)
-        tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(SECONDS * SOUND_RATE) / SOUND_RATE)
+        tone = 0.3 * np.sin(2 * np.pi * hertz * np.arange(SECONDS * SOUND_RATE) / SOUND_RATE)
         samples = av.AudioFrame.from_ndarray((tone + noise)[None].astype(np.float32), format="fltp", layout="mono")
         samples.sample_rate = SOUND_RATE
         container.mux([*audio.encode(samples), *audio.encode()])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from swipewise.config import TrainingConfig
 from swipewise.evaluation.actions import ActionExam, measure_actions
@@ -93,12 +93,11 @@ def audit(
     protocol = Protocol.at(dataset, test_start)
     on_step("weighing modalities")
     attention = attention_spread(fitted, protocol.history, seed=seed)
-    segments = attention_by_segment(attention, protocol.history) if attention else ()
     aligned = alignments(fitted, protocol.history, seed=seed)
     effects = ranking_effects(fitted, protocol, repeats=repeats, seed=seed, on_step=on_step)
-    on_step("predicting actions")
     actions = None
     if training.action_weight > 0:
+        on_step("predicting actions")
         actions = measure_actions(
             {AS_IT_IS: InterestRecommender.of(fitted, dataset)},
             dataset,
@@ -107,27 +106,31 @@ def audit(
             resamples=ACTION_RESAMPLES,
             seed=seed,
         )
-    beyond = beyond_accuracy([effects.plain], protocol, seed=seed)
-    without = fitted.config.without
-    findings = (
-        *judge_attention(attention, without, bounds),
-        judge_segments(segments, without, bounds),
-        judge_order(effects, without, bounds),
-        judge_profiles(effects, without, bounds),
-        judge_alignment(aligned, training.alignment_weight, bounds),
-        judge_lost(effects, bounds),
-        *judge_actions(actions, training.action_weight, bounds, seed=seed),
-        judge_popularity(beyond, bounds),
-    )
-    return Audit(
-        findings=findings,
+    found = Audit(
+        findings=(),
         protocol=protocol,
         attention=attention,
-        segments=segments,
+        segments=attention_by_segment(attention, protocol.history) if attention else (),
         effects=effects,
         alignments=aligned,
         actions=actions,
-        beyond=beyond,
+        beyond=beyond_accuracy([effects.plain], protocol, seed=seed),
         thresholds=bounds,
         seed=seed,
+    )
+    return replace(found, findings=_judged(found, fitted.config.without, training))
+
+
+def _judged(found: Audit, without: Sequence[str], training: TrainingConfig) -> tuple[Finding, ...]:
+    """What the measurements say, held against the thresholds; what was left out of the model is not asked of it."""
+    bounds = found.thresholds
+    return (
+        *judge_attention(found.attention, without, bounds),
+        judge_segments(found.segments, without, bounds),
+        judge_order(found.effects, without, bounds),
+        judge_profiles(found.effects, without, bounds),
+        judge_alignment(found.alignments, training.alignment_weight, bounds),
+        judge_lost(found.effects, bounds),
+        *judge_actions(found.actions, training.action_weight, bounds, seed=found.seed),
+        judge_popularity(found.beyond, bounds),
     )

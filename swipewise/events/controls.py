@@ -7,9 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import polars as pl
 import sqlalchemy as sa
@@ -104,31 +102,10 @@ class Controls:
 
 
 class ViewerControls:
-    """The controls of all viewers in the live store; several processes may have it open."""
+    """The controls of all viewers in a live store, which whoever gives it closes."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    @classmethod
-    def open(cls, events_dir: Path) -> ViewerControls:
-        """Open the store in this folder.
-
-        Raises:
-            StoreError: It cannot be opened.
-        """
-        return cls(Database(events_dir))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give back the file."""
-        self._database.close()
 
     def get(self, viewer_id: str) -> Controls | None:
         """A viewer's controls as they are now, None where nothing was asked.

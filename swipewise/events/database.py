@@ -5,7 +5,7 @@ Whatever the two do differently is here and in ``migrations``; everybody else wr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -150,10 +150,10 @@ class Database:
         """An INSERT that has ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
         return sqlite.insert(table) if self._engine.dialect.name == "sqlite" else postgresql.insert(table)
 
-    def scrub(self) -> None:
-        """Write the store anew, so that nothing of what was deleted is left in its files.
+    def scrub(self, tables: Sequence[sa.TableClause]) -> None:
+        """Write tables anew, so that nothing of what was deleted is left in their files; on SQLite the whole store.
 
-        PostgreSQL clears the pages of its tables too; its log and backups are for whoever runs it.
+        What PostgreSQL's own log and backups keep is for whoever runs it to clear.
 
         Raises:
             StoreError: It cannot be written, or somebody reads for longer than a writer waits.
@@ -167,7 +167,7 @@ class Database:
                 busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
             else:
                 connection.execution_options(isolation_level="AUTOCOMMIT", swipewise_reads_only=True)
-                connection.exec_driver_sql(f"VACUUM (FULL) {EVENTS.name}, {PROFILES.name}")
+                connection.exec_driver_sql(f"VACUUM (FULL) {', '.join(table.name for table in tables)}")
         if busy:
             raise StoreError(f"cannot empty the log of {self.name} while it is being read: try again")
 

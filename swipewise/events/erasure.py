@@ -30,6 +30,7 @@ from swipewise.workspace import Workspace
 _JOURNAL: Final = sa.table(
     "erasures", sa.column(DIGEST, sa.Text), sa.column(Col.VIEWER_ID, sa.Text), sa.column(UNTIL, sa.BigInteger)
 )
+_OF_VIEWERS: Final = (EVENTS, PROFILES, CONTROLS)
 
 
 class _Line(NamedTuple):
@@ -113,7 +114,7 @@ def _begin(workspace: Workspace, database: Database, viewer_id: str, now: dateti
         digest = tombstones.put(connection, viewer_id, until)
         connection.execute(sa.delete(_JOURNAL).where(_JOURNAL.c[DIGEST] == digest))
         connection.execute(sa.insert(_JOURNAL).values({DIGEST: digest, Col.VIEWER_ID: viewer_id, UNTIL: until}))
-        for table in (EVENTS, PROFILES, CONTROLS):
+        for table in _OF_VIEWERS:
             connection.execute(sa.delete(table).where(table.c[Col.VIEWER_ID] == viewer_id))
     return int(events)
 
@@ -134,7 +135,7 @@ def _finish(workspace: Workspace, database: Database, pending: Sequence[_Line]) 
             mine = (_JOURNAL.c[DIGEST] == line.digest) & (_JOURNAL.c[UNTIL] == line.until)
             connection.execute(sa.update(_JOURNAL).where(mine).values({Col.VIEWER_ID: None}))
     # Only now: until here the id was in the journal. Killed before the scrub, the nameless line asks for it again.
-    database.scrub()
+    database.scrub([*_OF_VIEWERS, _JOURNAL])
     with database.write() as connection:
         done = _JOURNAL.c[DIGEST].in_([line.digest for line in pending])
         connection.execute(sa.delete(_JOURNAL).where(done & _JOURNAL.c[Col.VIEWER_ID].is_(None)))

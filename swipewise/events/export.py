@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from swipewise.events.controls import ViewerControls, as_json
+from swipewise.events.controls import as_json
 from swipewise.events.live import EventLog
 from swipewise.events.reading import read_events
 from swipewise.events.scrubbing import rejected_rows
@@ -25,11 +25,9 @@ def export_viewer(workspace: Workspace, viewer_id: str) -> Iterator[dict[str, An
         StoreError: A store cannot be read.
     """
     with EventLog.open(workspace.events_dir) as log:
-        profile = log.profile(viewer_id)
+        profile, controls = log.profile(viewer_id), log.controls.get(viewer_id)
     if profile is not None:
         yield {KIND: "profile", Col.VIEWER_ID: viewer_id, "features": profile.features}
-    with ViewerControls.open(workspace.events_dir) as store:
-        controls = store.get(viewer_id)
     if controls is not None:
         yield {KIND: "controls", Col.VIEWER_ID: viewer_id, **as_json(controls)}
     events = read_events(workspace.events_dir, viewer_id).sort(Col.AT, Col.EVENT_ID).collect()

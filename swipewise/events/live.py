@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 import sqlalchemy as sa
 
 from swipewise.errors import DataError
+from swipewise.events.controls import ViewerControls
 from swipewise.events.database import EVENTS, FEATURES, PROFILES, Database
 from swipewise.events.history import History, HistoryIds
 from swipewise.events.rules import event_faults, features_json
@@ -37,9 +38,10 @@ class Appended:
 
 
 class EventLog:
-    """The live log and the viewers' profiles, open for writing; several processes may have it open."""
+    """The live log, the viewers' profiles and ``controls``, open for writing; several processes may have it open."""
 
     def __init__(self, database: Database, history: History) -> None:
+        self.controls = ViewerControls(database)
         self._database = database
         self._history_ids = HistoryIds(history)
         self._tombstones = Tombstones()

@@ -15,7 +15,7 @@ from typing import Self
 from swipewise.catalog import Catalog
 from swipewise.config import FeedConfig
 from swipewise.errors import ArtifactError, ConfigError
-from swipewise.events import Appended, Controls, EventLog, ViewerControls, read_events
+from swipewise.events import Appended, Controls, EventLog, read_events
 from swipewise.feed.controls import barred, in_words
 from swipewise.feed.histories import ViewerHistories
 from swipewise.feed.pipeline import Pipeline
@@ -64,13 +64,12 @@ class FeedEngine:
         self,
         workspace: Workspace,
         log: EventLog,
-        controls: ViewerControls,
         histories: ViewerHistories,
         live: _Live,
     ) -> None:
         self.workspace = workspace
         self._log = log
-        self.controls = controls
+        self.controls = log.controls
         self._histories = histories
         self._live = live
         self._writing = Lock()
@@ -85,11 +84,10 @@ class FeedEngine:
         """
         with ExitStack() as undo:
             log = undo.enter_context(EventLog.open(workspace.events_dir))
-            controls = undo.enter_context(ViewerControls.open(workspace.events_dir))
             histories = undo.enter_context(ViewerHistories(workspace.events_dir))
             stock = load_stock(workspace)
             live = _Live.of(stock, _popular_now(workspace, stock), workspace.config.feed)
-            engine = cls(workspace, log, controls, histories, live)
+            engine = cls(workspace, log, histories, live)
             undo.pop_all()
         return engine
 
@@ -104,7 +102,6 @@ class FeedEngine:
     def close(self) -> None:
         """Close the stores."""
         self._histories.close()
-        self.controls.close()
         self._log.close()
 
     @property

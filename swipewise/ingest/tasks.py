@@ -26,8 +26,6 @@ from swipewise.media.memory import within_memory
 from swipewise.media.thumbnail import thumbnail
 from swipewise.schema import Clip, Fingerprint, Modality, Needs, Words
 
-_CHUNK = 1 << 20
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
@@ -53,10 +51,8 @@ class Decoded:
 def hash_file(path: Path) -> Answer:
     """SHA-256 of the file's bytes, and the stamp by which a later change shows."""
     stamp = _stamp(path)
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
+        digest = hashlib.file_digest(file, "sha256")
     return {"content_hash": digest.hexdigest(), "stamp": stamp}
 
 

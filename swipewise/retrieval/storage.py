@@ -35,7 +35,6 @@ _REMOVED: Final = "removed"
 _LISTS: Final = "lists"
 _EXACT: Final = "exact"
 _IVF: Final = "ivf"
-_BLOCK: Final = 1 << 22
 
 
 def save_exact(directory: Path, vectors_VD: NDArray[np.float32], removed_N: NDArray[np.int64]) -> None:
@@ -131,11 +130,8 @@ def file_digest(path: Path) -> str:
     Raises:
         OSError: It cannot be read.
     """
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _vectors(vectors_VD: NDArray[np.float32], removed_N: NDArray[np.int64]) -> bytes:

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 import swipewise
 from swipewise.catalog import Catalog
-from swipewise.errors import StoreError
+from swipewise.errors import StoreError, UnknownIdError
 from swipewise.events import finish_erasures
 from swipewise.events.audit_log import AuditLog
 from swipewise.events.database import Database
@@ -27,7 +27,7 @@ from swipewise.server.catalogue import catalogue_routes
 from swipewise.server.description import describe_keys
 from swipewise.server.intake import MAX_EVENTS, BadRequestError, invalid, posted_events
 from swipewise.server.keyring import KeyRing
-from swipewise.server.messages import EventsAnswer, FeedAnswer, PostedEvent, Problem
+from swipewise.server.messages import EventsAnswer, FeedAnswer, PostedEvent, Problem, one_or_many
 from swipewise.server.metrics import Metrics
 from swipewise.server.models import model_routes
 from swipewise.server.operations import Readiness, operation_routes
@@ -50,16 +50,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 _EVENTS_BODY = {
     "requestBody": {
         "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "anyOf": [
-                        PostedEvent.model_json_schema(),
-                        {"type": "array", "items": PostedEvent.model_json_schema(), "maxItems": MAX_EVENTS},
-                    ]
-                }
-            }
-        },
+        "content": {"application/json": one_or_many(PostedEvent, MAX_EVENTS)},
     }
 }
 
@@ -170,6 +161,10 @@ def _add_problems(app: FastAPI) -> None:
     def bad_parameter(_request: Request, error: RequestValidationError) -> JSONResponse:
         complaint = invalid(error.errors())
         return problem(complaint.status, Problem(error=str(complaint), fields=complaint.fields))
+
+    @app.exception_handler(UnknownIdError)
+    def not_found(_request: Request, error: UnknownIdError) -> JSONResponse:
+        return problem(404, Problem(error=str(error)))
 
     @app.exception_handler(StoreError)
     def store_failed(_request: Request, error: StoreError) -> JSONResponse:

@@ -74,6 +74,28 @@ class VideoAnswer(VideoSummary):
     )
     duplicates: list[str] = Field(description="The videos that are linked to this one.")
 
+    @classmethod
+    def read(cls, catalog: Catalog, video_id: str) -> Self:
+        """All that a catalogue knows of one video.
+
+        Raises:
+            UnknownIdError: There is no video with this id.
+            StoreError: The catalogue cannot be read.
+        """
+        modalities: dict[str, list[str]] = {}
+        for modality, identity in catalog.encoders_of(video_id):
+            modalities.setdefault(modality.value, []).append(identity)
+        found = catalog.videos([video_id], words=True)
+        if found.is_empty():
+            raise UnknownIdError(f"video {video_id!r} was removed just now")
+        row = found.row(0, named=True)
+        return cls(
+            **VideoSummary.of(row).model_dump(),
+            **{name: row[name] for name in (Col.SPEECH, Col.SCREEN_TEXT)},
+            modalities=modalities,
+            duplicates=catalog.links.duplicates_of(video_id),
+        )
+
 
 class VideosAnswer(BaseModel):
     """A page of the catalogue in order of id. `next` is given where there are more: the next page's `after`."""
@@ -131,8 +153,6 @@ def catalogue_routes(engine: FeedEngine, runner: JobRunner) -> APIRouter:
             raise BadRequestError(422, f"modality: no encoder looks at {modality}: valid are visual, text, audio")
         try:
             found = engine.similar(video_id, limit=limit, modality=modality)
-        except UnknownIdError as error:
-            raise BadRequestError(404, str(error)) from error
         except DataError as error:
             raise BadRequestError(409, str(error)) from error
         similar = [SimilarAnswer(video_id=each.video_id, similarity=each.similarity) for each in found]
@@ -141,18 +161,7 @@ def catalogue_routes(engine: FeedEngine, runner: JobRunner) -> APIRouter:
     @router.get("/v1/videos/{video_id:path}", responses=_ABSENT)
     def get_video(video_id: VideoPath) -> VideoAnswer:
         """What is known of a video."""
-        try:
-            modalities: dict[str, list[str]] = {}
-            for modality, identity in catalog.encoders_of(video_id):
-                modalities.setdefault(modality.value, []).append(identity)
-            row = catalog.videos([video_id], words=True).row(0, named=True)
-        except UnknownIdError as error:
-            raise BadRequestError(404, str(error)) from error
-        shown = VideoSummary.of(row).model_dump()
-        words = {name: row[name] for name in (Col.SPEECH, Col.SCREEN_TEXT)}
-        return VideoAnswer(
-            **shown, **words, modalities=modalities, duplicates=catalog.links.duplicates_of(video_id)
-        )
+        return VideoAnswer.read(catalog, video_id)
 
     @router.delete("/v1/videos/{video_id:path}", status_code=204, responses=_ABSENT)
     def delete_video(video_id: VideoPath) -> Response:
@@ -160,11 +169,8 @@ def catalogue_routes(engine: FeedEngine, runner: JobRunner) -> APIRouter:
 
         Its file stays where it is, but for a clip that was sent here. Deleting it again is no error.
         """
-        try:
-            with runner.uploads:
-                remove_videos(workspace, [video_id])
-        except UnknownIdError as error:
-            raise BadRequestError(404, str(error)) from error
+        with runner.uploads:
+            remove_videos(workspace, [video_id])
         engine.look_for_videos()
         return Response(status_code=204)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from uuid import uuid4
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
@@ -33,6 +33,12 @@ Id = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_sound_i
 # Spelled out, as a reference would lead nowhere from where the API's description quotes this schema.
 ActionName = Annotated[Action, WithJsonSchema({"type": "string", "enum": [action.value for action in Action]})]
 Moment = Annotated[AwareDatetime, AfterValidator(_not_in_the_future)]
+
+
+def one_or_many(model: type[BaseModel], most: int) -> dict[str, Any]:
+    """The JSON schema of a body that holds one of something or a list of at most so many."""
+    one = model.model_json_schema()
+    return {"schema": {"anyOf": [one, {"type": "array", "items": one, "maxItems": most}]}}
 
 
 class PostedEvent(BaseModel):

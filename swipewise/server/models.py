@@ -8,7 +8,7 @@ from typing import Any, Self
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from swipewise.errors import ArtifactError, ConfigError, UnknownIdError, WorkspaceError
+from swipewise.errors import ArtifactError, ConfigError, WorkspaceError
 from swipewise.feed.bundles import Bundle
 from swipewise.feed.engine import FeedEngine
 from swipewise.feed.publishing import list_models, publish, rollback
@@ -95,8 +95,6 @@ def model_routes(engine: FeedEngine) -> APIRouter:
 def _changed(engine: FeedEngine, change: Callable[[], Bundle]) -> BundleAnswer:
     try:
         bundle = change()
-    except UnknownIdError as error:
-        raise BadRequestError(404, str(error)) from error
     except (ArtifactError, ConfigError, WorkspaceError) as error:
         raise BadRequestError(409, str(error)) from error
     engine.look_for_videos()

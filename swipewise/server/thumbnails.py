@@ -6,11 +6,11 @@ import hashlib
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from swipewise.catalog import Catalog
-from swipewise.errors import UnknownIdError
 from swipewise.server.messages import Problem
+from swipewise.server.problems import problem
 
 # A video may get a new cut, so a browser asks again after a while; it is told by the tag that nothing changed.
 # Caches that many share must not keep what takes a key.
@@ -35,7 +35,7 @@ def thumbnail_routes(catalog: Catalog) -> APIRouter:
         """A small JPEG of a video."""
         jpeg = catalog.thumbnails.read(video_id)
         if jpeg is None:
-            return JSONResponse(Problem(error=_why_none(catalog, video_id)).model_dump(exclude_none=True), 404)
+            return problem(404, Problem(error=_why_none(catalog, video_id)))
         tag = f'"{hashlib.sha256(jpeg).hexdigest()[:32]}"'
         headers = {"ETag": tag, "Cache-Control": CACHE_CONTROL}
         known = [each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")]
@@ -47,10 +47,7 @@ def thumbnail_routes(catalog: Catalog) -> APIRouter:
 
 
 def _why_none(catalog: Catalog, video_id: str) -> str:
-    try:
-        catalog.get(video_id)
-    except UnknownIdError as error:
-        return str(error)
+    catalog.get(video_id)  # if there is no such video, that is why
     return (
         f"video {video_id!r} has no thumbnail: it has no picture, came without a file, or was added while "
         "media.thumbnails was false"

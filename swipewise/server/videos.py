@@ -8,14 +8,14 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from swipewise.errors import DataError, UnknownIdError
+from swipewise.errors import DataError
 from swipewise.events.database import Database
 from swipewise.events.job_records import Job, JobRequest, JobState
 from swipewise.events.jobs import MOST_LISTED, JobQueue
 from swipewise.ingest.locations import Roots
 from swipewise.ingest.work import JobRunner
 from swipewise.server.intake import BadRequestError, read_body
-from swipewise.server.messages import Problem
+from swipewise.server.messages import Problem, one_or_many
 from swipewise.server.posting import (
     MAX_VIDEOS,
     IdempotencyKey,
@@ -34,14 +34,7 @@ _POST_BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {
-                "schema": {
-                    "anyOf": [
-                        PostedVideo.model_json_schema(),
-                        {"type": "array", "items": PostedVideo.model_json_schema(), "maxItems": MAX_VIDEOS},
-                    ]
-                }
-            },
+            "application/json": one_or_many(PostedVideo, MAX_VIDEOS),
             "video/*": _RAW,
         },
     }
@@ -168,10 +161,7 @@ def video_routes(intake: VideoIntake) -> APIRouter:
     @router.get("/v1/jobs/{job_id}", responses={404: {"model": Problem, "description": "No such job"}})
     def get_job(job_id: str) -> JobAnswer:
         """A posted video and how far it is."""
-        try:
-            return JobAnswer.of(intake.queue.get(job_id))
-        except UnknownIdError as error:
-            raise BadRequestError(404, str(error)) from error
+        return JobAnswer.of(intake.queue.get(job_id))
 
     return router
 

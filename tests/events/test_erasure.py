@@ -19,7 +19,6 @@ from swipewise.errors import DataError
 from swipewise.events import (
     Controls,
     EventLog,
-    ViewerControls,
     compact,
     database,
     erase_viewer,
@@ -51,7 +50,7 @@ def holders(root: Path, text: str) -> list[str]:
 @pytest.fixture
 def filled(workspace: Workspace) -> Workspace:
     """Zoe and ann on three days: in the history, in the live log, with profiles, controls and rejected rows."""
-    with EventLog.open(workspace.events_dir) as log, ViewerControls.open(workspace.events_dir) as controls:
+    with EventLog.open(workspace.events_dir) as log:
         for day in range(3):
             at = TEN + timedelta(days=day)
             log.append([event(f"{who}-{day}", at=at, viewer=who) for who in (GONE, "ann", "zzz")])
@@ -61,7 +60,7 @@ def filled(workspace: Workspace) -> Workspace:
                 compact(workspace, now=at + timedelta(days=1))
         log.put_profiles([Profile(viewer_id=who, features={"age": "18"}) for who in (GONE, "ann")])
         for who in (GONE, "ann"):
-            controls.put(who, Controls(hidden=("v9",)), paused=True, reset=False, now=TEN)
+            log.controls.put(who, Controls(hidden=("v9",)), paused=True, reset=False, now=TEN)
     rows = [{"viewer_id": who, "video_id": "v1", "action": action, "at": at} for who, action, at in REJECTED]
     path = workspace.root.parent / "log.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows) + f'{{"viewer_id": "{GONE}", broken\n')
@@ -233,8 +232,8 @@ elif place == "before the scrub":
     Database.scrub = die
 else:
     kept_scrub = Database.scrub
-    def after(self):
-        kept_scrub(self)
+    def after(self, tables):
+        kept_scrub(self, tables)
         die()
     Database.scrub = after
 erasure.erase_viewer(Workspace.open(sys.argv[1]), sys.argv[3])
