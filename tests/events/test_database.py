@@ -6,6 +6,7 @@ import resource
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -180,17 +181,18 @@ def test_writers_come_one_after_the_other(workspace: Workspace) -> None:
     database.close()
 
 
-@pytest.fixture
-def full_disk(workspace: Workspace, live_store: str) -> Iterator[None]:
+@contextmanager
+def full_disk(database: Database, kind: str) -> Iterator[None]:
     """A disk on which the live log cannot grow."""
-    append(workspace, "before")
-    if live_store == "sqlite":
+    if kind == "sqlite":
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        # It holds for every file of this process, so nothing may be printed meanwhile.
         resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
-        yield
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         return
-    database = Database(workspace.events_dir)
     with database.write() as connection:
         connection.exec_driver_sql(
             "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
@@ -202,18 +204,17 @@ def full_disk(workspace: Workspace, live_store: str) -> Iterator[None]:
     yield
     with database.write() as connection:
         connection.exec_driver_sql("DROP TRIGGER full_disk ON events")
-    database.close()
 
 
-def test_on_a_full_disk_nothing_is_acknowledged_and_what_was_stays(
-    workspace: Workspace, request: pytest.FixtureRequest, live_store: str
-) -> None:
+def test_on_a_full_disk_nothing_is_acknowledged_and_what_was_stays(workspace: Workspace, live_store: str) -> None:
+    append(workspace, "before")
+    database = Database(workspace.events_dir)
     with EventLog.open(workspace.events_dir) as log:
-        finalizer = request.getfixturevalue("full_disk")
-        assert finalizer is None
-        with pytest.raises(StoreError, match="cannot use the live event log"):
+        with full_disk(database, live_store), pytest.raises(StoreError, match="cannot use the live event log"):
             log.append([event("lost")])
         assert read_events(workspace.events_dir).collect()["event_id"].to_list() == ["before"]
+        assert log.append([event("after")]).added == 1
+    database.close()
 
 
 def test_a_lost_server_is_an_error_and_a_restarted_one_works_again(workspace: Workspace, server: Postgres) -> None:
