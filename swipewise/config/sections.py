@@ -1,26 +1,23 @@
-"""``swipewise.toml`` as frozen dataclasses; an unknown key is an error that names the nearest valid one.
-
-A section is a dataclass below, a key is one of its fields, and the template that ``swipewise init`` writes is
-generated from both, so that file, defaults and help cannot drift apart.
-"""
+"""The sections of ``swipewise.toml``: each a dataclass, whose fields are its keys with default, limits and comment."""
 
 from __future__ import annotations
 
-import math
-import re
-import tomllib
-import types
-from dataclasses import asdict, dataclass, field, fields
-from difflib import get_close_matches
-from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from swipewise.errors import ConfigError
+DEVICES: Final = ("auto", "cpu", "cuda")
 
 
-def _key(default: Any, help: str, *, low: float | None = None, high: float | None = None) -> Any:
-    """A configuration key: its default, the comment beside it and its inclusive limits."""
-    return field(default=default, metadata={"help": help, "low": low, "high": high})
+def _key(
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    names: tuple[str, ...] | None = None,
+) -> Any:
+    """A configuration key: its default, the comment beside it, its inclusive limits and the names that it may have."""
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "names": names})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +30,7 @@ class MediaConfig:
     sampling: str = _key(
         "even",
         "when they are taken: even, at evenly spaced times; shots, of every shot, which takes longer to decode",
+        names=("even", "shots"),
     )
     max_frame_side: int = _key(256, "longer side of a decoded frame, pixels; larger ones are scaled", low=16)
     audio_track: int = _key(
@@ -77,8 +75,14 @@ class EncodersConfig:
         "none", "what reads words on the screen, which come after those: rapidocr, the [screen] extra; or none"
     )
     hub: bool = _key(False, "whether models that are not on this machine may be fetched from the Hugging Face hub")
-    device: str = _key("auto", "where models run: cpu, cuda, or auto, which takes a GPU where there is one")
-    precision: str = _key("float32", "numbers that models reckon with: float32 or bfloat16; changes the vectors")
+    device: str = _key(
+        "auto", "where models run: cpu, cuda, or auto, which takes a GPU where there is one", names=DEVICES
+    )
+    precision: str = _key(
+        "float32",
+        "numbers that models reckon with: float32 or bfloat16; changes the vectors",
+        names=("float32", "bfloat16"),
+    )
     batch: int = _key(8, "clips that go through a model at a time, where several are at hand", low=1, high=4096)
     noncommercial: bool = _key(False, "whether models may be used whose licences forbid commercial use")
 
@@ -90,6 +94,7 @@ class IngestConfig:
     executor: str = _key(
         "processes",
         "who decodes and encodes: processes of this machine; ray: a cluster, the [ray] extra; or inline: nobody else",
+        names=("processes", "inline", "ray"),
     )
     workers: int = _key(0, "processes or Ray actors that decode and encode; 0 takes one a core", low=0, high=4096)
     decoders: int = _key(1, "threads of each worker that decode ahead of its encoders", low=1, high=64)
@@ -152,10 +157,13 @@ class ModelConfig:
         0.8, "the same of a video's attributes, by which videos can be told apart as well", low=0, high=1
     )
     modalities: tuple[str, ...] = _key(("visual", "text", "audio", "attributes", "id"), "what a video is known by")
-    adapter: str = _key("linear", "map of an encoder's vector to the model's width: linear or gated")
+    adapter: str = _key(
+        "linear", "map of an encoder's vector to the model's width: linear or gated", names=("linear", "gated")
+    )
     norm: str = _key(
         "layer",
         "normalisation of each modality: layer, rms, none, or adaptive: layer on vectors standardised anew",
+        names=("layer", "rms", "adaptive", "none"),
     )
     trends: bool = _key(True, "whether the score heeds how much a video is shown and liked by everybody lately")
     neighbours: int = _key(200, "neighbours kept of each video, by who watched both; 0: none", low=0)
@@ -177,7 +185,9 @@ class ModelConfig:
         -1.0, "weight of these tastes in the score; below 0: chosen on the validation period", low=-1
     )
     without: tuple[str, ...] = _key(
-        (), "parts left out, for comparison: sequence, positions, behavior, profile, attention"
+        (),
+        "parts left out, for comparison: sequence, positions, behavior, profile, attention",
+        names=("sequence", "positions", "behavior", "profile", "attention"),
     )
 
 
@@ -213,7 +223,7 @@ class TrainingConfig:
     )
     weight_decay: float = _key(0.01, "decay of AdamW", low=0)
     checkpoint_seconds: float = _key(30.0, "time between checkpoints within an epoch", low=0)
-    device: str = _key("auto", "auto, cpu or cuda")
+    device: str = _key("auto", "auto, cpu or cuda", names=DEVICES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,10 +263,14 @@ class ServerConfig:
     host: str = _key("127.0.0.1", "address to listen on; one that others reach takes keys")
     port: int = _key(8000, "port to listen on", low=0, high=65535)
     publish: str = _key(
-        "newest", "which run is served: newest, the last that finished; manual, the one that was published"
+        "newest",
+        "which run is served: newest, the last that finished; manual, the one that was published",
+        names=("newest", "manual"),
     )
     keys: str = _key(
-        "off", "off: whoever reaches this machine's own address may do everything; required: see `swipewise keys`"
+        "off",
+        "off: whoever reaches this machine's own address may do everything; required: see `swipewise keys`",
+        names=("off", "required"),
     )
     origins: tuple[str, ...] = _key(
         (), 'web pages whose scripts may call the API, such as https://app.example.com; "*" with keys only'
@@ -282,259 +296,3 @@ class ServerConfig:
     refresh_seconds: float = _key(
         10.0, "time between looks for new videos, a new run and what is popular now", low=0.1
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
-    """The whole configuration; each field is a section of ``swipewise.toml``."""
-
-    media: MediaConfig = MediaConfig()
-    encoders: EncodersConfig = EncodersConfig()
-    ingest: IngestConfig = IngestConfig()
-    events: EventsConfig = EventsConfig()
-    model: ModelConfig = ModelConfig()
-    training: TrainingConfig = TrainingConfig()
-    split: SplitConfig = SplitConfig()
-    feed: FeedConfig = FeedConfig()
-    server: ServerConfig = ServerConfig()
-
-    def as_record(self) -> dict[str, Any]:
-        """Every key, as a run records it; not where the live log lies, which changes no run and may hold a password."""
-        record = asdict(self)
-        del record["events"]["database"]
-        return record
-
-    @classmethod
-    def load(cls, path: Path) -> Config:
-        """Read a ``swipewise.toml``.
-
-        Raises:
-            ConfigError: The file is unreadable, or a key is unknown, of the wrong type or out of range. The
-                message names file, line, key and the nearest valid key.
-        """
-        try:
-            text = path.read_text(encoding="utf-8")
-            tables = tomllib.loads(text)
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"{path}: {error}") from error
-        return _parse(tables, text, path)
-
-
-def _parse(tables: dict[str, Any], text: str, path: Path) -> Config:
-    sections = {f.name: f for f in fields(Config)}
-    parsed = {}
-    for name, table in tables.items():
-        where = f"{path}:{_line_of(text, name)}"
-        if name not in sections:
-            raise ConfigError(f"{where}: unknown section [{name}]{_nearest(name, sections)}")
-        if not isinstance(table, dict):
-            raise ConfigError(f"{where}: {name} is a section: write [{name}] on a line of its own")
-        parsed[name] = _parse_section(name, type(sections[name].default), table, text, path)
-    config = Config(**parsed)
-    _check_together(config, text, path)
-    return config
-
-
-def _parse_section(section: str, cls: type, table: dict[str, Any], text: str, path: Path) -> Any:
-    known = {f.name: f for f in fields(cls)}
-    hints = get_type_hints(cls)
-    values = {}
-    for key, value in table.items():
-        where = f"{path}:{_line_of(text, section, key)}"
-        if key not in known:
-            raise ConfigError(f"{where}: unknown key {key!r} in [{section}]{_nearest(key, known)}")
-        values[key] = _convert(value, hints[key], known[key].metadata, f"{where}: {section}.{key}")
-    return cls(**values)
-
-
-def _convert(value: Any, hint: Any, limits: Any, where: str) -> Any:
-    """Check a TOML value against a field's type and limits."""
-    if get_origin(hint) is tuple:
-        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-            raise ConfigError(f"{where} must be a list of strings, not {value!r}")
-        return tuple(value)
-    if get_origin(hint) in (Union, types.UnionType):
-        hint = next(arg for arg in get_args(hint) if arg is not type(None))
-    if hint is float and type(value) is int:
-        value = float(value)
-    if type(value) is not hint:
-        raise ConfigError(f"{where} must be {_TYPE_NAMES[hint]}, not {value!r}")
-    if hint is float and not math.isfinite(value):
-        raise ConfigError(f"{where} must be a finite number, not {value!r}")
-    low, high = limits["low"], limits["high"]
-    if (low is not None and value < low) or (high is not None and value > high):
-        bounds = f"at least {low}" if high is None else f"between {low if low is not None else '-inf'} and {high}"
-        raise ConfigError(f"{where} must be {bounds}, not {value!r}")
-    return value
-
-
-_TYPE_NAMES = {int: "a whole number", float: "a number", str: "a string in quotes", bool: "true or false"}
-
-
-_LEAST_MEMORY_MB = 256
-
-MODEL_NAMES = {
-    "adapter": ("linear", "gated"),
-    "norm": ("layer", "rms", "adaptive", "none"),
-    "without": ("sequence", "positions", "behavior", "profile", "attention"),
-}
-"""What these keys of [model] may name: what the network knows, which cannot be asked here without loading torch."""
-
-
-EXECUTORS = ("processes", "inline", "ray")
-"""What ``ingest.executor`` may name."""
-
-
-def _check_together(config: Config, text: str, path: Path) -> None:
-    """Limits that involve more than one key or a closed set of names."""
-    from swipewise.schema import FLAG_ACTIONS, Modality
-
-    def fail(section: str, key: str, message: str) -> None:
-        raise ConfigError(f"{path}:{_line_of(text, section, key)}: {section}.{key} {message}")
-
-    if config.model.width % config.model.heads:
-        fail("model", "heads", f"= {config.model.heads} must divide model.width = {config.model.width}")
-    for name in config.model.modalities:
-        if name not in set(Modality):
-            fail("model", "modalities", f"names {name!r}{_nearest(name, list(Modality))}")
-        if config.model.modalities.count(name) > 1:
-            fail("model", "modalities", f"names {name!r} more than once")
-    if not config.model.modalities:
-        fail("model", "modalities", f"must name at least one of {', '.join(Modality)}")
-    for key, valid in MODEL_NAMES.items():
-        given = getattr(config.model, key)
-        for name in (given,) if isinstance(given, str) else given:
-            if name not in valid:
-                fail("model", key, f"names {name!r}{_nearest(name, valid)}")
-    for name in config.events.positive:
-        if name not in set(FLAG_ACTIONS):
-            fail("events", "positive", f"names {name!r}{_nearest(name, list(FLAG_ACTIONS))}")
-    if config.events.database and (fault := database_fault(config.events.database)):
-        fail("events", "database", fault)
-    for key in ENCODER_NAMES:
-        if fault := unknown_encoder(key, getattr(config.encoders, key)):
-            fail("encoders", key, fault)
-    for section, device in (("encoders", config.encoders.device), ("training", config.training.device)):
-        if device not in ("auto", "cpu", "cuda"):
-            fail(section, "device", f"must be auto, cpu or cuda, not {device!r}")
-    if config.media.sampling not in ("even", "shots"):
-        fail("media", "sampling", f"must be even or shots, not {config.media.sampling!r}")
-    if config.server.publish not in ("newest", "manual"):
-        fail("server", "publish", f"must be newest or manual, not {config.server.publish!r}")
-    if 0 < config.media.max_memory_mb < _LEAST_MEMORY_MB:
-        least = f"must be 0 or at least {_LEAST_MEMORY_MB}, as libraries take some for themselves"
-        fail("media", "max_memory_mb", f"{least}, not {config.media.max_memory_mb}")
-    if config.ingest.executor not in EXECUTORS:
-        hint = _nearest(config.ingest.executor, EXECUTORS)
-        fail("ingest", "executor", f"names {config.ingest.executor!r}{hint}")
-    if fault := _origins_fault(config.server):
-        fail("server", "origins", fault)
-    if config.server.keys not in KEYS:
-        fail("server", "keys", f"must be {' or '.join(KEYS)}, not {config.server.keys!r}")
-    if config.server.tls_key and not config.server.tls_cert:
-        fail("server", "tls_key", "is of no use without server.tls_cert")
-    if config.encoders.precision not in ("float32", "bfloat16"):
-        fail("encoders", "precision", f"must be float32 or bfloat16, not {config.encoders.precision!r}")
-
-
-KEYS = ("off", "required")
-"""What ``server.keys`` may be."""
-
-
-def _origins_fault(server: ServerConfig) -> str | None:
-    for origin in server.origins:
-        if origin == "*" and server.keys == "off":
-            return (
-                "must name the pages where server.keys is off: with '*' any page could read what a browser reaches"
-            )
-        if origin != "*" and not re.fullmatch(r"https?://[^/\s?#@*]+", origin):
-            return f"names {origin!r}: write scheme, host and port as in https://app.example.com, without a path"
-    return None
-
-
-def database_fault(address: str) -> str | None:
-    """What is wrong with an address of a database, None where nothing is known to be; it may hold a password."""
-    if re.match(r"postgresql(\+psycopg)?://", address):
-        return None
-    scheme = address.partition("://")[0] if "://" in address else ""
-    return (
-        f"must be postgresql://user@host:5432/name or empty, not {f'{scheme}://...' if scheme else 'without ://'}"
-    )
-
-
-HUGGINGFACE = "huggingface:"
-"""What the name of a published model begins with."""
-
-ENCODER_NAMES = {
-    "visual": ("descriptor", "dataset"),
-    "audio": ("descriptor", "dataset"),
-    "text": ("descriptor", "minilm", "dataset"),
-    "speech": (),
-    "screen": ("rapidocr",),
-}
-"""What these keys of [encoders] may name, beside ``huggingface:`` models, ``none`` and the ``fake`` of tests."""
-
-
-def unknown_encoder(key: str, name: str) -> str | None:
-    """What is wrong with the name of an encoder, with the nearest; None where nothing is known to be."""
-    valid = ENCODER_NAMES[key]
-    published = key != "screen"
-    if name in (*valid, "none", "fake") or (published and name.startswith(HUGGINGFACE)):
-        return None
-    if published and Path(name).is_dir():
-        return f"names an unknown encoder {name!r}: did you mean {HUGGINGFACE + name!r}?"
-    named = [*valid, *([f"{HUGGINGFACE}<id or folder>"] if published else []), "none"]
-    return f"names an unknown encoder {name!r}{_nearest(name, named)}"
-
-
-def _nearest(name: str, valid: Any) -> str:
-    close = get_close_matches(name, [str(each) for each in valid], n=1, cutoff=0.5)
-    return f": did you mean {close[0]!r}?" if close else f": valid are {', '.join(valid)}"
-
-
-def _line_of(text: str, section: str, key: str | None = None) -> int:
-    """The line of a key, or of its section where the key has none of its own; tomllib keeps no positions."""
-    current: list[str] = []
-    first = None
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[+\s*([\w.\"'-]+)\s*\]", line):
-            path = current = _parts(header[1])
-        elif assigned := re.match(r"\s*([\w.\"'-]+)\s*=", line):
-            path = current + _parts(assigned[1])
-        else:
-            continue
-        if path[0] == section:
-            first = first or number
-            if path[1:2] == [key]:
-                return number
-    return first or 1
-
-
-def _parts(dotted: str) -> list[str]:
-    return [part.strip("\"'") for part in dotted.split(".")]
-
-
-def template() -> str:
-    """The commented ``swipewise.toml`` of a new workspace: every key, its default and what it means.
-
-    >>> template().splitlines()[0]
-    '# Swipewise workspace. A key left out keeps the default shown here.'
-    """
-    lines = ["# Swipewise workspace. A key left out keeps the default shown here.", ""]
-    for section in fields(Config):
-        cls = type(section.default)
-        lines += [f"# {cls.__doc__}", f"[{section.name}]"]
-        for key in fields(cls):  # type: ignore[arg-type]
-            lines += [f"# {key.metadata['help']}", f"# {key.name} = {_as_toml(key.default)}"]
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _as_toml(value: Any) -> str:
-    if isinstance(value, str):
-        return f'"{value}"'
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return "[" + ", ".join(map(_as_toml, value)) + "]"
-    return repr(value)

@@ -1,0 +1,106 @@
+"""All sections together, read from and written as ``swipewise.toml``."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from swipewise.config.checks import faults
+from swipewise.config.names import nearest
+from swipewise.config.reading import line_of, parse_section
+from swipewise.config.sections import (
+    EncodersConfig,
+    EventsConfig,
+    FeedConfig,
+    IngestConfig,
+    MediaConfig,
+    ModelConfig,
+    ServerConfig,
+    SplitConfig,
+    TrainingConfig,
+)
+from swipewise.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole configuration; each field is a section of ``swipewise.toml``."""
+
+    media: MediaConfig = field(default_factory=MediaConfig)
+    encoders: EncodersConfig = field(default_factory=EncodersConfig)
+    ingest: IngestConfig = field(default_factory=IngestConfig)
+    events: EventsConfig = field(default_factory=EventsConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    feed: FeedConfig = field(default_factory=FeedConfig)
+    server: ServerConfig = field(default_factory=ServerConfig)
+
+    def as_record(self) -> dict[str, Any]:
+        """Every key, as a run records it; not where the live log lies, which changes no run and may hold a password."""
+        record = asdict(self)
+        del record["events"]["database"]
+        return record
+
+    @classmethod
+    def load(cls, path: Path) -> Config:
+        """Read a ``swipewise.toml``.
+
+        Raises:
+            ConfigError: The file is unreadable, or a key is unknown, of the wrong type or out of range. The
+                message names file, line, key and the nearest valid key.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+            tables = tomllib.loads(text)
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{path}: {error}") from error
+        return _parse(tables, text, path)
+
+
+def _parse(tables: dict[str, Any], text: str, path: Path) -> Config:
+    sections = _sections()
+    parsed = {}
+    for name, table in tables.items():
+        where = f"{path}:{line_of(text, name)}"
+        if name not in sections:
+            raise ConfigError(f"{where}: unknown section [{name}]{nearest(name, sections)}")
+        if not isinstance(table, dict):
+            raise ConfigError(f"{where}: {name} is a section: write [{name}] on a line of its own")
+        parsed[name] = parse_section(name, sections[name], table, text, path)
+    config = Config(**parsed)
+    for section, key, fault in faults(config):
+        raise ConfigError(f"{path}:{line_of(text, section, key)}: {section}.{key} {fault}")
+    return config
+
+
+def _sections() -> dict[str, type[Any]]:
+    """The class of each section."""
+    return {name: cls for name, cls in get_type_hints(Config).items()}
+
+
+def template() -> str:
+    """The commented ``swipewise.toml`` of a new workspace: every key, its default and what it means.
+
+    >>> template().splitlines()[0]
+    '# Swipewise workspace. A key left out keeps the default shown here.'
+    """
+    lines = ["# Swipewise workspace. A key left out keeps the default shown here.", ""]
+    for name, cls in _sections().items():
+        lines += [f"# {cls.__doc__}", f"[{name}]"]
+        for key in fields(cls):
+            lines += [f"# {key.metadata['help']}", f"# {key.name} = {_as_toml(key.default)}"]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _as_toml(value: Any) -> str:
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(_as_toml, value)) + "]"
+    return repr(value)
