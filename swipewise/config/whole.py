@@ -78,7 +78,7 @@ def _parse(tables: dict[str, Any], text: str, path: Path) -> Config:
 
 def _sections() -> dict[str, type[Any]]:
     """The class of each section."""
-    return {name: cls for name, cls in get_type_hints(Config).items()}
+    return get_type_hints(Config)
 
 
 def template() -> str:
