@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from copy import copy
 
 _WORDS = 3
 _SHORTEST_WORD = 3
@@ -23,6 +24,15 @@ class CaptionWords:
         said = {video_id: _words(caption, tags) for video_id, caption, tags in videos}
         self._said = [said.get(video_id, frozenset()) for video_id in video_ids]
         self._uses = Counter(word for words in self._said for word in words)
+
+    def extended(
+        self, videos: Iterable[tuple[str, str | None, Sequence[str] | None]], video_ids: Sequence[str]
+    ) -> CaptionWords:
+        """The same with further videos behind those that are there; the arguments are those of these alone."""
+        new, joined = CaptionWords(videos, video_ids), copy(self)
+        joined._said = self._said + new._said
+        joined._uses = self._uses + new._uses
+        return joined
 
     def naming(self, videos: Sequence[int]) -> list[str]:
         """Words that several of the videos share, those first that are rarest elsewhere."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from swipewise.cli.options import json_option, workspace_option
+from swipewise.cli.trail import who
 
 if TYPE_CHECKING:
     from swipewise.events.database import Database
@@ -83,7 +82,7 @@ def create(
 
     with _opened(workspace) as database:
         key, secret = KeyStore(database).create(
-            [Scope(scope) for scope in scopes], name=name, expires_at=expires, who=_who()
+            [Scope(scope) for scope in scopes], name=name, expires_at=expires, who=who()
         )
     if as_json:
         click.echo(json.dumps({**_facts(key), "key": secret}, ensure_ascii=False))
@@ -119,7 +118,7 @@ def revoke(key: str, workspace: Workspace, as_json: bool) -> None:
     from swipewise.events.keys import KeyStore
 
     with _opened(workspace) as database:
-        revoked = KeyStore(database).revoke(key, who=_who())
+        revoked = KeyStore(database).revoke(key, who=who())
     if as_json:
         click.echo(json.dumps(_facts(revoked), ensure_ascii=False))
     else:
@@ -171,15 +170,6 @@ def _opened(workspace: Workspace) -> Iterator[Database]:
         yield database
     finally:
         database.close()
-
-
-def _who() -> str:
-    try:
-        name = getpass.getuser()
-    except (OSError, KeyError):
-        # In a container the user may have no name.
-        name = f"user {os.getuid()}"
-    return f"command line ({name})"
 
 
 def _scopes(key: ApiKey) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from swipewise.cli.options import json_option, workspace_option
+from swipewise.cli.trail import take_down
 
 if TYPE_CHECKING:
     from swipewise.feed.bundles import Bundle
@@ -53,6 +54,7 @@ def publish(run: str, workspace: Workspace, as_json: bool) -> None:
     """
     from swipewise.feed import publishing
 
+    take_down(workspace, "models publish", run)
     _show(publishing.publish(workspace, run), as_json)
 
 
@@ -63,6 +65,7 @@ def rollback(workspace: Workspace, as_json: bool) -> None:
     """Go back to the run that was published before."""
     from swipewise.feed import publishing
 
+    take_down(workspace, "models rollback", "the model before")
     _show(publishing.rollback(workspace), as_json)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from swipewise.cli.options import json_option, workspace_option
+from swipewise.cli.trail import take_down
 from swipewise.schema import Col
 
 if TYPE_CHECKING:
@@ -214,6 +215,7 @@ def remove(video_ids: tuple[str, ...], workspace: Workspace, as_json: bool) -> N
     """
     from swipewise.ingest.remove import remove_videos
 
+    take_down(workspace, "videos remove", " ".join(video_ids))
     remove_videos(workspace, video_ids)
     click.echo(json.dumps({"removed": list(video_ids)}) if as_json else f"removed {', '.join(video_ids)}")
 

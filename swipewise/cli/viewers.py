@@ -12,6 +12,7 @@ import click
 
 from swipewise.cli.imports import as_json_object, files_argument, in_words, map_option
 from swipewise.cli.options import json_option, workspace_option
+from swipewise.cli.trail import take_down
 from swipewise.cli.wording import counted
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def export(viewer_id: str, workspace: Workspace) -> None:
     from swipewise.errors import UnknownIdError
     from swipewise.events import export_viewer
 
+    take_down(workspace, "viewers export", "a viewer")
     printed = False
     for row in export_viewer(workspace, viewer_id):
         click.echo(json.dumps(row, ensure_ascii=False))
@@ -131,6 +133,7 @@ def erase(viewer_id: str, yes: bool, wait: float, workspace: Workspace, as_json:
 
     if not yes:
         click.confirm(f"Erase everything about viewer {viewer_id!r} from {workspace.root}?", abort=True, err=True)
+    take_down(workspace, "viewers erase", "a viewer")
     erasure = erase_viewer(workspace, viewer_id, wait=wait)
     if erasure.pending is not None:
         raise WorkspaceError(

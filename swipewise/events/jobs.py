@@ -44,6 +44,15 @@ class JobQueue:
         """Give back the file."""
         self._database.close()
 
+    def look(self) -> None:
+        """Make sure that jobs can be read.
+
+        Raises:
+            StoreError: They cannot.
+        """
+        with self._database.read() as connection:
+            connection.execute(sa.select(JOBS.c[SEQ]).limit(1))
+
     def post(self, requests: Sequence[JobRequest]) -> list[Job]:
         """Queue requests, all or none; they are on disk when this returns.
 

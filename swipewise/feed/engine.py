@@ -152,7 +152,7 @@ class FeedEngine:
         try:
             feed = self._personal(live, query, history)
         except ArtifactError as error:
-            _logger.warning("feed of %r without the model: %s", viewer_id, error)
+            _logger.warning("a feed without the model: %s", error)
             feed = replace(live.popular.run(query, Level.POPULAR), note=str(error))
         return replace(feed, trace=(read, *feed.trace), controls=in_words(controls))
 
@@ -167,9 +167,12 @@ class FeedEngine:
         profile = self._log.profile(viewer_id)
         level, note = level_of(viewer_id, stock, history, profile)
         now = _present(history)
-        beliefs = (
-            None if stock.scorer is None or level is Level.POPULAR else stock.scorer.beliefs(history, profile, now)
-        )
+        beliefs = None
+        if stock.scorer is not None and level is not Level.POPULAR:
+            try:
+                beliefs = stock.scorer.beliefs(history, profile, now)
+            except ArtifactError as error:
+                level, note = Level.POPULAR, str(error)
         return Standing(
             viewer_id=viewer_id,
             level=level,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from swipewise.behavior.wording import CaptionWords
@@ -51,11 +52,12 @@ class Teller:
     """Tells themes in words and example videos.
 
     Args:
-        catalog: Whose captions name themes; read when the first theme is told, and when its videos have changed.
+        catalog: Whose captions name themes; read when the first theme is told; later only those of new videos.
     """
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
+        self._reading = Lock()
         self._known: tuple[tuple[str, ...], CaptionWords] | None = None
 
     def theme(self, theme: Theme, standing: Standing) -> dict[str, Any]:
@@ -65,8 +67,17 @@ class Teller:
         return {"words": named, "videos": [standing.video_ids[row] for row in rows]}
 
     def _words(self, video_ids: tuple[str, ...]) -> CaptionWords:
-        known = self._known
-        if known is None or known[0] is not video_ids:
-            videos = self._catalog.videos().select(Col.VIDEO_ID, Col.CAPTION, Col.TAGS)
-            known = self._known = (video_ids, CaptionWords(videos.iter_rows(), video_ids))
-        return known[1]
+        with self._reading:
+            if self._known is None or self._known[0] is not video_ids:
+                self._known = (video_ids, self._read(video_ids))
+            return self._known[1]
+
+    def _read(self, video_ids: tuple[str, ...]) -> CaptionWords:
+        before, words = self._known or ((), None)
+        if words is None or video_ids[: len(before)] != before:
+            return CaptionWords(self._captions(None), video_ids)
+        added = video_ids[len(before) :]
+        return words.extended(self._captions(added), added)
+
+    def _captions(self, video_ids: Sequence[str] | None) -> Iterator[tuple[Any, ...]]:
+        return self._catalog.videos(video_ids).select(Col.VIDEO_ID, Col.CAPTION, Col.TAGS).iter_rows()

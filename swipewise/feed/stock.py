@@ -142,6 +142,7 @@ def load_stock(workspace: Workspace, *, like: Index | None = None) -> Stock:
             check_model(chosen.bundle, scorer)
         if not np.isfinite(scorer.index_vectors_VD).all():
             raise ArtifactError("its video vectors are not finite: train again with 'swipewise train'")
+        index = _index(scorer.index_vectors_VD, chosen, like)
     except ArtifactError as error:
         note = f"the model of run {run.name} cannot be used: {error}"
         return replace(plain, note=note, broken=True)
@@ -150,7 +151,7 @@ def load_stock(workspace: Workspace, *, like: Index | None = None) -> Stock:
         shelf=_shelf(videos, groups, scorer),
         run=run.name,
         scorer=scorer,
-        index=_index(scorer.index_vectors_VD, chosen, like),
+        index=index,
     )
 
 

@@ -15,10 +15,12 @@ class Access:
 
     Attributes:
         scope: Of the key; None: it takes no key.
+        audited: Whether the audit has it though it only reads.
         limits_body: Whether the route itself bounds the body it takes; otherwise ``MAX_BYTES`` bounds it.
     """
 
     scope: Scope | None
+    audited: bool = False
     limits_body: bool = False
 
 
@@ -51,7 +53,7 @@ ROUTES: Final = {
     ("GET", "/v1/viewers/{viewer_id}/controls"): _ADMIN,
     ("PUT", "/v1/viewers/{viewer_id}/controls"): Access(scope=Scope.ADMIN, limits_body=True),
     ("DELETE", "/v1/viewers/{viewer_id}/controls"): _ADMIN,
-    ("GET", "/v1/viewers/{viewer_id}/export"): _ADMIN,
+    ("GET", "/v1/viewers/{viewer_id}/export"): Access(scope=Scope.ADMIN, audited=True),
     ("DELETE", "/v1/viewers/{viewer_id}"): _ADMIN,
     ("GET", "/v1/jobs"): _ADMIN,
     ("GET", "/v1/jobs/{job_id}"): _ADMIN,

@@ -20,12 +20,13 @@ from swipewise.errors import StoreError, UnknownIdError
 from swipewise.events import finish_erasures
 from swipewise.events.audit_log import AuditLog
 from swipewise.events.database import Database
+from swipewise.events.jobs import JobQueue
 from swipewise.events.keys import KeyStore
 from swipewise.feed.engine import FeedEngine
 from swipewise.ingest.work import JobRunner
 from swipewise.server.catalogue import catalogue_routes
 from swipewise.server.description import describe_keys
-from swipewise.server.intake import MAX_EVENTS, BadRequestError, invalid, posted_events
+from swipewise.server.intake import MAX_EVENTS, BadRequestError, body_of, invalid, parse_events
 from swipewise.server.keyring import KeyRing
 from swipewise.server.messages import EventsAnswer, FeedAnswer, PostedEvent, Problem, one_or_many
 from swipewise.server.metrics import Metrics
@@ -67,10 +68,11 @@ def create_app(workspace: Workspace, *, warm: bool = False) -> FastAPI:
     """
     engine = FeedEngine.open(workspace)
     runner = JobRunner(workspace, publish=engine.look_for_videos, warm=warm)
-    intake = VideoIntake(workspace, runner)
+    records = Database(workspace.events_dir)
+    intake = VideoIntake(workspace, JobQueue(records), runner)
     app = FastAPI(title="Swipewise", version=swipewise.__version__, lifespan=_lifespan)
     app.state.engine, app.state.runner, app.state.intake = engine, runner, intake
-    catalog, records = Catalog(workspace.catalog_dir), Database(workspace.events_dir)
+    catalog = Catalog(workspace.catalog_dir)
     audit, metrics = AuditLog(records), Metrics(intake.queue.counts)
     app.state.records, app.state.readiness = records, Readiness(catalog, intake.queue)
     protect(app, workspace.config.server, KeyRing(KeyStore(records)), audit, metrics)
@@ -91,13 +93,13 @@ def create_app(workspace: Workspace, *, warm: bool = False) -> FastAPI:
         return FeedAnswer.of(feed, trace=trace)
 
     @app.post("/v1/events", responses=_PROBLEMS, openapi_extra=_EVENTS_BODY)
-    def post_events(posted: Annotated[list[PostedEvent], Depends(posted_events)]) -> EventsAnswer:
+    def post_events(body: Annotated[bytes, Depends(body_of("events"))]) -> EventsAnswer:
         """Take one event or a list of them, all or none.
 
         They are on disk when the answer comes, and an `event_id` counts once however often it is sent: a client
         that got no answer sends the same again.
         """
-        events = [each.to_event() for each in posted]
+        events = [each.to_event() for each in parse_events(body)]
         appended = engine.observe(events)
         metrics.events_taken(appended)
         return EventsAnswer(
@@ -120,7 +122,6 @@ def create_app(workspace: Workspace, *, warm: bool = False) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     engine: FeedEngine = app.state.engine
     runner: JobRunner = app.state.runner
-    intake: VideoIntake = app.state.intake
     stop = threading.Event()
     refresher = threading.Thread(target=_keep_fresh, args=(engine, stop), name="swipewise-refresh", daemon=True)
     refresher.start()
@@ -130,7 +131,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     finally:
         stop.set()
         runner.stop()
-        intake.close()
         app.state.records.close()
         refresher.join(timeout=10)
         engine.close()
@@ -141,12 +141,15 @@ def _keep_fresh(engine: FeedEngine, stop: threading.Event) -> None:
     pause = engine.workspace.config.server.refresh_seconds
     while not stop.wait(pause):
         start = perf_counter()
-        try:
-            engine.refresh()
-            finish_erasures(engine.workspace)
-        except Exception:
-            # The server goes on with what it has; the next round may succeed.
-            _logger.exception("cannot look for new videos, runs and popularity, or finish erasures")
+        for what, work in (
+            ("look for new videos, runs and popularity", engine.refresh),
+            ("finish erasures", lambda: finish_erasures(engine.workspace)),
+        ):
+            try:
+                work()
+            except Exception:
+                # The server goes on with what it has; the next round may succeed.
+                _logger.exception("cannot %s", what)
         pause = max(engine.workspace.config.server.refresh_seconds, 9 * (perf_counter() - start))
 
 

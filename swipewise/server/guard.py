@@ -16,7 +16,7 @@ from swipewise.config import ServerConfig
 from swipewise.errors import StoreError
 from swipewise.events.audit_log import AuditLog
 from swipewise.events.keys import ApiKey, Scope
-from swipewise.server.access import access_of
+from swipewise.server.access import Access, access_of
 from swipewise.server.exchange import EXCHANGE, Exchange, HttpScope, Message, Receive, Send
 from swipewise.server.intake import MAX_BYTES
 from swipewise.server.keyring import KeyRing
@@ -65,7 +65,7 @@ class Guard:
         access = access_of(exchange, open_metrics=self._config.open_metrics)
         try:
             key = await self._admit(scope, exchange, access.scope)
-            entry = await self._begin(scope, exchange, access.scope, key)
+            entry = await self._begin(scope, exchange, access, key)
         except (_RefusedError, StoreError) as refused:
             await _refuse(scope, receive, send, refused)
             return
@@ -134,15 +134,14 @@ class Guard:
                 403, f"pages of {origin!r} may not call this: add it to server.origins if they should"
             )
 
-    async def _begin(
-        self, scope: HttpScope, exchange: Exchange, needed: Scope | None, key: ApiKey | None
-    ) -> int | None:
+    async def _begin(self, scope: HttpScope, exchange: Exchange, access: Access, key: ApiKey | None) -> int | None:
         """Take down what is about to be done; None where that need not be known.
 
         Raises:
             StoreError: It cannot be taken down.
         """
-        if needed is not Scope.ADMIN or exchange.route is None or exchange.method in _READING:
+        told = access.audited or exchange.method not in _READING
+        if access.scope is not Scope.ADMIN or exchange.route is None or not told:
             return None
         return await run_in_threadpool(
             self._audit.begin,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import Request
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from swipewise.schema import Action
 from swipewise.server.messages import FieldProblem, PostedEvent
@@ -17,7 +17,8 @@ MAX_EVENTS = 1000
 _MAX_PROBLEMS = 20
 
 _ONE = TypeAdapter(PostedEvent)
-_MANY = TypeAdapter(list[PostedEvent])
+# Bounded before its items are looked at, so that no body makes thousands of complaints.
+_MANY = TypeAdapter(Annotated[list[PostedEvent], Field(max_length=MAX_EVENTS)])
 
 
 class BadRequestError(Exception):
@@ -29,39 +30,39 @@ class BadRequestError(Exception):
         self.fields = fields
 
 
-async def posted_events(request: Request) -> list[PostedEvent]:
-    """The events of a request body: one object or a list of them.
+def body_of(what: str) -> Callable[[Request], Awaitable[bytes]]:
+    """A dependency that gives a route its body; it is parsed in the route's own thread, not in that of all requests."""
 
-    Raises:
-        BadRequestError: The body is too large (413), not JSON or not as it should be (422).
-    """
-    return parse_events(await read_body(request, "events"))
+    async def body(request: Request) -> bytes:
+        return await read_body(request, what)
+
+    return body
 
 
 def parse_events(body: bytes) -> list[PostedEvent]:
-    """Check a body.
+    """The events of a body: one object or a list of them.
 
     Raises:
-        BadRequestError: It is not JSON, holds too many events, or one of them is not as it should be.
+        BadRequestError: It holds too many (413), is not JSON or not as it should be (422).
     """
     try:
-        events = _MANY.validate_json(body) if body.lstrip()[:1] == b"[" else [_ONE.validate_json(body)]
+        return _MANY.validate_json(body) if body.lstrip()[:1] == b"[" else [_ONE.validate_json(body)]
     except ValidationError as error:
-        raise invalid(error.errors(include_url=False), PostedEvent.model_fields) from error
-    if len(events) > MAX_EVENTS:
-        raise BadRequestError(413, f"{len(events)} events in one request: send at most {MAX_EVENTS}")
-    return events
+        found = error.errors(include_url=False)
+        if any(each["type"] == "too_long" and not each["loc"] for each in found):
+            raise BadRequestError(413, f"too many events in one request: send at most {MAX_EVENTS}") from error
+        raise invalid(found, PostedEvent.model_fields) from error
 
 
 def invalid(errors: Iterable[Mapping[str, Any]], known_fields: Iterable[str] = ()) -> BadRequestError:
     """The complaint about what pydantic found: each field with the value received and the way out."""
+    found, known = list(errors), tuple(known_fields)
     problems = [
-        FieldProblem(field=_place(error["loc"]), message=_message(error, tuple(known_fields))) for error in errors
+        FieldProblem(field=_place(error["loc"]), message=_message(error, known)) for error in found[:_MAX_PROBLEMS]
     ]
     first = problems[0]
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    message = f"{first.field}: {first.message}{more}"
-    return BadRequestError(422, message, problems[:_MAX_PROBLEMS])
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return BadRequestError(422, f"{first.field}: {first.message}{more}", problems)
 
 
 async def read_body(request: Request, what: str) -> bytes:
@@ -100,7 +101,7 @@ def _message(error: Mapping[str, Any], known_fields: tuple[str, ...]) -> str:
             f"unknown action {_shortened(value)}{_nearest(str(value), tuple(action.value for action in Action))}"
         )
     if kind == "json_invalid":
-        return f"is not JSON ({error['ctx']['error']}): send one as an object, or a list of them"
+        return f"is not JSON: {error['ctx']['error']}"
     text = str(error["msg"]).removeprefix("Value error, ")
     return f"{text[:1].lower()}{text[1:]}, not {_shortened(value)}" if kind != "value_error" else text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
@@ -9,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from swipewise.errors import StoreError
 from swipewise.events.job_records import JobState
 from swipewise.events.live import Appended
 from swipewise.feed.stages import Step
@@ -18,6 +20,8 @@ _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 _STAGE_SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
 _METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", WEBSOCKET})
 _UNKNOWN: Final = "none"
+
+_logger = logging.getLogger(__name__)
 
 
 class Metrics:
@@ -52,7 +56,10 @@ class Metrics:
             registry=self._registry,
         )
         self._events = Counter(
-            "swipewise_events", "Posted events: added, or duplicate.", ("outcome",), registry=self._registry
+            "swipewise_events",
+            "Posted events: added, duplicate, or of erased viewers.",
+            ("outcome",),
+            registry=self._registry,
         )
         self.in_flight = Gauge(
             "swipewise_requests_in_flight", "Requests that are not answered yet.", registry=self._registry
@@ -74,13 +81,10 @@ class Metrics:
         """Count events that are on disk."""
         self._events.labels("added").inc(appended.added)
         self._events.labels("duplicate").inc(appended.duplicates)
+        self._events.labels("erased").inc(appended.erased)
 
     def text(self) -> bytes:
-        """Everything, in Prometheus' text format.
-
-        Raises:
-            StoreError: The jobs cannot be counted.
-        """
+        """Everything, in Prometheus' text format; without jobs where these cannot be counted now."""
         return generate_latest(self._registry)
 
 
@@ -94,7 +98,12 @@ class _Jobs(Collector):
         yield from ()
 
     def collect(self) -> Iterator[Metric]:
-        counts = self._count()
+        try:
+            counts = self._count()
+        except StoreError as error:
+            # All else is wanted most while a store is away.
+            _logger.warning("jobs are not counted: %s", error)
+            return
         jobs = GaugeMetricFamily("swipewise_jobs", "Posted videos by state.", labels=("state",))
         for state, count in counts.items():
             jobs.add_metric((state.value,), count)

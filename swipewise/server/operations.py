@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from typing import Annotated, Any, Self
 
@@ -17,6 +18,8 @@ from swipewise.events.jobs import JobQueue
 from swipewise.feed.engine import FeedEngine
 from swipewise.server.messages import HealthAnswer
 from swipewise.server.metrics import Metrics
+
+_logger = logging.getLogger(__name__)
 
 
 class ReadyAnswer(BaseModel):
@@ -65,11 +68,13 @@ class Readiness:
         """Why not, None when all is well."""
         if self.stopping:
             return "the server is shutting down"
-        try:
-            self._queue.counts()
-            self._catalog.version()
-        except StoreError as error:
-            return str(error)
+        for what, look in (("live log", self._queue.look), ("catalogue", self._catalog.version)):
+            try:
+                look()
+            except StoreError as error:
+                # Anybody may ask; where stores lie is for the log.
+                _logger.warning("not ready: %s", error)
+                return f"the {what} cannot be read: the server's log has the details"
         return None
 
 

@@ -9,7 +9,6 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from swipewise.errors import DataError
-from swipewise.events.database import Database
 from swipewise.events.job_records import Job, JobRequest, JobState
 from swipewise.events.jobs import MOST_LISTED, JobQueue
 from swipewise.ingest.locations import Roots
@@ -60,20 +59,17 @@ class VideoIntake:
     """Turns requests into jobs.
 
     Args:
-        workspace: Where uploads and jobs lie.
+        workspace: Where uploads lie.
+        queue: Where jobs are put.
         runner: Is woken for each job.
     """
 
-    def __init__(self, workspace: Workspace, runner: JobRunner) -> None:
+    def __init__(self, workspace: Workspace, queue: JobQueue, runner: JobRunner) -> None:
         self._workspace = workspace
         self._runner = runner
         self._roots = Roots.of(workspace)
-        self.queue = JobQueue(Database(workspace.events_dir))
+        self.queue = queue
         clear_parts(workspace.uploads_dir)
-
-    def close(self) -> None:
-        """Give back the store."""
-        self.queue.close()
 
     async def post(self, body: bytes, key: str | None) -> tuple[list[Job], bool]:
         """Queue the videos of a JSON body; whether it was a list."""

@@ -8,16 +8,15 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
-from starlette.concurrency import run_in_threadpool
 
 from swipewise.catalog import Catalog
 from swipewise.errors import DataError
 from swipewise.events import erase_viewer, export_viewer
 from swipewise.feed.engine import FeedEngine
 from swipewise.feed.standing import Teller
-from swipewise.server.intake import BadRequestError, read_body
+from swipewise.server.intake import BadRequestError, body_of
 from swipewise.server.messages import Id, Problem
 from swipewise.server.viewing import (
     ControlsAnswer,
@@ -44,26 +43,32 @@ _TOO_LARGE: dict[int | str, dict[str, Any]] = {413: {"model": Problem, "descript
 
 def viewer_routes(engine: FeedEngine) -> APIRouter:
     """The routes about a viewer."""
-    router = APIRouter(prefix="/v1/viewers/{viewer_id}")
+    router = APIRouter(prefix="/v1/viewers/{viewer_id}", dependencies=[Depends(_without_slash)])
     _profile_routes(router, engine)
     _control_routes(router, engine)
     _data_routes(router, engine)
     return router
 
 
+def _without_slash(request: Request) -> None:
+    """Refuse an id with a slash: decoded, what follows it would be read as what is asked of another viewer."""
+    if b"%2f" in request.scope.get("raw_path", b"").lower():
+        raise BadRequestError(404, "viewers whose id holds a slash are reached by 'swipewise viewers' alone")
+
+
 def _profile_routes(router: APIRouter, engine: FeedEngine) -> None:
     teller = Teller(Catalog(engine.workspace.catalog_dir))
 
     @router.put("/profile", responses=_PROBLEMS | _TOO_LARGE, openapi_extra=_object({"type": "object"}))
-    async def put_profile(request: Request, viewer_id: ViewerId) -> ProfileAnswer:
+    def put_profile(viewer_id: ViewerId, body: Annotated[bytes, Depends(body_of("features"))]) -> ProfileAnswer:
         """Store a viewer's static features in place of the earlier ones: the next feed heeds them.
 
         The body is an object of features, as `swipewise viewers import` takes them: text, numbers, true or false, or
         lists of these.
         """
-        profile = parse_profile(viewer_id, await read_body(request, "features"))
+        profile = parse_profile(viewer_id, body)
         try:
-            await run_in_threadpool(engine.put_profile, profile)
+            engine.put_profile(profile)
         except DataError as error:
             raise complaint(error) from error
         return ProfileAnswer(viewer_id=viewer_id, features=profile.features)
@@ -86,19 +91,15 @@ def _control_routes(router: APIRouter, engine: FeedEngine) -> None:
     @router.put(
         "/controls", responses=_PROBLEMS | _TOO_LARGE, openapi_extra=_object(PostedControls.model_json_schema())
     )
-    async def put_controls(request: Request, viewer_id: ViewerId) -> ControlsAnswer:
+    def put_controls(viewer_id: ViewerId, body: Annotated[bytes, Depends(body_of("entries"))]) -> ControlsAnswer:
         """Store what a viewer asks of the feed, in place of what was asked before: the next feed heeds it.
 
         A pause that lasts goes on where it is asked for again, and ends where it is not.
         """
-        posted = PostedControls.parse(await read_body(request, "entries"))
+        posted = PostedControls.parse(body)
         try:
-            controls = await run_in_threadpool(
-                engine.controls.put,
-                viewer_id,
-                posted.wanted(),
-                paused=posted.learning == "paused",
-                reset=posted.reset_learning,
+            controls = engine.controls.put(
+                viewer_id, posted.wanted(), paused=posted.learning == "paused", reset=posted.reset_learning
             )
         except DataError as error:
             raise complaint(error) from error

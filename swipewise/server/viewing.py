@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic_core import from_json
 
 from swipewise.errors import DataError
 from swipewise.events.controls import HIGHEST_FACTOR, Controls
@@ -18,6 +19,9 @@ from swipewise.server.intake import BadRequestError, invalid
 
 Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Factor = Annotated[float, Field(ge=0, le=HIGHEST_FACTOR, allow_inf_nan=False)]
+
+MAX_ENTRIES = 10_000
+"""Topics, creators or hidden videos in one request."""
 
 _FEATURES = TypeAdapter(dict[str, Any])
 
@@ -66,6 +70,7 @@ class PostedControls(BaseModel):
         Raises:
             BadRequestError: It is not as it should be; names the field.
         """
+        _check_lengths(body)
         try:
             return cls.model_validate_json(body)
         except ValidationError as error:
@@ -79,6 +84,21 @@ class PostedControls(BaseModel):
             hidden=tuple(dict.fromkeys(self.hidden_videos)),
             modalities=self.modalities,
         )
+
+
+def _check_lengths(body: bytes) -> None:
+    """Before entries are looked at one by one, of which each may have its own complaint.
+
+    Raises:
+        BadRequestError: There are too many.
+    """
+    try:
+        read = from_json(body)
+    except ValueError:
+        return  # which is complained about with its place
+    for name, given in read.items() if isinstance(read, dict) else ():
+        if isinstance(given, dict | list) and len(given) > MAX_ENTRIES:
+            raise BadRequestError(413, f"{name}: {len(given)} entries, send at most {MAX_ENTRIES}")
 
 
 class ControlsAnswer(BaseModel):

@@ -69,3 +69,11 @@ def test_an_import_says_whom_it_left_out(shop: Workspace, tmp_path: Path) -> Non
     users = tmp_path / "users.csv"
     users.write_text(f"viewer_id,age\n{GONE},18\nbob,20\n")
     assert "left out 1 profile of viewers who were erased" in invoke(shop, "import", str(users)).stdout
+
+
+def test_exports_and_erasures_leave_a_trail_that_names_nobody(shop: Workspace) -> None:
+    invoke(shop, "export", "ann")
+    invoke(shop, "erase", "ann", "--yes")
+    told = CliRunner().invoke(cli, ["keys", "audit", "--json", "-w", str(shop.root)]).stdout
+    assert [entry["action"] for entry in json.loads(told)] == ["viewers erase", "viewers export"]
+    assert "ann" not in told

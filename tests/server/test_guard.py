@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -206,6 +207,14 @@ def test_the_trail_names_no_viewers(app: FastAPI, new_key: NewKey) -> None:
         assert client.delete("/v1/things/private", headers=admin).status_code == 200
         (entry, *_) = client.get("/v1/audit", headers=admin).json()["entries"]
     assert (entry["action"], entry["target"]) == ("DELETE /v1/things/{viewer_id}", "/v1/things/{viewer_id}")
+
+
+def test_an_export_leaves_a_trail_though_it_only_reads(guarded: TestClient, new_key: NewKey) -> None:
+    admin = new_key("admin", name="ops")
+    guarded.get("/v1/viewers/private/export", headers=admin)
+    (entry, *_) = guarded.get("/v1/audit", headers=admin).json()["entries"]
+    assert (entry["action"], entry["status"]) == ("GET /v1/viewers/{viewer_id}/export", 404)
+    assert "private" not in json.dumps(entry)
 
 
 def test_what_cannot_be_audited_is_not_done(

@@ -96,7 +96,7 @@ def test_a_mistake_in_a_list_names_the_place_and_every_field() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[", b'{"viewer_id": "\\ud800"}', b"\xff"])
 def test_not_json(body: bytes) -> None:
-    with pytest.raises(BadRequestError, match=r"^body: is not JSON \(.*send one as an object"):
+    with pytest.raises(BadRequestError, match=r"^body: is not JSON: "):
         parse_events(body)
 
 
@@ -106,6 +106,20 @@ def test_neither_an_object_nor_a_list() -> None:
 
 
 def test_too_many_events() -> None:
-    with pytest.raises(BadRequestError, match="1001 events in one request: send at most 1000") as caught:
+    with pytest.raises(BadRequestError, match="too many events in one request: send at most 1000") as caught:
         parse([changed(event_id=str(i)) for i in range(MAX_EVENTS + 1)])
+    assert caught.value.status == 413
+
+
+def test_ever_so_many_faults_are_not_all_told() -> None:
+    with pytest.raises(BadRequestError, match=r"is required \(and \d+ more\)$") as caught:
+        parse_events(b"[" + b"{}," * (MAX_EVENTS - 1) + b"{}]")
+    assert caught.value.status == 422
+    assert caught.value.fields is not None
+    assert len(caught.value.fields) == 20
+
+
+def test_a_list_that_is_too_long_is_not_looked_through() -> None:
+    with pytest.raises(BadRequestError) as caught:
+        parse_events(b"[" + b"{}," * 100_000 + b"{}]")
     assert caught.value.status == 413

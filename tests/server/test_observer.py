@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from swipewise.catalog import Catalog
 from swipewise.errors import StoreError
+from swipewise.events.jobs import JobQueue
 from swipewise.server import create_app
 from swipewise.server.logs import REQUESTS, JsonFormatter
 from swipewise.workspace import Workspace
@@ -56,9 +57,23 @@ def test_feeds_events_and_jobs_are_counted(client: TestClient) -> None:
         )
     assert found["swipewise_events_total", "added"] == 1
     assert found["swipewise_events_total", "duplicate"] == 1
+    assert found["swipewise_events_total", "erased"] == 0
     states = {state: found["swipewise_jobs", state] for state in ("queued", "running", "done", "rejected")}
     assert sum(states.values()) == 1
     assert found[("swipewise_job_queue_depth",)] == states["queued"] + states["running"]
+
+
+def test_what_is_counted_is_told_while_the_store_is_away(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: JobQueue) -> None:
+        raise StoreError("cannot use the live event log")
+
+    monkeypatch.setattr(JobQueue, "counts", fails)
+    with TestClient(create_app(workspace)) as client:
+        found = figures(client)
+    assert ("swipewise_requests_in_flight",) in found
+    assert ("swipewise_job_queue_depth",) not in found
 
 
 def lines_of(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
@@ -150,7 +165,9 @@ def test_ready(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as broken:
         broken.setattr(Catalog, "version", fails)
         answer = client.get("/readyz")
-        assert (answer.status_code, answer.json()["reason"]) == (503, "cannot read catalog/videos.lance")
+        # Anybody may ask: where stores lie is for the log.
+        told = "the catalogue cannot be read: the server's log has the details"
+        assert (answer.status_code, answer.json()["reason"]) == (503, told)
     assert client.get("/readyz").status_code == 200
     client.app.state.readiness.stopping = True  # type: ignore[attr-defined]
     answer = client.get("/readyz")

@@ -11,12 +11,13 @@ import pytest
 from fastapi.testclient import TestClient
 
 from swipewise.catalog import Catalog
+from swipewise.errors import ArtifactError
 from swipewise.events import compact, finish_erasures
 from swipewise.schema import Video
 from swipewise.server import create_app
 from swipewise.workspace import Workspace
 from tests.events.test_erasure import holders
-from tests.feed.fakes import NOW
+from tests.feed.fakes import NOW, FakeScorer
 from tests.server.test_app import like, shown
 
 PutRun = Callable[[str, str], None]
@@ -281,3 +282,27 @@ def test_an_erasure_beside_a_compaction_is_pending_and_finished_later(
 def test_an_id_that_is_none(client: TestClient) -> None:
     assert client.get("/v1/viewers/%20/profile").status_code == 422
     assert client.delete("/v1/viewers/%0a").status_code == 422
+
+
+def test_an_id_with_a_slash_reaches_nobody_elses_data(ranked: TestClient) -> None:
+    put(ranked, {"hidden_videos": ["a"]}, viewer="x")
+    for method, path in (("DELETE", "/v1/viewers/x%2Fcontrols"), ("GET", "/v1/viewers/x%2fprofile")):
+        answer = ranked.request(method, path)
+        assert answer.status_code == 404
+        assert "reached by 'swipewise viewers' alone" in answer.json()["error"]
+    assert ranked.get("/v1/viewers/x/controls").json()["hidden_videos"] == ["a"]
+
+
+def test_too_many_controls_are_refused_before_they_are_looked_at(ranked: TestClient) -> None:
+    answer = ranked.put("/v1/viewers/ann/controls", json={"topics": {str(n): 7 for n in range(10_001)}})
+    assert (answer.status_code, answer.json()["error"]) == (413, "topics: 10001 entries, send at most 10000")
+
+
+def test_interests_without_a_usable_model_say_so(ranked: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any) -> None:
+        raise ArtifactError("the model is of no use")
+
+    ranked.put("/v1/viewers/ann/profile", json={"favourite": 0})
+    monkeypatch.setattr(FakeScorer, "beliefs", fails)
+    answer = ranked.get("/v1/viewers/ann/interests").json()
+    assert (answer["level"], answer["note"]) == ("popular", "the model is of no use")
