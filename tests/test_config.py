@@ -75,6 +75,8 @@ def test_the_template_says_above_every_key_what_it_means(section: str) -> None:
         ("\n[fed]\nsize = 3", "swipewise.toml:2: unknown section [fed]: did you mean 'feed'?"),
         ("qwzx = 1", f"swipewise.toml:1: unknown section [qwzx]: valid are {', '.join(SECTIONS)}"),
         ("\nfeed = 3", "swipewise.toml:2: feed is a section: write [feed] on a line of its own"),
+        ("executor = 'ray'", "swipewise.toml:1: executor is a key: write it below [ingest]"),
+        ("\ndevice = 'cpu'", "swipewise.toml:2: device is a key: write it below [encoders] or [training]"),
         ("\n[[feed]]\nsize = 3", "swipewise.toml:2: feed is a section: write [feed] on a line of its own"),
         ("[feed]\n\nsiz = 3", "swipewise.toml:3: unknown key 'siz' in [feed]: did you mean 'size'?"),
         (

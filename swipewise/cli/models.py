@@ -53,9 +53,13 @@ def publish(run: str, workspace: Workspace, as_json: bool) -> None:
     server.refresh_seconds, and refuse it by themselves where a file is not what was published.
     """
     from swipewise.feed import publishing
+    from swipewise.training.workspace_data import other_encoders
 
     take_down(workspace, "models publish", run)
-    _show(publishing.publish(workspace, run), as_json)
+    bundle = publishing.publish(workspace, run)
+    for note in other_encoders(bundle.encoders, workspace):
+        click.echo(f"note: {note}", err=True)
+    _show(bundle, as_json)
 
 
 @command.command(epilog="Example: swipewise models rollback -w shop")

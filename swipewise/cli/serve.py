@@ -48,6 +48,7 @@ def command(
     # A second thread that waits for a busy core makes search and model slower; set before they are imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     from swipewise.server import Server, create_app
+    from swipewise.training.workspace_data import other_encoders
 
     config = workspace.config.server
     tls_key = (config.tls_key if tls_cert is None else "") if tls_key is None else tls_key
@@ -60,6 +61,8 @@ def command(
         app = create_app(workspace, warm=True)
         address = _address(listener, "https" if tls_cert else "http")
         click.echo(_greeting(address, workspace, app.state.engine.note or app.state.engine.run))
+        for note in other_encoders(app.state.engine.encoders, workspace):
+            click.echo(f"note: {note}", err=True)
         try:
             Server(app, config, tls_cert=tls_cert, tls_key=tls_key).run(sockets=[listener])
         except KeyboardInterrupt:

@@ -132,7 +132,9 @@ def erase(viewer_id: str, yes: bool, wait: float, workspace: Workspace, as_json:
     from swipewise.events import erase_viewer
 
     if not yes:
-        click.confirm(f"Erase everything about viewer {viewer_id!r} from {workspace.root}?", abort=True, err=True)
+        question = f"Erase everything about viewer {viewer_id!r} from {workspace.root}?"
+        if not click.confirm(question, err=True):
+            raise click.ClickException("nothing was erased")
     take_down(workspace, "viewers erase", "a viewer")
     erasure = erase_viewer(workspace, viewer_id, wait=wait)
     if erasure.pending is not None:

@@ -65,6 +65,8 @@ def _parse(tables: dict[str, Any], text: str, path: Path) -> Config:
     parsed = {}
     for name, table in tables.items():
         where = f"{path}:{line_of(text, name)}"
+        if name not in sections and (homes := [each for each, cls in sections.items() if name in _keys(cls)]):
+            raise ConfigError(f"{where}: {name} is a key: write it below [{'] or ['.join(homes)}]")
         if name not in sections:
             raise ConfigError(f"{where}: unknown section [{name}]{nearest(name, sections)}")
         if not isinstance(table, dict):
@@ -79,6 +81,10 @@ def _parse(tables: dict[str, Any], text: str, path: Path) -> Config:
 def _sections() -> dict[str, type[Any]]:
     """The class of each section."""
     return get_type_hints(Config)
+
+
+def _keys(cls: type[Any]) -> set[str]:
+    return {key.name for key in fields(cls)}
 
 
 def template() -> str:

@@ -16,7 +16,7 @@ from swipewise.errors import ArtifactError
 from swipewise.evaluation.comparison import Comparison, compare
 from swipewise.evaluation.exam import Search, tuned
 from swipewise.evaluation.protocol import Measured, Protocol, evaluate
-from swipewise.schema import Col
+from swipewise.schema import Col, Modality
 from swipewise.training.dataset import ContentFeature, Dataset, Recommender
 from swipewise.training.fitted import FittedModel
 from swipewise.training.recommender import InterestRecommender
@@ -69,16 +69,24 @@ def check_encoders(trained_with: Mapping[str, str], here: Mapping[str, str], *, 
     """
     for modality, encoder in trained_with.items():
         if here.get(modality, encoder) != encoder:
-            name = encoder.partition("@")[0]
             raise ArtifactError(
                 f"run {run} was trained with {modality} vectors by {encoder}, {where} has them by {here[modality]}: "
-                f"set {modality} = \"{name}\" in [encoders] of {where} and run 'swipewise videos add' again"
+                f"{_set_back(modality, encoder, here[modality])} in [encoders] of {where} and run 'swipewise videos "
+                "encode'"
             )
     if trained_with and not set(trained_with) & set(here):
         raise ArtifactError(
             f"run {run} was trained with vectors of {', '.join(trained_with)}, {where} has none of these: encode its "
             "videos with 'swipewise videos add'"
         )
+
+
+def _set_back(modality: str, wanted: str, found: str) -> str:
+    """Which keys to set so that an encoder of another identity is configured."""
+    name, other = (identity.partition("@")[0] for identity in (wanted, found))
+    if modality == Modality.TEXT and name == other:
+        return "set speech and screen, whose words are read with captions, as they were for that run"
+    return f'set {modality} = "{name}"'
 
 
 def with_every_modality(dataset: Dataset, fitted: FittedModel) -> tuple[Dataset, tuple[str, ...]]:

@@ -105,6 +105,8 @@ def find_columns(
 
 
 def _there_is(columns: Sequence[str]) -> str:
+    if not columns:
+        return "no row of it can be read"
     shown = ", ".join(columns[:30])
     return f"it has {shown}" + (f" and {len(columns) - 30} more" if len(columns) > 30 else "")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -108,6 +108,11 @@ class FeedEngine:
     def run(self) -> str | None:
         """The run whose model ranks, None without one."""
         return self._live.stock.run
+
+    @property
+    def encoders(self) -> Mapping[str, str]:
+        """The encoder of each content modality that the model reads; none without a model."""
+        return self._live.stock.scorer.encoders if self._live.stock.scorer else {}
 
     @property
     def note(self) -> str | None:

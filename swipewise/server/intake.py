@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any
@@ -9,7 +10,6 @@ from typing import Annotated, Any
 from fastapi import Request
 from pydantic import Field, TypeAdapter, ValidationError
 
-from swipewise.schema import Action
 from swipewise.server.messages import FieldProblem, PostedEvent
 
 MAX_BYTES = 2 * 1024 * 1024
@@ -95,11 +95,10 @@ def _message(error: Mapping[str, Any], known_fields: tuple[str, ...]) -> str:
     if kind == "missing":
         return "is required"
     if kind == "extra_forbidden":
-        return f"is not a field{_nearest(str(error['loc'][-1]), known_fields)}"
+        return f"is not a field{_nearest(str(error['loc'][-1]), known_fields) if known_fields else ''}"
     if kind == "enum":
-        return (
-            f"unknown action {_shortened(value)}{_nearest(str(value), tuple(action.value for action in Action))}"
-        )
+        valid = tuple(re.findall(r"'([^']*)'", error["ctx"]["expected"]))
+        return f"unknown {error['loc'][-1]} {_shortened(value)}{_nearest(str(value), valid)}"
     if kind == "json_invalid":
         return f"is not JSON: {error['ctx']['error']}"
     text = str(error["msg"]).removeprefix("Value error, ")

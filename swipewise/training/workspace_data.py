@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from swipewise.catalog import Catalog
 from swipewise.catalog.records import vector_column
 from swipewise.encoders.contract import identity
@@ -44,6 +46,24 @@ def half_encoded(workspace: Workspace) -> list[str]:
             notes.append(
                 f"{modality} by {identity(encoder)}: {looked:,} of {len(encoded):,} videos are encoded, "
                 f"'swipewise videos encode -w {workspace.root}' does the rest"
+            )
+    return notes
+
+
+def other_encoders(encoders: Mapping[str, str], workspace: Workspace) -> list[str]:
+    """A sentence for each modality that new videos get from another encoder than a model reads, with the way out.
+
+    Args:
+        encoders: The identity of the model's encoder of each content modality.
+        workspace: Whose configuration says what new videos get.
+    """
+    notes = []
+    for modality, encoder in build_encoders(workspace.config.encoders).items():
+        read, made = encoders.get(modality), identity(encoder)
+        if read is not None and read != made and not isinstance(encoder, GivenVectors):
+            notes.append(
+                f"this model reads {modality} by {read}, and new videos get it by {made}: to it they come without "
+                f"{modality} until [encoders] is set back, or 'swipewise train' makes a model that reads that"
             )
     return notes
 

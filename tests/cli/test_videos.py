@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from swipewise.cli import cli
 from swipewise.cli.videos import progress_in_words
+from swipewise.encoders import build_encoders, identity
 from swipewise.errors import InputFileError, UnknownIdError
 from swipewise.events.database import Database
 from swipewise.events.job_records import JobRequest
@@ -315,3 +316,13 @@ def test_a_video_is_removed_and_taken_back(shop: Path, clip: Path) -> None:
     assert as_json(shop, "list")[0]["video_id"] == video_id
     with pytest.raises(UnknownIdError, match="no video 'nope'"):
         run(shop, "remove", "nope")
+
+
+def test_a_model_that_reads_what_new_videos_lack_says_so(shop: Path) -> None:
+    from swipewise.training.workspace_data import other_encoders
+
+    workspace = Workspace.open(shop)
+    made = {str(each): identity(encoder) for each, encoder in build_encoders(workspace.config.encoders).items()}
+    assert other_encoders(made, workspace) == []
+    [note] = other_encoders(made | {"audio": "older@1"}, workspace)
+    assert note.startswith(f"this model reads audio by older@1, and new videos get it by {made['audio']}: ")

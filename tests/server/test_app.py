@@ -236,3 +236,10 @@ def test_a_failed_refresh_does_not_end_the_server(
         assert len(tries) >= 2
         assert len(shown(client)) == 4
     assert "the catalogue cannot be read" in caplog.text
+
+
+def test_a_wrong_name_in_the_query_is_told_what_is_valid_there(client: TestClient) -> None:
+    told = client.get("/v1/jobs?state=quued").json()["error"]
+    assert told == "state: unknown state 'quued': did you mean 'queued'?"
+    told = client.get("/v1/videos/a/similar?modality=smell").json()["error"]
+    assert told == "modality: unknown modality 'smell': valid are visual, text, audio, attributes, id"
