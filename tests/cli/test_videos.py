@@ -320,6 +320,7 @@ def test_a_video_is_removed_and_taken_back(shop: Path, clip: Path) -> None:
 
 def test_a_model_that_reads_what_new_videos_lack_says_so(shop: Path) -> None:
     from swipewise.training.workspace_data import other_encoders
+    from swipewise.workspace import Workspace
 
     workspace = Workspace.open(shop)
     made = {str(each): identity(encoder) for each, encoder in build_encoders(workspace.config.encoders).items()}
