@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from swipewise.events.database import SEQ, Database
-from swipewise.events.live import EPOCH
+from swipewise.events.moments import microseconds_now, moment_of
 
 MOST_ENTRIES: Final = 1000
 """Entries given in one answer."""
@@ -78,7 +77,7 @@ def record(
         Its number.
     """
     values = {
-        _AT: time.time_ns() // 1000,
+        _AT: microseconds_now(),
         _WHO: who,
         _KEY_ID: key_id,
         _ACTION: action,
@@ -127,4 +126,4 @@ class AuditLog:
 
 
 def _entry(row: dict[str, Any]) -> AuditEntry:
-    return AuditEntry(**row | {_AT: EPOCH + timedelta(microseconds=row[_AT])})
+    return AuditEntry(**row | {_AT: moment_of(row[_AT])})

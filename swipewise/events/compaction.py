@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from swipewise.events.database import EVENTS, SEQ, Database, existing_database
 from swipewise.events.frames import EVENT_SCHEMA
 from swipewise.events.history import History
-from swipewise.events.live import microseconds
+from swipewise.events.moments import microseconds
 from swipewise.events.reading import as_frame
 from swipewise.schema import Col
 from swipewise.workspace import Workspace

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ import sqlalchemy as sa
 
 from swipewise.errors import DataError
 from swipewise.events.database import Database
+from swipewise.events.moments import microseconds_now
 from swipewise.events.rules import id_fault
 from swipewise.schema import Col, Modality
 
@@ -144,7 +144,7 @@ class ViewerControls:
             row = {
                 Col.VIEWER_ID: viewer_id,
                 _CONTROLS: json.dumps(as_json(controls), ensure_ascii=False),
-                Col.UPDATED_AT: time.time_ns() // 1000,
+                Col.UPDATED_AT: microseconds_now(),
             }
             connection.execute(sa.insert(CONTROLS).values(row))
         return controls

@@ -19,7 +19,7 @@ from swipewise.errors import DataError, WorkspaceError
 from swipewise.events.controls import CONTROLS
 from swipewise.events.database import EVENTS, PROFILES, Database, existing_database
 from swipewise.events.history import History
-from swipewise.events.live import microseconds
+from swipewise.events.moments import microseconds
 from swipewise.events.reading import read_events
 from swipewise.events.rules import id_fault
 from swipewise.events.scrubbing import erase_from_history, erase_from_rejects

@@ -6,12 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
 import sqlalchemy as sa
 
+from swipewise.events.moments import moment_of
 from swipewise.schema import Col
 
 
@@ -133,11 +134,7 @@ def to_job(row: Mapping[str, Any]) -> Job:
         reason=row[Col.REASON],
         attempts=row[Col.ATTEMPTS],
         seconds=json.loads(row[Col.SECONDS]),
-        created_at=_moment(row[Col.CREATED_AT]),
-        started_at=None if row[Col.STARTED_AT] is None else _moment(row[Col.STARTED_AT]),
-        finished_at=None if row[Col.FINISHED_AT] is None else _moment(row[Col.FINISHED_AT]),
+        created_at=moment_of(row[Col.CREATED_AT]),
+        started_at=None if row[Col.STARTED_AT] is None else moment_of(row[Col.STARTED_AT]),
+        finished_at=None if row[Col.FINISHED_AT] is None else moment_of(row[Col.FINISHED_AT]),
     )
-
-
-def _moment(microseconds: int) -> datetime:
-    return datetime.fromtimestamp(microseconds / 1_000_000, UTC)

@@ -7,7 +7,6 @@ process that has died are taken up by another when the lease has run out.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import uuid4
@@ -28,6 +27,7 @@ from swipewise.events.job_records import (
     JobState,
     to_job,
 )
+from swipewise.events.moments import microseconds_now
 from swipewise.schema import Col
 
 MOST_LISTED: Final = 1000
@@ -120,7 +120,7 @@ class JobQueue:
         Raises:
             StoreError: The store cannot be written.
         """
-        now = _now()
+        now = microseconds_now()
         with self._database.write() as connection:
             self._give_up(connection, now, attempts)
             lost = (JOBS.c[Col.STATE] == JobState.RUNNING.value) & (JOBS.c[LEASE] < now)
@@ -151,7 +151,7 @@ class JobQueue:
 
     def renew(self, owner: str, lease_seconds: float) -> None:
         """Hold all jobs of an owner for longer."""
-        self._update(self._held(owner), {LEASE: _now() + _micro(lease_seconds)})
+        self._update(self._held(owner), {LEASE: microseconds_now() + _micro(lease_seconds)})
 
     def stage(self, owner: str, job_ids: Sequence[str], stage: str) -> None:
         """Tell what is done with held jobs now."""
@@ -178,7 +178,7 @@ class JobQueue:
             Col.OUTCOME: None if state is JobState.REJECTED else outcome,
             Col.REASON: reason,
             Col.SECONDS: json.dumps(dict(seconds)),
-            Col.FINISHED_AT: _now(),
+            Col.FINISHED_AT: microseconds_now(),
             Col.LOCATION: None,
             OWNER: None,
             LEASE: None,
@@ -227,7 +227,7 @@ class JobQueue:
                 Col.REASON: None,
                 Col.ATTEMPTS: 0,
                 Col.FINISHED_AT: None,
-                Col.CREATED_AT: _now(),
+                Col.CREATED_AT: microseconds_now(),
             }
             connection.execute(JOBS.update().where(JOBS.c[Col.JOB_ID] == job_id).values(again))
         return str(job_id)
@@ -247,7 +247,7 @@ class JobQueue:
                     Col.STATE: JobState.QUEUED.value,
                     Col.ATTEMPTS: 0,
                     Col.SECONDS: "{}",
-                    Col.CREATED_AT: _now(),
+                    Col.CREATED_AT: microseconds_now(),
                 }
             )
         )
@@ -282,10 +282,6 @@ class JobQueue:
     @staticmethod
     def _held(owner: str) -> sa.ColumnElement[bool]:
         return (JOBS.c[OWNER] == owner) & (JOBS.c[Col.STATE] == JobState.RUNNING.value)
-
-
-def _now() -> int:
-    return time.time_ns() // 1000
 
 
 def _micro(seconds: float) -> int:

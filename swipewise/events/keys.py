@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -17,7 +16,7 @@ import sqlalchemy as sa
 from swipewise.errors import DataError, UnknownIdError
 from swipewise.events.audit_log import record
 from swipewise.events.database import SEQ, Database
-from swipewise.events.live import EPOCH, microseconds
+from swipewise.events.moments import microseconds, microseconds_now, moment_of
 
 PREFIX: Final = "swk"
 """What every key begins with, so that scanners for leaked secrets find it."""
@@ -175,7 +174,7 @@ class KeyStore:
             if chosen.revoked_at is not None:
                 raise DataError(f"key {key!r} {chosen.fault(now)} already")
             connection.execute(
-                _KEYS.update().where(_KEYS.c[_ID] == chosen.key_id).values({_REVOKED: time.time_ns() // 1000})
+                _KEYS.update().where(_KEYS.c[_ID] == chosen.key_id).values({_REVOKED: microseconds_now()})
             )
             record(connection, who=who, action="keys revoke", target=f"{chosen.key_id} {chosen.name}")
             return self._select(connection, _KEYS.c[_ID] == chosen.key_id)[0]
@@ -213,11 +212,11 @@ def _key(row: dict[str, Any]) -> ApiKey:
         name=row[_NAME],
         scopes=frozenset(Scope(name) for name in row[_SCOPES].split(",")),
         digest=row[_DIGEST],
-        created_at=_moment(row[_CREATED]) or EPOCH,
-        expires_at=_moment(row[_EXPIRES]),
-        revoked_at=_moment(row[_REVOKED]),
+        created_at=moment_of(row[_CREATED]),
+        expires_at=_moment_or_never(row[_EXPIRES]),
+        revoked_at=_moment_or_never(row[_REVOKED]),
     )
 
 
-def _moment(stored: int | None) -> datetime | None:
-    return None if stored is None else EPOCH + timedelta(microseconds=stored)
+def _moment_or_never(stored: int | None) -> datetime | None:
+    return None if stored is None else moment_of(stored)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import sqlalchemy as sa
 
@@ -17,12 +15,10 @@ from swipewise.errors import DataError
 from swipewise.events.controls import ViewerControls
 from swipewise.events.database import EVENTS, FEATURES, PROFILES, Database
 from swipewise.events.history import History, HistoryIds
+from swipewise.events.moments import microseconds, microseconds_now, moment_of
 from swipewise.events.rules import event_faults, features_json
 from swipewise.events.tombstones import Tombstones
 from swipewise.schema import Col, Event, Profile
-
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +82,7 @@ class EventLog:
         """Store rows; how many were added, and how many refused as they are of erased viewers."""
         # Looked up under the write lock: compaction commits to the history first and needs this lock to delete, so an
         # event is always found in one of the two.
-        days = {_day(row[Col.AT]) for row in rows}
+        days = {moment_of(row[Col.AT]).date() for row in rows}
         known = self._history_ids.known({row[Col.EVENT_ID] for row in rows}, days)
         until = self._tombstones.until(connection, {row[Col.VIEWER_ID] for row in rows})
         allowed = [row for row in rows if row[Col.AT] > until.get(row[Col.VIEWER_ID], row[Col.AT] - 1)]
@@ -121,7 +117,7 @@ class EventLog:
             DataError: A viewer id is empty or a feature is not text, number, bool or list; none is stored.
             StoreError: The store cannot be written.
         """
-        now = time.time_ns() // 1000
+        now = microseconds_now()
         rows = [
             {Col.VIEWER_ID: profile.viewer_id, FEATURES: features_json(profile), Col.UPDATED_AT: now}
             for profile in profiles
@@ -151,15 +147,6 @@ class EventLog:
         return None if features is None else Profile(viewer_id=viewer_id, features=json.loads(features))
 
 
-def microseconds(moment: datetime) -> int:
-    """A timezone-aware time as microseconds since 1970 UTC, exactly.
-
-    >>> microseconds(datetime(1970, 1, 1, 0, 0, 1, 5, tzinfo=UTC))
-    1000005
-    """
-    return (moment - EPOCH) // _MICROSECOND
-
-
 def _row(event: Event) -> dict[str, Any]:
     for fault in event_faults(event):
         raise DataError(f"event {event.event_id!r}: {fault}")
@@ -172,7 +159,3 @@ def _row(event: Event) -> dict[str, Any]:
         Col.WATCH_SECONDS: event.watch_seconds,
         Col.POSITION: event.position,
     }
-
-
-def _day(moment: int) -> date:
-    return (EPOCH + moment * _MICROSECOND).date()
