@@ -8,18 +8,22 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 import sqlalchemy as sa
 
 from swipewise.errors import DataError
 from swipewise.events.database import Database
-from swipewise.events.moments import microseconds_now
+from swipewise.events.moments import microseconds, microseconds_now
 from swipewise.events.rules import id_fault
 from swipewise.schema import Col, Modality
 
 HIGHEST_FACTOR: Final = 2.0
 MOST_ENTRIES: Final = 1000
 """Of topics, creators and hidden videos each."""
+MOST_PAUSES: Final = 1000
+"""Since learning was begun anew."""
+_NEVER: Final = 2**63 - 1
 
 _CONTROLS = "controls"
 CONTROLS: Final = sa.table(
@@ -82,23 +86,51 @@ class Controls:
                 if fault := id_fault(name):
                     raise DataError(f"{what}: {name!r} {fault}")
 
-    def at(self, now: datetime, *, paused: bool, reset: bool = False) -> Controls:
-        """The same with learning paused or going on, and begun anew where asked, as of ``now``."""
-        pauses = self.pauses
-        if paused and self.paused_at is None:
-            pauses = (*pauses, Pause(since=now))
-        elif not paused and self.paused_at is not None:
-            pauses = (*pauses[:-1], replace(pauses[-1], until=now))
-        return replace(self, pauses=pauses, reset_at=now if reset else self.reset_at)
+    def as_of(self, now: datetime, *, paused: bool, reset: bool = False) -> Controls:
+        """The same with learning paused or going on, and begun anew where asked, as of ``now``.
 
-    def counted(self, events: pl.DataFrame) -> pl.DataFrame:
+        Pauses that ended before learning began anew are dropped: nothing before that counts anyway.
+
+        Raises:
+            DataError: There are too many pauses to begin another.
+        """
+        reset_at = max(self.reset_at or now, now) if reset else self.reset_at
+        pauses = self.pauses
+        if not paused and self.paused_at is not None:
+            pauses = (*pauses[:-1], replace(pauses[-1], until=now))
+        if reset_at is not None:
+            pauses = tuple(pause for pause in pauses if pause.until is None or pause.until > reset_at)
+        if paused and self.paused_at is None:
+            if len(pauses) >= MOST_PAUSES:
+                raise DataError(
+                    f"learning: it was paused {len(pauses)} times already, which is the most: leave it on, or begin "
+                    "anew with reset_learning, after which earlier pauses need not be kept"
+                )
+            pauses = (*pauses, Pause(since=now))
+        return replace(self, pauses=pauses, reset_at=reset_at)
+
+    def that_count(self, events: pl.DataFrame) -> pl.DataFrame:
         """The events that count for the viewer's feed."""
-        at = pl.col(Col.AT)
-        left_out = pl.lit(value=False) if self.reset_at is None else at < self.reset_at
-        for pause in self.pauses:
-            within = at >= pause.since
-            left_out |= within if pause.until is None else within & (at < pause.until)
-        return events.filter(~left_out)
+        if self.reset_at is not None:
+            events = events.filter(pl.col(Col.AT) >= self.reset_at)
+        if not self.pauses:
+            return events
+        # They begin and end in turn: a time with an odd number of bounds up to it lies within a pause.
+        bounds_N = np.searchsorted(self._bounds(), events[Col.AT].to_physical().to_numpy(), side="right")
+        return events.filter(bounds_N % 2 == 0)
+
+    def _bounds(self) -> list[int]:
+        """When pauses begin and end, in turn, sorted."""
+        bounds: list[int] = []
+        for pause in sorted(self.pauses, key=lambda each: each.since):
+            since = microseconds(pause.since)
+            until = _NEVER if pause.until is None else max(since, microseconds(pause.until))
+            # Clocks of several servers may have made pauses overlap.
+            if bounds and since <= bounds[-1]:
+                bounds[-1] = max(bounds[-1], until)
+            else:
+                bounds += [since, until]
+        return bounds
 
 
 class ViewerControls:
@@ -129,7 +161,7 @@ class ViewerControls:
             now: Taken for the current time; tests set it.
 
         Raises:
-            DataError: The id or a control is not as it should be.
+            DataError: The id or a control is not as it should be, or there are too many pauses.
             StoreError: The store cannot be written.
         """
         if fault := id_fault(viewer_id):
@@ -139,7 +171,7 @@ class ViewerControls:
         with self._database.write() as connection:
             before = _read(connection, viewer_id) or Controls()
             known = replace(wanted, pauses=before.pauses, reset_at=before.reset_at)
-            controls = known.at(moment, paused=paused, reset=reset)
+            controls = known.as_of(moment, paused=paused, reset=reset)
             connection.execute(sa.delete(CONTROLS).where(CONTROLS.c[Col.VIEWER_ID] == viewer_id))
             row = {
                 Col.VIEWER_ID: viewer_id,

@@ -292,7 +292,7 @@ class FeedEngine:
         """The videos a viewer has met, the interactions that count, and what the viewer asked for."""
         controls = self.controls.get(viewer_id)
         events = self._histories.events(viewer_id)
-        counted = events if controls is None else controls.counted(events)
+        counted = events if controls is None else controls.that_count(events)
         return frozenset(events[Col.VIDEO_ID]), self._histories.folded(counted, stock.durations), controls
 
 
