@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import polars as pl
 import sqlalchemy as sa
 
-from swipewise.errors import DataError, WorkspaceError
+from swipewise.errors import DataError, StoreError, WorkspaceError
 from swipewise.events.controls import CONTROLS
 from swipewise.events.database import EVENTS, PROFILES, Database, existing_database
 from swipewise.events.history import History
@@ -45,7 +45,8 @@ class _Line(NamedTuple):
 class Erasure:
     """What became of a viewer.
 
-    events: how many of theirs were found. pending: why files still hold some of it, None once nothing does.
+    events: how many of theirs were found. pending: why files still hold some of it, be it files of the live store;
+    None once nothing does.
     """
 
     events: int
@@ -90,14 +91,15 @@ def finish_erasures(workspace: Workspace, *, wait: float = 0.0) -> str | None:
         StoreError: A store cannot be read or written.
     """
     with existing_database(workspace.events_dir) as database:
-        if database is None or not _pending(database):
+        if database is None:
             return None
         try:
-            with workspace.lock("history", wait=wait), workspace.lock("viewers", wait=wait):
-                _finish(workspace, database, _pending(database))
+            if _named(_pending(database)):
+                with workspace.lock("history", wait=wait), workspace.lock("viewers", wait=wait):
+                    _finish_files(workspace, database)
         except WorkspaceError as error:
             return str(error)
-    return None
+        return _finish_store(database)
 
 
 def _begin(workspace: Workspace, database: Database, viewer_id: str, now: datetime) -> int:
@@ -124,18 +126,38 @@ def _pending(database: Database) -> list[_Line]:
         return [_Line(*row) for row in connection.execute(sa.select(*_JOURNAL.c))]
 
 
-def _finish(workspace: Workspace, database: Database, pending: Sequence[_Line]) -> None:
-    named = {line.viewer_id: line.until for line in pending if line.viewer_id is not None}
-    if named:
-        erase_from_history(History(workspace.events_dir), named)
-        erase_from_rejects(workspace.events_dir, named)
+def _named(pending: Sequence[_Line]) -> dict[str, int]:
+    """Whom files may still hold, and until when."""
+    return {line.viewer_id: line.until for line in pending if line.viewer_id is not None}
+
+
+def _finish_files(workspace: Workspace, database: Database) -> None:
+    """Take the viewers out of files, then their ids out of the journal; the caller holds the files' locks."""
+    named = _named(pending := _pending(database))
+    if not named:
+        return
+    erase_from_history(History(workspace.events_dir), named)
+    erase_from_rejects(workspace.events_dir, named)
     with database.write() as connection:
         for line in pending:
             # Unless it was asked for again meanwhile.
             mine = (_JOURNAL.c[DIGEST] == line.digest) & (_JOURNAL.c[UNTIL] == line.until)
             connection.execute(sa.update(_JOURNAL).where(mine).values({Col.VIEWER_ID: None}))
-    # Only now: until here the id was in the journal. Killed before the scrub, the nameless line asks for it again.
-    database.scrub([*_OF_VIEWERS, _JOURNAL])
+
+
+def _finish_store(database: Database) -> str | None:
+    """Write the live store anew without the ids that were in it; why that cannot be done now, None once it is.
+
+    Only when no journal holds the ids any more. Killed before it is done, the nameless lines ask for it again.
+    """
+    nameless = [line.digest for line in _pending(database) if line.viewer_id is None]
+    if not nameless:
+        return None
+    try:
+        database.scrub([*_OF_VIEWERS, _JOURNAL])
+    except StoreError as error:
+        return str(error)
     with database.write() as connection:
-        done = _JOURNAL.c[DIGEST].in_([line.digest for line in pending])
+        done = _JOURNAL.c[DIGEST].in_(nameless)
         connection.execute(sa.delete(_JOURNAL).where(done & _JOURNAL.c[Col.VIEWER_ID].is_(None)))
+    return None

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -28,10 +29,12 @@ from swipewise.events import (
     import_viewers,
     read_events,
 )
+from swipewise.events.address import DATABASE_VARIABLE
 from swipewise.events.history import History
 from swipewise.schema import Col, Profile
 from swipewise.workspace import Workspace
 from tests.events.examples import TEN, event, minute
+from tests.postgres import shared_postgres
 
 GONE = "zoe-7f3a91"
 NOW = TEN + timedelta(days=3)
@@ -278,11 +281,74 @@ def test_an_id_that_is_none(workspace: Workspace) -> None:
         erase_viewer(workspace, " ")
 
 
-@pytest.mark.usefixtures("live_store")
-def test_a_viewer_leaves_either_kind_of_store(workspace: Workspace) -> None:
+def lying_in(server_folder: Path, text: str) -> list[str]:
+    """The files of a PostgreSQL server that hold a text, but for its log of changes."""
+    files = [path for path in server_folder.rglob("*") if path.is_file() and "pg_wal" not in path.parts]
+    return [str(path) for path in files if text.encode() in path.read_bytes()]
+
+
+def places(workspace: Workspace, live_store: str, text: str) -> list[str]:
+    """The files that hold a text, those of the live store's server too."""
+    found = holders(workspace.root, text)
+    if live_store == "postgresql":
+        server = shared_postgres()
+        server.execute("CHECKPOINT")
+        found += lying_in(server.folder, text)
+    return found
+
+
+def known(workspace: Workspace, who: str) -> None:
+    """Put an event, a profile and controls of a viewer into the live store."""
     with EventLog.open(workspace.events_dir) as log:
-        log.append([event(GONE, viewer=GONE), event("kept", viewer="bob")])
-    erase_viewer(workspace, GONE, now=NOW)
+        log.append([event(f"{who}-1", viewer=who)])
+        log.put_profiles([Profile(viewer_id=who, features={"age": "18"})])
+        log.controls.put(who, Controls(hidden=("v9",)), paused=True, reset=False, now=TEN)
+
+
+def test_a_viewer_leaves_either_kind_of_store(workspace: Workspace, live_store: str) -> None:
+    gone = f"{GONE}-{live_store}"
+    for who in (gone, "bob"):
+        known(workspace, who)
+    assert places(workspace, live_store, gone)
+    assert erase_viewer(workspace, gone, now=NOW).pending is None
+    assert places(workspace, live_store, gone) == []
     with EventLog.open(workspace.events_dir) as log:
-        assert log.erased([GONE, "bob"]) == {GONE}
-        assert read_events(workspace.events_dir).collect()["viewer_id"].to_list() == ["bob"]
+        assert log.append([event("late", at=TEN, viewer=gone)]).erased == 1
+        assert (log.profile(gone), log.controls.get(gone)) == (None, None)
+    assert [row["kind"] for row in export_viewer(workspace, "bob")] == ["profile", "controls", "event"]
+
+
+def test_an_erasure_beside_a_long_reader_is_pending_and_holds_up_nobody(
+    workspace: Workspace, live_store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_SCRUB_MS", 100)
+    gone = f"{GONE}-read-{live_store}"
+    for who in (gone, "bob"):
+        known(workspace, who)
+    reading = database.Database(workspace.events_dir)
+    with reading.read() as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM schema_version")) == 1
+        pending = erase_viewer(workspace, gone, now=NOW).pending
+        assert "while it is being read: try again later" in (pending or "")
+        with EventLog.open(workspace.events_dir) as log, workspace.lock("history"), workspace.lock("viewers"):
+            assert log.append([event("since", viewer="bob")]).added == 1
+            assert "while it is being read" in (finish_erasures(workspace) or ""), (
+                "the files' locks are not needed"
+            )
+        assert connection.scalar(sa.text("SELECT count(*) FROM events")) == 2, "a backup reads as of one moment"
+    reading.close()
+    assert finish_erasures(workspace) is None
+    assert places(workspace, live_store, gone) == []
+
+
+@pytest.mark.usefixtures("server")
+def test_an_erasure_beside_a_lock_on_a_table_is_pending(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_SCRUB_MS", 100)
+    known(workspace, GONE)
+    address = os.environ[DATABASE_VARIABLE]
+    with psycopg.connect(address) as connection:
+        connection.execute("LOCK TABLE profiles IN ACCESS SHARE MODE")
+        assert "lock timeout" in (erase_viewer(workspace, GONE, now=NOW).pending or "")
+    assert finish_erasures(workspace) is None
