@@ -48,31 +48,46 @@ def erase_from_rejects(events_dir: Path, viewer_ids: Collection[str]) -> None:
     mentions = _Mentions(viewer_ids)
     for path in _files(events_dir):
         try:
-            lines = path.read_text("utf-8", errors="surrogateescape").splitlines(keepends=True)
-            kept = [line for line in lines if not mentions.found_in(line)]
-            if len(kept) == len(lines):
-                continue
-            if kept:
-                draft = path.with_name(f".{path.name}.draft")
-                draft.write_text("".join(kept), "utf-8", errors="surrogateescape")
-                sync_files([draft])
-                draft.replace(path)
-            else:
-                path.unlink()
-            sync_files([path.parent])
+            with path.open("rb") as lines:
+                found = any(mentions.found_in(line) for line in lines)
+            if found:
+                _rewrite(path, mentions)
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror}") from error
 
 
+def _rewrite(path: Path, mentions: _Mentions) -> None:
+    """Put the lines that mention nobody in place of the file."""
+    draft = path.with_name(f".{path.name}.draft")
+    with path.open("rb") as lines, draft.open("wb") as kept:
+        kept.writelines(line for line in lines if not mentions.found_in(line))
+        is_empty = kept.tell() == 0
+    if is_empty:
+        draft.unlink()
+        path.unlink()
+    else:
+        sync_files([draft])
+        draft.replace(path)
+    sync_files([path.parent])
+
+
 def rejected_rows(events_dir: Path, viewer_id: str) -> Iterator[dict[str, Any]]:
-    """The rows that imports left out and that speak of a viewer, as their files hold them."""
+    """The rows that imports left out and that speak of a viewer, as their files hold them.
+
+    What a killed import left of a line is a row of ``values`` alone.
+
+    Raises:
+        StoreError: A file cannot be read.
+    """
     mentions = _Mentions([viewer_id])
     for path in _files(events_dir):
-        with path.open(encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                row = _parsed(line)
-                if isinstance(row, dict) and mentions.found_in(line):
-                    yield row
+        try:
+            with path.open("rb") as lines:
+                for line in filter(mentions.found_in, lines):
+                    row = _parsed(line)
+                    yield row if isinstance(row, dict) else {"values": _text(line)}
+        except OSError as error:
+            raise StoreError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _files(events_dir: Path) -> list[Path]:
@@ -92,19 +107,24 @@ class _Mentions:
         self._ids = frozenset(viewer_ids)
         self._word = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, sorted(viewer_ids)))})(?!\w)")
 
-    def found_in(self, line: str) -> bool:
+    def found_in(self, line: bytes) -> bool:
+        """Whether a line, which only a newline ends, mentions one of them."""
         row = _parsed(line)
         if not isinstance(row, dict):
-            return self._word.search(line) is not None
+            return self._word.search(_text(line)) is not None
         values = row.get("values")
         cells = values.values() if isinstance(values, dict) else ()
         loose = [str(row.get("reason", "")), "" if isinstance(values, dict) else str(values)]
         return any(_as_id(cell) in self._ids for cell in cells) or any(map(self._word.search, loose))
 
 
-def _parsed(line: str) -> Any:
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "replace").rstrip("\n")
+
+
+def _parsed(line: bytes) -> Any:
     try:
-        return json.loads(line)
+        return json.loads(_text(line))
     except ValueError:
         return None
 

@@ -281,6 +281,28 @@ def test_an_id_that_is_none(workspace: Workspace) -> None:
         erase_viewer(workspace, " ")
 
 
+@pytest.mark.parametrize("ending", ["\u2028", "\x85", "\x0b", "\r", "\r\n", "\u2029", "\x1c"])
+def test_rejected_rows_that_hold_other_line_endings_are_taken_out_whole(workspace: Workspace, ending: str) -> None:
+    path = workspace.root.parent / "log.jsonl"
+    texts = [f"naïve{ending}first secret{ending}second secret", f"of bob{ending}kept"]
+    rows = [
+        {"viewer_id": who, "video_id": text, "action": "leik", "at": 1}
+        for who, text in zip((GONE, "bob"), texts, strict=True)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), newline="")
+    import_events(workspace, [path], mapping={}, known_videos=())
+    torn = workspace.events_dir / "rejects" / ".events-1.tmp"
+    torn.write_text(json.dumps({"file": "x", "values": f"by {GONE}{ending}torn secret"}, ensure_ascii=False)[:-3])
+    exported = list(export_viewer(workspace, GONE))
+    assert sorted(map(len, exported)) == [2, 5]
+    assert all("secre" in json.dumps(row) for row in exported)
+    erase_viewer(workspace, GONE, now=NOW)
+    assert holders(workspace.root, "secre") == []
+    assert list(export_viewer(workspace, GONE)) == []
+    (kept,) = export_viewer(workspace, "bob")
+    assert kept["values"]["video_id"] == texts[1]
+
+
 def lying_in(server_folder: Path, text: str) -> list[str]:
     """The files of a PostgreSQL server that hold a text, but for its log of changes."""
     files = [path for path in server_folder.rglob("*") if path.is_file() and "pg_wal" not in path.parts]
