@@ -23,6 +23,7 @@ from swipewise.staging import put_in_place, refuse_what_is_there, staging
 from swipewise.workspace import CONFIG_NAME, Workspace
 
 _NEEDS: Final = "a backup needs a folder of its own"
+_PRIVATE: Final = 0o700
 _RUN_RECORD: Final = "run.json"  # with it a run is finished
 _PASSWORD: Final = re.compile(r"""(://[^:/@\s"']*):[^/@\s"']+@""")
 
@@ -32,7 +33,8 @@ def make_backup(workspace: Workspace, target: Path) -> Manifest:
 
     Each store is copied as of one moment, and in an order in which no acknowledged event is missed: the live log, then
     the history, then the catalogue, then files. The folder takes its place when all of it is on disk, so that a backup
-    is whole or not there. Unfinished trainings are left out, and so are passwords in the configuration.
+    is whole or not there, and nobody else may look into it. Unfinished trainings are left out, and so are passwords in
+    the configuration and what of a job's address is secret.
 
     Args:
         workspace: What to copy.
@@ -46,6 +48,7 @@ def make_backup(workspace: Workspace, target: Path) -> Manifest:
     refuse_what_is_there(target, _NEEDS)
     with staging(target, "backing-up") as folder:
         try:
+            folder.chmod(_PRIVATE)
             manifest = _fill(workspace, folder, target.absolute())
             manifest.write(folder)
         except OSError as error:

@@ -13,14 +13,19 @@ import sqlalchemy as sa
 
 from swipewise.errors import ArtifactError, WorkspaceError
 from swipewise.events.database import Database, existing_database
+from swipewise.events.job_records import JOBS
 from swipewise.events.migrations import MIGRATIONS, VERSION, create_tables
+from swipewise.schema import Col
 
 _ROWS_AT_ONCE: Final = 1000
 _BYTES: Final = "base64"
+_SECRET: Final = (JOBS.name, Col.LOCATION)
 
 
 def dump_live(events_dir: Path, folder: Path) -> tuple[int | None, dict[str, int]]:
     """Write every table into the folder; writers go on meanwhile.
+
+    Where a job is fetched from is left out, as it may hold secrets: a restored job is fetched from its uri.
 
     Returns:
         The schema version, None where there is no live log, and the rows of each table.
@@ -93,7 +98,8 @@ def _names(version: int) -> set[str]:
 
 def _dump(connection: sa.Connection, table: sa.Table, folder: Path) -> int:
     names = [column.name for column in table.columns]
-    statement = sa.select(table).order_by(*table.primary_key.columns)
+    told = [sa.null() if (table.name, name) == _SECRET else table.columns[name] for name in names]
+    statement = sa.select(*told).order_by(*table.primary_key.columns)
     count = 0
     with _file(folder, table).open("w", encoding="utf-8") as file:
         file.write(json.dumps(names) + "\n")

@@ -34,7 +34,8 @@ Examples:
 def command(directory: Path, verify: bool, workspace: Path | None, as_json: bool) -> None:
     """Copy the workspace to DIRECTORY: events, videos, runs, jobs, profiles, uploads and configuration.
 
-    Servers and other commands may go on meanwhile. The backup is whole or not there; it holds no passwords.
+    Servers and other commands may go on meanwhile. The backup is whole or not there, and yours alone to read.
+    It holds no passwords: a queued job whose address needs one has to be posted again once it was rejected.
     """
     from swipewise.backup import make_backup, verify_backup
     from swipewise.workspace import Workspace

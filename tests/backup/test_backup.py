@@ -51,9 +51,9 @@ def fill(workspace: Workspace) -> None:
 
 
 def content(workspace: Workspace) -> list[object]:
-    """What a workspace holds, as its readers see it."""
+    """What a workspace holds, as its readers see it, without what a backup leaves out."""
     queue = JobQueue(Database(workspace.events_dir))
-    jobs = queue.find()
+    jobs = [replace(job, request=replace(job.request, location=job.request.uri)) for job in queue.find()]
     queue.close()
     return [
         live_events(workspace.events_dir).rows(),
@@ -268,16 +268,21 @@ def python(*arguments: object):  # type: ignore[no-untyped-def]
     return start(sys.executable, "-c", KILLED, *arguments)
 
 
-def test_no_password_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("server")
+def test_no_password_is_copied(tmp_path: Path) -> None:
     workspace = Workspace.create(tmp_path / "shop")
     path = workspace.root / CONFIG_NAME
     address = "postgresql://ann:s3cret@db:5/shop?sslmode=require&sslpassword=s3cret"
     path.write_text(f'[events]\ndatabase = "{address}" # mine\n# database = "postgresql://old:s3cret@db"\n')
-    monkeypatch.setattr("swipewise.backup.copying.dump_live", lambda *_: (None, {}))
+    queue = JobQueue(Database(workspace.events_dir))
+    queue.post([JobRequest(uri="https://host/a.mp4", location="https://ann:s3cret@host/a.mp4?sig=s3cret")])
+    queue.close()
     make_backup(Workspace.open(workspace.root), tmp_path / "backup")
     copied = (tmp_path / "backup/files" / CONFIG_NAME).read_text()
     assert 'database = "postgresql://ann@db:5/shop?sslmode=require"' in copied
     assert not any("s3cret" in each.read_text() for each in (tmp_path / "backup").rglob("*.*") if each.is_file())
+    assert "https://host/a.mp4" in (tmp_path / "backup/live/jobs.jsonl").read_text()
+    assert (tmp_path / "backup").stat().st_mode & 0o777 == 0o700
     path.write_text(f'events = {{ database = "{address}" }}\n')
     with pytest.raises(ConfigError, match=r"cannot take the password out of events\.database"):
         make_backup(Workspace.open(workspace.root), tmp_path / "other")
