@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from swipewise.errors import ArtifactError, WorkspaceError
 from swipewise.events.database import Database, existing_database
 from swipewise.events.job_records import JOBS
-from swipewise.events.migrations import MIGRATIONS, VERSION, create_tables
+from swipewise.events.migrations import MIGRATIONS, VERSION, create_tables, is_held_back, release
 from swipewise.schema import Col
 
 _ROWS_AT_ONCE: Final = 1000
@@ -44,7 +44,9 @@ def dump_live(events_dir: Path, folder: Path) -> tuple[int | None, dict[str, int
 
 
 def load_live(events_dir: Path, folder: Path, version: int, rows: dict[str, int]) -> None:
-    """Fill an empty live log with what was dumped, all or nothing.
+    """Fill an empty live log with what was dumped, all or nothing; nobody can open it before ``release_live``.
+
+    What an earlier restore left that was not finished is replaced.
 
     Args:
         events_dir: The events folder of the workspace whose configuration says where the live log lies.
@@ -64,7 +66,9 @@ def load_live(events_dir: Path, folder: Path, version: int, rows: dict[str, int]
     database = Database(events_dir, migrated=False)
     try:
         with database.write() as connection:
-            if sa.inspect(connection).has_table(VERSION.name):
+            if is_held_back(connection):
+                _drop(connection)
+            elif sa.inspect(connection).has_table(VERSION.name):
                 raise WorkspaceError(
                     f"{database.name} holds a live log already: name an empty database or schema, or drop its tables"
                 )
@@ -75,12 +79,31 @@ def load_live(events_dir: Path, folder: Path, version: int, rows: dict[str, int]
                     _load(connection, table, folder, rows[table.name])
     finally:
         database.close()
-    Database(events_dir).close()
+
+
+def release_live(events_dir: Path) -> None:
+    """Let a live log that was filled be used, in the newest schema.
+
+    Raises:
+        StoreError: The database cannot be written.
+    """
+    database = Database(events_dir, migrated=False)
+    try:
+        with database.write() as connection:
+            release(connection, database.name)
+    finally:
+        database.close()
+
+
+def _drop(connection: sa.Connection) -> None:
+    tables = _tables(connection)
+    for table in [*tables, VERSION]:
+        table.drop(connection)
 
 
 def _tables(connection: sa.Connection) -> list[sa.Table]:
     """The tables of the live log as they are, without others that share the database."""
-    ours = _names(connection.scalar(sa.select(VERSION.c.version)) or 0)
+    ours = _names(abs(connection.scalar(sa.select(VERSION.c.version)) or 0))
     found = sa.MetaData()
     found.reflect(connection, only=lambda name, _: name in ours)
     return found.sorted_tables

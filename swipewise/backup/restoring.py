@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from swipewise.backup.live import load_live
+from swipewise.backup.live import load_live, release_live
 from swipewise.backup.manifest import FILES_FOLDER, LIVE_FOLDER, Manifest, verify_backup
 from swipewise.backup.stores import copy_file
 from swipewise.errors import StoreError
+from swipewise.events.address import find_database
 from swipewise.staging import put_in_place, refuse_what_is_there, staging
 from swipewise.workspace import Workspace
 
@@ -39,8 +40,16 @@ def restore_backup(backup: Path, target: Path) -> Manifest:
         except OSError as error:
             raise StoreError(f"cannot restore {backup} to {target}: {error}") from error
         events_dir = Workspace.open(folder).events_dir
+        # A log within the folder takes its place with it; one elsewhere may be used only once the folder is in place.
+        is_elsewhere = (
+            manifest.live_schema is not None and find_database(events_dir).get_backend_name() != "sqlite"
+        )
         if manifest.live_schema is not None:
             load_live(events_dir, backup / LIVE_FOLDER, manifest.live_schema, manifest.rows)
+            if not is_elsewhere:
+                release_live(events_dir)
         refuse_what_is_there(target, _NEEDS)
         put_in_place(folder, target)
+    if is_elsewhere:
+        release_live(Workspace.open(target).events_dir)
     return manifest

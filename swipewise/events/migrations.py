@@ -153,15 +153,31 @@ def is_current(connection: sa.Connection) -> bool:
     return found == len(MIGRATIONS)
 
 
+def is_held_back(connection: sa.Connection) -> bool:
+    """Whether a restore has filled the store and not finished: nobody but the next restore may use it."""
+    has_table = sa.inspect(connection).has_table(VERSION.name)
+    return has_table and (connection.scalar(sa.select(VERSION.c.version)) or 0) < 0
+
+
+def release(connection: sa.Connection, where: str) -> None:
+    """Let a store that was held back be used, and bring it to the newest schema, in the transaction that is open."""
+    connection.execute(VERSION.update().values(version=-VERSION.c.version))
+    migrate(connection, where)
+
+
 def migrate(connection: sa.Connection, where: str) -> None:
     """Bring the store to the newest schema, inside the transaction that is open.
 
     Raises:
-        StoreError: The store was written by a newer version.
+        StoreError: The store was written by a newer version, or is held back.
     """
     VERSION.create(connection, checkfirst=True)
     found = connection.scalar(sa.select(VERSION.c.version))
     version = found or 0
+    if version < 0:
+        raise StoreError(
+            f"a restore into {where} was not finished: restore again into a new folder, or drop the tables there"
+        )
     if version > len(MIGRATIONS):
         raise StoreError(
             f"{where} has schema {version}, this Swipewise knows up to {len(MIGRATIONS)}: upgrade Swipewise"
@@ -175,8 +191,8 @@ def migrate(connection: sa.Connection, where: str) -> None:
 
 
 def create_tables(connection: sa.Connection, version: int) -> None:
-    """Make the empty tables of an older schema in a store that has none, inside the transaction that is open."""
+    """Make the empty tables of a schema in a store that has none, held back, inside the transaction that is open."""
     VERSION.create(connection)
     for step in MIGRATIONS[:version]:
         step(connection)
-    connection.execute(VERSION.insert().values(version=version))
+    connection.execute(VERSION.insert().values(version=-version))

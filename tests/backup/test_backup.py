@@ -138,6 +138,13 @@ def backup(workspace: Workspace, tmp_path: Path) -> Path:
     return tmp_path / "backup"
 
 
+@pytest.fixture
+def expected(workspace: Workspace, backup: Path) -> list[object]:
+    """What the backup holds; asked for before the store to restore to."""
+    assert backup.exists()
+    return content(workspace)
+
+
 def test_every_damaged_file_is_noticed(backup: Path, tmp_path: Path) -> None:
     files = [path for path in backup.rglob("*") if path.is_file()]
     assert len(files) > 8
@@ -253,13 +260,45 @@ def test_a_killed_backup_is_not_there_and_the_next_is_whole(
 
 @pytest.mark.parametrize("place", ["load_live", "put_in_place"])
 def test_a_killed_restore_is_not_there_and_the_next_is_whole(
-    workspace: Workspace, backup: Path, tmp_path: Path, place: str
+    backup: Path, expected: list[object], live_store: str, tmp_path: Path, place: str
 ) -> None:
     target = tmp_path / "again"
     assert finish(python("restore", place, backup, target)).status == -signal.SIGKILL
     assert not target.exists()
+    if (live_store, place) == ("postgresql", "put_in_place"):
+        with pytest.raises(
+            StoreError, match=r"a restore into postgresql://.* was not finished: restore again into"
+        ):
+            Database(tmp_path)
     restore_backup(backup, target)
-    assert content(Workspace.open(target)) == content(workspace)
+    assert content(Workspace.open(target)) == expected
+
+
+@pytest.mark.usefixtures("expected", "server")
+def test_a_restore_that_fails_is_made_good_by_the_next(
+    backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise StoreError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("swipewise.backup.restoring.put_in_place", fail)
+        with pytest.raises(StoreError, match="no room"):
+            restore_backup(backup, tmp_path / "again")
+    restore_backup(backup, tmp_path / "again")
+    with pytest.raises(WorkspaceError, match="holds a live log already"):
+        restore_backup(backup, tmp_path / "other")
+
+
+@pytest.mark.usefixtures("expected", "server")
+def test_a_restore_that_was_killed_at_the_very_end_does_not_pass_for_whole(
+    backup: Path, expected: list[object], tmp_path: Path
+) -> None:
+    assert finish(python("restore", "release_live", backup, tmp_path / "again")).status == -signal.SIGKILL
+    with pytest.raises(StoreError, match="was not finished: restore again into a new folder"):
+        EventLog.open(tmp_path / "again" / "events")
+    restore_backup(backup, tmp_path / "other")
+    assert content(Workspace.open(tmp_path / "other")) == expected
 
 
 def python(*arguments: object):  # type: ignore[no-untyped-def]
