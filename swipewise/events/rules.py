@@ -17,15 +17,14 @@ def features_json(profile: Profile) -> str:
     """A profile's features as they are stored; equal features give equal text.
 
     Raises:
-        DataError: The viewer id is empty, or a feature is not text, number, bool or a list of these.
+        DataError: The viewer id is empty, or a feature is not text, number, bool or a list of these, or holds a whole
+            number of more than 64 bits.
     """
     if fault := id_fault(profile.viewer_id):
         raise DataError(f"profile of viewer {profile.viewer_id!r}: viewer_id {fault}")
     for name, value in profile.features.items():
-        if not _is_feature(value):
-            raise DataError(
-                f"profile of viewer {profile.viewer_id!r}: {name} = {value!r} must be {_FEATURE_TYPES}"
-            )
+        if fault := _feature_fault(value):
+            raise DataError(f"profile of viewer {profile.viewer_id!r}: {name} {fault}")
     return json.dumps(profile.features, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -57,10 +56,13 @@ def id_fault(value: str) -> str | None:
     return None
 
 
-def _is_feature(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return all(_is_scalar(item) for item in value)
-    return value is None or _is_scalar(value)
+def _feature_fault(value: Any) -> str | None:
+    scalars = value if isinstance(value, list | tuple) else [] if value is None else [value]
+    if not all(map(_is_scalar, scalars)):
+        return f"= {value!r} must be {_FEATURE_TYPES}"
+    if any(isinstance(scalar, int) and not -(2**63) <= scalar < 2**63 for scalar in scalars):
+        return "holds a whole number of more than 64 bits: write it as text, or shorter as a float"
+    return None
 
 
 def _is_scalar(value: Any) -> bool:

@@ -105,12 +105,24 @@ def test_profiles_replace_earlier_ones_and_only_changes_count(workspace: Workspa
         (Profile(viewer_id="ann", features={"age": float("nan")}), "age = nan must be a string, a number"),
         (Profile(viewer_id="ann", features={"home": {"city": "x"}}), "home = .* must be a string, a number"),
         (Profile(viewer_id="ann", features={"tags": [["x"]]}), "tags = .* must be a string, a number"),
+        (
+            Profile(viewer_id="ann", features={"age": 10**60}),
+            "age holds a whole number of more than 64 bits: write",
+        ),
+        (Profile(viewer_id="ann", features={"age": 10**5000}), "age holds a whole number of more than 64 bits"),
+        (Profile(viewer_id="ann", features={"ages": [1, -(2**63) - 1]}), "ages holds a whole number of more than"),
     ],
 )
 def test_bad_profiles_are_refused(workspace: Workspace, profile: Profile, fault: str) -> None:
     with EventLog.open(workspace.events_dir) as log, pytest.raises(DataError, match=fault):
         log.put_profiles([Profile(viewer_id="good"), profile])
     assert read_profiles(workspace.events_dir).is_empty()
+
+
+def test_whole_numbers_of_64_bits_come_back_as_they_were(workspace: Workspace) -> None:
+    with EventLog.open(workspace.events_dir) as log:
+        log.put_profiles([Profile(viewer_id=str(age), features={"age": age}) for age in (2**63 - 1, -(2**63))])
+    assert sorted(read_profiles(workspace.events_dir)["age"]) == [-(2**63), 2**63 - 1]
 
 
 def test_profile_fields_become_columns_of_one_type(workspace: Workspace) -> None:
