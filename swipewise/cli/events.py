@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,8 @@ from swipewise.cli.options import json_option, workspace_option
 from swipewise.schema import FLAG_ACTIONS, Col
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from swipewise.workspace import Workspace
 
 
@@ -77,20 +79,10 @@ def compact(workspace: Workspace, as_json: bool) -> None:
 @json_option
 def count(workspace: Workspace, as_json: bool) -> None:
     """Count what is in the log: events by action, viewers, videos, first and last day."""
-    import polars as pl
-
     from swipewise.events import read_events
+    from swipewise.events.history import History
 
-    events = read_events(workspace.events_dir)
-    totals = events.select(
-        pl.len().alias("events"),
-        pl.col(Col.VIEWER_ID).n_unique().alias("viewers"),
-        pl.col(Col.VIDEO_ID).n_unique().alias("videos"),
-        pl.col(Col.AT).min().dt.strftime("%Y-%m-%d").alias("first_day"),
-        pl.col(Col.AT).max().dt.strftime("%Y-%m-%d").alias("last_day"),
-    )
-    by_action = events.group_by(Col.ACTION).len("events").sort("events", Col.ACTION, descending=[True, False])
-    total, actions = (frame.rows(named=True) for frame in pl.collect_all([totals, by_action]))
+    total, actions = History(workspace.events_dir).collected(lambda: _counts(read_events(workspace.events_dir)))
     facts = total[0] | {"actions": {row[Col.ACTION]: row["events"] for row in actions}}
     if as_json:
         click.echo(json.dumps(facts))
@@ -102,6 +94,21 @@ def count(workspace: Workspace, as_json: bool) -> None:
     click.echo(f"from {facts['first_day']} to {facts['last_day']}")
     for action, number in facts["actions"].items():
         click.echo(f"  {action:<9} {number:>12}")
+
+
+def _counts(events: pl.LazyFrame) -> list[list[dict[str, Any]]]:
+    """One row of totals, and the events of each action, the most frequent first."""
+    import polars as pl
+
+    totals = events.select(
+        pl.len().alias("events"),
+        pl.col(Col.VIEWER_ID).n_unique().alias("viewers"),
+        pl.col(Col.VIDEO_ID).n_unique().alias("videos"),
+        pl.col(Col.AT).min().dt.strftime("%Y-%m-%d").alias("first_day"),
+        pl.col(Col.AT).max().dt.strftime("%Y-%m-%d").alias("last_day"),
+    )
+    by_action = events.group_by(Col.ACTION).len("events").sort("events", Col.ACTION, descending=[True, False])
+    return [frame.rows(named=True) for frame in pl.collect_all([totals, by_action])]
 
 
 @command.command("list", epilog="Example: swipewise events list ann --limit 10")

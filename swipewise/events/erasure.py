@@ -104,7 +104,9 @@ def finish_erasures(workspace: Workspace, *, wait: float = 0.0) -> str | None:
 
 def _begin(workspace: Workspace, database: Database, viewer_id: str, now: datetime) -> int:
     """Erase the viewer from the live store and note what is left to do; returns how many events there were."""
-    found = read_events(workspace.events_dir, viewer_id).select(pl.len(), pl.col(Col.AT).max()).collect()
+    found = History(workspace.events_dir).collected(
+        lambda: read_events(workspace.events_dir, viewer_id).select(pl.len(), pl.col(Col.AT).max()).collect()
+    )
     events, newest = found.row(0)
     tombstones = Tombstones()
     with database.write() as connection:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from swipewise.events.controls import as_json
+from swipewise.events.history import History
 from swipewise.events.live import EventLog
 from swipewise.events.reading import read_events
 from swipewise.events.scrubbing import rejected_rows
@@ -30,7 +31,9 @@ def export_viewer(workspace: Workspace, viewer_id: str) -> Iterator[dict[str, An
         yield {KIND: "profile", Col.VIEWER_ID: viewer_id, "features": profile.features}
     if controls is not None:
         yield {KIND: "controls", Col.VIEWER_ID: viewer_id, **as_json(controls)}
-    events = read_events(workspace.events_dir, viewer_id).sort(Col.AT, Col.EVENT_ID).collect()
+    events = History(workspace.events_dir).collected(
+        lambda: read_events(workspace.events_dir, viewer_id).sort(Col.AT, Col.EVENT_ID).collect()
+    )
     for row in events.iter_rows(named=True):
         yield {KIND: "event", **row, Col.AT: row[Col.AT].isoformat()}
     for rejected in rejected_rows(workspace.events_dir, viewer_id):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import polars as pl
@@ -24,6 +24,8 @@ _LOG: Final = "_delta_log"
 # Delta refuses table properties it does not know; an application's transaction number is its place for a version
 # that is written in the same commit as the data.
 _SCHEMA_KEY: Final = "swipewise-schema"
+
+_Found = TypeVar("_Found")
 
 
 class History:
@@ -74,6 +76,26 @@ class History:
         # The smaller side is the one that polars keeps in memory: the other way round it would be the history.
         ids = events.lazy().select(Col.EVENT_ID)
         return self.scan().select(Col.EVENT_ID).join(ids, on=Col.EVENT_ID, how="semi")
+
+    def collected(self, query: Callable[[], _Found]) -> _Found:
+        """What a query gives that scans the history and collects; asked again where its files went meanwhile.
+
+        An erasure writes files anew, and takes away those that somebody may be about to read.
+
+        Args:
+            query: Begins with a scan, so that the second time it finds the new files.
+
+        Raises:
+            StoreError: The table cannot be read, or was rewritten a second time.
+        """
+        try:
+            return query()
+        except FileNotFoundError:
+            pass
+        try:
+            return query()
+        except FileNotFoundError as error:
+            raise StoreError(f"the event history {self.directory} was rewritten meanwhile: try again") from error
 
     def append(self, events: pl.DataFrame) -> None:
         """Add events in one commit, which is on disk when this returns. The caller holds the history's lock.
@@ -207,11 +229,7 @@ class HistoryIds:
         Raises:
             StoreError: The history cannot be read.
         """
-        try:
-            return self._known(event_ids, days)
-        except FileNotFoundError:
-            self._version = None  # the files were written anew between the look at the log and at them
-            return self._known(event_ids, days)
+        return self._history.collected(lambda: self._known(event_ids, days))
 
     def _known(self, event_ids: Collection[str], days: Collection[date]) -> set[str]:
         self._refresh()

@@ -20,7 +20,8 @@ from swipewise.schema import FLAG_ACTIONS, Action, Col, Interaction
 def read_events(events_dir: Path, viewer_id: str | None = None) -> pl.LazyFrame:
     """All events in long form, each event id once: history and live log as of this call.
 
-    The live log is read at once, the history when the frame is collected; filters reach its files.
+    The live log is read at once, the history when the frame is collected; filters reach its files. An erasure may take
+    these away before: reading and collecting in one ``History.collected`` meets that.
 
     Args:
         events_dir: The workspace's events folder; where it is missing there are no events.
@@ -69,7 +70,11 @@ def viewer_interactions(
     Raises:
         StoreError: A store cannot be read, or a newer version wrote it.
     """
-    return as_interactions(fold(read_events(events_dir, viewer_id), durations).tail(limit).collect())
+    return as_interactions(
+        History(events_dir).collected(
+            lambda: fold(read_events(events_dir, viewer_id), durations).tail(limit).collect()
+        )
+    )
 
 
 def as_interactions(rows: pl.DataFrame) -> list[Interaction]:

@@ -16,6 +16,7 @@ from swipewise.catalog import Catalog
 from swipewise.config import FeedConfig
 from swipewise.errors import ArtifactError, ConfigError
 from swipewise.events import Appended, Controls, EventLog, read_events
+from swipewise.events.history import History
 from swipewise.feed.controls import barred, in_words
 from swipewise.feed.histories import ViewerHistories
 from swipewise.feed.pipeline import Pipeline
@@ -306,10 +307,12 @@ def _step(stage: str, count: int, start: float) -> Step:
 
 
 def _popular_now(workspace: Workspace, stock: Stock) -> Popularity:
-    return count_popularity(
-        read_events(workspace.events_dir),
-        stock.durations.lazy(),
-        now=datetime.now(UTC),
-        days=workspace.config.feed.popular_days,
-        positive=workspace.config.events,
+    return History(workspace.events_dir).collected(
+        lambda: count_popularity(
+            read_events(workspace.events_dir),
+            stock.durations.lazy(),
+            now=datetime.now(UTC),
+            days=workspace.config.feed.popular_days,
+            positive=workspace.config.events,
+        )
     )

@@ -88,10 +88,7 @@ class ViewerHistories:
             if viewer_id in self._closed:
                 self._closed.move_to_end(viewer_id)
                 return self._closed[viewer_id]
-        try:
-            found = self._scanned(viewer_id)
-        except FileNotFoundError:
-            found = self._scanned(viewer_id)  # the files were written anew between the look at the log and at them
+        found = self._history.collected(lambda: self._scanned(viewer_id))
         with self._lock:
             # What was read is at least as new as `version`; it may be kept only while nothing newer is known.
             if version == self._version:

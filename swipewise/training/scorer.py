@@ -20,6 +20,7 @@ from torch.nn import functional
 from swipewise.catalog import Catalog
 from swipewise.config import EventsConfig
 from swipewise.errors import ArtifactError
+from swipewise.events.history import History
 from swipewise.events.reading import read_interactions
 from swipewise.schema import FLAG_ACTIONS, WATCH, Col, Evidence, Interaction, Profile
 from swipewise.training.beliefs import Beliefs
@@ -121,7 +122,9 @@ class Scorer:
         catalogue = catalogue_dataset(videos, content, fitted.vocabulary.profile_values)
         if fitted.config.trends:
             durations = videos.lazy().select(Col.VIDEO_ID, Col.DURATION)
-            log = read_interactions(workspace.events_dir, durations).collect()
+            log = History(workspace.events_dir).collected(
+                lambda: read_interactions(workspace.events_dir, durations).collect()
+            )
             rows = code_log(log, catalogue.video_ids, workspace.config.events)
             catalogue = replace(catalogue, interactions=rows, uploaded_at_V=upload_times(videos, rows))
         return cls(fitted, catalogue, workspace.config.events)

@@ -9,6 +9,7 @@ from swipewise.catalog.records import vector_column
 from swipewise.encoders.contract import identity
 from swipewise.encoders.given import GivenVectors
 from swipewise.encoders.registry import build_encoders
+from swipewise.events.history import History
 from swipewise.events.reading import read_interactions, read_profiles
 from swipewise.schema import Col
 from swipewise.training.dataset import Dataset, build_dataset
@@ -29,7 +30,9 @@ def load_dataset(workspace: Workspace) -> Dataset:
         modality: catalog.vectors(modality, encoder)
         for modality, encoder in chosen_encoders(workspace, catalog).items()
     }
-    interactions = read_interactions(workspace.events_dir, durations).collect()
+    interactions = History(workspace.events_dir).collected(
+        lambda: read_interactions(workspace.events_dir, durations).collect()
+    )
     return build_dataset(
         videos, content, interactions, read_profiles(workspace.events_dir), workspace.config.events
     )
