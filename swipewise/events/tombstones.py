@@ -28,6 +28,7 @@ class Tombstones:
 
     def __init__(self) -> None:
         self._salt: bytes | None = None
+        self._somebody = False  # was ever erased; a tombstone is never taken away
 
     def digest(self, connection: sa.Connection, viewer_id: str) -> str:
         """What stands for a viewer's id."""
@@ -37,14 +38,20 @@ class Tombstones:
 
     def until(self, connection: sa.Connection, viewer_ids: Collection[str]) -> dict[str, int]:
         """Of those of these viewers who were erased the moment, in microseconds, up to which nothing is taken."""
-        statement = sa.select(ERASED.c[DIGEST], ERASED.c[UNTIL])
-        many = len(viewer_ids) > _ASKED_AT_ONCE
-        if many and connection.execute(statement.limit(1)).first() is None:
+        # Most stores never erased anybody, and learn that from one row.
+        self._somebody = (
+            self._somebody or connection.execute(sa.select(ERASED.c[UNTIL]).limit(1)).first() is not None
+        )
+        if not self._somebody:
             return {}
         names = {self.digest(connection, viewer_id): viewer_id for viewer_id in viewer_ids}
-        if not many:
-            statement = statement.where(ERASED.c[DIGEST].in_(names))
-        return {names[digest]: until for digest, until in connection.execute(statement) if digest in names}
+        digests = list(names)
+        found: dict[str, int] = {}
+        for start in range(0, len(digests), _ASKED_AT_ONCE):
+            asked = ERASED.c[DIGEST].in_(digests[start : start + _ASKED_AT_ONCE])
+            rows = connection.execute(sa.select(ERASED.c[DIGEST], ERASED.c[UNTIL]).where(asked))
+            found |= {names[digest]: until for digest, until in rows}
+        return found
 
     def put(self, connection: sa.Connection, viewer_id: str, until: int) -> str:
         """Note that a viewer is erased; returns the digest."""
