@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,9 +23,10 @@ from swipewise.schema import Col, Event, Profile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Appended:
-    """What became of the events handed over.
+    """What became of the events or profiles handed over.
 
-    erased: of viewers who were erased, dated before that; they are not taken.
+    duplicates: those that changed nothing. erased: of viewers who were erased, dated before that or without a date;
+    they are not taken.
     """
 
     added: int
@@ -93,37 +94,28 @@ class EventLog:
             added = connection.execute(statement, fresh).rowcount
         return added, len(rows) - len(allowed)
 
-    def erased(self, viewer_ids: Collection[str]) -> frozenset[str]:
-        """Those of these viewers who were erased, also where they have come back since.
-
-        Raises:
-            StoreError: The store cannot be read.
-        """
-        with self._database.read() as connection:
-            return frozenset(self._tombstones.until(connection, viewer_ids))
-
-    def put_profiles(self, profiles: Sequence[Profile], *, anew: bool = False) -> int:
+    def put_profiles(self, profiles: Sequence[Profile], *, anew: bool = False) -> Appended:
         """Store profiles in place of the viewers' earlier ones; all are on disk when this returns.
 
         Args:
-            profiles: Nobody's twice.
+            profiles: Of those of one viewer the last one counts.
             anew: Whether they are said now, so that they also count for viewers who were erased. A profile bears no
                 date: one from a file may be older than the erasure, and is left out.
 
         Returns:
-            How many are new or differ from what was there.
+            ``added`` counts profiles that are new or differ from what was there.
 
         Raises:
             DataError: A viewer id is empty or a feature is not text, number, bool or list; none is stored.
             StoreError: The store cannot be written.
         """
         now = microseconds_now()
-        rows = [
+        rows: list[dict[str, Any]] = [
             {Col.VIEWER_ID: profile.viewer_id, FEATURES: features_json(profile), Col.UPDATED_AT: now}
             for profile in profiles
         ]
         if not rows:
-            return 0
+            return Appended(added=0, duplicates=0)
         new = self._database.insert(PROFILES)
         statement = new.on_conflict_do_update(
             index_elements=[Col.VIEWER_ID],
@@ -131,9 +123,11 @@ class EventLog:
             where=PROFILES.c[FEATURES] != new.excluded[FEATURES],
         )
         with self._database.write() as connection:
-            erased = {} if anew else self._tombstones.until(connection, [each.viewer_id for each in profiles])
-            rows = [row for row in rows if row[Col.VIEWER_ID] not in erased]
-            return connection.execute(statement, rows).rowcount if rows else 0
+            gone = {} if anew else self._tombstones.until(connection, {row[Col.VIEWER_ID] for row in rows})
+            allowed = [row for row in rows if row[Col.VIEWER_ID] not in gone]
+            last = list({row[Col.VIEWER_ID]: row for row in allowed}.values())
+            added = connection.execute(statement, last).rowcount if last else 0
+        return Appended(added=added, duplicates=len(allowed) - added, erased=len(rows) - len(allowed))
 
     def profile(self, viewer_id: str) -> Profile | None:
         """A viewer's profile, None where there is none.

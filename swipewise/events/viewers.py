@@ -30,7 +30,8 @@ def import_viewers(workspace: Workspace, paths: Sequence[Path], *, mapping: Mapp
         mapping: For our names those of the files: ``viewer_id``, or a feature that is to be renamed.
 
     Returns:
-        ``added`` counts profiles that are new or changed, ``duplicates`` rows that changed nothing.
+        ``added`` counts profiles that are new or changed, ``duplicates`` rows that changed nothing,
+            ``erased`` rows of erased viewers.
 
     Raises:
         InputFileError: A file cannot be read as what its ending claims, or lacks a column; the files before it
@@ -46,12 +47,8 @@ def import_viewers(workspace: Workspace, paths: Sequence[Path], *, mapping: Mapp
         try:
             for path in paths:
                 objects = read_objects(path, as_text=mapping.get(Col.VIEWER_ID, Col.VIEWER_ID))
-                profiles, rows = _profiles(path, objects, mapping, rejects)
-                gone = log.erased([profile.viewer_id for profile in profiles])
-                changed = log.put_profiles([each for each in profiles if each.viewer_id not in gone])
-                added += changed
-                duplicates += rows - len(gone) - changed
-                erased += len(gone)
+                put = log.put_profiles(_profiles(path, objects, mapping, rejects))
+                added, duplicates, erased = added + put.added, duplicates + put.duplicates, erased + put.erased
         finally:
             rejects_file = rejects.finish()
     return ImportSummary(
@@ -59,18 +56,15 @@ def import_viewers(workspace: Workspace, paths: Sequence[Path], *, mapping: Mapp
     )
 
 
-def _profiles(
-    path: Path, objects: Objects, mapping: Mapping[str, str], rejects: Rejects
-) -> tuple[list[Profile], int]:
-    """The profiles of a file, the last of each viewer, and how many good rows they come from."""
+def _profiles(path: Path, objects: Objects, mapping: Mapping[str, str], rejects: Rejects) -> list[Profile]:
+    """The profiles of a file, one for each good row."""
     columns = list(dict.fromkeys(name for _, row in objects.rows for name in row))
     names = dict.fromkeys([Col.VIEWER_ID, *mapping])
     renamed = {
         source: name for name, source in find_columns(path, columns, mapping, names, [Col.VIEWER_ID]).items()
     }
     rejects.add_broken(path, objects.broken)
-    profiles: dict[str, Profile] = {}
-    good = 0
+    profiles: list[Profile] = []
     for place, row in objects.rows:
         features = stated({renamed.get(name, name): value for name, value in row.items()})
         profile = Profile(viewer_id=_as_id(features.pop(Col.VIEWER_ID, None)), features=features)
@@ -79,9 +73,8 @@ def _profiles(
         except DataError as error:
             rejects.add(path, place, str(error), row)
             continue
-        profiles[profile.viewer_id] = profile
-        good += 1
-    return list(profiles.values()), good
+        profiles.append(profile)
+    return profiles
 
 
 def _as_id(value: Any) -> str:

@@ -142,9 +142,9 @@ def test_old_logs_do_not_bring_anybody_back(filled: Workspace, tmp_path: Path) -
     )
     summary = import_events(filled, [path], mapping={}, known_videos=())
     assert (summary.added, summary.erased, summary.duplicates, summary.rejected) == (2, 1, 0, 0)
-    profiles.write_text(f"viewer_id,age\n{GONE},18\nbob,20\n")
+    profiles.write_text(f"viewer_id,age\n{GONE},18\nbob,19\n{GONE},19\nbob,20\n")
     summary = import_viewers(filled, [profiles], mapping={})
-    assert (summary.added, summary.erased, summary.duplicates) == (1, 1, 0)
+    assert (summary.added, summary.erased, summary.duplicates) == (1, 2, 1)
     with EventLog.open(filled.events_dir) as log:
         appended = log.append(
             [event("late", at=TEN, viewer=GONE), event("new", at=NOW + timedelta(1), viewer=GONE)]

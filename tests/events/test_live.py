@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from swipewise.errors import DataError, StoreError
-from swipewise.events import EventLog, migrations, read_events, read_profiles, viewer_interactions
+from swipewise.events import Appended, EventLog, migrations, read_events, read_profiles, viewer_interactions
 from swipewise.events.database import Database
 from swipewise.schema import Action, Profile
 from swipewise.workspace import Workspace
@@ -89,9 +89,10 @@ def test_reading_makes_no_store(workspace: Workspace) -> None:
 def test_profiles_replace_earlier_ones_and_only_changes_count(workspace: Workspace) -> None:
     ann = Profile(viewer_id="ann", features={"age": 30, "tags": ["cats", "sea"], "pro": True, "city": "Łódź"})
     with EventLog.open(workspace.events_dir) as log:
-        assert log.put_profiles([]) == 0
-        assert log.put_profiles([ann, Profile(viewer_id="bob")]) == 2
-        assert log.put_profiles([ann, Profile(viewer_id="bob", features={"age": 1.5})]) == 1
+        assert log.put_profiles([]) == Appended(added=0, duplicates=0)
+        assert log.put_profiles([ann, Profile(viewer_id="bob")]) == Appended(added=2, duplicates=0)
+        bob = [Profile(viewer_id="bob", features={"age": age}) for age in (7, 1.5)]
+        assert log.put_profiles([ann, *bob]) == Appended(added=1, duplicates=2)
         assert log.profile("ann") == ann
         assert log.profile("nobody") is None
     with EventLog.open(workspace.events_dir) as log:
