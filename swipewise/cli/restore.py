@@ -24,7 +24,8 @@ def command(directory: Path, target: Path, as_json: bool) -> None:
     """Make the workspace TARGET of the backup in DIRECTORY, after checking every file of it.
 
     TARGET must be new or empty, and so must the database that its configuration names, if any. The live log may go
-    from a file to PostgreSQL and back.
+    from a file to PostgreSQL and back. A viewer who was erased after the backup was made is there again: erase them
+    again with 'swipewise viewers erase'.
     """
     from swipewise.backup import restore_backup
     from swipewise.cli.backup import facts, in_words
