@@ -17,7 +17,7 @@ from swipewise.backup.manifest import FILES_FOLDER, FORMAT, LIVE_FOLDER, MANIFES
 from swipewise.backup.stores import copy_file, copy_history, copy_table
 from swipewise.config import Config
 from swipewise.errors import ConfigError, StoreError
-from swipewise.events.address import LIVE_NAME, without_secrets
+from swipewise.events.address import LIVE_NAME, without_password
 from swipewise.events.history import HISTORY_NAME
 from swipewise.staging import put_in_place, refuse_what_is_there, staging
 from swipewise.workspace import CONFIG_NAME, Workspace
@@ -121,11 +121,11 @@ def _write_config(source: Path, target: Path) -> None:
     text = source.read_text(encoding="utf-8")
     address = Config.load(source).events.database
     if address:
-        plain = without_secrets(address)
+        plain = without_password(address)
         text = re.sub(r"(?m)^(\s*database\s*=\s*).*$", lambda found: found[1] + json.dumps(plain), text)
     # Also where an address was only commented out.
     target.write_text(_PASSWORD.sub(r"\1@", text), encoding="utf-8")
-    if Config.load(target).events.database != (without_secrets(address) if address else ""):
+    if Config.load(target).events.database != (without_password(address) if address else ""):
         raise ConfigError(
             f"{source}: cannot take the password out of events.database: write it on a line of its own, or leave it to "
             "SWIPEWISE_DATABASE_PASSWORD"

@@ -52,7 +52,7 @@ def shown(url: sa.URL) -> str:
     return sa.URL.create("postgresql", url.username, None, url.host, url.port, url.database).render_as_string()
 
 
-def without_secrets(address: str) -> str:
+def without_password(address: str) -> str:
     """An address that was accepted, without its password and without parameters that hold one."""
     url = sa.make_url(address)
     kept = {name: value for name, value in url.query.items() if "password" not in name}
