@@ -1,6 +1,7 @@
 """The live store: an SQLite file in WAL mode or a PostgreSQL database, spoken to through SQLAlchemy Core.
 
-Whatever the two do differently is here and in ``migrations``; everybody else writes statements that both understand.
+Whatever the two do differently is here, in ``migrations`` and in ``rewriting``; everybody else writes statements that
+both understand.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
@@ -18,10 +18,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from swipewise.errors import MissingExtraError, StoreError
 from swipewise.events.address import find_database, shown
 from swipewise.events.migrations import is_current, migrate
+from swipewise.events.rewriting import scrub_postgresql, scrub_sqlite
 from swipewise.schema import Col
 
 _BUSY_MS = 60_000
-_SCRUB_MS = 1_500
 
 SEQ = "seq"
 FEATURES = "features"
@@ -56,13 +56,6 @@ _SESSION: Final = (
 )
 # A vanished server is noticed within seconds, by a connection that waits as by one that is made.
 _CONNECT: Final = {"connect_timeout": "10", "keepalives_idle": "10", "tcp_user_timeout": "20000"}
-_READ_OF_BEFORE: Final = """
-    SELECT EXISTS (
-        SELECT FROM pg_stat_activity
-        WHERE datname = current_database() AND pid <> pg_backend_pid()
-        AND greatest(age(backend_xmin), age(backend_xid)) >= age(%(begun)s::xid)
-    )
-"""
 _POOL_SIZE = 5
 _POOL_SECONDS = 10
 _READ_ONLY_STATE = "25006"
@@ -172,10 +165,10 @@ class Database:
             # What is set here is for this alone: the connection is closed in the end, not given back.
             if connection.dialect.name == "sqlite":
                 connection.execution_options(swipewise_begins_nothing=True).detach()
-                free = _scrub_sqlite(connection)
+                free = scrub_sqlite(connection)
             else:
                 connection.execution_options(isolation_level="AUTOCOMMIT", swipewise_reads_only=True).detach()
-                free = _scrub_postgresql(connection, tables)
+                free = scrub_postgresql(connection, tables)
         if not free:
             raise StoreError(
                 f"cannot clear {self.name} of what was deleted while it is being read: try again later"
@@ -217,36 +210,6 @@ def _cause(error: Exception) -> str:
     cause = (error.orig or error) if isinstance(error, sa.exc.DBAPIError) else error
     diagnosis = getattr(cause, "diag", None)
     return " ".join(str(getattr(diagnosis, "message_primary", None) or cause).split())
-
-
-def _scrub_sqlite(connection: sa.Connection) -> bool:
-    """Whether nobody's reading was in the way."""
-    connection.exec_driver_sql(f"PRAGMA busy_timeout={_SCRUB_MS}")
-    # The log still holds the pages as they were, and is emptied once nobody reads them. Tried first: a rewriting that
-    # cannot be followed by that lengthens it by the whole store.
-    if not _sqlite_log_emptied(connection):
-        return False
-    connection.exec_driver_sql("VACUUM")
-    return _sqlite_log_emptied(connection)
-
-
-def _sqlite_log_emptied(connection: sa.Connection) -> bool:
-    busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
-    return not busy
-
-
-def _scrub_postgresql(connection: sa.Connection, tables: Sequence[sa.TableClause]) -> bool:
-    """Whether nobody's reading was in the way."""
-    connection.exec_driver_sql(f"SET lock_timeout = {_SCRUB_MS}")
-    # Rewriting keeps what a transaction from before the deletion may still see, so such ones have to be over.
-    begun = connection.exec_driver_sql("SELECT pg_current_xact_id()::xid::text").scalar_one()
-    give_up = monotonic() + _SCRUB_MS / 1000
-    while connection.exec_driver_sql(_READ_OF_BEFORE, {"begun": begun}).scalar_one():
-        if monotonic() > give_up:
-            return False
-        sleep(0.05)
-    connection.exec_driver_sql(f"VACUUM (FULL) {', '.join(table.name for table in tables)}")
-    return True
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:

@@ -28,6 +28,7 @@ from swipewise.events import (
     import_events,
     import_viewers,
     read_events,
+    rewriting,
 )
 from swipewise.events.address import DATABASE_VARIABLE
 from swipewise.events.history import History
@@ -343,7 +344,7 @@ def test_a_viewer_leaves_either_kind_of_store(workspace: Workspace, live_store: 
 def test_an_erasure_beside_a_long_reader_is_pending_and_holds_up_nobody(
     workspace: Workspace, live_store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_SCRUB_MS", 100)
+    monkeypatch.setattr(rewriting, "PATIENCE_MS", 100)
     gone = f"{GONE}-read-{live_store}"
     for who in (gone, "bob"):
         known(workspace, who)
@@ -367,7 +368,7 @@ def test_an_erasure_beside_a_long_reader_is_pending_and_holds_up_nobody(
 def test_an_erasure_beside_a_lock_on_a_table_is_pending(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_SCRUB_MS", 100)
+    monkeypatch.setattr(rewriting, "PATIENCE_MS", 100)
     known(workspace, GONE)
     address = os.environ[DATABASE_VARIABLE]
     with psycopg.connect(address) as connection:
