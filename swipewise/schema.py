@@ -127,6 +127,10 @@ class Col:
     SHIFT_AT = "shift_at"
 
 
+GIVEN_ENCODER: Final = "dataset"
+"""The name of the encoder that stands for vectors which came with a data set: nothing here can make them again."""
+
+
 WORD_COLUMNS: Final = {
     Words.SPEECH: (Col.SPEECH, Col.SPEECH_BY),
     Words.SCREEN: (Col.SCREEN_TEXT, Col.SCREEN_BY),

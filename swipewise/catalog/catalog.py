@@ -29,6 +29,7 @@ from swipewise.catalog.records import (
     Rejection,
     fingerprint_values,
     from_arrow,
+    is_given,
     reads_words,
     split_column,
     to_arrow,
@@ -392,7 +393,8 @@ def _still_true(known: dict[str, Any] | None, video: Video) -> set[str]:
     same_caption = bool(known[Col.CAPTION] == video.caption)
 
     def holds(column: str) -> bool:
-        if split_column(column)[0] is not Modality.TEXT:
+        # A new caption cannot have those of a data set made anew.
+        if split_column(column)[0] is not Modality.TEXT or is_given(column):
             return same_file
         return same_caption and (same_file or not reads_words(column))
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from swipewise.schema import WORD_COLUMNS, Col, Fingerprint, Modality, Video, Words, words_mark
+from swipewise.schema import GIVEN_ENCODER, WORD_COLUMNS, Col, Fingerprint, Modality, Video, Words, words_mark
 
 _TIME = pa.timestamp("us", "UTC")
 
@@ -95,6 +95,15 @@ def split_column(column: str) -> tuple[Modality, str]:
 def reads_words(column: str) -> bool:
     """Whether the vectors of a column were made of words of the clip, not of the caption alone."""
     return any(words_mark(kind) in column for kind in Words)
+
+
+def is_given(column: str) -> bool:
+    """Whether the vectors of a column came with a data set.
+
+    >>> is_given("text:dataset@1"), is_given("text:descriptor@1")
+    (True, False)
+    """
+    return split_column(column)[1].partition("@")[0] == GIVEN_ENCODER
 
 
 def vector_type(dim: int) -> pa.DataType:

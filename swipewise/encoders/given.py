@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from swipewise.schema import Clip, Modality
+from swipewise.schema import GIVEN_ENCODER, Clip, Modality
 
 
 class GivenVectors:
     """The encoder ``dataset``: no clip has its modality, so videos that are added later go without it."""
 
-    name = "dataset"
+    name = GIVEN_ENCODER
     version = "1"
     dim = 0
 

@@ -9,7 +9,7 @@ from swipewise.encoders.contract import Encoder, Recognizer
 from swipewise.encoders.foundation import PREFIX, FoundationEncoder, SpeechRecognizer
 from swipewise.encoders.words import with_words
 from swipewise.errors import ConfigError
-from swipewise.schema import CONTENT_MODALITIES, Modality, Words
+from swipewise.schema import CONTENT_MODALITIES, GIVEN_ENCODER, Modality, Words
 
 
 def _visual() -> Encoder:
@@ -54,14 +54,13 @@ def _given(modality: Modality) -> Callable[[], Encoder]:
     return build
 
 
-_GIVEN = "dataset"
 _BUILDERS: dict[Modality, dict[str, Callable[[], Encoder]]] = {
     Modality.VISUAL: {"descriptor": _visual},
     Modality.TEXT: {"descriptor": _text, "minilm": _minilm},
     Modality.AUDIO: {"descriptor": _audio},
 }
 for _modality, _builders in _BUILDERS.items():
-    _builders |= {"fake": _fake(_modality), _GIVEN: _given(_modality)}
+    _builders |= {"fake": _fake(_modality), GIVEN_ENCODER: _given(_modality)}
 
 
 def build_encoder(modality: Modality, name: str, settings: EncodersConfig | None = None) -> Encoder:
@@ -91,7 +90,7 @@ def build_encoders(config: EncodersConfig) -> dict[Modality, Encoder]:
     """
     names = {modality: getattr(config, modality) for modality in CONTENT_MODALITIES}
     built = {modality: build_encoder(modality, name, config) for modality, name in names.items() if name != "none"}
-    if Modality.TEXT in built and config.text != _GIVEN:
+    if Modality.TEXT in built and config.text != GIVEN_ENCODER:
         built[Modality.TEXT] = with_words(built[Modality.TEXT], build_recognizers(config))
     return built
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from swipewise.catalog import Catalog
-from swipewise.catalog.records import to_video, vector_column
+from swipewise.catalog.records import is_given, to_video, vector_column
 from swipewise.catalog.removal import Tombstone
 from swipewise.ingest.captions import Captions
 from swipewise.ingest.locations import scheme_of
@@ -71,6 +71,8 @@ class Ledger:
         self._captions = captions
         self._recognizers = recognizers
         self._columns = {m: vector_column(m, identity) for m, identity in encoders.items()}
+        text = self._columns.get(Modality.TEXT)
+        self._made_of_words = {Modality.TEXT} if text and not is_given(text) else set()
         self._table = catalog.videos(words=True)
         self._row_of = {content: row for row, content in enumerate(self._table[Col.CONTENT_HASH])}
         self._hash_of = dict(self._table.select(Col.VIDEO_ID, Col.CONTENT_HASH).iter_rows())
@@ -117,13 +119,11 @@ class Ledger:
             video = replace(video, uri=entry.uri)
         encoded = self._encoded.get(known.video_id, frozenset())
         encode = {modality for modality, column in self._columns.items() if column not in encoded}
-        if video.caption != known.caption:
-            encode |= self._columns.keys() & {Modality.TEXT}
         recognize = {
             kind for kind, name in self._recognizers.items() if getattr(known, WORD_COLUMNS[kind][1]) != name
         }
-        if recognize:
-            encode |= self._columns.keys() & {Modality.TEXT}
+        if video.caption != known.caption or recognize:
+            encode |= self._made_of_words
         fingerprint = self._fingerprints and known.video_id not in self._fingerprinted
         outcome = "updated" if encode or recognize or fingerprint or video != known else "unchanged"
         return Plan(

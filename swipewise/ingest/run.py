@@ -35,13 +35,13 @@ from swipewise.ingest.progress import IngestSummary, Meter, Progress
 from swipewise.ingest.remote import Limits
 from swipewise.ingest.remove import purge
 from swipewise.ingest.sources import Entry, judged_entry, read_sources
-from swipewise.schema import CONTENT_MODALITIES, Col, Fingerprint, Modality, Words
+from swipewise.schema import CONTENT_MODALITIES, GIVEN_ENCODER, Col, Fingerprint, Modality, Words
 from swipewise.workspace import Workspace
 
 # A run that is killed repeats at most what this time and one batch hold.
 _COMMIT_SECONDS = 5.0
 _LOOK_SECONDS = 0.05
-_MAKES_NONE = ("none", "dataset")
+_MAKES_NONE = ("none", GIVEN_ENCODER)
 # While one file takes long to read, so many after it may be read ahead.
 _READ_AHEAD = 1024
 

@@ -124,3 +124,18 @@ def test_other_words_are_looked_for_when_another_recogniser_is_chosen(
     assert ingest_videos(with_encoders(workspace, speech="fake"), [listed]).updated == 1
     assert catalog.get("clip01") == video
     assert columns(workspace)[f"text:{SPOKEN}"]["clip01"] == vector
+
+
+def test_vectors_of_a_data_set_stay_whatever_words_are_found_or_said(
+    workspace: Workspace, clips: Path, tmp_path: Path
+) -> None:
+    plain, chosen = with_encoders(workspace, text="dataset"), with_encoders(workspace, text="dataset", speech="fake")
+    ingest_videos(plain, [manifest(tmp_path, [row("clip01", clips, caption="a cat")])])
+    catalog = Catalog(workspace.catalog_dir)
+    catalog.upsert([catalog.get("clip01")], {(Modality.TEXT, "dataset@1"): [np.ones(4, np.float32)]})
+    assert encode_videos(chosen, chosen.config.encoders).updated == 1
+    assert catalog.get("clip01").speech
+    assert columns(workspace)["text:dataset@1"] == {"clip01": [1.0] * 4}
+    ingest_videos(plain, [manifest(tmp_path, [row("clip01", clips, caption="a dog")])])
+    assert catalog.get("clip01").caption == "a dog"
+    assert columns(workspace)["text:dataset@1"] == {"clip01": [1.0] * 4}
