@@ -132,12 +132,9 @@ class Catalog:
 
     def uris_in_use(self, uris: Sequence[str]) -> frozenset[str]:
         """Those of some uris by which a video is known."""
-        dataset = self._videos.open()
-        with self._videos.errors("read"):
-            where = is_one_of(Col.URI, uris)
-            if dataset is None or where is None:
-                return frozenset()
-            return frozenset(dataset.to_table(columns=[Col.URI], filter=where)[Col.URI].to_pylist())
+        where = is_one_of(Col.URI, uris) or "false"
+        found = self._read(self._videos, [Col.VIDEO_ID, Col.URI], VIDEO_SCHEMA, where)
+        return frozenset(self.removals.visible(found)[Col.URI])
 
     def encoders(self) -> list[tuple[Modality, str]]:
         """The (modality, encoder identity) pairs that have a column of vectors, in order of name."""

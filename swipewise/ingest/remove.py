@@ -52,10 +52,11 @@ def purge(workspace: Workspace, catalog: Catalog) -> bool:
     if left.is_empty():
         return False
     sent = [uri for uri in left[Col.URI] if Path(uri).parent == workspace.uploads_dir]
-    catalog.delete(left[Col.VIDEO_ID].to_list())
     if sent:
         with existing_database(workspace.events_dir) as database:
             wanted = JobQueue(database).wanted(sent) if database else frozenset()
         for uri in set(sent) - wanted - catalog.uris_in_use(sent):
             Path(uri).unlink(missing_ok=True)
+    # Last, as only the rows tell what else is to go.
+    catalog.delete(left[Col.VIDEO_ID].to_list())
     return True

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,9 @@ from swipewise.catalog import Catalog
 from swipewise.catalog.links import Link
 from swipewise.config import IngestConfig
 from swipewise.errors import StoreError, UnknownIdError
+from swipewise.events.database import Database
+from swipewise.events.job_records import JobRequest
+from swipewise.events.jobs import JobQueue
 from swipewise.ingest import ingest_videos
 from swipewise.ingest.executor import worker_pool
 from swipewise.ingest.follow import Follower, Outcome
@@ -144,6 +148,46 @@ def test_only_clips_that_were_sent_here_are_deleted(workspace: Workspace, tmp_pa
     assert not sent.exists()
     assert elsewhere.exists()
     assert shared.exists(), "d goes by it too"
+
+
+def test_a_removal_that_was_killed_leaves_no_clip_that_was_sent_here(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace.uploads_dir.mkdir()
+    sent = workspace.uploads_dir / "a.mp4"
+    sent.touch()
+    catalog = Catalog(workspace.catalog_dir)
+    catalog.upsert([video("a", str(sent))], {})
+    for killed in (Catalog.delete, Path.unlink):
+
+        def dies(*arguments: Any, does: Any = killed, **how: Any) -> None:
+            does(*arguments, **how)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            owner = Catalog if killed is Catalog.delete else Path
+            patch.setattr(owner, killed.__name__, dies)
+            with pytest.raises(KeyboardInterrupt):
+                remove_videos(workspace, ["a"])
+        remove_videos(workspace, ["a"])
+        assert not sent.exists()
+        assert catalog.rows_left(["a"]).is_empty()
+        sent.touch()
+        catalog.removals.lift(["a"])
+        catalog.upsert([video("a", str(sent))], {})
+
+
+def test_a_clip_that_was_sent_anew_and_waits_for_its_job_stays(workspace: Workspace) -> None:
+    workspace.uploads_dir.mkdir()
+    waits, done = workspace.uploads_dir / "a.mp4", workspace.uploads_dir / "b.mp4"
+    Catalog(workspace.catalog_dir).upsert([video("a", str(waits)), video("b", str(done))], {})
+    queue = JobQueue(Database(workspace.events_dir))
+    queue.post([JobRequest(uri=str(waits), location=str(waits))])
+    queue.close()
+    waits.touch()
+    done.touch()
+    remove_videos(workspace, ["a", "b"])
+    assert (waits.exists(), done.exists()) == (True, False)
 
 
 def test_links_to_a_removed_video_are_made_anew(workspace: Workspace) -> None:
