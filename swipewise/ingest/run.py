@@ -243,8 +243,8 @@ class _Run:
         self._decided = 0  # entries, in order, for which it is settled what to do
         self._hashes: dict[int, Answer] = {}  # hashed and waiting for their turn
         self._to_encode: deque[_ToEncode] = deque()
-        # By content that is being encoded: other files of the same content, which wait for the outcome.
-        self._twins: dict[str, list[Entry]] = {}
+        # By content that is being encoded: other files of the same content, which wait for the outcome, and their stamps.
+        self._twins: dict[str, list[tuple[Entry, list[int]]]] = {}
         self._place_of = {entry.uri: place for place, entry in reversed(list(enumerate(entries)))}
 
     def work(self) -> None:
@@ -346,7 +346,7 @@ class _Run:
             if "reason" in answer:
                 self._refuse(entry, answer["reason"])
             elif answer["content_hash"] in self._twins:
-                self._twins[answer["content_hash"]].append(entry)
+                self._twins[answer["content_hash"]].append((entry, answer["stamp"]))
             else:
                 self._decide(entry, answer["content_hash"], answer["stamp"])
 
@@ -367,9 +367,18 @@ class _Run:
         content_hash = job.plan.video.content_hash
         twins = self._twins.pop(content_hash)
         if "reason" in answer:
-            for entry in [job.entry, *twins]:
-                self._refuse(entry, answer["reason"], content_hash)
-            return
+            # Of this file alone: it may have vanished since, or been too slow to read.
+            self._refuse(job.entry, answer["reason"], content_hash)
+        else:
+            self._keep(job, answer)
+        for entry, stamp in twins:
+            # The first twin that needs encoding, such as for another caption, makes the rest wait again.
+            if content_hash in self._twins:
+                self._twins[content_hash].append((entry, stamp))
+            else:
+                self._decide(entry, content_hash, stamp)
+
+    def _keep(self, job: _ToEncode, answer: Answer) -> None:
         plan = job.plan
         if plan.new_file:
             facts = {name: answer[name] for name in (Col.DURATION, Col.WIDTH, Col.HEIGHT)}
@@ -381,12 +390,6 @@ class _Run:
         keys = {stage: f"{stage}_seconds" for stage in ("decode", "encode")}
         seconds = {stage: answer[key] for stage, key in keys.items() if key in answer}
         self._settle(job.entry, plan, answer["vectors"], _fingerprint(answer["fingerprint"]), seconds)
-        for entry in twins:
-            # The first twin that needs encoding, such as for another caption, makes the rest wait again.
-            if content_hash in self._twins:
-                self._twins[content_hash].append(entry)
-            else:
-                self._decide(entry, content_hash, job.stamp)
 
     def _settle(
         self,

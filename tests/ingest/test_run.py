@@ -3,8 +3,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from swipewise.catalog import Catalog
 from swipewise.config import EncodersConfig, IngestConfig, MediaConfig
 from swipewise.errors import InputFileError, StoreError, WorkspaceError
 from swipewise.ingest import Progress, ingest_videos, pool
+from swipewise.ingest.inline import Inline
 from swipewise.schema import Col, Modality, Video
 from swipewise.workspace import Workspace
 
@@ -99,6 +100,28 @@ def test_the_same_bytes_twice_in_one_run_are_one_video(
     (video_id,) = catalog_of(workspace).videos()[Col.VIDEO_ID]
     assert catalog_of(workspace).get(video_id).uri == str(tmp_path / "a.mp4")
     assert catalog_of(workspace).encoders_of(video_id) == [AUDIO, TEXT, VISUAL]
+
+
+def test_a_file_that_vanishes_costs_none_of_the_same_content(
+    workspace: Workspace, clips: Path, tmp_path: Path
+) -> None:
+    copies = [tmp_path / f"{number}.mp4" for number in range(3)]
+    for place, copy in enumerate(copies):
+        shutil.copy(clips / "clip01.mp4", copy)
+        os.utime(copy, (place, place))
+
+    class Vanishing(Inline):
+        def submit(self, job: Any, task: Mapping[str, Any]) -> None:
+            if task["do"] == "encode" and task["path"] == str(copies[0]):
+                copies[0].unlink()
+            super().submit(job, task)
+
+    settings = {"media": asdict(workspace.config.media), "encoders": asdict(workspace.config.encoders)}
+    with Vanishing(settings) as opened:
+        summary = ingest_videos(workspace, copies, pool=opened)
+    assert (summary.added, summary.unchanged, summary.rejected) == (1, 1, 1)
+    assert summary.reasons == (f"{copies[0]}: the file cannot be read: No such file or directory",)
+    assert catalog_of(workspace).videos()[Col.URI].to_list() == [str(copies[1])]
 
 
 def test_a_manifest_describes_its_videos(workspace: Workspace, clips: Path, tmp_path: Path) -> None:
