@@ -103,7 +103,7 @@ class Ledger:
         """What to do with a file of this content. The content alone says which video it is."""
         known = self._find(content_hash)
         if known is None:
-            lift = self._tombstones(entry, content_hash)
+            lift = self._tombstones(entry, content_hash, entry.video_id)
             if isinstance(lift, Refusal):
                 return lift
             plan = self._new(entry, content_hash)
@@ -135,6 +135,14 @@ class Ledger:
             outcome=outcome,
         )
 
+    def still_wanted(self, entry: Entry, plan: Plan) -> Plan | Refusal:
+        """A plan that was made for a file, or the refusal to where its video was removed since."""
+        if not self._removals.is_removed(plan.video.video_id):
+            return plan
+        self.see_removals()
+        lift = self._tombstones(entry, plan.video.content_hash, plan.video.video_id)
+        return lift if isinstance(lift, Refusal) else plan
+
     def note(self, plan: Plan) -> None:
         """Remember that a plan was carried out."""
         video = plan.video
@@ -151,11 +159,11 @@ class Ledger:
         self._hash_of[video.video_id] = video.content_hash
         self._written[video.content_hash] = video
 
-    def _tombstones(self, entry: Entry, content_hash: str) -> tuple[str, ...] | Refusal:
+    def _tombstones(self, entry: Entry, content_hash: str, video_id: str | None) -> tuple[str, ...] | Refusal:
         """The removed videos that this file would bring back, or the refusal to where nobody asked for it since."""
         found = [self._removed_content.get(content_hash)]
-        if entry.video_id is not None:
-            found.append(self._removed_ids.get(entry.video_id))
+        if video_id is not None:
+            found.append(self._removed_ids.get(video_id))
         removed = {each.video_id: each for each in found if each is not None}
         for each in removed.values():
             if entry.asked_at is None or entry.asked_at <= each.at:

@@ -243,7 +243,7 @@ class _Run:
         self._decided = 0  # entries, in order, for which it is settled what to do
         self._hashes: dict[int, Answer] = {}  # hashed and waiting for their turn
         self._to_encode: deque[_ToEncode] = deque()
-        # By content that is being encoded: other files of the same content, which wait for the outcome, and their stamps.
+        # By content that is being encoded: other files of the same content that wait for the outcome, and their stamps.
         self._twins: dict[str, list[tuple[Entry, list[int]]]] = {}
         self._place_of = {entry.uri: place for place, entry in reversed(list(enumerate(entries)))}
 
@@ -353,10 +353,7 @@ class _Run:
     def _decide(self, entry: Entry, content_hash: str, stamp: list[int]) -> None:
         plan = self._ledger.decide(entry, content_hash)
         if isinstance(plan, Refusal):
-            # Such a file is fine by itself: what is wrong is the row that names it, if there is one.
-            self._reject(
-                Rejection(uri=entry.origin or entry.uri, reason=plan.reason, content_hash=content_hash), entry
-            )
+            self._refuse_row(entry, plan, content_hash)
         elif plan.new_file or plan.encode or plan.recognize or plan.fingerprint:
             self._twins[content_hash] = []
             self._to_encode.append(_ToEncode(entry=entry, plan=plan, stamp=stamp))
@@ -379,7 +376,10 @@ class _Run:
                 self._decide(entry, content_hash, stamp)
 
     def _keep(self, job: _ToEncode, answer: Answer) -> None:
-        plan = job.plan
+        plan = self._ledger.still_wanted(job.entry, job.plan)
+        if isinstance(plan, Refusal):
+            self._refuse_row(job.entry, plan, job.plan.video.content_hash)
+            return
         if plan.new_file:
             facts = {name: answer[name] for name in (Col.DURATION, Col.WIDTH, Col.HEIGHT)}
             plan = replace(plan, video=replace(plan.video, **facts))
@@ -418,6 +418,12 @@ class _Run:
     def _refuse(self, entry: Entry, reason: str, content_hash: str | None = None) -> None:
         where = f" ({entry.origin})" if entry.origin else ""
         self._reject(Rejection(uri=entry.uri, reason=reason + where, content_hash=content_hash), entry)
+
+    def _refuse_row(self, entry: Entry, refusal: Refusal, content_hash: str) -> None:
+        """Such a file is fine by itself: what is wrong is the row that names it, if there is one."""
+        self._reject(
+            Rejection(uri=entry.origin or entry.uri, reason=refusal.reason, content_hash=content_hash), entry
+        )
 
     def _reject(self, rejection: Rejection, entry: Entry | None = None) -> None:
         self.batch.reject(rejection)

@@ -33,7 +33,7 @@ def thumbnail_routes(catalog: Catalog) -> APIRouter:
         if_none_match: Annotated[str | None, Header(include_in_schema=False)] = None,
     ) -> Response:
         """A small JPEG of a video."""
-        jpeg = catalog.thumbnails.read(video_id)
+        jpeg = None if catalog.removals.is_removed(video_id) else catalog.thumbnails.read(video_id)
         if jpeg is None:
             return problem(404, Problem(error=_why_none(catalog, video_id)))
         tag = f'"{hashlib.sha256(jpeg).hexdigest()[:32]}"'

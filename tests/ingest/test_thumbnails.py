@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from swipewise.catalog import Catalog
-from swipewise.config import MediaConfig
+from swipewise.config import EncodersConfig, MediaConfig
 from swipewise.ingest import ingest_videos
+from swipewise.ingest.inline import Inline
+from swipewise.ingest.remove import remove_videos
 from swipewise.workspace import Workspace
 from tests.media.filming import film, grey, tone
 
@@ -41,3 +45,25 @@ def test_videos_with_a_picture_have_a_thumbnail(workspace: Workspace, tmp_path: 
 def test_thumbnails_can_be_left_out(workspace: Workspace, tmp_path: Path) -> None:
     path = film(tmp_path / "clip.mov", [grey(90)])
     assert ingest(workspace, {"a": path}, thumbnails=False).thumbnails.read("a") is None
+
+
+def test_a_video_that_is_removed_while_it_is_encoded_keeps_no_thumbnail(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    path = film(tmp_path / "clip.mov", [grey(90)])
+    catalog = ingest(workspace, {"a": path})
+    config = replace(workspace.config, encoders=EncodersConfig(visual="descriptor", audio="none", text="none"))
+    again = replace(workspace, config=config)
+
+    class Removing(Inline):
+        def submit(self, job: Any, task: Mapping[str, Any]) -> None:
+            if task["do"] == "encode":
+                remove_videos(workspace, ["a"])
+            super().submit(job, task)
+
+    with Removing({"media": asdict(config.media), "encoders": asdict(config.encoders)}) as opened:
+        summary = ingest_videos(again, [path], pool=opened)
+    assert (summary.updated, summary.rejected) == (0, 1)
+    assert "is video 'a', which was removed on" in summary.reasons[0]
+    assert catalog.thumbnails.read("a") is None
+    assert catalog.rows_left(["a"]).is_empty()

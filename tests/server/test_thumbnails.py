@@ -36,3 +36,14 @@ def test_what_is_missing_is_said(client: TestClient) -> None:
     unknown = client.get("/v1/videos/nobody/thumbnail")
     assert unknown.status_code == 404
     assert "no video 'nobody' in the catalogue" in unknown.json()["error"]
+
+
+def test_a_removed_video_shows_no_picture_wherever_one_comes_from(
+    client: TestClient, workspace: Workspace
+) -> None:
+    catalog = Catalog(workspace.catalog_dir)
+    catalog.removals.write([catalog.get("a")])
+    catalog.thumbnails.write("a", b"\xff\xd8 drawn by who did not know yet")
+    answer = client.get("/v1/videos/a/thumbnail")
+    assert answer.status_code == 404
+    assert "no video 'a' in the catalogue" in answer.json()["error"]
