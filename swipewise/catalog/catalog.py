@@ -38,7 +38,7 @@ from swipewise.catalog.records import (
     vector_column,
     vector_type,
 )
-from swipewise.catalog.removal import Removals
+from swipewise.catalog.removal import Removals, VisibleVideos
 from swipewise.catalog.table import Table, adding_columns, is_one_of, quoted
 from swipewise.catalog.thumbnails import Thumbnails
 from swipewise.errors import DataError, StoreError, UnknownIdError
@@ -72,9 +72,10 @@ class Catalog:
             migrations=(adding_columns(FINGERPRINT_FIELDS), adding_columns(WORD_FIELDS)),
         )
         self._rejected = Table(directory / "rejected.lance", key=Col.URI, schema=REJECTED_SCHEMA)
-        self.links = Links(self._videos)
         self.removals = Removals(directory)
-        self.neighbours = Neighbours(self._videos)
+        self._visible = VisibleVideos(self._videos, self.removals)
+        self.links = Links(self._videos, self._visible)
+        self.neighbours = Neighbours(self._videos, self._visible)
         self.thumbnails = Thumbnails(directory / "thumbnails")
 
     def videos(self, video_ids: Sequence[str] | None = None, *, words: bool = False) -> pl.DataFrame:
@@ -87,17 +88,17 @@ class Catalog:
         left_out = set() if words else {field.name for field in WORD_FIELDS}
         columns = [name for name in (*VIDEO_FIELDS, Col.DUPLICATE_OF, Col.INGESTED_AT) if name not in left_out]
         where = None if video_ids is None else is_one_of(Col.VIDEO_ID, video_ids) or "false"
-        return self.removals.visible(self._read(self._videos, columns, VIDEO_SCHEMA, where)).sort(Col.VIDEO_ID)
+        return self._visible.read(columns, where).sort(Col.VIDEO_ID)
 
     def page(self, limit: int, after: str | None = None) -> pl.DataFrame:
         """At most ``limit`` videos in order of id, from the first whose id comes after ``after``; as ``videos``."""
         where = None if after is None else f"`{Col.VIDEO_ID}` > {quoted(after)}"
-        ids = self.removals.visible(self._read(self._videos, [Col.VIDEO_ID], VIDEO_SCHEMA, where))
-        return self.videos(ids[Col.VIDEO_ID].bottom_k(limit).to_list())
+        ids = self._visible.read([Col.VIDEO_ID], where)[Col.VIDEO_ID]
+        return self.videos(ids.bottom_k(limit).to_list())
 
     def stamps(self) -> pl.DataFrame:
         """Of every video the id and when its row was last written: video_id, updated_at."""
-        return self.removals.visible(self._read(self._videos, [Col.VIDEO_ID, Col.UPDATED_AT], VIDEO_SCHEMA))
+        return self._visible.read([Col.VIDEO_ID, Col.UPDATED_AT])
 
     def delete(self, video_ids: Sequence[str]) -> None:
         """Take videos out for good, with vectors and thumbnails; unknown ids are no error.
@@ -112,11 +113,11 @@ class Catalog:
     def rows_left(self, video_ids: Sequence[str]) -> pl.DataFrame:
         """Of removed videos id and uri of those whose row is still there."""
         where = is_one_of(Col.VIDEO_ID, video_ids) or "false"
-        return self._read(self._videos, [Col.VIDEO_ID, Col.URI], VIDEO_SCHEMA, where)
+        return self._videos.read([Col.VIDEO_ID, Col.URI], where)
 
     def encoded(self) -> dict[str, frozenset[str]]:
         """For each video the columns ("visual:descriptor@1") whose encoder has looked at it, whatever it found."""
-        table = self._read(self._videos, [Col.VIDEO_ID, Col.ENCODERS], VIDEO_SCHEMA)
+        table = self._visible.read([Col.VIDEO_ID, Col.ENCODERS])
         # A million videos share a handful of sets.
         shared: dict[tuple[str, ...], frozenset[str]] = {}
         rows = ((video_id, tuple(columns)) for video_id, columns in table.iter_rows())
@@ -132,9 +133,7 @@ class Catalog:
 
     def uris_in_use(self, uris: Sequence[str]) -> frozenset[str]:
         """Those of some uris by which a video is known."""
-        where = is_one_of(Col.URI, uris) or "false"
-        found = self._read(self._videos, [Col.VIDEO_ID, Col.URI], VIDEO_SCHEMA, where)
-        return frozenset(self.removals.visible(found)[Col.URI])
+        return frozenset(self._visible.read([Col.URI], is_one_of(Col.URI, uris) or "false")[Col.URI])
 
     def encoders(self) -> list[tuple[Modality, str]]:
         """The (modality, encoder identity) pairs that have a column of vectors, in order of name."""
@@ -179,6 +178,9 @@ class Catalog:
                 video_ids += batch.column(Col.VIDEO_ID).to_pylist()
                 flat = batch.column(column).flatten().to_numpy()
                 values_ND[start : len(video_ids)] = flat.reshape(-1, values_ND.shape[1])
+        kept = self._visible.among(pl.DataFrame({Col.VIDEO_ID: video_ids}).with_row_index())
+        if len(kept) < len(video_ids):
+            return kept[Col.VIDEO_ID].to_list(), values_ND[kept["index"].to_numpy()]
         return video_ids, values_ND
 
     def upsert(
@@ -254,7 +256,7 @@ class Catalog:
 
     def rejected(self) -> pl.DataFrame:
         """The files that could not be taken, ordered by uri: uri, content_hash, reason, at."""
-        return self._read(self._rejected, REJECTED_SCHEMA.names, REJECTED_SCHEMA).sort(Col.URI)
+        return self._rejected.read(REJECTED_SCHEMA.names).sort(Col.URI)
 
     def version(self) -> str:
         """A fingerprint of the videos and their vectors: the same as long as none changes, cheap to ask for."""
@@ -268,31 +270,14 @@ class Catalog:
         self._rejected.compact()
         self.removals.compact()
 
-    def _read(self, table: Table, columns: list[str], schema: pa.Schema, where: str | None = None) -> pl.DataFrame:
-        dataset = table.open()
-        with table.errors("read"):
-            if dataset is None:
-                found = schema.empty_table().select(columns)
-            else:
-                found = dataset.to_table(columns=columns, filter=where)
-        frame = pl.from_arrow(found)
-        assert isinstance(frame, pl.DataFrame)
-        return frame
-
     def _row(self, video_id: str, columns: list[str]) -> dict[str, Any]:
-        dataset = self._videos.open()
-        with self._videos.errors("read"):
-            where = is_one_of(Col.VIDEO_ID, [video_id])
-            rows = [] if dataset is None else dataset.to_table(columns=columns, filter=where).to_pylist()
-        if rows and self.removals.is_removed(video_id):
-            rows = []
-        if not rows:
+        found = self._visible.read(columns, is_one_of(Col.VIDEO_ID, [video_id]))
+        if found.is_empty():
             raise UnknownIdError(f"no video {video_id!r} in the catalogue{self._hint(video_id)}")
-        row: dict[str, Any] = rows[0]
-        return row
+        return found.row(0, named=True)
 
     def _hint(self, video_id: str) -> str:
-        ids = self._read(self._videos, [Col.VIDEO_ID], VIDEO_SCHEMA)[Col.VIDEO_ID]
+        ids = self._visible.read([Col.VIDEO_ID])[Col.VIDEO_ID]
         # Comparing with every id of a large catalogue would take longer than anybody waits for a hint.
         close = get_close_matches(video_id, ids.head(50_000).to_list(), n=1, cutoff=0.5)
         if close:

@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from swipewise.catalog.records import VIDEO_SCHEMA
+from swipewise.catalog.removal import VisibleVideos
 from swipewise.catalog.table import Table, is_one_of
 from swipewise.schema import Col
 
@@ -29,39 +30,42 @@ class Link:
 class Links:
     """The columns of fingerprints and links of a table of videos."""
 
-    def __init__(self, videos: Table) -> None:
+    def __init__(self, videos: Table, visible: VisibleVideos) -> None:
         self._videos = videos
+        self._visible = visible
 
     def fingerprinted(self) -> frozenset[str]:
         """The videos whose file was looked at for a fingerprint, whatever was found."""
-        table = self._read([Col.VIDEO_ID], f"`{Col.VISUAL_FINGERPRINT}` IS NOT NULL")
+        table = self._visible.read([Col.VIDEO_ID], f"`{Col.VISUAL_FINGERPRINT}` IS NOT NULL")
         return frozenset(table[Col.VIDEO_ID].to_list())
 
     def visual(self) -> pl.DataFrame:
         """The videos that can be known by their picture: id, fingerprint, ingested_at, link_order, duplicate_of."""
         columns = [Col.VIDEO_ID, Col.VISUAL_FINGERPRINT, Col.INGESTED_AT, Col.LINK_ORDER, Col.DUPLICATE_OF]
-        table = self._read(columns, f"`{Col.VISUAL_FINGERPRINT}` IS NOT NULL")
+        table = self._visible.read(columns, f"`{Col.VISUAL_FINGERPRINT}` IS NOT NULL")
         return table.filter(pl.col(Col.VISUAL_FINGERPRINT).bin.size() > 0)
 
     def motion_and_audio(self, video_ids: Sequence[str]) -> dict[str, tuple[bytes, bytes]]:
-        """The fingerprints of motion and sound of these videos; empty where they tell too little."""
+        """The fingerprints of motion and sound of those of these videos that are there; empty: they tell too little."""
         columns = [Col.VIDEO_ID, Col.MOTION_FINGERPRINT, Col.AUDIO_FINGERPRINT]
         found: dict[str, tuple[bytes, bytes]] = {}
         for start in range(0, len(video_ids), _IDS_AT_ONCE):
             where = is_one_of(Col.VIDEO_ID, video_ids[start : start + _IDS_AT_ONCE])
-            rows = self._read(columns, where).iter_rows()
+            rows = self._visible.read(columns, where).iter_rows()
             found |= {video_id: (motion, audio) for video_id, motion, audio in rows}
         return found
 
     def duplicate_of(self, video_id: str) -> str | None:
         """The first video that this one is a near-duplicate of, None where it is of none or there is no such video."""
-        found = self._read([Col.DUPLICATE_OF], is_one_of(Col.VIDEO_ID, [video_id]))[Col.DUPLICATE_OF].to_list()
+        found = self._visible.read([Col.DUPLICATE_OF], is_one_of(Col.VIDEO_ID, [video_id]))[
+            Col.DUPLICATE_OF
+        ].to_list()
         return found[0] if found else None
 
     def duplicates_of(self, video_id: str) -> list[str]:
         """The videos linked to this one, in order of id."""
         where = is_one_of(Col.DUPLICATE_OF, [video_id])
-        return sorted(self._read([Col.VIDEO_ID], where)[Col.VIDEO_ID])
+        return sorted(self._visible.read([Col.VIDEO_ID], where)[Col.VIDEO_ID])
 
     def write(self, links: Sequence[Link]) -> None:
         """Write links in one atomic commit that is on disk when this returns.
@@ -81,14 +85,3 @@ class Links:
         ]
         names = [Col.VIDEO_ID, Col.LINK_ORDER, Col.DUPLICATE_OF, Col.UPDATED_AT]
         self._videos.update(pa.Table.from_pylist(rows, pa.schema([VIDEO_SCHEMA.field(name) for name in names])))
-
-    def _read(self, columns: list[str], where: str | None) -> pl.DataFrame:
-        dataset = self._videos.open()
-        with self._videos.errors("read"):
-            if dataset is None:
-                found = pa.schema([VIDEO_SCHEMA.field(name) for name in columns]).empty_table()
-            else:
-                found = dataset.to_table(columns=columns, filter=where)
-        frame = pl.from_arrow(found)
-        assert isinstance(frame, pl.DataFrame)
-        return frame

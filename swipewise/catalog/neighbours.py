@@ -1,18 +1,31 @@
-"""The videos whose vectors by one encoder are nearest to those of a video."""
+"""The videos whose vectors by one encoder are nearest to those of a video.
+
+Legend of shape suffixes: D = width of a vector.
+"""
 
 from __future__ import annotations
 
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
 from swipewise.catalog.records import vector_column
+from swipewise.catalog.removal import VisibleVideos
 from swipewise.catalog.table import Table, is_one_of
 from swipewise.errors import UnknownIdError
 from swipewise.schema import Col
+
+_DISTANCE: Final = "_distance"  # as Lance calls it
 
 
 class Neighbours:
     """Searches a table of videos by its columns of vectors, where they lie: nothing is held in memory."""
 
-    def __init__(self, videos: Table) -> None:
+    def __init__(self, videos: Table, visible: VisibleVideos) -> None:
         self._videos = videos
+        self._visible = visible
 
     def of(self, video_id: str, modality: str, identity: str, k: int) -> list[tuple[str, float]]:
         """The k other videos most like one, and their cosines, best first.
@@ -33,17 +46,23 @@ class Neighbours:
             raise UnknownIdError(f"no video has a vector by {identity}")
         with self._videos.errors("search"):
             own = dataset.to_table(columns=[column], filter=is_one_of(Col.VIDEO_ID, [video_id]))
-            vectors = own.column(column).drop_null()
-            if not len(vectors):
-                raise UnknownIdError(f"video {video_id!r} has no {modality} vector by {identity}")
-            nearest = {
-                "column": column,
-                "q": vectors.combine_chunks().flatten().to_numpy(),
-                "k": k + 1,
-                "metric": "cosine",
-                "use_index": False,
-            }
-            found = dataset.to_table(columns=[Col.VIDEO_ID, "_distance"], nearest=nearest).to_pylist()
-        return [
-            (row[Col.VIDEO_ID], 1.0 - float(row["_distance"])) for row in found if row[Col.VIDEO_ID] != video_id
-        ][:k]
+        vectors = own.column(column).drop_null()
+        if not len(vectors) or self._visible.read([Col.VIDEO_ID], is_one_of(Col.VIDEO_ID, [video_id])).is_empty():
+            raise UnknownIdError(f"video {video_id!r} has no {modality} vector by {identity}")
+        own_D = vectors.combine_chunks().flatten().to_numpy()
+        asked = k + 1  # itself among them
+        while True:
+            found = self._nearest(dataset, column, own_D, asked)
+            others = self._visible.among(found).filter(pl.col(Col.VIDEO_ID) != video_id)
+            if len(others) >= k or len(found) < asked:
+                return [(other, 1.0 - distance) for other, distance in others.head(k).iter_rows()]
+            asked *= 2  # removed ones are in the way
+
+    def _nearest(self, dataset: Any, column: str, own_D: NDArray[np.float32], k: int) -> pl.DataFrame:
+        """The k nearest of all rows: id and cosine distance, best first."""
+        nearest = {"column": column, "q": own_D, "k": k, "metric": "cosine", "use_index": False}
+        with self._videos.errors("search"):
+            table = dataset.to_table(columns=[Col.VIDEO_ID, _DISTANCE], nearest=nearest)
+        found = pl.from_arrow(table.select([Col.VIDEO_ID, _DISTANCE]))
+        assert isinstance(found, pl.DataFrame)
+        return found

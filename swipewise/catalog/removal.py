@@ -32,7 +32,7 @@ class Tombstone:
 
 
 class Removals:
-    """The tombstones. A video that has one is in no answer of the catalogue, whether its row is gone already or not.
+    """The tombstones. A video that has one is in no answer of the catalogue: ``VisibleVideos`` sees to that.
 
     Writing one needs no lock, so that a video can be removed while an ingestion is running.
     """
@@ -50,7 +50,12 @@ class Removals:
 
     def ids(self) -> list[str]:
         """The ids of removed videos."""
-        return [each.video_id for each in self.all()]
+        dataset = self._table.open()
+        if dataset is None:
+            return []
+        with self._table.errors("read"):
+            ids: list[str] = dataset.to_table(columns=[Col.VIDEO_ID])[Col.VIDEO_ID].to_pylist()
+        return ids
 
     def is_removed(self, video_id: str) -> bool:
         """Whether the video was removed."""
@@ -59,11 +64,6 @@ class Removals:
             return False
         with self._table.errors("read"):
             return bool(dataset.count_rows(is_one_of(Col.VIDEO_ID, [video_id])))
-
-    def visible(self, videos: pl.DataFrame) -> pl.DataFrame:
-        """The rows of a table with video_id that were not removed."""
-        removed = self.ids()
-        return videos.filter(~pl.col(Col.VIDEO_ID).is_in(removed)) if removed else videos
 
     def write(self, videos: Sequence[Video]) -> None:
         """Mark videos as removed, on disk when this returns.
@@ -89,3 +89,24 @@ class Removals:
             StoreError: It cannot be written.
         """
         self._table.delete(video_ids)
+
+
+class VisibleVideos:
+    """What is read of a table of videos: none of a removed one, whether its row is gone already or not.
+
+    Every answer of the catalogue about videos comes through here, but for what is left of those that were removed.
+    """
+
+    def __init__(self, videos: Table, removals: Removals) -> None:
+        self._videos = videos
+        self._removals = removals
+
+    def read(self, columns: Sequence[str], where: str | None = None) -> pl.DataFrame:
+        """These columns, of the rows to which a filter applies."""
+        asked = list(dict.fromkeys([*columns, Col.VIDEO_ID]))
+        return self.among(self._videos.read(asked, where)).select(columns)
+
+    def among(self, found: pl.DataFrame) -> pl.DataFrame:
+        """Of rows with a video_id, read by whatever way, those of videos that were not removed."""
+        removed = self._removals.ids() if len(found) else []
+        return found.filter(~pl.col(Col.VIDEO_ID).is_in(removed)) if removed else found

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import lance
+import polars as pl
 import pyarrow as pa
 
 from swipewise.errors import StoreError
@@ -73,6 +74,22 @@ class Table:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             newest = {_VERSION_KEY: str(len(self._migrations) + 1)}
             return lance.write_dataset(self._schema.with_metadata(newest).empty_table(), self.path)
+
+    def read(self, columns: Sequence[str], where: str | None = None) -> pl.DataFrame:
+        """These columns, of the rows to which a filter applies.
+
+        Raises:
+            StoreError: It cannot be read.
+        """
+        dataset = self.open()
+        with self.errors("read"):
+            if dataset is None:
+                found = self._schema.empty_table().select(columns)
+            else:
+                found = dataset.to_table(columns=list(columns), filter=where)
+        frame = pl.from_arrow(found)
+        assert isinstance(frame, pl.DataFrame)
+        return frame
 
     def fill(self, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
         """Write all rows of a table that is empty so far in one atomic commit; the batches are taken one at a time.

@@ -87,6 +87,8 @@ def _firsts(catalog: Catalog, ids: Sequence[str], near: Mapping[int, NDArray[np.
     heard = catalog.links.motion_and_audio([ids[row] for row in sorted(rows)])
 
     def alike(one: str, other: str) -> bool:
+        if one not in heard or other not in heard:  # removed since
+            return False
         (motion, audio), (other_motion, other_audio) = heard[one], heard[other]
         # Where one has no sound, or too little of it, the picture decides.
         return same_motion(motion, other_motion) and not (

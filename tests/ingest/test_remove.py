@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from swipewise.catalog import Catalog
@@ -18,13 +19,16 @@ from swipewise.events.database import Database
 from swipewise.events.job_records import JobRequest
 from swipewise.events.jobs import JobQueue
 from swipewise.ingest import ingest_videos
+from swipewise.ingest.duplicates import link_duplicates
 from swipewise.ingest.executor import worker_pool
 from swipewise.ingest.follow import Follower, Outcome
 from swipewise.ingest.remove import remove_videos
 from swipewise.ingest.run import ingest_entries
 from swipewise.ingest.sources import Entry
-from swipewise.schema import Col, Fingerprint, Video
+from swipewise.schema import Col, Fingerprint, Modality, Video
 from swipewise.workspace import Workspace
+
+LIKE = Fingerprint(visual=b"\x01" * 8, motion=b"\0")
 
 
 @pytest.fixture
@@ -192,8 +196,7 @@ def test_a_clip_that_was_sent_anew_and_waits_for_its_job_stays(workspace: Worksp
 
 def test_links_to_a_removed_video_are_made_anew(workspace: Workspace) -> None:
     catalog = Catalog(workspace.catalog_dir)
-    like = Fingerprint(visual=b"\x01" * 8)
-    catalog.upsert([video(each) for each in "abc"], {}, dict.fromkeys("abc", like))
+    catalog.upsert([video(each) for each in "abc"], {}, dict.fromkeys("abc", LIKE))
     orders = {"a": None, "b": "a", "c": "a"}
     catalog.links.write(
         [
@@ -202,7 +205,7 @@ def test_links_to_a_removed_video_are_made_anew(workspace: Workspace) -> None:
         ]
     )
     remove_videos(workspace, ["a"])
-    assert catalog.links.duplicates_of("a") == []
+    assert (catalog.links.duplicate_of("b"), catalog.links.duplicate_of("c")) == (None, "b")
 
 
 def test_a_removal_that_cannot_be_written_changes_nothing(
@@ -249,3 +252,35 @@ def test_what_is_asked_for_after_it_was_removed_joins_a_run_and_comes_back(
         ingest_entries(inline, [Entry(uri=clip, video_id="v")], pool=pool, follower=asks)
     assert asks.outcomes == [("added", "v"), ("added", "v")]
     assert ids(inline) == ["v"]
+
+
+def test_no_reader_of_the_catalogue_meets_a_removed_video_whose_row_is_still_there(workspace: Workspace) -> None:
+    catalog, encoder = Catalog(workspace.catalog_dir), (Modality.VISUAL, "fake@1")
+    vectors = [np.array([1, place], np.float32) for place in range(6)]
+    like = dict.fromkeys("abcdef", LIKE)
+    catalog.upsert([video(each) for each in "abcdef"], {encoder: vectors}, like)
+    with workspace.lock("catalog"):
+        remove_videos(workspace, ["a", "b", "c", "e"])
+    assert len(catalog.rows_left(["a", "b", "c", "e"])) == 4
+    found, values_ND = catalog.vectors(*encoder)
+    assert dict(zip(found, values_ND.tolist(), strict=True)) == {"d": [1, 3], "f": [1, 5]}
+    assert catalog.vectors(*encoder, among=["a"])[0] == []
+    assert [each for each, _ in catalog.neighbours.of("d", *encoder, 1)] == ["f"]
+    with pytest.raises(UnknownIdError, match="video 'a' has no visual vector"):
+        catalog.neighbours.of("a", *encoder, 1)
+    assert catalog.encoded().keys() == catalog.links.fingerprinted() == {"d", "f"}
+    assert sorted(catalog.links.visual()[Col.VIDEO_ID]) == ["d", "f"]
+    assert catalog.links.motion_and_audio(["a", "d"]).keys() == {"d"}
+    assert catalog.uris_in_use(["x.mp4"]) == {"x.mp4"}
+    with pytest.raises(UnknownIdError, match="no video 'e'"):
+        catalog.encoders_of("e")
+
+
+def test_a_video_is_not_linked_to_one_that_was_removed_and_whose_row_is_still_there(workspace: Workspace) -> None:
+    catalog = Catalog(workspace.catalog_dir)
+    catalog.upsert([video(each) for each in "abc"], {}, dict.fromkeys("abc", LIKE))
+    catalog.links.write([Link(video_id="a", link_order=0, duplicate_of=None)])
+    with workspace.lock("catalog"):
+        remove_videos(workspace, ["a"])
+        link_duplicates(catalog, {})
+    assert (catalog.links.duplicate_of("b"), catalog.links.duplicate_of("c")) == (None, "b")

@@ -129,7 +129,10 @@ def test_other_words_are_looked_for_when_another_recogniser_is_chosen(
 def test_vectors_of_a_data_set_stay_whatever_words_are_found_or_said(
     workspace: Workspace, clips: Path, tmp_path: Path
 ) -> None:
-    plain, chosen = with_encoders(workspace, text="dataset"), with_encoders(workspace, text="dataset", speech="fake")
+    plain, chosen = (
+        with_encoders(workspace, text="dataset"),
+        with_encoders(workspace, text="dataset", speech="fake"),
+    )
     ingest_videos(plain, [manifest(tmp_path, [row("clip01", clips, caption="a cat")])])
     catalog = Catalog(workspace.catalog_dir)
     catalog.upsert([catalog.get("clip01")], {(Modality.TEXT, "dataset@1"): [np.ones(4, np.float32)]})
