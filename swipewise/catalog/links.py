@@ -20,10 +20,13 @@ _IDS_AT_ONCE = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A video that was compared with those of a lower ``link_order``; ``duplicate_of`` is the first that it is like."""
+    """A video that was compared with those of a lower ``link_order``; ``duplicate_of`` is the first that it is like.
+
+    It has no ``link_order`` where it was not compared.
+    """
 
     video_id: str
-    link_order: int
+    link_order: int | None
     duplicate_of: str | None
 
 
@@ -66,6 +69,17 @@ class Links:
         """The videos linked to this one, in order of id."""
         where = is_one_of(Col.DUPLICATE_OF, [video_id])
         return sorted(self._visible.read([Col.VIDEO_ID], where)[Col.VIDEO_ID])
+
+    def forget(self, video_ids: Sequence[str]) -> None:
+        """Cut the links to these videos: what was linked to them waits to be compared anew.
+
+        Raises:
+            StoreError: They cannot be written.
+        """
+        for start in range(0, len(video_ids), _IDS_AT_ONCE):
+            where = is_one_of(Col.DUPLICATE_OF, video_ids[start : start + _IDS_AT_ONCE])
+            linked = self._visible.read([Col.VIDEO_ID], where)[Col.VIDEO_ID].to_list()
+            self.write([Link(video_id=each, link_order=None, duplicate_of=None) for each in linked])
 
     def write(self, links: Sequence[Link]) -> None:
         """Write links in one atomic commit that is on disk when this returns.

@@ -57,6 +57,7 @@ def purge(workspace: Workspace, catalog: Catalog) -> bool:
             wanted = JobQueue(database).wanted(sent) if database else frozenset()
         for uri in set(sent) - wanted - catalog.uris_in_use(sent):
             Path(uri).unlink(missing_ok=True)
+    catalog.links.forget(left[Col.VIDEO_ID].to_list())
     # Last, as only the rows tell what else is to go.
     catalog.delete(left[Col.VIDEO_ID].to_list())
     return True

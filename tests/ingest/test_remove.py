@@ -208,6 +208,18 @@ def test_links_to_a_removed_video_are_made_anew(workspace: Workspace) -> None:
     assert (catalog.links.duplicate_of("b"), catalog.links.duplicate_of("c")) == (None, "b")
 
 
+def test_links_to_a_removed_video_go_also_where_none_are_made(workspace: Workspace) -> None:
+    alone = replace(workspace, config=replace(workspace.config, ingest=IngestConfig(duplicates=False)))
+    catalog = Catalog(workspace.catalog_dir)
+    catalog.upsert([video(each) for each in "abc"], {}, dict.fromkeys("abc", LIKE))
+    link_duplicates(catalog, {})
+    assert catalog.links.duplicates_of("a") == ["b", "c"]
+    remove_videos(alone, ["a"])
+    assert catalog.videos()[Col.DUPLICATE_OF].to_list() == [None, None]
+    link_duplicates(catalog, {})
+    assert catalog.links.duplicate_of("c") == "b", "they are compared anew where links are made again"
+
+
 def test_a_removal_that_cannot_be_written_changes_nothing(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
