@@ -33,8 +33,10 @@ def remove_videos(workspace: Workspace, video_ids: Sequence[str]) -> None:
         catalog.thumbnails.write(video.video_id, None)
     try:
         with workspace.lock("catalog"):
-            if purge(workspace, catalog) and workspace.config.ingest.duplicates:
-                link_duplicates(catalog, {})
+            if purge(workspace, catalog):
+                if workspace.config.ingest.duplicates:
+                    link_duplicates(catalog, {})
+                catalog.compact()  # until then the files hold the words of what is gone
     except WorkspaceError:
         return  # whoever holds the lock purges when it is done
 

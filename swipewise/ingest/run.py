@@ -159,7 +159,7 @@ def _take(
 ) -> IngestSummary:
     meter = Meter(len(entries) + len(rejections), on_progress)
     config = workspace.config
-    purge(workspace, catalog)
+    purged = purge(workspace, catalog)
 
     def link(places: Mapping[str, int]) -> bool:
         return config.ingest.duplicates and link_duplicates(catalog, places)
@@ -188,7 +188,7 @@ def _take(
             link=link,
         )
         run.work()
-    purged = purge(workspace, catalog)
+    purged |= purge(workspace, catalog)
     linked = link(run.places)
     if run.batch.written or linked or purged:
         catalog.compact()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -80,6 +81,25 @@ def test_a_removed_video_stays_out_until_asked_for_again(inline: Workspace, fold
     assert catalog.thumbnails.read(gone) is not None
     assert catalog.rejected().is_empty()
     assert ingest_videos(inline, [folder]).unchanged == 2, "from now on it is like any other"
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_what_was_said_of_a_removed_video_goes_from_the_files(
+    inline: Workspace, folder: Path, monkeypatch: pytest.MonkeyPatch, running: bool
+) -> None:
+    monkeypatch.setattr("swipewise.catalog.table._KEEP_VERSIONS", timedelta(0))
+    manifest = folder.parent / "videos.csv"
+    manifest.write_text(
+        f"uri,video_id,caption\n{folder / 'clip01.mp4'},v,unheardof\n{folder / 'clip02.mp4'},w,other\n"
+    )
+    ingest_videos(inline, [manifest])
+    with inline.lock("catalog") if running else nullcontext():
+        remove_videos(inline, ["v"])
+    if running:  # then it is for whoever comes next, also where there is nothing else to do
+        ingest_videos(inline, [folder / "clip02.mp4"])
+    files = [path.read_bytes() for path in inline.catalog_dir.rglob("*") if path.is_file()]
+    assert any(b"other" in content for content in files)
+    assert not any(b"unheardof" in content for content in files)
 
 
 def test_removing_twice_is_no_error(inline: Workspace, folder: Path) -> None:
