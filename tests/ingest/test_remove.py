@@ -23,6 +23,7 @@ from swipewise.ingest import ingest_videos
 from swipewise.ingest.duplicates import link_duplicates
 from swipewise.ingest.executor import worker_pool
 from swipewise.ingest.follow import Follower, Outcome
+from swipewise.ingest.ledger import Ledger, Plan
 from swipewise.ingest.remove import remove_videos
 from swipewise.ingest.run import ingest_entries
 from swipewise.ingest.sources import Entry
@@ -316,3 +317,18 @@ def test_a_video_is_not_linked_to_one_that_was_removed_and_whose_row_is_still_th
         remove_videos(workspace, ["a"])
         link_duplicates(catalog, {})
     assert (catalog.links.duplicate_of("b"), catalog.links.duplicate_of("c")) == (None, "b")
+
+
+def test_the_id_of_a_removed_video_is_free_for_another_file_though_this_run_has_met_its_own(
+    workspace: Workspace,
+) -> None:
+    catalog = Catalog(workspace.catalog_dir)
+    catalog.upsert([video("v")], {})
+    ledger = Ledger(catalog, {}, {}, None, fingerprints=False)
+    assert isinstance(ledger.decide(Entry(uri="x.mp4", video_id="v"), "v"), Plan)
+    with workspace.lock("catalog"):
+        remove_videos(workspace, ["v"])
+    ledger.see_removals()
+    plan = ledger.decide(Entry(uri="y.mp4", video_id="v", asked_at=datetime.now(UTC)), "other content")
+    assert isinstance(plan, Plan)
+    assert (plan.outcome, plan.lift) == ("added", ("v",))
