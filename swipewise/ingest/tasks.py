@@ -44,7 +44,8 @@ class Decoded:
     @property
     def size(self) -> int:
         """Bytes of its pictures and sound."""
-        parts = (self.clip.frames_FHWC, self.clip.waveform_S)
+        clip = self.clip
+        parts = (clip.frames_FHWC, clip.fine_frames_FHWC, clip.waveform_S, clip.fine_waveform_S)
         return sum(part.nbytes for part in parts if part is not None)
 
 

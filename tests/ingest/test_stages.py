@@ -145,6 +145,18 @@ def test_the_descriptors_give_the_same_bits_together_as_alone(clips: Path) -> No
     assert len({answer["vectors"]["visual"] for answer in together.values()}) == 12
 
 
+def test_the_size_of_what_waits_counts_all_pictures_and_sound() -> None:
+    clip = Clip(
+        frames_FHWC=np.zeros((2, 3, 4, 3), np.uint8),
+        fine_frames_FHWC=np.zeros((2, 30, 40, 3), np.uint8),
+        waveform_S=np.zeros(16, np.float32),
+        fine_waveform_S=np.zeros(48, np.float32),
+    )
+    decoded = Decoded(number=1, modalities=frozenset(), clip=clip, facts={})
+    assert decoded.size == 2 * 3 * 4 * 3 + 2 * 30 * 40 * 3 + 16 * 4 + 48 * 4
+    assert Decoded(number=1, modalities=frozenset(), clip=Clip(), facts={}).size == 0
+
+
 def test_decoding_runs_ahead_no_further_than_the_buffer_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     ahead, encoding, let_go = [], threading.Event(), threading.Event()
 
