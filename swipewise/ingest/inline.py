@@ -1,18 +1,20 @@
 """Tasks in this process, one step after the other: for debuggers, notebooks and where no process may be started.
 
-A file that crashes or hangs a decoder takes the whole run with it.
+A file that crashes or hangs a decoder takes the whole run with it: neither ``media.timeout_seconds`` nor
+``media.max_memory_mb`` is kept to, as both need a process that can be ended.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Self
 
 from swipewise.config import MediaConfig
 from swipewise.encoders import identity
 from swipewise.ingest.executor import Answer
-from swipewise.ingest.stages import Steps, Told
+from swipewise.ingest.stages import WAITING_BYTES, Steps, Told
 from swipewise.ingest.tasks import Decoded
 from swipewise.ingest.worker import open_encoders
 from swipewise.schema import Modality, Words
@@ -40,7 +42,7 @@ class Inline:
         self.encoders = {modality: identity(encoder) for modality, encoder in encoders.items()}
         self.recognizers = {kind: identity(recognizer) for kind, recognizer in recognizers.items()}
         self._steps = Steps(
-            media=MediaConfig(**self._settings["media"]),
+            media=replace(MediaConfig(**self._settings["media"]), max_memory_mb=0),
             encoders=encoders,
             recognizers=recognizers,
             tell=self._told,
@@ -73,13 +75,14 @@ class Inline:
         self._queue.append((self._numbers, task))
 
     def wait(self, seconds: float | None = None) -> list[tuple[Any, Answer]]:
-        """Do what is lined up: decode each clip, encode them together."""
+        """Do what is lined up: decode each clip, encode as many together as may wait."""
         decoded: list[Decoded] = []
         while self._queue:
             clip = self._steps.decode(*self._queue.popleft())
             decoded += [clip] if clip else []
-        if decoded:
-            self._steps.encode(decoded)
+            if decoded and (not self._queue or sum(each.size for each in decoded) >= WAITING_BYTES):
+                self._steps.encode(decoded)
+                decoded = []
         done, self._done = self._done, []
         return done
 

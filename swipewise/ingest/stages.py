@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from swipewise.config import MediaConfig
 from swipewise.encoders import Encoder, Recognizer, needs_of
@@ -29,7 +29,8 @@ Told = dict[str, Any]
 Those in other stages than ``wait`` are being worked on: whoever is told can blame them.
 """
 
-_WAITING_BYTES = 64 << 20
+WAITING_BYTES: Final = 64 << 20
+"""Of decoded pictures and sound that wait for the encoders at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,4 +148,4 @@ class _Buffer:
 
     def _has_room(self, size: int) -> bool:
         # However large, one clip fits.
-        return not self._clips or (len(self._clips) < self._most and self._size + size <= _WAITING_BYTES)
+        return not self._clips or (len(self._clips) < self._most and self._size + size <= WAITING_BYTES)

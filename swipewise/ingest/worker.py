@@ -12,12 +12,13 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from swipewise.config import EncodersConfig, MediaConfig
 from swipewise.encoders import Encoder, Recognizer, build_encoders, build_recognizers, identity
-from swipewise.errors import SwipewiseError
+from swipewise.errors import ConfigError, SwipewiseError
 from swipewise.ingest.stages import Inbox, Stages, Steps, Told
 from swipewise.media.memory import limit_memory
 from swipewise.schema import Modality, Words
@@ -31,8 +32,8 @@ def main() -> None:
     tasks = _inbox()
     try:
         encoders, recognizers = open_encoders(settings)
-    except Exception as error:
-        tell({"failed": str(error) if isinstance(error, SwipewiseError) else repr(error)})
+    except SwipewiseError as error:
+        tell({"failed": str(error)})
         return
     media = MediaConfig(**settings["media"])
     steps = Steps(media=media, encoders=encoders, recognizers=recognizers, tell=tell)
@@ -52,13 +53,29 @@ def open_encoders(settings: Mapping[str, Any]) -> tuple[dict[Modality, Encoder],
         ConfigError: They cannot be had.
     """
     chosen = EncodersConfig(**settings["encoders"])
-    encoders, recognizers = build_encoders(chosen), build_recognizers(chosen)
+    with _explained("[encoders]"):
+        encoders, recognizers = build_encoders(chosen), build_recognizers(chosen)
     # So that a model that cannot be read fails here and not file by file.
-    for encoder in encoders.values():
-        encoder.encode([])
-    for recognizer in recognizers.values():
-        recognizer.recognize([])
+    for modality, encoder in encoders.items():
+        with _explained(f"encoders.{modality} = {getattr(chosen, modality)!r}"):
+            encoder.encode([])
+    for kind, recognizer in recognizers.items():
+        with _explained(f"encoders.{kind} = {getattr(chosen, kind)!r}"):
+            recognizer.recognize([])
     return encoders, recognizers
+
+
+@contextmanager
+def _explained(chosen: str) -> Iterator[None]:
+    """Whatever a model's library raises is an error of the setting that chose it."""
+    try:
+        yield
+    except SwipewiseError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"{chosen} cannot be had: {type(error).__name__}: {error}: see to its files, or choose another"
+        ) from error
 
 
 def _teller() -> Callable[[Told], None]:

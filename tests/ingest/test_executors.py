@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,12 @@ import pytest
 
 from swipewise.catalog import Catalog
 from swipewise.config import Config, EncodersConfig, IngestConfig, MediaConfig
+from swipewise.encoders.fake import FakeEncoder
 from swipewise.errors import ConfigError, MissingExtraError
 from swipewise.ingest import ingest_videos
 from swipewise.ingest.executor import Answer, Executor, worker_pool
 from swipewise.ingest.inline import Inline
+from swipewise.ingest.tasks import Decoded
 from swipewise.schema import CONTENT_MODALITIES, Col
 from swipewise.workspace import Workspace
 from tests.media.copying import encode_anew
@@ -211,3 +213,66 @@ def test_inline_encoders_that_cannot_be_had_stop_the_run(tmp_path: Path, clips: 
     workspace = Workspace(root=Workspace.create(tmp_path / "workspace").root, config=config)
     with pytest.raises(ConfigError, match="unknown encoder 'fale'"):
         ingest_videos(workspace, [clips])
+
+
+def test_an_inline_encoder_that_cannot_be_read_is_an_error_of_its_setting(
+    tmp_path: Path, clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*_: object) -> None:
+        raise OSError("its file is cut short")
+
+    monkeypatch.setattr(FakeEncoder, "encode", unreadable)
+    config = Config(encoders=EncodersConfig(visual="fake"), ingest=IngestConfig(executor="inline"))
+    workspace = Workspace(root=Workspace.create(tmp_path / "workspace").root, config=config)
+    with pytest.raises(
+        ConfigError, match=r"encoders\.visual = 'fake' cannot be had: OSError: its file is cut short"
+    ):
+        ingest_videos(workspace, [clips])
+
+
+def encoded_together(clips: Path, monkeypatch: pytest.MonkeyPatch, waiting_bytes: int) -> list[int]:
+    """How many of four clips were encoded at a time, in this process."""
+    monkeypatch.setattr("swipewise.ingest.inline.WAITING_BYTES", waiting_bytes)
+    together = []
+
+    def encode(batch: Sequence[Decoded], *_: object) -> list[Answer]:
+        together.append(len(batch))
+        return [{} for _ in batch]
+
+    monkeypatch.setattr("swipewise.ingest.stages.encode_clips", encode)
+    settings = {"media": asdict(MEDIA), "encoders": asdict(EncodersConfig(visual="fake", batch=8))}
+    with Inline(settings) as opened:
+        for number in range(4):
+            path = clips / f"clip{number:02}.mp4"
+            status = path.stat()
+            task = {"do": "encode", "path": str(path), "decode": True, "said": {}, "fingerprint": False}
+            stamp = [status.st_size, status.st_mtime_ns]
+            opened.submit(number, task | {"modalities": [], "recognize": [], "stamp": stamp})
+        assert len(opened.wait()) == 4
+    return together
+
+
+def test_an_inline_run_holds_no_more_clips_than_a_worker(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert encoded_together(clips, monkeypatch, 1 << 30) == [4]
+    assert encoded_together(clips, monkeypatch, 1) == [1, 1, 1, 1]
+
+
+def test_an_inline_run_names_no_limit_that_it_does_not_set(
+    tmp_path: Path, clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("swipewise.ingest.tasks.decode", too_large)
+    (reason,) = ingest_videos(workspace_of(tmp_path / "workspace", "inline"), [clips / "clip01.mp4"]).reasons
+    assert "more memory to decode than there is" in reason
+
+
+def test_nothing_waits_behind_another_task_of_this_process_in_a_live_run() -> None:
+    settings = {"media": asdict(MEDIA), "encoders": asdict(EncodersConfig(visual="fake", batch=8))}
+    with Inline(settings) as opened:
+        assert (opened.free, opened.idle) == (8, 1)
+        opened.submit("job", {"do": "hash", "path": "nowhere"})
+        assert (opened.free, opened.idle) == (7, 0)
+        opened.wait()
+        assert opened.idle == 1
