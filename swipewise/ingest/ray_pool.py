@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -24,10 +24,13 @@ from swipewise.schema import Modality, Words
 
 _START_SECONDS = 300.0
 _MOST_DEATHS = 3
-"""Deaths of actors in a row, without an answer from any, after which the run ends."""
+"""Actors lost in a row without a task done by any, or tasks given up in a row, after which the run ends."""
+
+_MOST_LOSSES = 3
+"""Actors that were lost with a task, after which it is given up."""
 
 
-class Remote:
+class RayActor:
     """What an actor runs; it speaks JSON.
 
     Args:
@@ -69,17 +72,20 @@ class Remote:
 class _Actor:
     """An actor as the driver sees it; ``depth`` is 0 until it is ready.
 
-    held: numbers of the tasks that it has or is to get; unsent: those of them that wait for its next call.
+    held: numbers of the tasks that it has or is to get; unsent: those of them that wait for its next call; suspects:
+    those that the actor before it was lost with, which come first, one at a time; alone: it has one of these.
     """
 
     handle: Any
     depth: int = 0
     held: set[int] = field(default_factory=set)
     unsent: list[int] = field(default_factory=list)
+    suspects: deque[int] = field(default_factory=deque)
+    alone: bool = False
 
     @property
     def room(self) -> int:
-        return max(0, self.depth - len(self.held))
+        return 0 if self.suspects or self.alone else max(0, self.depth - len(self.held))
 
 
 class RayPool:
@@ -93,7 +99,8 @@ class RayPool:
         address: Of the cluster; "" is for Ray to find: by RAY_ADDRESS, on this machine, or one started for this run.
         gpus: What share of GPUs an actor reserves.
 
-    A task that was with an actor that was lost with its machine is done again elsewhere.
+    A task that was with an actor that was lost, as with its machine, is done again elsewhere with nothing beside it,
+    and given up when that happens time and again.
     """
 
     def __init__(
@@ -117,7 +124,8 @@ class RayPool:
         self._again: deque[int] = deque()
         self._actors: list[_Actor] = []
         self._calls: dict[Any, _Actor] = {}
-        self._numbers = self._deaths = 0
+        self._losses: Counter[int] = Counter()  # by task: actors that were lost with it
+        self._numbers = self._deaths = self._given_up = 0
         self._mine = False  # whether Ray was started here, so that it ends here
 
     def __enter__(self) -> Self:
@@ -179,14 +187,13 @@ class RayPool:
         try:
             message = json.loads(self._ray.get(calls[0]))
         except self._ray.exceptions.RayError as error:
-            self._lost(actor, error)
-            return []
-        self._deaths = 0
+            return self._lost(actor, error)
         if "failed" in message:
             raise ConfigError(message["failed"])
         if "answers" not in message:
             self._ready(actor, message)
             return []
+        self._deaths = self._given_up = 0
         actor.depth = message["depth"]
         actor.held -= {number for number, _ in message["answers"]}
         done = [(self._tasks.pop(number)[0], answer) for number, answer in message["answers"]]
@@ -213,21 +220,38 @@ class RayPool:
         actor.depth = told["depth"]
         self._hand_out_again()
 
-    def _lost(self, actor: _Actor, error: Exception) -> None:
-        self._deaths += 1
-        if self._deaths >= _MOST_DEATHS:
-            raise ConfigError(f"the Ray cluster lost {self._deaths} actors in a row: {error}") from error
+    def _lost(self, actor: _Actor, error: Exception) -> list[tuple[Any, Answer]]:
+        """Put a new actor in the place of one that was lost, and give up what was with too many of them."""
+        sent = sorted(actor.held - set(actor.unsent))
+        self._losses.update(sent)
+        guilty = [number for number in sent if self._losses[number] >= _MOST_LOSSES]
+        self._deaths = 0 if guilty else self._deaths + 1
+        self._given_up += len(guilty)
+        if self._deaths >= _MOST_DEATHS or self._given_up >= _MOST_DEATHS:
+            lost = self._deaths or self._given_up * _MOST_LOSSES
+            raise ConfigError(f"the Ray cluster lost {lost} actors in a row: {error}") from error
         self._ray.kill(actor.handle)
-        self._again.extend(sorted(actor.held))
-        self._actors[self._actors.index(actor)] = self._start()
+        heir = self._start()
+        heir.suspects.extend([*(number for number in sent if number not in guilty), *actor.suspects])
+        self._actors[self._actors.index(actor)] = heir
+        self._again.extend(actor.unsent)
         self._hand_out_again()
+        reason = f"the Ray cluster lost {_MOST_LOSSES} actors that were at work on it: {_first_line(error)}"
+        return [(self._tasks.pop(number)[0], {"reason": reason}) for number in guilty]
 
     def _hand_out_again(self) -> None:
+        for actor in self._actors:
+            if actor.depth and not actor.held:
+                actor.alone = bool(actor.suspects)
+                if actor.suspects:
+                    self._put(actor, actor.suspects.popleft())
         while self._again and max(actor.room for actor in self._actors) > 0:
             self._give(self._again.popleft())
 
     def _give(self, number: int) -> None:
-        actor = max(self._actors, key=lambda each: (each.room > 0 and not each.held, each.room))
+        self._put(max(self._actors, key=lambda each: (each.room > 0 and not each.held, each.room)), number)
+
+    def _put(self, actor: _Actor, number: int) -> None:
         actor.held.add(number)
         actor.unsent.append(number)
 
@@ -241,7 +265,7 @@ class RayPool:
 
     def _start(self) -> _Actor:
         # A restart is the driver's to make, which knows the tasks.
-        remote = self._ray.remote(num_cpus=1, num_gpus=self._gpus, max_restarts=0)(Remote)
+        remote = self._ray.remote(num_cpus=1, num_gpus=self._gpus, max_restarts=0)(RayActor)
         actor = _Actor(handle=remote.remote(*self._arguments))
         self._calls[actor.handle.start.remote()] = actor
         return actor
@@ -265,6 +289,10 @@ class RayPool:
         resources = self._ray.cluster_resources()
         rooms = [resources.get("CPU", 0)] + ([resources.get("GPU", 0) / self._gpus] if self._gpus else [])
         return max(1, min(self._size or int(min(rooms)), self._files or 1_000_000))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _ray() -> Any:

@@ -140,6 +140,39 @@ def test_what_a_lost_actor_had_is_done_by_another(ray: StandIn) -> None:
     assert 1 not in {answer["actor"] for answer in answers.values()}
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_task_that_its_actor_is_lost_with_each_time_is_given_up_and_no_other(ray: StandIn, workers: int) -> None:
+    def loses(name: str, number: int, tasks: list[Any]) -> dict[str, Any]:
+        if any(content["number"] == 4 for _, content in tasks):
+            raise RayError("killed: out of memory\nand much more about it")
+        return echoes(name, number, tasks)
+
+    ray.answer = loses
+    with pool(workers=workers) as opened:
+        answers = done(opened, 9)
+    assert answers.pop(4) == {
+        "reason": "the Ray cluster lost 3 actors that were at work on it: killed: out of memory"
+    }
+    assert {number: answer["did"]["number"] for number, answer in answers.items()} == {
+        n: n for n in range(9) if n != 4
+    }
+    assert ray.actors == workers + 3
+
+
+def test_a_cluster_that_loses_its_actors_with_whatever_they_are_given_ends_the_run(ray: StandIn) -> None:
+    def loses(name: str, number: int, tasks: list[Any]) -> dict[str, Any]:
+        if name == "exchange":
+            raise RayError("its memory is full")
+        return READY
+
+    ray.answer = loses
+    with (
+        pytest.raises(ConfigError, match=r"the Ray cluster lost \d+ actors in a row: its memory is full"),
+        pool(workers=1) as opened,
+    ):
+        done(opened, 20)
+
+
 def test_a_cluster_that_loses_one_actor_after_the_other_ends_the_run(ray: StandIn) -> None:
     def loses(name: str, number: int, tasks: list[Any]) -> dict[str, Any]:
         if name == "exchange" or number > 1:
