@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from swipewise.config import MediaConfig
 from swipewise.encoders import Encoder, Recognizer, needs_of
-from swipewise.ingest.tasks import Decoded, decode_file, encode_clips, hash_file, reason_of
+from swipewise.ingest.tasks import Decoded, decode_file, encode_clips, hash_file, reason_of, recognize_clips
 from swipewise.schema import Modality, Needs, Words
 
 Inbox = queue.SimpleQueue[tuple[int, Mapping[str, Any]]]
@@ -74,15 +74,21 @@ class Steps:
         return needs_of([*models, *(self.recognizers[Words(kind)] for kind in task["recognize"])])
 
     def encode(self, batch: Sequence[Decoded]) -> None:
-        """Encode clips together; if that fails, one by one, so that each fails alone."""
+        """Encode clips together; if that fails, half of them and then the others, so that each fails alone.
+
+        Words that were found are not looked for again.
+        """
         self.tell({"stage": "encode", "tasks": [each.number for each in batch]})
         started = time.perf_counter()
         try:
-            answers = encode_clips(batch, self.encoders, self.recognizers)
+            for recognizer in self.recognizers.values():
+                batch = recognize_clips(batch, recognizer)
+            answers = encode_clips(batch, self.encoders)
         except Exception as error:
             if len(batch) > 1:
-                for each in batch:
-                    self.encode([each])
+                middle = len(batch) // 2
+                self.encode(batch[:middle])
+                self.encode(batch[middle:])
                 return
             answers = [{"reason": reason_of(error)}]
         seconds = (time.perf_counter() - started) / len(batch)

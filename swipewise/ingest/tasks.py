@@ -9,7 +9,7 @@ import base64
 import hashlib
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,8 @@ from swipewise.schema import Clip, Fingerprint, Modality, Needs, Words
 class Decoded:
     """A task whose clip is decoded and waits for the encoders.
 
-    ``facts`` is what the answer holds beside the vectors, ``seconds`` the time that decoding took.
+    ``recognize`` are the kinds of words still to be looked for, ``words`` those that were found. ``facts`` is what the
+    answer holds beside words and vectors, ``seconds`` the time that decoding took.
     """
 
     number: int
@@ -39,6 +40,7 @@ class Decoded:
     clip: Clip
     facts: Answer
     recognize: frozenset[Words] = frozenset()
+    words: Mapping[str, str | None] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
@@ -85,36 +87,41 @@ def decode_file(number: int, task: Mapping[str, Any], media: MediaConfig, needs:
     )
 
 
-def encode_clips(
-    batch: Sequence[Decoded], encoders: Mapping[Modality, Encoder], recognizers: Mapping[Words, Recognizer]
-) -> list[Answer]:
-    """The answer of each task: words, then vectors; a modality's clips go to its encoder together.
+def recognize_clips(batch: Sequence[Decoded], recognizer: Recognizer) -> list[Decoded]:
+    """The same tasks with one kind of words looked for, where that is asked for; the clips go there together."""
+    rows = [row for row, each in enumerate(batch) if recognizer.kind in each.recognize]
+    done = list(batch)
+    found = find_words([batch[row].clip for row in rows], recognizer) if rows else []
+    for row, words in zip(rows, found, strict=True):
+        heard: dict[str, Any] = dict(heard_and_seen(words))
+        done[row] = replace(
+            batch[row],
+            clip=replace(batch[row].clip, **heard),
+            recognize=batch[row].recognize - {recognizer.kind},
+            words={**batch[row].words, **words},
+        )
+    return done
+
+
+def encode_clips(batch: Sequence[Decoded], encoders: Mapping[Modality, Encoder]) -> list[Answer]:
+    """The answer of each task; a modality's clips go to its encoder together.
 
     A vector that is not finite fails its own task, whatever an encoder raises fails the call.
     """
-    words: list[dict[str, str | None]] = [{} for _ in batch]
-    for kind in recognizers:
-        rows = [row for row, each in enumerate(batch) if kind in each.recognize]
-        for row, found in zip(
-            rows, find_words([batch[row].clip for row in rows], recognizers, [kind]), strict=True
-        ):
-            words[row] |= found
-    clips = []
-    for row, each in enumerate(batch):
-        heard: dict[str, Any] = dict(heard_and_seen(words[row]))
-        clips.append(replace(each.clip, **heard))
     vectors: list[dict[str, str | None]] = [{} for _ in batch]
     reasons: dict[int, str] = {}
     for modality, encoder in encoders.items():
         rows = [row for row, each in enumerate(batch) if modality in each.modalities]
-        for row, vector in zip(rows, encoder.encode([clips[row] for row in rows]) if rows else [], strict=True):
+        for row, vector in zip(
+            rows, encoder.encode([batch[row].clip for row in rows]) if rows else [], strict=True
+        ):
             if vector is not None and not np.isfinite(vector).all():
                 reasons.setdefault(row, f"{modality} encoder {identity(encoder)} gave numbers that are not finite")
             vectors[row][modality.value] = None if vector is None else _text(vector.astype("<f4").tobytes())
     return [
         {"reason": reasons[row]}
         if row in reasons
-        else {"vectors": vectors[row], "words": words[row], **each.facts}
+        else {"vectors": vectors[row], "words": dict(each.words), **each.facts}
         for row, each in enumerate(batch)
     ]
 

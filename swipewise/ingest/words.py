@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from swipewise.encoders import Recognizer, identity
-from swipewise.schema import WORD_COLUMNS, Clip, Words
+from swipewise.schema import WORD_COLUMNS, Clip
 
 
-def find_words(
-    clips: Sequence[Clip], recognizers: Mapping[Words, Recognizer], kinds: Iterable[Words]
-) -> list[dict[str, str | None]]:
-    """What these kinds of recognisers find in each clip: the columns of the words, and of who found them."""
-    found: list[dict[str, str | None]] = [{} for _ in clips]
-    for kind in kinds:
-        column, found_by = WORD_COLUMNS[kind]
-        for row, words in enumerate(recognizers[kind].recognize(clips)):
-            found[row] |= {column: words, found_by: identity(recognizers[kind])}
-    return found
+def find_words(clips: Sequence[Clip], recognizer: Recognizer) -> list[dict[str, str | None]]:
+    """What a recogniser finds in each clip: the columns of the words, and of who found them."""
+    column, found_by = WORD_COLUMNS[recognizer.kind]
+    return [{column: words, found_by: identity(recognizer)} for words in recognizer.recognize(clips)]
 
 
 def heard_and_seen(words: Mapping[str, str | None]) -> dict[str, str | None]:

@@ -12,10 +12,11 @@ import pytest
 
 from swipewise.config import EncodersConfig, MediaConfig
 from swipewise.encoders import Encoder, build_encoders
+from swipewise.encoders.fake import FakeEncoder, FakeRecognizer
 from swipewise.ingest import stages
 from swipewise.ingest.stages import Inbox, Stages, Steps, Told
 from swipewise.ingest.tasks import Decoded
-from swipewise.schema import Clip, Modality
+from swipewise.schema import Clip, Modality, Words
 
 
 class OddEncoder:
@@ -124,7 +125,58 @@ def test_an_encoder_that_fails_on_one_clip_of_a_batch_rejects_that_clip_alone() 
     assert found[1] == {"reason": "encoding failed with ValueError: too odd"}
     assert "reason" not in found[0] | found[2]
     # Whoever looks for a culprit is told which clip is being worked on.
-    assert [message["tasks"] for message in told if message.get("stage") == "encode"] == [[0, 1, 2], [0], [1], [2]]
+    assert [message["tasks"] for message in told if message.get("stage") == "encode"] == [
+        [0, 1, 2],
+        [0],
+        [1, 2],
+        [1],
+        [2],
+    ]
+
+
+def test_words_are_looked_for_once_though_an_encoder_fails_on_a_clip_of_the_batch() -> None:
+    told: list[Told] = []
+    heard: list[str | None] = []
+    encoded: list[int] = []
+
+    class Listening(FakeRecognizer):
+        def recognize(self, clips: Sequence[Clip]) -> list[str | None]:
+            heard.extend(clip.caption for clip in clips)
+            return [f"words of {clip.caption}" for clip in clips]
+
+    class Failing(FakeEncoder):
+        def encode(self, clips: Sequence[Clip]) -> list[Any]:
+            encoded.append(len(clips))
+            assert all(clip.speech == f"words of {clip.caption}" for clip in clips)
+            if "3" in [clip.caption for clip in clips]:
+                raise ValueError("too odd")
+            return super().encode(clips)
+
+    doing = Steps(
+        media=MediaConfig(),
+        encoders={Modality.TEXT: Failing(Modality.TEXT)},
+        recognizers={Words.SPEECH: Listening(Words.SPEECH)},
+        tell=told.append,
+    )
+    doing.encode(
+        [
+            Decoded(
+                number=number,
+                modalities=frozenset({Modality.TEXT}),
+                recognize=frozenset({Words.SPEECH}),
+                clip=Clip(caption=str(number)),
+                facts={},
+            )
+            for number in range(8)
+        ]
+    )
+    assert heard == [str(number) for number in range(8)]
+    assert encoded == [8, 4, 2, 2, 1, 1, 4]
+    found = answers(told)
+    assert found.pop(3) == {"reason": "encoding failed with ValueError: too odd"}
+    assert {number: answer["words"]["speech"] for number, answer in found.items()} == {
+        number: f"words of {number}" for number in range(8) if number != 3
+    }
 
 
 def test_the_descriptors_give_the_same_bits_together_as_alone(clips: Path) -> None:
