@@ -204,7 +204,7 @@ class WorkerPool:
         if stage == "encode":
             worker.depth = self._depth(len(numbers))
             for task in worker.at_work:
-                if task.stage == "encode":  # of a batch that is now done one by one
+                if task.stage == "encode":  # of a batch that is now done in parts
                     task.stage = "wait"
         for number in numbers:
             worker.held[number].stage = stage

@@ -143,6 +143,22 @@ def test_clips_that_wait_are_encoded_together(monkeypatch: pytest.MonkeyPatch) -
     assert max(together) <= 4
 
 
+def test_a_clip_of_a_batch_that_was_taken_apart_is_to_blame_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    apart = _ILL.replace("    for each in batch:\n", "    assert len(batch) == 1\n    for each in batch:\n")
+    monkeypatch.setattr(pool_module, "COMMAND", (sys.executable, "-c", apart))
+    started = []
+    start = WorkerPool._start
+    monkeypatch.setattr(WorkerPool, "_start", lambda pool: started.append(1) or start(pool))
+    tasks: list[dict[str, Any]] = [{"text": str(number)} for number in range(5)]
+    tasks[0]["encoding"] = {"sleep": 0.5}  # meanwhile the others wait and make a batch
+    tasks[2]["encoding"] = {"sleep": 600}
+    with make_pool(timeout_seconds=1, batch=4) as pool:
+        answers = run_all(pool, tasks)
+    assert answers.pop(2) == {"reason": "took longer than 1 s (media.timeout_seconds): it was given up"}
+    assert {number: answer["echo"] for number, answer in answers.items()} == {n: str(n) for n in (0, 1, 3, 4)}
+    assert len(started) == 2, "nobody else was suspected, so it was not done again to make sure"
+
+
 def test_who_writes_to_a_worker_that_hangs_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     # Hangs as native code does that keeps the interpreter's lock: nobody reads its tasks any more.
     hangs = _ILL.replace(
