@@ -13,13 +13,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from swipewise.config import MediaConfig
 from swipewise.encoders import Encoder, Recognizer, needs_of
 from swipewise.ingest.tasks import Decoded, decode_file, encode_clips, hash_file, reason_of, recognize_clips
+from swipewise.media.memory import within_memory
 from swipewise.schema import Modality, Needs, Words
+
+T = TypeVar("T")
 
 Inbox = queue.SimpleQueue[tuple[int, Mapping[str, Any]]]
 
@@ -82,8 +86,8 @@ class Steps:
         started = time.perf_counter()
         try:
             for recognizer in self.recognizers.values():
-                batch = recognize_clips(batch, recognizer)
-            answers = encode_clips(batch, self.encoders)
+                batch = self._within_memory(partial(recognize_clips, batch, recognizer), batch)
+            answers = self._within_memory(partial(encode_clips, batch, self.encoders), batch)
         except Exception as error:
             if len(batch) > 1:
                 middle = len(batch) // 2
@@ -95,6 +99,10 @@ class Steps:
         for each, answer in zip(batch, answers, strict=True):
             times = {"decode_seconds": each.seconds, "encode_seconds": seconds}
             self.tell({"task": each.number, "answer": answer | times})
+
+    def _within_memory(self, work: Callable[[], T], batch: Sequence[Decoded]) -> T:
+        """What the work returns; of several clips none is to blame, which come here again as fewer."""
+        return work() if len(batch) > 1 else within_memory(work, self.media.max_memory_mb, "encode")
 
 
 class Stages:

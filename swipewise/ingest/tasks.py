@@ -66,17 +66,14 @@ def decode_file(number: int, task: Mapping[str, Any], media: MediaConfig, needs:
         MediaError: It is no clip, or changed since it was hashed.
     """
     path = Path(task["path"])
-    clip = within_memory(lambda: decode(path, media, needs), media.max_memory_mb) if task["decode"] else Clip()
+
+    def looked_at() -> tuple[Clip, Answer]:
+        clip = decode(path, media, needs) if task["decode"] else Clip()
+        return clip, _facts(clip, task, media)
+
+    clip, facts = within_memory(looked_at, media.max_memory_mb)
     if task["decode"] and _stamp(path) != task["stamp"]:
         raise MediaError("changed while it was being read: add it again when it is complete")
-    facts: Answer = {
-        "duration_seconds": clip.duration_seconds,
-        "width": clip.width,
-        "height": clip.height,
-        "fingerprint": _texts(fingerprint(clip)) if task["fingerprint"] else None,
-    }
-    if task["decode"] and media.thumbnails:
-        facts["thumbnail"] = None if clip.frames_FHWC is None else _text(thumbnail(clip.frames_FHWC))
     modalities = frozenset(map(Modality, task["modalities"]))
     return Decoded(
         number=number,
@@ -85,6 +82,18 @@ def decode_file(number: int, task: Mapping[str, Any], media: MediaConfig, needs:
         clip=replace(clip, **task["said"]),
         facts=facts,
     )
+
+
+def _facts(clip: Clip, task: Mapping[str, Any], media: MediaConfig) -> Answer:
+    facts: Answer = {
+        "duration_seconds": clip.duration_seconds,
+        "width": clip.width,
+        "height": clip.height,
+        "fingerprint": _texts(fingerprint(clip)) if task["fingerprint"] else None,
+    }
+    if task["decode"] and media.thumbnails:
+        facts["thumbnail"] = None if clip.frames_FHWC is None else _text(thumbnail(clip.frames_FHWC))
+    return facts
 
 
 def recognize_clips(batch: Sequence[Decoded], recognizer: Recognizer) -> list[Decoded]:

@@ -80,12 +80,13 @@ class MemoryTurns:
 _turns = MemoryTurns()
 
 
-def within_memory(work: Callable[[], T], megabytes: int) -> T:
-    """What the work returns, which reads one file.
+def within_memory(work: Callable[[], T], megabytes: int, doing: str = "decode") -> T:
+    """What the work returns, which is about one file.
 
     Args:
         work: May be called twice.
         megabytes: What ``limit_memory`` was told.
+        doing: What the work is, for the message.
 
     Raises:
         MediaError: It takes more memory than there is.
@@ -95,5 +96,5 @@ def within_memory(work: Callable[[], T], megabytes: int) -> T:
     except MemoryError as error:
         way_out = f"media.max_memory_mb = {megabytes} allows: raise that, or" if megabytes else "there is:"
         raise MediaError(
-            f"it takes more memory to decode than {way_out} add the clip in a smaller size"
+            f"it takes more memory to {doing} than {way_out} add the clip in a smaller size"
         ) from error

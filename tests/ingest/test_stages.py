@@ -13,7 +13,7 @@ import pytest
 from swipewise.config import EncodersConfig, MediaConfig
 from swipewise.encoders import Encoder, build_encoders
 from swipewise.encoders.fake import FakeEncoder, FakeRecognizer
-from swipewise.ingest import stages
+from swipewise.ingest import stages, tasks
 from swipewise.ingest.stages import Inbox, Stages, Steps, Told
 from swipewise.ingest.tasks import Decoded
 from swipewise.schema import Clip, Modality, Words
@@ -84,7 +84,11 @@ def encode(path: Path, outcome: Any, **changed: Any) -> dict[str, Any]:
     [
         (np.array([1, np.nan], np.float32), "visual encoder odd@1 gave numbers that are not finite"),
         (ZeroDivisionError("by zero"), "encoding failed with ZeroDivisionError: by zero"),
-        (MemoryError(), "too large for the memory of this machine"),
+        (
+            MemoryError(),
+            "it takes more memory to encode than media.max_memory_mb = 4096 allows: raise that, or add the clip in a "
+            "smaller size",
+        ),
         (PermissionError(13, "Permission denied"), "cannot be read: Permission denied"),
     ],
 )
@@ -195,6 +199,41 @@ def test_the_descriptors_give_the_same_bits_together_as_alone(clips: Path) -> No
         doing.encode([each])
     assert answers(told) == together
     assert len({answer["vectors"]["visual"] for answer in together.values()}) == 12
+
+
+@pytest.mark.parametrize("step", ["decode", "fingerprint", "thumbnail"])
+def test_a_file_is_tried_again_alone_whatever_of_it_met_the_bound_of_memory(
+    clips: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    does, met = getattr(tasks, step), []
+
+    def tight(*arguments: Any) -> Any:
+        met.append(step)
+        if len(met) == 1:
+            raise MemoryError
+        return does(*arguments)
+
+    monkeypatch.setattr(tasks, step, tight)
+    answer = encode(clips / "clip01.mp4", np.array([1, 2], np.float32), fingerprint=True)
+    assert len(met) == 2
+    assert answer["vectors"] == {"visual": "AACAPwAAAEA="}
+    assert answer["thumbnail"]
+
+
+def test_a_clip_is_encoded_again_alone_where_another_took_the_memory() -> None:
+    class Tight(OddEncoder):
+        tries = 0
+
+        def encode(self, clips: Sequence[Clip]) -> list[Any]:
+            self.tries += 1
+            if self.tries == 1:
+                raise MemoryError
+            return super().encode(clips)
+
+    told: list[Told] = []
+    seen = Decoded(number=1, modalities=frozenset({Modality.VISUAL}), clip=Clip(), facts={})
+    steps(Tight(Modality.VISUAL, np.array([1, 2], np.float32)), told).encode([seen])
+    assert answers(told)[1]["vectors"] == {"visual": "AACAPwAAAEA="}
 
 
 def test_the_size_of_what_waits_counts_all_pictures_and_sound() -> None:
