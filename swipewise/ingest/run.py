@@ -384,8 +384,8 @@ class _Run:
             facts = {name: answer[name] for name in (Col.DURATION, Col.WIDTH, Col.HEIGHT)}
             plan = replace(plan, video=replace(plan.video, **facts))
         plan = replace(plan, video=replace(plan.video, **answer["words"]))
-        if "thumbnail" in answer:
-            jpeg = answer["thumbnail"]
+        if "thumbnail" in answer or plan.new_file:
+            jpeg = answer.get("thumbnail")  # none is made of a new cut: that of the old one goes
             self.batch.keep_thumbnail(plan.video.video_id, None if jpeg is None else base64.b64decode(jpeg))
         keys = {stage: f"{stage}_seconds" for stage in ("decode", "encode")}
         seconds = {stage: answer[key] for stage, key in keys.items() if key in answer}

@@ -45,6 +45,10 @@ def test_videos_with_a_picture_have_a_thumbnail(workspace: Workspace, tmp_path: 
 def test_thumbnails_can_be_left_out(workspace: Workspace, tmp_path: Path) -> None:
     path = film(tmp_path / "clip.mov", [grey(90)])
     assert ingest(workspace, {"a": path}, thumbnails=False).thumbnails.read("a") is None
+    other = film(tmp_path / "other.mov", [grey(120)])
+    assert ingest(workspace, {"b": other}).thumbnails.read("b") is not None
+    recut = film(tmp_path / "recut.mov", [grey(200)])
+    assert ingest(workspace, {"b": recut}, thumbnails=False).thumbnails.read("b") is None, "it showed another cut"
 
 
 def test_a_video_that_is_removed_while_it_is_encoded_keeps_no_thumbnail(
