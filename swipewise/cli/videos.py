@@ -325,17 +325,19 @@ def progress_in_words(state: Progress, speed: float | None) -> str:
 
 
 def _in_words(summary: IngestSummary, workspace: Workspace) -> str:
+    from swipewise.ingest.progress import MOST_REASONS
+
     files = summary.added + summary.updated + summary.unchanged + summary.rejected
     lines = [
         f"added {summary.added}, updated {summary.updated}, unchanged {summary.unchanged}, "
         f"rejected {summary.rejected} in {summary.seconds:.1f} s ({files / summary.seconds:.1f} videos/s)"
     ]
     if summary.rejected:
-        lines += [f"  {reason}" for reason in summary.reasons]
-        if summary.rejected > len(summary.reasons):
-            lines.append(
-                f"why the others were rejected: swipewise videos list --rejected --workspace {workspace.root}"
-            )
+        lines += [f"  {reason}" for reason in summary.reasons[:MOST_REASONS]]
+        if summary.rejected > MOST_REASONS:
+            listed = f"swipewise videos list --rejected --workspace {workspace.root}"
+            told = summary.rejected == len(summary.reasons)
+            lines.append(f"why the others were rejected: {'the same with --json' if told else listed}")
     if summary.unused_columns:
         from swipewise.ingest.manifest import COLUMNS
 

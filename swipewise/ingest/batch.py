@@ -22,10 +22,16 @@ class _Pending:
 
 
 class Batch:
-    """Videos and rejections on their way into the catalogue."""
+    """Videos and rejections on their way into the catalogue.
 
-    def __init__(self, catalog: Catalog) -> None:
+    Args:
+        catalog: The catalogue.
+        lists: Whether files that are rejected come on its list.
+    """
+
+    def __init__(self, catalog: Catalog, *, lists: bool = True) -> None:
         self.written = False
+        self._lists = lists
         self._catalog = catalog
         self._listed = set(catalog.rejected()[Col.URI])
         self._videos: dict[str, _Pending] = {}
@@ -57,8 +63,9 @@ class Batch:
         self._catalog.thumbnails.write(video_id, jpeg)
 
     def reject(self, rejection: Rejection) -> None:
-        """Put a file on the rejected list."""
-        self._rejections.append(rejection)
+        """Put a file on the rejected list, if there is to be one."""
+        if self._lists:
+            self._rejections.append(rejection)
 
     def accept(self, uri: str) -> None:
         """Take a file off the rejected list if an earlier run has put it there."""

@@ -135,6 +135,12 @@ class Ledger:
             outcome=outcome,
         )
 
+    def is_complete(self, entry: Entry) -> bool:
+        """Whether nothing is missing of the known video that an entry names, if its file is as it was."""
+        content_hash = self._hash_of.get(entry.video_id or "")
+        plan = self.decide(entry, content_hash) if content_hash else None
+        return isinstance(plan, Plan) and plan.outcome == "unchanged"
+
     def still_wanted(self, entry: Entry, plan: Plan) -> Plan | Refusal:
         """A plan that was made for a file, or the refusal to where its video was removed since."""
         if not self._removals.is_removed(plan.video.video_id):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from swipewise.ingest.executor import Answer
 
-_REASONS = 3
+MOST_REASONS: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,8 @@ class Progress:
 class IngestSummary:
     """What became of the files, and how long it took.
 
-    Rows that could not be used count as rejected; ``reasons`` says why of the first few. ``unused_captions`` belong to
+    Rows that could not be used count as rejected; ``reasons`` says why of the first few,
+    of all where no list of rejected files does. ``unused_captions`` belong to
     none of the files, ``unused_columns`` are those of manifests of which nothing was taken. ``most_in_flight`` and
     ``most_waiting`` are the peaks of what ``Progress`` tells, ``decode_seconds`` and ``encode_seconds`` as there.
     """
@@ -62,9 +63,13 @@ class Meter:
     Args:
         total: How many files and rows there are.
         on_progress: Told after each.
+        all_reasons: Whether the summary says of all rejected files why, as no list does.
     """
 
-    def __init__(self, total: int, on_progress: Callable[[Progress], None] | None) -> None:
+    def __init__(
+        self, total: int, on_progress: Callable[[Progress], None] | None, *, all_reasons: bool = False
+    ) -> None:
+        self._all_reasons = all_reasons
         self._now = Progress(done=0, total=total, added=0, updated=0, unchanged=0, rejected=0)
         self._on_progress = on_progress
         self._started = time.monotonic()
@@ -79,7 +84,7 @@ class Meter:
         """A file is done with: "added", "updated", "unchanged" or "rejected" for a reason."""
         counted: dict[str, Any] = {outcome: getattr(self._now, outcome) + 1}
         self._now = replace(self._now, done=self._now.done + 1, **counted)
-        if reason is not None and len(self._reasons) < _REASONS:
+        if reason is not None and (self._all_reasons or len(self._reasons) < MOST_REASONS):
             self._reasons.append(reason)
         if self._on_progress:
             self._on_progress(self._now)

@@ -12,7 +12,7 @@ import base64
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -116,7 +116,9 @@ def encode_videos(
 ) -> IngestSummary:
     """Let encoders look at all videos of a catalogue that they have not looked at; other vectors stay as they are.
 
-    A run that was killed is resumed by the same call.
+    Files of which nothing is missing are not read. One that cannot be read is not put on the rejected list, as its
+    video stays in the catalogue: the summary has the reasons of all of them. A run that was killed is resumed by the
+    same call.
 
     Args:
         workspace: Where the catalogue lies.
@@ -144,7 +146,7 @@ def encode_videos(
         judged = [judged_entry(Entry(uri=uri, video_id=video_id), roots) for video_id, uri in known.iter_rows()]
         entries = [each for each in judged if isinstance(each, Entry)]
         rejections = [each for each in judged if isinstance(each, Rejection)]
-        return _take(workspace, catalog, entries, rejections, None, on_progress)
+        return _take(workspace, catalog, entries, rejections, None, on_progress, known=True)
 
 
 def _take(
@@ -156,8 +158,11 @@ def _take(
     on_progress: Callable[[Progress], None] | None,
     pool: Executor | None = None,
     follower: Follower | None = None,
+    *,
+    known: bool = False,
 ) -> IngestSummary:
-    meter = Meter(len(entries) + len(rejections), on_progress)
+    """Take files; ``known`` ones are those by which the catalogue has its videos."""
+    meter = Meter(len(entries) + len(rejections), on_progress, all_reasons=known)
     config = workspace.config
     purged = purge(workspace, catalog)
 
@@ -165,22 +170,20 @@ def _take(
         return config.ingest.duplicates and link_duplicates(catalog, places)
 
     limits = Limits(max_bytes=config.ingest.max_bytes, seconds=config.ingest.fetch_seconds)
-    with (
-        nullcontext(pool) if pool else worker_pool(config, len(entries)) as workers,
-        Copies(entries, workspace.fetched_dir, limits, Roots.of(workspace)) as copies,
-    ):
+    with ExitStack() as stack:
+        workers = pool or stack.enter_context(worker_pool(config, len(entries)))
+        ledger = Ledger(
+            catalog, workers.encoders, workers.recognizers, captions, fingerprints=config.ingest.duplicates
+        )
+        if known:
+            entries = _incomplete(entries, ledger, meter)
+        copies = stack.enter_context(Copies(entries, workspace.fetched_dir, limits, Roots.of(workspace)))
         run = _Run(
             entries=entries,
             rejections=rejections,
             pool=workers,
-            ledger=Ledger(
-                catalog,
-                workers.encoders,
-                workers.recognizers,
-                captions,
-                fingerprints=config.ingest.duplicates,
-            ),
-            batch=Batch(catalog),
+            ledger=ledger,
+            batch=Batch(catalog, lists=not known),
             batch_size=config.ingest.batch,
             meter=meter,
             copies=copies,
@@ -193,6 +196,17 @@ def _take(
     if run.batch.written or linked or purged:
         catalog.compact()
     return meter.summary(unused_captions=captions.unused if captions else 0)
+
+
+def _incomplete(entries: Sequence[Entry], ledger: Ledger, meter: Meter) -> list[Entry]:
+    """The files of which something is missing; the others are counted."""
+    left = []
+    for entry in entries:
+        if ledger.is_complete(entry):
+            meter.count("unchanged")
+        else:
+            left.append(entry)
+    return left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

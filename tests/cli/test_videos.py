@@ -223,8 +223,8 @@ def test_a_file_that_is_gone_is_named_and_its_vectors_stay(shop: Path, clip: Pat
     Path(moved).unlink()
     summary = as_json(shop, "encode", "--encoder", "visual=descriptor")
     assert summary["rejected"] == 1
-    [rejected] = as_json(shop, "list", "--rejected")
-    assert (rejected["uri"], rejected["reason"]) == (str(moved), "no such file")
+    assert summary["reasons"] == [f"{moved}: no such file"]
+    assert as_json(shop, "list", "--rejected") == [], "it is in the catalogue"
     assert as_json(shop, "show", video["video_id"])["vectors"]["visual"] == ["fake@1"]
 
 
@@ -327,3 +327,19 @@ def test_a_model_that_reads_what_new_videos_lack_says_so(shop: Path) -> None:
     assert other_encoders(made, workspace) == []
     [note] = other_encoders(made | {"audio": "older@1"}, workspace)
     assert note.startswith(f"this model reads audio by older@1, and new videos get it by {made['audio']}: ")
+
+
+def test_encode_names_every_file_that_it_cannot_read(shop: Path, clip: Path, tmp_path: Path) -> None:
+    gone = []
+    for number in range(5):
+        path = tmp_path / f"gone{number}.mp4"
+        path.write_bytes(clip.read_bytes() + bytes([number]))
+        gone.append(path)
+    run(shop, "add", *gone)
+    for path in gone:
+        path.unlink()
+    told = run(shop, "encode", "--encoder", "visual=descriptor").stdout
+    assert len([line for line in told.splitlines() if line.startswith("  ")]) == 3
+    assert "why the others were rejected: the same with --json" in told
+    summary = as_json(shop, "encode", "--encoder", "visual=descriptor")
+    assert sorted(summary["reasons"]) == [f"{path}: no such file" for path in gone]

@@ -121,6 +121,26 @@ def test_another_encoder_fetches_again(workspace: Workspace, memory: str) -> Non
     assert counts(encode_videos(workspace, other)) == (0, 1, 0, 0)
 
 
+def test_encode_fetches_only_what_an_encoder_has_not_seen(
+    workspace: Workspace, memory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest_videos(workspace, [f"{memory}/a.mp4"])
+    other = replace(workspace.config.encoders, visual="descriptor", audio="none", text="none")
+    encode_videos(workspace, other)
+    ingest_videos(workspace, [f"{memory}/deep"])
+    fetched = []
+
+    def noted(source: str, *rest: Any, **more: Any) -> None:
+        fetched.append(source)
+        fetch(source, *rest, **more)
+
+    monkeypatch.setattr("swipewise.ingest.copies.fetch", noted)
+    assert counts(encode_videos(workspace, other)) == (0, 2, 1, 0)
+    assert sorted(fetched) == [f"{memory}/deep/b.mp4", f"{memory}/deep/c.MP4"]
+    assert counts(encode_videos(workspace, other)) == (0, 0, 3, 0)
+    assert len(fetched) == 2
+
+
 def test_a_known_remote_video_keeps_its_uri(workspace: Workspace, memory: str, clips: Path) -> None:
     ingest_videos(workspace, [f"{memory}/a.mp4"])
     ingest_videos(workspace, [clips / "clip00.mp4"])
