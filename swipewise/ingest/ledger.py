@@ -113,9 +113,9 @@ class Ledger:
                 reason=f"{entry.uri} is to be video {entry.video_id!r} and has the same content as video "
                 f"{known.video_id!r} ({known.uri}): one content is one video, use the id it has"
             )
-        self._named.setdefault(known.video_id, (entry.uri, content_hash))
+        first, _ = self._named.setdefault(known.video_id, (entry.uri, content_hash))
         video = self._described(known, entry)
-        if video.uri != entry.uri and not scheme_of(video.uri) and not Path(video.uri).exists():
+        if entry.uri != known.uri and self._has_moved(known, entry.uri == first):
             video = replace(video, uri=entry.uri)
         encoded = self._encoded.get(known.video_id, frozenset())
         encode = {modality for modality, column in self._columns.items() if column not in encoded}
@@ -212,6 +212,11 @@ class Ledger:
             new_file=True,
             outcome=outcome,
         )
+
+    def _has_moved(self, known: Video, named_first: bool) -> bool:
+        """Whether a video goes by another place from now on, which is the first that this run names for it or not."""
+        # Nobody asks whether a remote file is still there.
+        return named_first if scheme_of(known.uri) else not Path(known.uri).exists()
 
     def _described(self, video: Video, entry: Entry) -> Video:
         """The video with what the manifest and the file of captions say about it."""

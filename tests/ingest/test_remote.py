@@ -141,10 +141,27 @@ def test_encode_fetches_only_what_an_encoder_has_not_seen(
     assert len(fetched) == 2
 
 
-def test_a_known_remote_video_keeps_its_uri(workspace: Workspace, memory: str, clips: Path) -> None:
+def test_a_remote_video_goes_by_the_place_that_was_named_last(
+    workspace: Workspace, memory: str, clips: Path, tmp_path: Path
+) -> None:
+    store = fsspec.filesystem("memory")
+
+    def known_by() -> list[str]:
+        return Catalog(workspace.catalog_dir).videos()[Col.URI].to_list()
+
     ingest_videos(workspace, [f"{memory}/a.mp4"])
+    store.mv("/bucket/a.mp4", "/bucket/moved.mp4")
+    assert counts(ingest_videos(workspace, [f"{memory}/moved.mp4"])) == (0, 1, 0, 0)
+    assert known_by() == [f"{memory}/moved.mp4"]
+    other = replace(workspace.config.encoders, visual="descriptor", audio="none", text="none")
+    assert counts(encode_videos(workspace, other)) == (0, 1, 0, 0), "it is found there"
+    store.copy("/bucket/moved.mp4", "/bucket/copy.mp4")
+    two = [f"{memory}/moved.mp4", f"{memory}/copy.mp4"]
+    assert counts(ingest_videos(workspace, two)) == (0, 0, 2, 0), "a run that names both keeps the first"
+    assert known_by() == [f"{memory}/moved.mp4"]
     ingest_videos(workspace, [clips / "clip00.mp4"])
-    assert Catalog(workspace.catalog_dir).videos()[Col.URI].to_list() == [f"{memory}/a.mp4"]
+    assert known_by() == [str(clips / "clip00.mp4")]
+    assert counts(ingest_videos(workspace, two)) == (0, 0, 2, 0), "that one is there"
 
 
 def test_a_manifest_names_remote_files(workspace: Workspace, memory: str, clips: Path, tmp_path: Path) -> None:
