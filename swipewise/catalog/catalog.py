@@ -42,7 +42,7 @@ from swipewise.catalog.removal import Removals, VisibleVideos
 from swipewise.catalog.table import Table, adding_columns, is_one_of, quoted
 from swipewise.catalog.thumbnails import Thumbnails
 from swipewise.errors import DataError, StoreError, UnknownIdError
-from swipewise.schema import Col, Fingerprint, Modality, Video
+from swipewise.schema import WORD_COLUMNS, Col, Fingerprint, Modality, Video
 
 Vectors = Mapping[tuple[Modality, str], Sequence[NDArray[np.float32] | None]]
 """For each (modality, encoder identity) a vector (D,) a video, None where the video lacks the modality."""
@@ -83,9 +83,10 @@ class Catalog:
 
         Args:
             video_ids: Which; None: every one.
-            words: Whether spoken and shown words come as well, whose columns are longer than all others together.
+            words: Whether spoken and shown words come as well, whose columns are longer than all others together. Who
+                looked for them always comes.
         """
-        left_out = set() if words else {field.name for field in WORD_FIELDS}
+        left_out = set() if words else {column for column, _ in WORD_COLUMNS.values()}
         columns = [name for name in (*VIDEO_FIELDS, Col.DUPLICATE_OF, Col.INGESTED_AT) if name not in left_out]
         where = None if video_ids is None else is_one_of(Col.VIDEO_ID, video_ids) or "false"
         return self._visible.read(columns, where).sort(Col.VIDEO_ID)
@@ -190,7 +191,7 @@ class Catalog:
 
         A video that is known keeps the vectors of encoders that are not in ``vectors``, unless what they were made
         of has changed: the file for pictures and sound, the caption for text. So it does its fingerprint and its
-        link, as long as the file is the same.
+        link, as long as the file is the same, and where no words are given those found by the same recogniser.
 
         Args:
             videos: No video twice.
@@ -308,6 +309,7 @@ class Catalog:
             row = to_row(video, ingested_at=ingested_at, updated_at=now, encoders=encoders)
             if before and before[Col.CONTENT_HASH] == video.content_hash:
                 row |= {field.name: before[field.name] for field in FINGERPRINT_FIELDS}
+                row |= _kept_words(before, row)
             if video.video_id in fingerprints:
                 row |= fingerprint_values(fingerprints[video.video_id])
             rows.append(row)
@@ -365,6 +367,15 @@ def _vector_columns(dataset: Any) -> list[str]:
 
 def _dim(dataset: Any, column: str) -> int:
     return int(dataset.schema.field(column).type.list_size)
+
+
+def _kept_words(known: dict[str, Any], row: dict[str, Any]) -> dict[str, str]:
+    """The words of a known video that a new row of the same file goes without."""
+    return {
+        column: known[column]
+        for column, found_by in WORD_COLUMNS.values()
+        if row[column] is None and row[found_by] == known[found_by]
+    }
 
 
 def _still_true(known: dict[str, Any] | None, video: Video) -> set[str]:

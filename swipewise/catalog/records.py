@@ -133,8 +133,8 @@ def from_arrow(column: pa.Array | pa.ChunkedArray) -> list[NDArray[np.float32] |
 
 
 def to_video(row: dict[str, Any]) -> Video:
-    """A row of the table as a record."""
-    values = {name: row[name] for name in VIDEO_FIELDS}
+    """A row of the table as a record, without words where these were not read."""
+    values: dict[str, Any] = {name: row.get(name) for name in VIDEO_FIELDS}
     values[Col.TAGS] = tuple(values[Col.TAGS] or ())
     return Video(**values)
 

@@ -73,7 +73,8 @@ class Ledger:
         self._columns = {m: vector_column(m, identity) for m, identity in encoders.items()}
         text = self._columns.get(Modality.TEXT)
         self._made_of_words = {Modality.TEXT} if text and not is_given(text) else set()
-        self._table = catalog.videos(words=True)
+        self._catalog = catalog
+        self._table = catalog.videos()  # its words are read where they are needed
         self._row_of = {content: row for row, content in enumerate(self._table[Col.CONTENT_HASH])}
         self._hash_of = dict(self._table.select(Col.VIDEO_ID, Col.CONTENT_HASH).iter_rows())
         self._encoded = catalog.encoded()
@@ -117,6 +118,7 @@ class Ledger:
         video = self._described(known, entry)
         if entry.uri != known.uri and self._has_moved(known, entry.uri == first):
             video = replace(video, uri=entry.uri)
+        stated = video != known
         encoded = self._encoded.get(known.video_id, frozenset())
         encode = {modality for modality, column in self._columns.items() if column not in encoded}
         recognize = {
@@ -124,8 +126,10 @@ class Ledger:
         }
         if video.caption != known.caption or recognize:
             encode |= self._made_of_words
+        if Modality.TEXT in encode:
+            video = self._with_words(video)
         fingerprint = self._fingerprints and known.video_id not in self._fingerprinted
-        outcome = "updated" if encode or recognize or fingerprint or video != known else "unchanged"
+        outcome = "updated" if encode or recognize or fingerprint or stated else "unchanged"
         return Plan(
             video=video,
             encode=frozenset(encode),
@@ -212,6 +216,19 @@ class Ledger:
             new_file=True,
             outcome=outcome,
         )
+
+    def _with_words(self, video: Video) -> Video:
+        """The video with the words that the catalogue has of it."""
+        if not video.speech_by and not video.screen_by:
+            return video
+        found: dict[str, Any] = {}
+        for row in self._catalog.videos([video.video_id], words=True).iter_rows(named=True):
+            for column, found_by in WORD_COLUMNS.values():
+                # A new cut of this run, or what was found in this run, may not be stored yet.
+                same = row[Col.CONTENT_HASH] == video.content_hash and row[found_by] == getattr(video, found_by)
+                if same and getattr(video, column) is None:
+                    found[column] = row[column]
+        return replace(video, **found)
 
     def _has_moved(self, known: Video, named_first: bool) -> bool:
         """Whether a video goes by another place from now on, which is the first that this run names for it or not."""

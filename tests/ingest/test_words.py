@@ -1,11 +1,14 @@
 """Words that recognisers find, on their way into the catalogue and into the vectors of text."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
+import pytest
 
 from swipewise.catalog import Catalog
 from swipewise.config import EncodersConfig
@@ -142,3 +145,37 @@ def test_vectors_of_a_data_set_stay_whatever_words_are_found_or_said(
     ingest_videos(plain, [manifest(tmp_path, [row("clip01", clips, caption="a dog")])])
     assert catalog.get("clip01").caption == "a dog"
     assert columns(workspace)["text:dataset@1"] == {"clip01": [1.0] * 4}
+
+
+def test_words_are_read_only_of_videos_whose_text_is_encoded(
+    workspace: Workspace, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = with_encoders(workspace, speech="fake", screen="fake")
+    names = ["clip01", "clip02", "clip04"]
+    ingest_videos(chosen, [manifest(tmp_path, [row(name, clips, caption=name) for name in names])])
+    before = Catalog(workspace.catalog_dir).videos(words=True).drop(Col.CAPTION, Col.CREATOR)
+    vectors = columns(workspace)
+    asked = []
+    videos = Catalog.videos
+
+    def noted(self: Catalog, ids: Sequence[str] | None = None, *, words: bool = False) -> pl.DataFrame:
+        if words:
+            asked.append(ids)
+        return videos(self, ids, words=words)
+
+    monkeypatch.setattr(Catalog, "videos", noted)
+    rows = [
+        row("clip01", clips, caption="clip01"),
+        row("clip02", clips, caption="other"),
+        row("clip04", clips, creator="ann"),
+    ]
+    assert ingest_videos(chosen, [manifest(tmp_path, rows)]).updated == 2
+    assert asked == [["clip02"]]
+    monkeypatch.undo()
+    catalog = Catalog(workspace.catalog_dir)
+    assert catalog.videos(words=True).drop(Col.CAPTION, Col.CREATOR).equals(before)
+    found = catalog.get("clip02")
+    name = "text:fake@1+speech=fake@1+screen=fake@1"
+    assert columns(workspace)[name] == vectors[name] | {
+        "clip02": read(f"other\n{found.speech}\n{found.screen_text}")
+    }
