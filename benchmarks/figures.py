@@ -51,9 +51,10 @@ class Figure:
 
 @dataclass(slots=True, kw_only=True)
 class Figures:
-    """The figures of a benchmark, in the order they were recorded."""
+    """The figures of a benchmark, in the order they were recorded; without ``bars`` they only inform."""
 
     recorded: list[Figure] = field(default_factory=list)
+    bars: bool = True
 
     def record(
         self,
@@ -66,6 +67,8 @@ class Figures:
     ) -> None:
         """Add a figure; a name says what is measured and is used once."""
         assert name not in {figure.figure for figure in self.recorded}, f"{name!r} is recorded twice"
+        if not self.bars:
+            at_least = at_most = None
         self.recorded.append(
             Figure(figure=name, value=float(value), at_least=at_least, at_most=at_most, unit=unit)
         )
@@ -106,17 +109,19 @@ def run(
     arguments: Sequence[str] | None = None,
     *,
     add_options: Callable[[argparse.ArgumentParser], None] = lambda _: None,
+    quick_bars: bool = True,
 ) -> None:
     """Run a benchmark as a script: print its figures, write them if asked to, exit with 1 when a bar is missed.
 
-    What was recorded before an error is printed too.
+    What was recorded before an error is printed too. Without ``quick_bars`` a small run has no bars, as where what it
+    measures is drowned by what a run costs at all.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file as well")
     parser.add_argument("--quick", action="store_true", help="run it small")
     add_options(parser)
     chosen = parser.parse_args(arguments)
-    figures = Figures()
+    figures = Figures(bars=quick_bars or not chosen.quick)
     try:
         measure(figures, Options(quick=chosen.quick, own=chosen))
     finally:

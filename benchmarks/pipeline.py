@@ -8,7 +8,8 @@
   of the limit where no core is short.
 - Peak memory of the run and of its worker on many small clips against 100, and of a worker on the large ones.
 
-Ratios are of medians, measured in alternation.
+Ratios are of medians, measured in alternation. With ``--quick`` there are no bars: a few clips take no longer than the
+start of the processes.
 """
 
 from __future__ import annotations
@@ -232,4 +233,4 @@ def small_clips(folder: Path, count: int) -> Path:
 
 
 if __name__ == "__main__":
-    run(measure, __doc__)
+    run(measure, __doc__, quick_bars=False)

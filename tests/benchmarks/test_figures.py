@@ -54,6 +54,19 @@ def test_a_missed_bar_is_the_exit_code(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out == "rows lost  2  <= 0  missed\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "line"),
+    [([], 1, "rows lost  2  <= 0  missed\n"), (["--quick"], 0, "rows lost  2  -  met\n")],
+)
+def test_a_benchmark_may_have_no_bars_when_it_runs_small(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, line: str
+) -> None:
+    with pytest.raises(SystemExit) as exit:
+        run(failing, None, arguments, quick_bars=False)
+    assert exit.value.code == code
+    assert capsys.readouterr().out == line
+
+
 def test_the_same_goes_to_a_file(tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         run(passing, None, ["--quick", "--json", str(tmp_path / "figures.json")])
