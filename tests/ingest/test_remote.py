@@ -8,6 +8,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import fsspec
@@ -195,6 +196,18 @@ def test_many_remote_files_go_through_little_room(
     )
     assert counts(ingest_videos(workspace, [f"{memory}/many"])) == (6, 0, 6, 0)
     assert 1 <= max(most) <= 2
+
+
+def test_a_disk_that_fills_while_a_file_of_untold_size_is_fetched_ends_it(
+    web: tuple[str, dict[str, Answer]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, answers = web
+    answers["/long.mp4"] = content(bytes(3 << 20), told=False)
+    room = iter([1 << 40, 5])
+    monkeypatch.setattr(remote_module.shutil, "disk_usage", lambda _: SimpleNamespace(free=next(room, 5)))
+    monkeypatch.setattr(remote_module, "_BLOCK", 2 << 20)
+    reason = refused(f"{address}/long.mp4", tmp_path, replace(LIMITS, max_bytes=1 << 30))
+    assert reason == f"the disk of {tmp_path} has only 5 bytes free: make room and add it again"
 
 
 def test_what_is_wrong_with_a_remote_source_is_told(workspace: Workspace, memory: str) -> None:

@@ -16,6 +16,7 @@ from swipewise.catalog import Catalog
 from swipewise.config import EncodersConfig, IngestConfig, MediaConfig
 from swipewise.errors import InputFileError, StoreError, WorkspaceError
 from swipewise.ingest import Progress, ingest_videos, pool
+from swipewise.ingest.executor import Answer
 from swipewise.ingest.inline import Inline
 from swipewise.schema import Col, Modality, Video
 from swipewise.workspace import Workspace
@@ -122,6 +123,27 @@ def test_a_file_that_vanishes_costs_none_of_the_same_content(
     assert (summary.added, summary.unchanged, summary.rejected) == (1, 1, 1)
     assert summary.reasons == (f"{copies[0]}: the file cannot be read: No such file or directory",)
     assert catalog_of(workspace).videos()[Col.URI].to_list() == [str(copies[1])]
+
+
+def test_what_is_done_when_somebody_presses_ctrl_c_stays(workspace: Workspace, clips: Path) -> None:
+    class Interrupted(Inline):
+        encoded = 0
+
+        def submit(self, job: Any, task: Mapping[str, Any]) -> None:
+            self.encoded += task["do"] == "encode"
+            super().submit(job, task)
+
+        def wait(self, seconds: float | None = None) -> list[tuple[Any, Answer]]:
+            if self.encoded == 3:
+                raise KeyboardInterrupt
+            return super().wait(seconds)
+
+    encoders = replace(workspace.config.encoders, batch=1)
+    settings = {"media": asdict(workspace.config.media), "encoders": asdict(encoders)}
+    with Interrupted(settings) as opened, pytest.raises(KeyboardInterrupt):
+        ingest_videos(workspace, [clips], pool=opened)
+    kept = catalog_of(workspace).videos()[Col.URI].to_list()
+    assert sorted(kept) == [str(clips / f"clip{number:02}.mp4") for number in range(2)]
 
 
 def test_a_manifest_describes_its_videos(workspace: Workspace, clips: Path, tmp_path: Path) -> None:
