@@ -6,6 +6,8 @@ both understand.
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -22,6 +24,8 @@ from swipewise.events.rewriting import scrub_postgresql, scrub_sqlite
 from swipewise.schema import Col
 
 _BUSY_MS = 60_000
+_RETRY_SECONDS = 0.01
+_PRIMARY_CODE = 0xFF  # the rest of an SQLite error code says more of the same error
 
 SEQ = "seq"
 FEATURES = "features"
@@ -220,8 +224,9 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
     def configure(connection: Any, _record: object) -> None:
         # Transactions are begun below: the driver would begin them late and without the write lock.
         connection.isolation_level = None
-        for pragma in (f"busy_timeout={_BUSY_MS}", "journal_mode=WAL", "synchronous=FULL"):
-            connection.execute(f"PRAGMA {pragma}")
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        _turn_wal_on(connection)
+        connection.execute("PRAGMA synchronous=FULL")
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
@@ -231,6 +236,22 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
         connection.exec_driver_sql("BEGIN" if _reads_only(connection) else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _turn_wal_on(connection: sqlite3.Connection) -> None:
+    """Have the file in WAL mode, which it stays in; several may open a new file at once."""
+    deadline = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            # Two that turn from reading a file to changing its mode would wait for each other for ever, so SQLite
+            # refuses one of them at once, whatever its timeout.
+            busy = error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
 
 
 def _postgresql_engine(url: sa.URL) -> sa.Engine:

@@ -106,13 +106,16 @@ def fetch(source: str, target: Path, limits: Limits, roots: Roots, *, give_up: A
             check_size(size or 0, limits.max_bytes)
             check_space(target.parent, size or 0)
             with target.open("wb") as file:
-                taken = 0
-                while chunk := reader.read(_CHUNK):
+                taken = looked = 0
+                # What has come, where that can be had: a server that trickles is then given up in time.
+                read = getattr(reader, "read1", reader.read)
+                while chunk := read(_CHUNK):
                     taken += len(chunk)
                     check_size(taken, limits.max_bytes)
                     if time.monotonic() > deadline or (give_up is not None and give_up.is_set()):
                         raise MediaError(too_slow(limits))
-                    if taken % _BLOCK < _CHUNK:
+                    if taken - looked >= _BLOCK:
+                        looked = taken
                         check_space(target.parent, 0)
                     file.write(chunk)
             if size is not None and taken != size:

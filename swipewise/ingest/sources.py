@@ -106,6 +106,8 @@ def read_sources(sources: Sequence[str | Path], roots: Roots = ANYWHERE) -> Sour
             _read_local(given, found)
     if not found.entries and not found.rejections:
         named = ", ".join(without_secrets(str(given)) for given in sources)
+        if found.manifests:
+            raise InputFileError(f"no videos in {named}: {found.manifests[0]} has no rows below its header")
         raise InputFileError(
             f"no videos in {named}: from a folder the endings "
             f"{', '.join(sorted(MEDIA_SUFFIXES))} are taken; a manifest is named by itself"
@@ -133,6 +135,8 @@ def judged_entry(entry: Entry, roots: Roots, *, by_request: bool = False) -> Ent
 
 
 def _read_local(given: str | Path, found: Sources) -> None:
+    if not str(given):
+        raise InputFileError("a source is empty: name a video file, a folder or a manifest ('.' is this folder)")
     is_uri = "://" in str(given)
     path = Path(location_of(str(given), Path.cwd()) if is_uri else os.path.abspath(given))  # noqa: PTH100 - as there
     if path.is_dir():

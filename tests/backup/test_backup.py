@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -100,7 +100,7 @@ def test_a_workspace_without_events_is_restored_too(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("live_store")
 def test_events_that_are_posted_and_compacted_meanwhile(workspace: Workspace, tmp_path: Path) -> None:
-    names, stop = [f"e{number}" for number in range(200)], threading.Event()
+    names = [f"e{number}" for number in range(200)]
     acknowledged: list[str] = []
 
     def post() -> None:
@@ -110,17 +110,16 @@ def test_events_that_are_posted_and_compacted_meanwhile(workspace: Workspace, tm
                 acknowledged.append(name)
                 if len(acknowledged) % 40 == 0:
                     compact(workspace, now=TEN + DAY)
-        stop.set()
 
-    poster = threading.Thread(target=post)
-    poster.start()
     backups = []
-    while not stop.is_set() or not backups:
-        before = list(acknowledged)
-        target = tmp_path / f"backup{len(backups)}"
-        make_backup(workspace, target)
-        backups.append((before, target))
-    poster.join()
+    with ThreadPoolExecutor(1) as poster:
+        posting = poster.submit(post)
+        while not posting.done() or not backups:
+            before = list(acknowledged)
+            target = tmp_path / f"backup{len(backups)}"
+            make_backup(workspace, target)
+            backups.append((before, target))
+    posting.result()
     for number, (before, target) in enumerate(backups[:: max(1, len(backups) // 3)]):
         root = tmp_path / f"again{number}"
         with pytest.MonkeyPatch.context() as patch:

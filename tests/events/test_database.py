@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import resource
+import sqlite3
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -281,3 +283,13 @@ def test_a_primary_that_became_a_standby_is_left(workspace: Workspace) -> None:
         with log._database.write() as connection:
             connection.exec_driver_sql("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
         assert log.append([event("b")]).added == 1
+
+
+def test_a_new_store_may_be_opened_while_another_makes_it(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "live.sqlite", isolation_level=None)) as maker:
+        maker.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(1) as pool:
+            opening = pool.submit(Database, tmp_path)
+            wait([opening], timeout=0.3)  # a failure would come at once
+            maker.execute("ROLLBACK")
+            opening.result().close()

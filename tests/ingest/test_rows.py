@@ -19,6 +19,14 @@ def test_csv_rows_carry_their_line_and_an_empty_cell_says_nothing(tmp_path: Path
     ]
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_csv_columns_are_kept_apart_by_what_the_header_has_most_of(tmp_path: Path, separator: str) -> None:
+    path = tmp_path / "v.csv"
+    path.write_text(separator.join(["uri", "video_id", "caption"]) + "\n" + separator.join(["a.mp4", "v1", "hi"]))
+    [row] = read_rows(path, one_of=["uri"])
+    assert row.values == {"uri": "a.mp4", "video_id": "v1", "caption": "hi"}
+
+
 def test_a_csv_cell_beyond_all_measure_is_that_rows_problem(tmp_path: Path) -> None:
     path = tmp_path / "v.csv"
     path.write_text(f"uri\n{'x' * 5_000_000}\nb.mp4\n")

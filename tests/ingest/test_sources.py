@@ -95,6 +95,18 @@ def test_nothing_to_take_is_an_error(tmp_path: Path) -> None:
         read_sources([tmp_path])
 
 
+def test_an_empty_source_is_not_this_folder() -> None:
+    with pytest.raises(InputFileError, match="a source is empty"):
+        read_sources([""])
+
+
+def test_a_manifest_without_rows_is_told_as_one(tmp_path: Path) -> None:
+    manifest = tmp_path / "v.csv"
+    manifest.write_text("uri,video_id\n")
+    with pytest.raises(InputFileError, match="has no rows below its header"):
+        read_sources([manifest])
+
+
 def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path, "a.mp4", "closed/b.mp4")
     scan = os.scandir
