@@ -74,6 +74,9 @@ class Col:
     MUSIC = "music"
     TAGS = "tags"
     LANGUAGE = "language"
+    REGIONS = "regions"
+    AVAILABLE_FROM = "available_from"
+    AVAILABLE_UNTIL = "available_until"
     UPLOADED_AT = "uploaded_at"
     INGESTED_AT = "ingested_at"
     ENCODERS = "encoders"
@@ -153,7 +156,8 @@ class Video:
 
     Times are timezone-aware UTC. ``content_hash`` is the SHA-256 of the file's bytes: the same file is the
     same video wherever it lies. ``speech_by`` and ``screen_by`` name the recogniser that looked for spoken words and
-    for words on the screen; None: none has.
+    for words on the screen; None: none has. ``regions`` are those where the video may be shown, none: everywhere; it may
+    be shown from ``available_from`` until before ``available_until``, None: without such an end.
     """
 
     video_id: str
@@ -172,6 +176,9 @@ class Video:
     speech_by: str | None = None
     screen_text: str | None = None
     screen_by: str | None = None
+    regions: tuple[str, ...] = ()
+    available_from: datetime | None = None
+    available_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,7 +287,8 @@ class Recommendation:
     """One place of a feed and why it is there.
 
     ``modality_weights`` are the fusion's α for this viewer and video and sum to 1; empty when no model spoke.
-    ``controls`` says what the viewer asked for that lowered it.
+    ``controls`` says what the viewer asked for that lowered it. ``propensity`` is the probability with which the feed's
+    policy puts this video at this place, given the places before it: 1 where nothing was drawn.
     """
 
     video_id: str
@@ -290,3 +298,4 @@ class Recommendation:
     modality_weights: dict[str, float] = field(default_factory=dict)
     evidence: tuple[Evidence, ...] = ()
     controls: tuple[str, ...] = ()
+    propensity: float = 1.0

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from swipewise.catalog.links import Links
 from swipewise.catalog.neighbours import Neighbours
 from swipewise.catalog.records import (
+    AVAILABILITY_FIELDS,
     FINGERPRINT_FIELDS,
     REJECTED_SCHEMA,
     VIDEO_FIELDS,
@@ -69,7 +70,7 @@ class Catalog:
             directory / "videos.lance",
             key=Col.VIDEO_ID,
             schema=VIDEO_SCHEMA,
-            migrations=(adding_columns(FINGERPRINT_FIELDS), adding_columns(WORD_FIELDS)),
+            migrations=tuple(map(adding_columns, (FINGERPRINT_FIELDS, WORD_FIELDS, AVAILABILITY_FIELDS))),
         )
         self._rejected = Table(directory / "rejected.lance", key=Col.URI, schema=REJECTED_SCHEMA)
         self.removals = Removals(directory)

@@ -32,6 +32,13 @@ FINGERPRINT_FIELDS: Final = (
 WORD_FIELDS: Final = tuple(pa.field(name, pa.string()) for columns in WORD_COLUMNS.values() for name in columns)
 """Columns of the words of a video beside its caption, and of what looked for them."""
 
+AVAILABILITY_FIELDS: Final = (
+    pa.field(Col.REGIONS, pa.list_(pa.string())),
+    pa.field(Col.AVAILABLE_FROM, _TIME),
+    pa.field(Col.AVAILABLE_UNTIL, _TIME),
+)
+"""Columns of where and when a video may be shown; null: everywhere and always."""
+
 VIDEO_SCHEMA: Final = pa.schema(
     [
         pa.field(Col.VIDEO_ID, pa.string(), nullable=False),
@@ -52,6 +59,7 @@ VIDEO_SCHEMA: Final = pa.schema(
         pa.field(Col.ENCODERS, pa.list_(pa.string())),
         *FINGERPRINT_FIELDS,
         *WORD_FIELDS,
+        *AVAILABILITY_FIELDS,
     ]
 )
 """Columns of a video, without those of its vectors."""
@@ -135,7 +143,7 @@ def from_arrow(column: pa.Array | pa.ChunkedArray) -> list[NDArray[np.float32] |
 def to_video(row: dict[str, Any]) -> Video:
     """A row of the table as a record, without words where these were not read."""
     values: dict[str, Any] = {name: row.get(name) for name in VIDEO_FIELDS}
-    values[Col.TAGS] = tuple(values[Col.TAGS] or ())
+    values |= {name: tuple(values[name] or ()) for name in (Col.TAGS, Col.REGIONS)}
     return Video(**values)
 
 
@@ -154,4 +162,5 @@ def to_row(
     """A record as a row of the table, without its fingerprint."""
     row = {name: getattr(video, name) for name in VIDEO_FIELDS}
     stamps = {Col.INGESTED_AT: ingested_at, Col.UPDATED_AT: updated_at}
-    return row | stamps | {Col.TAGS: list(video.tags), Col.ENCODERS: list(encoders)}
+    lists = {Col.TAGS: list(video.tags), Col.REGIONS: list(video.regions), Col.ENCODERS: list(encoders)}
+    return row | stamps | lists

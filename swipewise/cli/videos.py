@@ -52,7 +52,8 @@ def add(paths: tuple[str, ...], captions: Path | None, again: bool, workspace: W
     """Take video files into the catalogue.
 
     PATH is a video file, a folder (its video files at any depth are taken) or a manifest: CSV, JSONL or Parquet
-    with the column uri and, where known, video_id, caption, creator, music, tags, language, uploaded_at. Files and
+    with the column uri and, where known, video_id, caption, creator, music, tags, language, uploaded_at,
+    regions (where it may be shown; none: everywhere), available_from and available_until. Files and
     folders may lie elsewhere, such as s3://bucket/clips; https:// needs ingest.http = true in swipewise.toml.
 
     A file that is known is not encoded again, so the same command resumes a run that was stopped. Files that

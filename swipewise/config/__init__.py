@@ -5,6 +5,7 @@ both, so that file, defaults and help cannot drift apart.
 """
 
 from swipewise.config.names import ENCODER_NAMES, HUGGINGFACE, database_fault, unknown_encoder
+from swipewise.config.rules import RuleConfig
 from swipewise.config.sections import (
     EncodersConfig,
     EventsConfig,
@@ -28,6 +29,7 @@ __all__ = [
     "IngestConfig",
     "MediaConfig",
     "ModelConfig",
+    "RuleConfig",
     "ServerConfig",
     "SplitConfig",
     "TrainingConfig",

@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from swipewise.config.sections import ServerConfig
+if TYPE_CHECKING:
+    from swipewise.config.sections import ServerConfig
 
 HUGGINGFACE = "huggingface:"
 """What the name of a published model begins with."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from swipewise.config.names import nearest
+from swipewise.config.rules import RuleConfig, parse_rules
 from swipewise.errors import ConfigError
 
 _TYPE_NAMES = {int: "a whole number", float: "a number", str: "a string in quotes", bool: "true or false"}
@@ -29,7 +30,10 @@ def parse_section(section: str, cls: type, table: dict[str, Any], text: str, pat
         where = f"{path}:{line_of(text, section, key)}"
         if key not in known:
             raise ConfigError(f"{where}: unknown key {key!r} in [{section}]{nearest(key, known)}")
-        values[key] = _convert(value, hints[key], known[key].metadata, f"{where}: {section}.{key}")
+        if hints[key] == tuple[RuleConfig, ...]:
+            values[key] = parse_rules(value, section, key, text, path, where)
+        else:
+            values[key] = _convert(value, hints[key], known[key].metadata, f"{where}: {section}.{key}")
     return cls(**values)
 
 

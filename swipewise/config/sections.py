@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from swipewise.config.rules import RuleConfig
+
 DEVICES: Final = ("auto", "cpu", "cuda")
 
 
@@ -241,7 +243,26 @@ class FeedConfig:
     size: int = _key(20, "videos in a feed", low=1, high=1000)
     retrieve: int = _key(500, "candidates taken from the index", low=1)
     popular: int = _key(50, "candidates added from what is popular now", low=0)
+    trending: int = _key(20, "candidates added from what is liked faster than before", low=0)
+    followed: int = _key(50, "candidates added from creators that the viewer follows, the newest", low=0)
     fresh: int = _key(20, "candidates added from the newest uploads", low=0)
+    explore: float = _key(
+        0.05, "share of the places that are drawn from uploads which few were shown; 0: none is", low=0, high=0.5
+    )
+    explore_pool: int = _key(50, "newest of these uploads from which they are drawn", low=1, high=1000)
+    explore_exposures: int = _key(
+        100, "viewers a video was shown to in popular_days, from which on it is no longer drawn", low=1
+    )
+    explore_temperature: float = _key(
+        1.0, "a video is drawn in proportion to exp(score / temperature); high: all alike", low=0.01
+    )
+    log_days: float = _key(
+        30.0, "days for which the server keeps what it answered, so that policies can be compared; 0: not at all", low=0
+    )
+    rules: tuple[RuleConfig, ...] = _key(
+        (), "what is left out for whom: a [[feed.rules]] each, with reason, block or require, when and unless"
+    )
+    trending_hours: float = _key(24.0, "hours that are held against the rest of popular_days", low=1)
     popular_days: float = _key(7.0, "days over which popularity is counted", low=0)
     finish_weight: float = _key(0.0, "weight in the blended score of the chance that the video is finished")
     like_weight: float = _key(0.0, "weight of the chance of a like")
@@ -252,6 +273,7 @@ class FeedConfig:
     hide_weight: float = _key(0.0, "weight of the chance that the video is hidden; below 0 keeps it out")
     watch_weight: float = _key(0.0, "weight of the share of the video that is expected to be watched")
     popularity_weight: float = _key(0.05, "weight of popularity in the blended score", low=0)
+    followed_weight: float = _key(0.5, "weight in the blended score of a creator that the viewer follows", low=0)
     freshness_weight: float = _key(0.0, "weight of recency in the blended score", low=0)
     diversity: float = _key(0.2, "0 ranks by score alone, towards 1 like videos are spread out", low=0, high=1)
 

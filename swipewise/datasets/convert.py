@@ -47,6 +47,9 @@ _VIDEO_SCHEMA: Final[dict[str, Any]] = {
     Col.SPEECH_BY: pl.String,
     Col.SCREEN_TEXT: pl.String,
     Col.SCREEN_BY: pl.String,
+    Col.REGIONS: pl.List(pl.String),
+    Col.AVAILABLE_FROM: MOMENT,
+    Col.AVAILABLE_UNTIL: MOMENT,
 }
 _ONLY_SEEN: Final = "videos known by their interactions alone"
 _CAPTIONS_AT_ONCE: Final = 4096

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any, Final
@@ -97,14 +97,26 @@ def _shortened(value: Any) -> str:
 
 def _tags(value: Any) -> tuple[str, ...]:
     """A list, or text with commas or else spaces between the tags; a leading # is dropped."""
+    return _distinct(tag.lstrip("#") for tag in _list(value))
+
+
+def _regions(value: Any) -> tuple[str, ...]:
+    """The same of regions, whose case says nothing."""
+    return _distinct(region.lower() for region in _list(value))
+
+
+def _list(value: Any) -> list[str]:
     if isinstance(value, str):
         value = value.split(",") if "," in value else value.split()
     if not isinstance(value, list):
-        raise ValueError("must be a list, or text with commas or spaces between the tags")
+        raise ValueError("must be a list, or text with commas or spaces between them")
     if len(value) > _MOST_TAGS:
         raise ValueError(f"are {len(value):,}: at most {_MOST_TAGS:,} are taken")
-    tags = [(_text(tag) or "").lstrip("#") for tag in value]
-    return tuple(dict.fromkeys(tag for tag in tags if tag))
+    return [_text(each) or "" for each in value]
+
+
+def _distinct(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 def _moment(value: Any) -> datetime | None:
@@ -149,6 +161,9 @@ _PARSERS: Final[dict[str, Callable[[Any], Any]]] = {
     Col.TAGS: _tags,
     Col.LANGUAGE: _text,
     Col.UPLOADED_AT: _moment,
+    Col.REGIONS: _regions,
+    Col.AVAILABLE_FROM: _moment,
+    Col.AVAILABLE_UNTIL: _moment,
 }
 
 COLUMNS: Final = (Col.URI, Col.VIDEO_ID, *_PARSERS)

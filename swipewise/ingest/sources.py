@@ -218,7 +218,7 @@ def _read_manifest(path: Path, found: Sources) -> None:
 def _can_be_stored(entry: Entry, rejections: list[Rejection]) -> bool:
     """Whether everything about the entry is Unicode; file names on disk need not be."""
     stated = dict(entry.stated)
-    texts = [entry.uri, entry.video_id, *stated.pop(Col.TAGS, ()), *stated.values()]
+    texts = [entry.uri, entry.video_id, *stated.pop(Col.TAGS, ()), *stated.pop(Col.REGIONS, ()), *stated.values()]
     try:
         "".join(str(text) for text in texts).encode()
     except UnicodeEncodeError:

@@ -45,6 +45,9 @@ class VideoSummary(BaseModel):
     tags: list[str]
     language: str | None
     uploaded_at: datetime | None
+    regions: list[str] = Field(description="Where it may be shown; none: everywhere.")
+    available_from: datetime | None
+    available_until: datetime | None
     ingested_at: datetime
     duration_seconds: float | None
     width: int | None
@@ -60,7 +63,8 @@ class VideoSummary(BaseModel):
         links = {"self": address, "similar": f"{address}/similar", "thumbnail": f"{address}/thumbnail"}
         uri = row[Col.URI]
         shown = {name: row[name] for name in cls.model_fields if name in row}
-        shown |= {Col.TAGS: row[Col.TAGS] or [], Col.URI: without_secrets(uri) if scheme_of(uri) else None}
+        shown |= {name: row[name] or [] for name in (Col.TAGS, Col.REGIONS)}
+        shown |= {Col.URI: without_secrets(uri) if scheme_of(uri) else None}
         return cls(**shown, links=links)
 
 

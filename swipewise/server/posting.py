@@ -41,6 +41,11 @@ class VideoFacts(BaseModel):
     language: str | None = None
     uploaded_at: str | None = Field(default=None, description="ISO 8601; the moment of posting when absent.")
     tags: str | None = Field(default=None, description="With commas or else blanks between them.")
+    regions: str | None = Field(
+        default=None, description="Where it may be shown, with commas or else blanks; none: everywhere."
+    )
+    available_from: str | None = Field(default=None, description="ISO 8601; not to be shown before.")
+    available_until: str | None = Field(default=None, description="ISO 8601; not to be shown from then on.")
 
     def stated(self) -> dict[str, Any]:
         """The fields that are given, as JSON values.
@@ -70,6 +75,9 @@ class PostedVideo(VideoFacts):
     video_id: VideoId | None = Field(default=None, description="From the content's hash when absent.")
     tags: list[str] | str | None = None  # type: ignore[assignment]
     uploaded_at: str | float | None = None  # type: ignore[assignment]
+    regions: list[str] | str | None = None  # type: ignore[assignment]
+    available_from: str | float | None = None  # type: ignore[assignment]
+    available_until: str | float | None = None  # type: ignore[assignment]
     idempotency_key: IdempotencyKey | None = Field(
         default=None, description="A retry with the same key is the same job; equal requests are without one."
     )
