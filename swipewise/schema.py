@@ -156,8 +156,8 @@ class Video:
 
     Times are timezone-aware UTC. ``content_hash`` is the SHA-256 of the file's bytes: the same file is the
     same video wherever it lies. ``speech_by`` and ``screen_by`` name the recogniser that looked for spoken words and
-    for words on the screen; None: none has. ``regions`` are those where the video may be shown, none: everywhere; it may
-    be shown from ``available_from`` until before ``available_until``, None: without such an end.
+    for words on the screen; None: none has. ``regions`` are those where the video may be shown, none: everywhere, from
+    ``available_from`` until before ``available_until``; None: without such an end.
     """
 
     video_id: str

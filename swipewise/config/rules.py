@@ -26,7 +26,7 @@ class RuleConfig:
         reason: What is said of the videos that it leaves out.
         block: The videos that are left out.
         require: All others are; one of the two is given.
-        when: What the request's context, else the viewer's profile must say for the rule to hold; nothing: it always does.
+        when: What the request's context, else the viewer's profile must say for it to hold; nothing: it always does.
         unless: It does not hold where all of this is said.
     """
 
@@ -44,7 +44,9 @@ def parse_rules(value: Any, section: str, key: str, text: str, path: Path, where
         ConfigError: One is not as it should be; the message places it.
     """
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-        raise ConfigError(f"{where}: {section}.{key} are tables: write each below [[{section}.{key}]], not {value!r}")
+        raise ConfigError(
+            f"{where}: {section}.{key} are tables: write each below [[{section}.{key}]], not {value!r}"
+        )
     lines = [f"{path}:{number}" for number in _headers(text, section, key)]
     return tuple(
         # Written in one line, they have the line of their key.
@@ -75,7 +77,7 @@ def _rule(table: dict[str, Any], where: str, name: str) -> RuleConfig:
 
 def _named(table: Any, where: str) -> dict[str, tuple[str, ...]]:
     if not isinstance(table, dict):
-        raise ConfigError(f"{where} must be a table, such as {{ region = [\"us\"] }}, not {table!r}")
+        raise ConfigError(f'{where} must be a table, such as {{ region = ["us"] }}, not {table!r}')
     return {name: _values(value, f"{where}.{name}") for name, value in table.items()}
 
 

@@ -257,7 +257,9 @@ class FeedConfig:
         1.0, "a video is drawn in proportion to exp(score / temperature); high: all alike", low=0.01
     )
     log_days: float = _key(
-        30.0, "days for which the server keeps what it answered, so that policies can be compared; 0: not at all", low=0
+        30.0,
+        "days for which the server keeps what it answered, so that policies can be compared; 0: not at all",
+        low=0,
     )
     rules: tuple[RuleConfig, ...] = _key(
         (), "what is left out for whom: a [[feed.rules]] each, with reason, block or require, when and unless"

@@ -146,7 +146,7 @@ class ViewerControls:
             StoreError: The store cannot be read.
         """
         with self._database.read() as connection:
-            return _read(connection, viewer_id)
+            return read_controls(connection, viewer_id)
 
     def put(
         self, viewer_id: str, wanted: Controls, *, paused: bool, reset: bool, now: datetime | None = None
@@ -169,7 +169,7 @@ class ViewerControls:
         wanted.check()
         moment = now or datetime.now(UTC)
         with self._database.write() as connection:
-            before = _read(connection, viewer_id) or Controls()
+            before = read_controls(connection, viewer_id) or Controls()
             known = replace(wanted, pauses=before.pauses, reset_at=before.reset_at)
             controls = known.as_of(moment, paused=paused, reset=reset)
             connection.execute(sa.delete(CONTROLS).where(CONTROLS.c[Col.VIEWER_ID] == viewer_id))
@@ -204,7 +204,8 @@ def as_json(controls: Controls) -> dict[str, Any]:
     }
 
 
-def _read(connection: sa.Connection, viewer_id: str) -> Controls | None:
+def read_controls(connection: sa.Connection, viewer_id: str) -> Controls | None:
+    """A viewer's controls as a transaction sees them, None where nothing was asked."""
     statement = sa.select(CONTROLS.c[_CONTROLS]).where(CONTROLS.c[Col.VIEWER_ID] == viewer_id)
     text = connection.scalar(statement)
     if text is None:

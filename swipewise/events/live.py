@@ -135,10 +135,14 @@ class EventLog:
         Raises:
             StoreError: The store cannot be read.
         """
-        statement = sa.select(PROFILES.c[FEATURES]).where(PROFILES.c[Col.VIEWER_ID] == viewer_id)
         with self._database.read() as connection:
-            features = connection.scalar(statement)
-        return None if features is None else Profile(viewer_id=viewer_id, features=json.loads(features))
+            return read_profile(connection, viewer_id)
+
+
+def read_profile(connection: sa.Connection, viewer_id: str) -> Profile | None:
+    """A viewer's profile as a transaction sees it, None where there is none."""
+    features = connection.scalar(sa.select(PROFILES.c[FEATURES]).where(PROFILES.c[Col.VIEWER_ID] == viewer_id))
+    return None if features is None else Profile(viewer_id=viewer_id, features=json.loads(features))
 
 
 def _row(event: Event) -> dict[str, Any]:

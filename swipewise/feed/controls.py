@@ -16,16 +16,17 @@ from swipewise.schema import Candidate
 HIDDEN = "hidden by the viewer"
 LESS_CREATOR = "less of this creator"
 LESS_TOPIC = "less of this topic"
+SHOWN = "shown in this session"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BarredFilter:
-    """Nothing that the viewer does not want at all, for one of the reasons."""
+    """Nothing that the viewer does not want, or has just been shown, for one of the reasons."""
 
     reason: str
 
     def keeps(self, query: Query, candidate: Candidate) -> bool:
-        """Whether the viewer has not asked for none of it, for this reason."""
+        """Whether this is no reason to leave it out."""
         return query.barred.get(candidate.video_id) != self.reason
 
 
@@ -58,8 +59,15 @@ class AskedLess:
         return Lowered(amount=sum(amount for amount, _ in amounts), reason=max(amounts)[1])
 
 
-def barred(controls: Controls | None, shelf: Shelf) -> dict[str, str]:
-    """The videos that the viewer does not want at all, and why: hidden ones with their near-duplicates first."""
+def barred(controls: Controls | None, shelf: Shelf, shown: frozenset[str] = frozenset()) -> dict[str, str]:
+    """The videos that the viewer does not want at all, and why.
+
+    Those ``shown`` in this session come first, then hidden ones, both with their near-duplicates.
+    """
+    return _unwanted(controls, shelf) | dict.fromkeys(shown | shelf.duplicates_of(shown), SHOWN)
+
+
+def _unwanted(controls: Controls | None, shelf: Shelf) -> dict[str, str]:
     if controls is None:
         return {}
     found: dict[str, str] = {}

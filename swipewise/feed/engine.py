@@ -5,52 +5,27 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from threading import Lock
 from time import perf_counter
 from types import TracebackType
 from typing import Self
 
 from swipewise.catalog import Catalog
-from swipewise.config import FeedConfig
 from swipewise.errors import ArtifactError, ConfigError
-from swipewise.events import Appended, Controls, EventLog, read_events
-from swipewise.events.history import History
-from swipewise.feed.controls import barred, in_words
+from swipewise.events import Appended, EventLog
+from swipewise.feed.controls import in_words
 from swipewise.feed.histories import ViewerHistories
-from swipewise.feed.pipeline import Pipeline
-from swipewise.feed.popularity import Popularity
-from swipewise.feed.recipes import personal_pipeline, popular_pipeline
+from swipewise.feed.live import Live, popular_now
+from swipewise.feed.requests import Request, present, query_of
 from swipewise.feed.similar import Similar, similar_videos
 from swipewise.feed.stages import Feed, Level, Query, Step
 from swipewise.feed.standing import Standing, level_of
-from swipewise.feed.stock import Stock, load_stock, restocked
-from swipewise.feed.trending import count_popularity
-from swipewise.schema import Col, Event, Interaction, Profile
+from swipewise.feed.stock import load_stock, restocked
+from swipewise.schema import Event, Interaction, Profile
 from swipewise.workspace import Workspace
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Live:
-    """Everything a request reads, replaced as one so that no request sees half a change."""
-
-    stock: Stock
-    popularity: Popularity
-    popular: Pipeline
-    personal: Pipeline | None
-
-    @classmethod
-    def of(cls, stock: Stock, popularity: Popularity, config: FeedConfig) -> _Live:
-        personal = personal_pipeline(stock, popularity, config) if stock.scorer else None
-        return cls(
-            stock=stock,
-            popularity=popularity,
-            popular=popular_pipeline(stock, popularity, config),
-            personal=personal,
-        )
 
 
 class FeedEngine:
@@ -66,7 +41,7 @@ class FeedEngine:
         workspace: Workspace,
         log: EventLog,
         histories: ViewerHistories,
-        live: _Live,
+        live: Live,
     ) -> None:
         self.workspace = workspace
         self._log = log
@@ -87,7 +62,7 @@ class FeedEngine:
             log = undo.enter_context(EventLog.open(workspace.events_dir))
             histories = undo.enter_context(ViewerHistories(workspace.events_dir))
             stock = load_stock(workspace)
-            live = _Live.of(stock, _popular_now(workspace, stock), workspace.config.feed)
+            live = Live.of(stock, popular_now(workspace, stock), workspace.config.feed)
             engine = cls(workspace, log, histories, live)
             undo.pop_all()
         return engine
@@ -125,42 +100,40 @@ class FeedEngine:
         """How many videos can be shown."""
         return len(self._live.stock.shelf.row_of)
 
-    def feed(self, viewer_id: str, *, size: int | None = None, now: datetime | None = None) -> Feed:
+    def feed(self, viewer_id: str, *, size: int | None = None, request: Request | None = None) -> Feed:
         """The viewer's feed.
 
         Args:
             viewer_id: Anybody; a viewer who is not known gets what is popular and fresh.
             size: Videos wanted, by default ``feed.size`` of the configuration; fewer are given when the viewer has
                 seen all others.
-            now: The moment the feed is for, timezone-aware, by default the present. The model does not look at
-                later events, but what they show as seen is left out all the same.
+            request: What else is asked, such as the page after a cursor.
 
         Raises:
             ConfigError: ``size`` is below 1.
+            DataError: The cursor is damaged or another viewer's.
             StoreError: The event log cannot be read.
         """
         size = self.workspace.config.feed.size if size is None else size
         if size < 1:
             raise ConfigError(f"a feed holds at least 1 video, not {size}")
-        live, start = self._live, perf_counter()
-        met, history, controls = self._read(viewer_id, live.stock)
-        duplicates = live.stock.shelf.duplicates_of(met)
-        query = Query(
-            viewer_id=viewer_id,
-            size=size,
-            now=now or _present(history),
-            seen=met | duplicates,
-            duplicates=duplicates,
-            controls=controls,
-            barred=barred(controls, live.stock.shelf),
-        )
+        live, start, request = self._live, perf_counter(), request or Request()
+        cursor = request.session(viewer_id)
+        known = self._histories.known(viewer_id)
+        history = self._histories.folded(known.counted, live.stock.durations)
+        query = query_of(viewer_id, size, request, cursor, known, history, live)
         read = _step("read the history", len(history), start)
         try:
-            feed = self._personal(live, query, history)
+            feed = self._personal(live, query, history, known.profile)
         except ArtifactError as error:
             _logger.warning("a feed without the model: %s", error)
             feed = replace(live.popular.run(query, Level.POPULAR), note=str(error))
-        return replace(feed, trace=(read, *feed.trace), controls=in_words(controls))
+        return replace(
+            feed,
+            trace=(read, *feed.trace),
+            controls=in_words(known.controls),
+            cursor=cursor.after([each.video_id for each in feed.recommendations]).text,
+        )
 
     def standing(self, viewer_id: str) -> Standing:
         """What is known of a viewer now, and what the model makes of it.
@@ -169,10 +142,10 @@ class FeedEngine:
             StoreError: A store cannot be read.
         """
         stock = self._live.stock
-        _, history, controls = self._read(viewer_id, stock)
-        profile = self._log.profile(viewer_id)
+        known = self._histories.known(viewer_id)
+        history, profile = self._histories.folded(known.counted, stock.durations), known.profile
         level, note = level_of(viewer_id, stock, history, profile)
-        now = _present(history)
+        now = present(history)
         beliefs = None
         if stock.scorer is not None and level is not Level.POPULAR:
             try:
@@ -184,7 +157,7 @@ class FeedEngine:
             level=level,
             note=note,
             interactions=len(history),
-            controls=in_words(controls),
+            controls=in_words(known.controls),
             beliefs=beliefs,
             video_ids=stock.shelf.video_ids,
             removed=stock.shelf.removed,
@@ -246,9 +219,9 @@ class FeedEngine:
         """
         changed = self.look_for_videos()
         # Counted aside, so that new videos need not wait for it.
-        popularity = _popular_now(self.workspace, self._live.stock)
+        popularity = popular_now(self.workspace, self._live.stock)
         with self._refreshing:
-            self._live = _Live.of(self._live.stock, popularity, self.workspace.config.feed)
+            self._live = Live.of(self._live.stock, popularity, self.workspace.config.feed, before=self._live)
         return changed
 
     def look_for_videos(self) -> bool:
@@ -270,13 +243,13 @@ class FeedEngine:
             if stock.broken and live.stock.scorer is not None:
                 _logger.warning("keeping the model of run %s: %s", live.stock.run, stock.note)
                 stock = replace(live.stock, version=stock.version, loaded_at=stock.loaded_at)
-            self._live = _Live.of(stock, live.popularity, self.workspace.config.feed)
+            self._live = Live.of(stock, live.popularity, self.workspace.config.feed, before=live)
             return True
 
-    def _personal(self, live: _Live, query: Query, history: list[Interaction]) -> Feed:
+    @staticmethod
+    def _personal(live: Live, query: Query, history: list[Interaction], profile: Profile | None) -> Feed:
         """The feed at the highest level that what is known allows."""
         stock, start = live.stock, perf_counter()
-        profile = None if stock.scorer is None else self._log.profile(query.viewer_id)
         level, note = level_of(query.viewer_id, stock, history, profile)
         if level is Level.POPULAR:
             return replace(live.popular.run(query, level), note=note)
@@ -289,30 +262,6 @@ class FeedEngine:
         feed = live.personal.run(replace(query, state=state), level)
         return replace(feed, trace=(encoded, *feed.trace), note=note)
 
-    def _read(self, viewer_id: str, stock: Stock) -> tuple[frozenset[str], list[Interaction], Controls | None]:
-        """The videos a viewer has met, the interactions that count, and what the viewer asked for."""
-        controls = self.controls.get(viewer_id)
-        events = self._histories.events(viewer_id)
-        counted = events if controls is None else controls.that_count(events)
-        return frozenset(events[Col.VIDEO_ID]), self._histories.folded(counted, stock.durations), controls
-
-
-def _present(history: Sequence[Interaction]) -> datetime:
-    """Now, or the newest event where a client's clock is ahead: what was just done must count."""
-    return max([datetime.now(UTC), *(interaction.at for interaction in history[-1:])])
-
 
 def _step(stage: str, count: int, start: float) -> Step:
     return Step(stage=stage, count=count, milliseconds=1000 * (perf_counter() - start))
-
-
-def _popular_now(workspace: Workspace, stock: Stock) -> Popularity:
-    return History(workspace.events_dir).collected(
-        lambda: count_popularity(
-            read_events(workspace.events_dir),
-            stock.durations.lazy(),
-            now=datetime.now(UTC),
-            days=workspace.config.feed.popular_days,
-            positive=workspace.config.events,
-        )
-    )

@@ -7,6 +7,7 @@ live log is read at every request.
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Self
@@ -15,13 +16,29 @@ import polars as pl
 import sqlalchemy as sa
 
 from swipewise.events import fold
+from swipewise.events.controls import Controls, read_controls
 from swipewise.events.database import EVENTS, Database
 from swipewise.events.frames import EVENT_SCHEMA
 from swipewise.events.history import History
+from swipewise.events.live import read_profile
 from swipewise.events.reading import as_frame, as_interactions
-from swipewise.schema import Col, Interaction
+from swipewise.schema import Col, Interaction, Profile
 
 _VIEWERS = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the stores hold of a viewer: all events in long form, the profile, and what was asked of the feed."""
+
+    events: pl.DataFrame
+    profile: Profile | None
+    controls: Controls | None
+
+    @property
+    def counted(self) -> pl.DataFrame:
+        """The events that count for the viewer's feed."""
+        return self.events if self.controls is None else self.controls.that_count(self.events)
 
 
 class ViewerHistories:
@@ -55,19 +72,22 @@ class ViewerHistories:
         Raises:
             StoreError: A store cannot be read.
         """
-        return self.folded(self.events(viewer_id), durations)
+        return self.folded(self.known(viewer_id).events, durations)
 
-    def events(self, viewer_id: str) -> pl.DataFrame:
-        """All events of a viewer in long form, including every one acknowledged before this call.
+    def known(self, viewer_id: str) -> Known:
+        """What the stores hold of a viewer, as of one moment, including every event acknowledged before this call.
 
         Raises:
             StoreError: A store cannot be read.
         """
         # In this order: compaction writes events to the history before it deletes them here, so one on its way is
         # found in at least one of the two.
-        live = self._live_events(viewer_id)
+        with self._database.read() as connection:
+            live = _live_events(connection, viewer_id)
+            profile, controls = read_profile(connection, viewer_id), read_controls(connection, viewer_id)
         closed = self._closed_events(viewer_id)
-        return pl.concat([closed, live]).unique(Col.EVENT_ID, keep="first", maintain_order=True)
+        events = pl.concat([closed, live]).unique(Col.EVENT_ID, keep="first", maintain_order=True)
+        return Known(events=events, profile=profile, controls=controls)
 
     @staticmethod
     def folded(events: pl.DataFrame, durations: pl.DataFrame) -> list[Interaction]:
@@ -75,12 +95,6 @@ class ViewerHistories:
         if events.is_empty():
             return []
         return as_interactions(fold(events.lazy(), durations.lazy()).collect())
-
-    def _live_events(self, viewer_id: str) -> pl.DataFrame:
-        columns = [EVENTS.c[name] for name in EVENT_SCHEMA]
-        statement = sa.select(*columns).where(EVENTS.c[Col.VIEWER_ID] == viewer_id).order_by(EVENTS.c.seq)
-        with self._database.read() as connection:
-            return as_frame(connection.execute(statement).all())
 
     def _closed_events(self, viewer_id: str) -> pl.DataFrame:
         version = self._current_version()
@@ -110,3 +124,9 @@ class ViewerHistories:
                 self._version = table.version()
                 self._closed.clear()
             return self._version
+
+
+def _live_events(connection: sa.Connection, viewer_id: str) -> pl.DataFrame:
+    columns = [EVENTS.c[name] for name in EVENT_SCHEMA]
+    statement = sa.select(*columns).where(EVENTS.c[Col.VIEWER_ID] == viewer_id).order_by(EVENTS.c.seq)
+    return as_frame(connection.execute(statement).all())

@@ -1,4 +1,4 @@
-"""The stages of a feed in their order: source, filter, score, blend, distinct, select, explain."""
+"""The stages of a feed in their order: source, filter, score, blend, distinct, select, explore, explain."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
+from swipewise.feed.exploration import Places
 from swipewise.feed.stages import (
     Blend,
     Distinct,
     Dropped,
     Explain,
+    Explore,
     Feed,
     Filter,
     Level,
@@ -23,7 +25,7 @@ from swipewise.feed.stages import (
     Source,
     Step,
 )
-from swipewise.schema import Candidate
+from swipewise.schema import Candidate, Recommendation
 
 OUTRANKED = "outranked"
 """The reason given for candidates that passed every filter and were not selected."""
@@ -40,12 +42,13 @@ class Pipeline:
     lower: Lower
     distinct: Distinct
     select: Select
+    explore: Explore
     explain: Explain
 
     def run(self, query: Query, level: Level) -> Feed:
         """Make the feed of one query."""
         trace = _Trace()
-        candidates = self._source(query, trace)
+        candidates, pool = self._source(query, trace)
         dropped: list[Dropped] = []
         for stage in self.filters:
             kept = [candidate for candidate in candidates if stage.keeps(query, candidate)]
@@ -67,29 +70,57 @@ class Pipeline:
         candidates = kept
         trace.step(f"distinct: {self.distinct.reason}", candidates)
         chosen = [candidates[position] for position in self.select.select(query, candidates)]
-        dropped += _outranked(candidates, chosen, lowered)
         trace.step("select", chosen)
-        recommendations = tuple(
-            replace(each, controls=(lowered[each.video_id].reason,)) if each.video_id in lowered else each
-            for each in self.explain.explain(query, chosen)
-        )
-        trace.step("explain", chosen)
+        places = self.explore.arrange(query, candidates, chosen, pool)
+        last = min((candidate.score for candidate in chosen), default=math.inf)
+        dropped += _outranked(candidates, places.chosen, lowered, last)
+        trace.step("explore", places.chosen)
+        recommendations = self._explained(query, places, lowered)
+        trace.step("explain", places.chosen)
         return Feed(
             viewer_id=query.viewer_id,
             level=level,
             recommendations=recommendations,
             dropped=tuple(dropped),
             trace=tuple(trace.steps),
+            request_id=query.request_id,
+            explored=places.explored,
         )
 
-    def _source(self, query: Query, trace: _Trace) -> list[Candidate]:
-        """The candidates of all sources; one that several propose belongs to the first of them."""
+    def _source(self, query: Query, trace: _Trace) -> tuple[list[Candidate], frozenset[str]]:
+        """All candidates, of which one that several propose belongs to the first, and those that may be drawn."""
         found: dict[str, Candidate] = {}
-        for source in self.sources:
-            for candidate in source.candidates(query):
+        proposed: list[Candidate] = []
+        for source in (*self.sources, self.explore):
+            proposed = source.candidates(query)
+            for candidate in proposed:
                 found.setdefault(candidate.video_id, candidate)
             trace.step(f"source: {source.name}", list(found.values()))
-        return list(found.values())
+        return list(found.values()), frozenset(candidate.video_id for candidate in proposed)
+
+    def _explained(
+        self, query: Query, places: Places, lowered: Mapping[str, Lowered]
+    ) -> tuple[Recommendation, ...]:
+        explain = self.explain.explain if query.explained else plainly
+        return tuple(
+            replace(
+                each,
+                position=query.start + place,
+                propensity=propensity,
+                controls=(lowered[each.video_id].reason,) if each.video_id in lowered else (),
+            )
+            for place, (each, propensity) in enumerate(
+                zip(explain(query, places.chosen), places.propensities, strict=True)
+            )
+        )
+
+
+def plainly(_query: Query, chosen: Sequence[Candidate]) -> tuple[Recommendation, ...]:
+    """Recommendations whose only reason is their source."""
+    return tuple(
+        Recommendation(video_id=c.video_id, position=place, score=c.score, source=c.source)
+        for place, c in enumerate(chosen)
+    )
 
 
 def _dropped(before: Sequence[Candidate], after: Sequence[Candidate], reason: str) -> list[Dropped]:
@@ -106,10 +137,9 @@ def _amount(lowered: Mapping[str, Lowered], candidate: Candidate) -> float:
 
 
 def _outranked(
-    candidates: Sequence[Candidate], chosen: Sequence[Candidate], lowered: Mapping[str, Lowered]
+    candidates: Sequence[Candidate], chosen: Sequence[Candidate], lowered: Mapping[str, Lowered], last: float
 ) -> list[Dropped]:
-    """Those not chosen; what would have ranked before the last one chosen was left out because it was lowered."""
-    last = min((candidate.score for candidate in chosen), default=math.inf)
+    """Those not chosen; what would have ranked before the ``last`` score was left out because it was lowered."""
     outdone = {c.video_id for c in candidates if c.video_id in lowered and c.score + _amount(lowered, c) > last}
     return [
         replace(each, reason=lowered[each.video_id].reason) if each.video_id in outdone else each

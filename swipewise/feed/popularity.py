@@ -19,25 +19,51 @@ from swipewise.schema import Candidate
 class Popularity:
     """How many viewers liked each video lately; a viewer who repeats himself counts once.
 
-    ``ranking`` holds the ids with a count, the greatest first.
+    ``ranking`` holds the ids with a count, the greatest first. ``exposures`` tell how many viewers were shown each
+    video in the same time, ``rises`` how far the likes of the last hours exceed what the time before lets expect, of
+    those that do; ``rising`` has the greatest of these first.
     """
 
     counts: Mapping[str, int] = field(default_factory=dict)
     ranking: tuple[str, ...] = ()
+    exposures: Mapping[str, int] = field(default_factory=dict)
+    rises: Mapping[str, float] = field(default_factory=dict)
+    rising: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, counts: Mapping[str, int]) -> Popularity:
-        """Rank counts; equal ones by id, so that the order is the same everywhere.
+    def of(
+        cls,
+        counts: Mapping[str, int],
+        *,
+        exposures: Mapping[str, int] | None = None,
+        rises: Mapping[str, float] | None = None,
+    ) -> Popularity:
+        """Rank counts and rises; equal ones by id, so that the order is the same everywhere.
 
         >>> Popularity.of({"a": 1, "c": 3, "b": 1}).ranking
         ('c', 'a', 'b')
         """
-        return cls(counts=dict(counts), ranking=tuple(sorted(counts, key=lambda video: (-counts[video], video))))
+        return cls(
+            counts=dict(counts),
+            ranking=_ranked(counts),
+            exposures=dict(exposures or {}),
+            rises=dict(rises or {}),
+            rising=_ranked(rises or {}),
+        )
 
     def of_candidates(self, candidates: Sequence[Candidate]) -> NDArray[np.float32]:
         """Log counts (N,), so that the hundredth viewer weighs less than the first."""
         counts = [self.counts.get(candidate.video_id, 0) for candidate in candidates]
         return np.log1p(np.array(counts, np.float32))
+
+    def rises_of(self, candidates: Sequence[Candidate]) -> NDArray[np.float32]:
+        """Log rises (N,), 0 where there is none."""
+        rises = [self.rises.get(candidate.video_id, 0.0) for candidate in candidates]
+        return np.log1p(np.array(rises, np.float32))
+
+
+def _ranked(values: Mapping[str, float]) -> tuple[str, ...]:
+    return tuple(sorted(values, key=lambda video: (-values[video], video)))
 
 
 def freshness(uploaded_at_N: NDArray[np.float64], now: datetime, half_life_days: float) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.errors import ArtifactError
+from swipewise.feed.pipeline import plainly
 from swipewise.feed.popularity import Popularity, freshness
 from swipewise.feed.stages import Query, Shelf
 from swipewise.schema import Candidate, Recommendation
@@ -69,7 +70,7 @@ class ModelScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PopularScore:
-    """Without a model: log count of viewers, plus freshness, which lifts an upload of today above a count of 1."""
+    """Without a model: log counts of viewers and rises, and freshness, which lifts a new upload above a count of 1."""
 
     popularity: Popularity
     shelf: Shelf
@@ -78,14 +79,12 @@ class PopularScore:
     def score(self, query: Query, candidates: Sequence[Candidate]) -> NDArray[np.float32]:
         """Scores (N,)."""
         uploaded_at_N = self.shelf.uploaded_at_V[self.shelf.rows(candidates)]
-        return self.popularity.of_candidates(candidates) + freshness(uploaded_at_N, query.now, self.half_life_days)
+        liked_N = self.popularity.of_candidates(candidates) + self.popularity.rises_of(candidates)
+        return liked_N + freshness(uploaded_at_N, query.now, self.half_life_days)
 
     def explain(self, query: Query, chosen: Sequence[Candidate]) -> tuple[Recommendation, ...]:
         """Recommendations whose only reason is their source."""
-        return tuple(
-            Recommendation(video_id=c.video_id, position=position, score=c.score, source=c.source)
-            for position, c in enumerate(chosen)
-        )
+        return plainly(query, chosen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

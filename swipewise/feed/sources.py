@@ -1,21 +1,49 @@
 """Where candidates come from.
 
 Each source gives up to its limit of videos that can be shown (never fewer than the feed is long, if there are so
-many). Those that go through a ranking also give the seen and unwanted ones they met on the way, so that the filters can
-say why they were left out; the index leaves them out by itself.
+many). Those that go through a ranking also give the seen and unwanted ones they met on the way, as far as they look at
+videos one by one, so that the filters can say why they were left out; the index leaves them out by itself.
+
+Legend of shape suffixes: R = places of a ranking, B = queries, K = neighbours, N = videos left out, V = videos on the
+shelf.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from heapq import merge
+from itertools import islice
+from typing import Final, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from swipewise.feed.popularity import Popularity
 from swipewise.feed.stages import Query, Shelf
 from swipewise.retrieval import NO_ROW, Index
 from swipewise.schema import Candidate
+
+_ONE_BY_ONE: Final = 500
+"""Places of a ranking, beside four times those wanted, that are looked at one by one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranking:
+    """Videos in some order; ``rows_R`` are their rows on the shelf, -1 where it has none of that name."""
+
+    ids: Sequence[str]
+    rows_R: NDArray[np.int64]
+
+    @classmethod
+    def of_rows(cls, rows_R: NDArray[np.int64], shelf: Shelf) -> Self:
+        """Videos of the shelf in this order."""
+        return cls(ids=[shelf.video_ids[row] for row in rows_R.tolist()], rows_R=rows_R)
+
+    @classmethod
+    def of_ids(cls, ids: Sequence[str], shelf: Shelf) -> Self:
+        """Videos that the shelf may not have."""
+        return cls(ids=ids, rows_R=np.array([shelf.row_of.get(each, -1) for each in ids], np.int64))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +60,9 @@ class InterestSource:
         assert query.state is not None, "this source needs the model"
         wanted = max(self.limit, query.size)
         unfit_N = self.shelf.rows_of(query.unfit)
-        scores_BK, rows_BK = self.index.search(query.state.interest_D[None], wanted, without_N=unfit_N)
+        scores_BK, rows_BK = self.index.search(
+            query.state.interest_D[None], wanted, without_N=unfit_N, only_V=query.closed.open_V
+        )
         return [
             Candidate(video_id=self.shelf.video_ids[row], source=self.name, score=score)
             for row, score in zip(rows_BK[0].tolist(), scores_BK[0].tolist(), strict=True)
@@ -45,13 +75,58 @@ class PopularSource:
     """The videos that most viewers liked lately."""
 
     popularity: Popularity
+    shelf: Shelf
     limit: int
     name: str = "popular"
+    _ranking: Ranking = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_ranking", Ranking.of_ids(self.popularity.ranking, self.shelf))
 
     def candidates(self, query: Query) -> list[Candidate]:
         """Candidates with the number of viewers as score; none when the limit is 0."""
-        ranked = ((video_id, float(self.popularity.counts[video_id])) for video_id in self.popularity.ranking)
-        return _until_enough(ranked, self.name, max(self.limit, query.size) if self.limit else 0, query.unfit)
+        wanted = max(self.limit, query.size) if self.limit else 0
+        counts, ids = self.popularity.counts, self._ranking.ids
+        return until_enough(self._ranking, lambda place: float(counts[ids[place]]), self.name, wanted, query)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrendingSource:
+    """The videos that are liked faster than before."""
+
+    popularity: Popularity
+    shelf: Shelf
+    limit: int
+    name: str = "trending"
+    _ranking: Ranking = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_ranking", Ranking.of_ids(self.popularity.rising, self.shelf))
+
+    def candidates(self, query: Query) -> list[Candidate]:
+        """Candidates with their rise as score; none when the limit is 0."""
+        wanted = max(self.limit, query.size) if self.limit else 0
+        rises, ids = self.popularity.rises, self._ranking.ids
+        return until_enough(self._ranking, lambda place: rises[ids[place]], self.name, wanted, query)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowedSource:
+    """The newest videos of the creators whom the viewer follows."""
+
+    shelf: Shelf
+    limit: int
+    name: str = "followed"
+
+    def candidates(self, query: Query) -> list[Candidate]:
+        """Candidates with their rank from 1 downwards as score; none when the limit is 0."""
+        if not self.limit or not query.followed:
+            return []
+        wanted = max(self.limit, query.size)
+        theirs = [self.shelf.of_creator.get(creator, ()) for creator in query.followed]
+        newest = merge(*theirs, key=self.shelf.age_order)
+        ranked = ((video_id, 1 / (place + 1)) for place, video_id in enumerate(newest))
+        return _one_by_one(islice(ranked, _ONE_BY_ONE + 4 * wanted), self.name, wanted, query)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,28 +136,51 @@ class FreshSource:
     shelf: Shelf
     limit: int
     name: str = "fresh"
-    _newest_first: list[int] = field(init=False, repr=False)
+    _ranking: Ranking = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        age_V = -np.nan_to_num(self.shelf.uploaded_at_V, nan=-np.inf)
-        newest_first = np.argsort(age_V, kind="stable").tolist()
-        object.__setattr__(self, "_newest_first", [row for row in newest_first if row not in self.shelf.removed])
+        object.__setattr__(self, "_ranking", Ranking.of_rows(self.shelf.newest_R, self.shelf))
 
     def candidates(self, query: Query) -> list[Candidate]:
         """Candidates with their rank from 1 downwards as score; none when the limit is 0."""
-        ranked = ((self.shelf.video_ids[row], 1 / (rank + 1)) for rank, row in enumerate(self._newest_first))
-        return _until_enough(ranked, self.name, max(self.limit, query.size) if self.limit else 0, query.unfit)
+        wanted = max(self.limit, query.size) if self.limit else 0
+        return until_enough(self._ranking, lambda place: 1 / (place + 1), self.name, wanted, query)
 
 
-def _until_enough(
-    ranked: Iterable[tuple[str, float]], source: str, wanted: int, unfit: frozenset[str]
+def until_enough(
+    ranking: Ranking, score: Callable[[int], float], source: str, wanted: int, query: Query
 ) -> list[Candidate]:
-    """Candidates in order until ``wanted`` of them can be shown."""
+    """Candidates in order until ``wanted`` of them can be shown; far down only those that can.
+
+    Args:
+        ranking: The order.
+        score: Of a place.
+        source: What the answer calls them.
+        wanted: How many.
+        query: For whom.
+    """
+    near = min(_ONE_BY_ONE + 4 * wanted, len(ranking.ids)) if wanted else 0
+    found = _one_by_one(((ranking.ids[place], score(place)) for place in range(near)), source, wanted, query)
+    missing = wanted - sum(query.fits(candidate.video_id) for candidate in found)
+    if missing <= 0 or near == len(ranking.ids):
+        return found
+    rows_R = ranking.rows_R[near:]
+    open_R = rows_R >= 0
+    if query.closed.open_V is not None:
+        open_R &= query.closed.open_V[rows_R]
+    far = (near + place for place in np.flatnonzero(open_R).tolist())
+    fit = (place for place in far if ranking.ids[place] not in query.unfit)
+    return found + [
+        Candidate(video_id=ranking.ids[place], source=source, score=score(place)) for place in islice(fit, missing)
+    ]
+
+
+def _one_by_one(ranked: Iterable[tuple[str, float]], source: str, wanted: int, query: Query) -> list[Candidate]:
     candidates: list[Candidate] = []
     fit = 0
     for video_id, score in ranked:
         if fit == wanted:
             break
         candidates.append(Candidate(video_id=video_id, source=source, score=score))
-        fit += video_id not in unfit
+        fit += query.fits(video_id)
     return candidates

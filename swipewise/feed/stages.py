@@ -1,11 +1,12 @@
 """The words of the feed's pipeline: its request, its stages' faces and its answer.
 
-Legend of shape suffixes: N = candidates, V = videos on the shelf, D = width of a vector.
+Legend of shape suffixes: N = candidates, V = videos on the shelf, R = those of them that are there, D = width of a
+vector.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -15,10 +16,13 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from swipewise.feed.closed import Closed
+from swipewise.feed.cursor import mark
 from swipewise.schema import Candidate, Recommendation
 
 if TYPE_CHECKING:
     from swipewise.events.controls import Controls
+    from swipewise.feed.exploration import Places
     from swipewise.training.scorer import ViewerState
 
 
@@ -41,7 +45,10 @@ class Shelf:
     vectors_VD: (V, D) float32 of length 1 (or 0), or None without a model.
     group_of: Of each video that has near-duplicates the first of their group, which stands for the group.
     removed: Rows of videos that left the catalogue; they keep their place and are never shown.
-    creator_of, tags_of: Of the videos that have them.
+    creator_of, tags_of, language_of: Of the videos that have them.
+    regions_of: Of the videos that may be shown in some regions alone.
+    window_of: Of those that may be shown for a time alone, from when until before when, seconds since 1970 UTC.
+    marks_V: (V,) uint32, by which cursors know the videos; reckoned where it is not given.
     """
 
     video_ids: tuple[str, ...]
@@ -51,6 +58,14 @@ class Shelf:
     removed: frozenset[int] = frozenset()
     creator_of: Mapping[str, str] = field(default_factory=dict)
     tags_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    language_of: Mapping[str, str] = field(default_factory=dict)
+    regions_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    window_of: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    marks_V: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, np.uint32))
+
+    def __post_init__(self) -> None:
+        if len(self.marks_V) != len(self.video_ids):
+            object.__setattr__(self, "marks_V", np.array([mark(each) for each in self.video_ids], np.uint32))
 
     @cached_property
     def row_of(self) -> dict[str, int]:
@@ -70,9 +85,30 @@ class Shelf:
         return groups
 
     @cached_property
+    def newest_R(self) -> NDArray[np.int64]:
+        """The rows (R,) of the videos that are there, the newest first and those without an upload time last."""
+        age_V = -np.nan_to_num(self.uploaded_at_V, nan=-np.inf)
+        there_V = np.ones(len(age_V), np.bool_)
+        there_V[list(self.removed)] = False
+        order_V = np.argsort(age_V, kind="stable")
+        return order_V[there_V[order_V]]
+
+    def age_order(self, video_id: str) -> tuple[float, str]:
+        """What sorts videos as ``newest_R`` does, also those that have left."""
+        row = self.row_of.get(video_id)
+        uploaded_at = np.nan if row is None else self.uploaded_at_V[row]
+        return (np.inf if np.isnan(uploaded_at) else -float(uploaded_at)), video_id
+
+    def marked(self, marks: Collection[int]) -> frozenset[str]:
+        """The videos that these marks of a cursor stand for."""
+        rows = np.flatnonzero(np.isin(self.marks_V, np.array(list(marks), np.uint32))).tolist() if marks else []
+        return frozenset(self.video_ids[row] for row in rows)
+
+    @cached_property
     def of_creator(self) -> dict[str, list[str]]:
-        """The videos of each creator."""
-        return _inverted((video_id, (creator,)) for video_id, creator in self.creator_of.items())
+        """The videos of each creator, the newest first."""
+        found = _inverted((video_id, (creator,)) for video_id, creator in self.creator_of.items())
+        return {creator: sorted(videos, key=self.age_order) for creator, videos in found.items()}
 
     @cached_property
     def of_tag(self) -> dict[str, list[str]]:
@@ -98,13 +134,15 @@ def _inverted(pairs: Iterable[tuple[str, Iterable[str]]]) -> dict[str, list[str]
     return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Query:
     """One request for a feed.
 
     ``seen`` is everything in the viewer's history and, also by themselves as ``duplicates``, the near-duplicates of
     that; ``state`` is what the model makes of the history, None without one. ``controls`` are what the viewer asked
-    for, and ``barred`` the videos that are not to be shown for that, each with the reason.
+    for, and ``barred`` the videos that are not to be shown for that, or because this session has shown them, each with
+    the reason; ``closed`` are those that may not be shown here and now. ``followed`` are creators, ``start`` is the
+    number of the first place in the session, ``explained`` whether reasons are wanted.
     """
 
     viewer_id: str
@@ -115,11 +153,20 @@ class Query:
     state: ViewerState | None = None
     controls: Controls | None = None
     barred: Mapping[str, str] = field(default_factory=dict)
+    closed: Closed = field(default_factory=Closed)
+    followed: tuple[str, ...] = ()
+    start: int = 0
+    request_id: str = ""
+    explained: bool = True
 
-    @property
+    @cached_property
     def unfit(self) -> frozenset[str]:
-        """The videos that cannot be shown, whatever their score."""
+        """The videos that cannot be shown to this viewer, whatever their score."""
         return self.seen.union(self.barred)
+
+    def fits(self, video_id: str) -> bool:
+        """Whether a video can be shown."""
+        return video_id not in self.unfit and self.closed.reason(video_id) is None
 
 
 class Source(Protocol):
@@ -203,6 +250,25 @@ class Select(Protocol):
         ...
 
 
+class Explore(Protocol):
+    """Gives some places of a feed to what was drawn."""
+
+    @property
+    def name(self) -> str:
+        """What the answer calls the source of these candidates."""
+        ...
+
+    def candidates(self, query: Query) -> list[Candidate]:
+        """What may be drawn, as a source gives it."""
+        ...
+
+    def arrange(
+        self, query: Query, ranked: Sequence[Candidate], chosen: Sequence[Candidate], pool: Collection[str]
+    ) -> Places:
+        """The feed ``chosen`` with what was drawn of the ``pool``; ``ranked`` are all that can be shown."""
+        ...
+
+
 class Explain(Protocol):
     """Says why each chosen video is there."""
 
@@ -230,11 +296,20 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Explored:
+    """How places were drawn: the policy's name, None without one, and the videos it drew from with their scores."""
+
+    policy: str | None = None
+    pool: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
     """A feed, how it came about and what was left out.
 
     ``note`` says why the level is below ``model``; None otherwise. ``controls`` says what the viewer asked for that
-    bears on all of it.
+    bears on all of it. ``request_id`` names the answer; ``cursor`` asks for what comes after it, None where the session
+    has been shown all that a cursor holds.
     """
 
     viewer_id: str
@@ -244,3 +319,6 @@ class Feed:
     trace: tuple[Step, ...] = ()
     note: str | None = None
     controls: tuple[str, ...] = ()
+    request_id: str = ""
+    cursor: str | None = None
+    explored: Explored = field(default_factory=Explored)

@@ -199,6 +199,10 @@ def _extended(stock: Stock, catalog: Catalog, added: list[str], *, groups: bool)
         removed=old.removed,
         creator_of={**old.creator_of, **new.creator_of},
         tags_of={**old.tags_of, **new.tags_of},
+        language_of={**old.language_of, **new.language_of},
+        regions_of={**old.regions_of, **new.regions_of},
+        window_of={**old.window_of, **new.window_of},
+        marks_V=np.concatenate([old.marks_V, new.marks_V]),
     )
     index = stock.index
     if scorer and index:
@@ -288,10 +292,27 @@ def _shelf(
         vectors_VD=_unit_length(scorer.index_vectors_VD[first:]) if scorer else None,
         group_of=groups,
         creator_of=dict(videos.select(Col.VIDEO_ID, Col.CREATOR).drop_nulls().iter_rows()),
-        tags_of={
-            video_id: tuple(tags) for video_id, tags in videos.select(Col.VIDEO_ID, Col.TAGS).iter_rows() if tags
-        },
+        tags_of=_lists(videos, Col.TAGS),
+        language_of=dict(videos.select(Col.VIDEO_ID, Col.LANGUAGE).drop_nulls().iter_rows()),
+        regions_of=_lists(videos, Col.REGIONS),
+        window_of=_windows(videos),
     )
+
+
+def _lists(videos: pl.DataFrame, column: str) -> dict[str, tuple[str, ...]]:
+    """A column of lists by video, without the empty ones."""
+    return {video_id: tuple(names) for video_id, names in videos.select(Col.VIDEO_ID, column).iter_rows() if names}
+
+
+def _windows(videos: pl.DataFrame) -> dict[str, tuple[float, float]]:
+    """From when until before when videos may be shown, of those for which it is said."""
+    limited = videos.select(Col.VIDEO_ID, Col.AVAILABLE_FROM, Col.AVAILABLE_UNTIL).filter(
+        pl.any_horizontal(pl.col(Col.AVAILABLE_FROM, Col.AVAILABLE_UNTIL).is_not_null())
+    )
+    return {
+        video_id: (since.timestamp() if since else -math.inf, until.timestamp() if until else math.inf)
+        for video_id, since, until in limited.iter_rows()
+    }
 
 
 def _unit_length(vectors_VD: NDArray[np.float32]) -> NDArray[np.float32]:

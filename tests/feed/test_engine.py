@@ -15,7 +15,8 @@ import pytest
 from swipewise.catalog import Catalog
 from swipewise.catalog.links import Link
 from swipewise.errors import ConfigError, DataError, UnknownIdError
-from swipewise.events import EventLog, read_events
+from swipewise.events import Controls, EventLog, read_events
+from swipewise.events.database import Database
 from swipewise.feed.engine import FeedEngine
 from swipewise.feed.stages import Feed, Level
 from swipewise.feed.stock import load_stock
@@ -397,3 +398,20 @@ def test_an_empty_workspace(tmp_path: Path) -> None:
         feed = engine.feed("ann")
     assert feed.recommendations == ()
     assert feed.level is Level.POPULAR
+
+
+def test_a_feed_reads_the_live_store_once(
+    workspace: Workspace, runs: PutRun, monkeypatch: pytest.MonkeyPatch, live_store: str
+) -> None:
+    """Events, profile and controls are those of one moment."""
+    runs("r1", "sound")
+    reads: list[str] = []
+    read = Database.read
+    with FeedEngine.open(workspace) as engine:
+        engine.observe([event("ann", "a")])
+        engine.put_profile(Profile(viewer_id="ann", features={"favourite": 3}))
+        engine.controls.put("ann", Controls(hidden=("c",)), paused=False, reset=False)
+        monkeypatch.setattr(Database, "read", lambda self: (reads.append(self.name), read(self))[1])
+        feed = engine.feed("ann")
+    assert shown(feed) == ["b", "d"]
+    assert len(reads) == 1

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from swipewise.events import EventLog, compact, viewer_interactions
-from swipewise.feed.histories import ViewerHistories
+from swipewise.feed.histories import ViewerHistories, _live_events
 from swipewise.schema import Action, Col, Event, Interaction
 from swipewise.workspace import Workspace
 
@@ -77,9 +77,10 @@ def test_compaction_changes_nothing(stage: Stage) -> None:
 
 def test_an_event_in_both_stores_counts_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     stage.log.append([watched("ann", "a", days_ago=3)])
-    both = stage.histories._live_events("ann")
+    with stage.histories._database.read() as connection:
+        both = _live_events(connection, "ann")
     compact(stage.workspace)
-    monkeypatch.setattr(stage.histories, "_live_events", lambda _: both)
+    monkeypatch.setattr("swipewise.feed.histories._live_events", lambda *_: both)
     (interaction,) = stage.histories.read("ann", DURATIONS)
     assert interaction.watch_seconds == 5.0
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from swipewise.feed.controls import AskedLess
 from swipewise.feed.diversify import DiverseSelect
+from swipewise.feed.exploration import Exploration
 from swipewise.feed.filters import BestDuplicate, CatalogueFilter, SeenDuplicateFilter, SeenFilter
 from swipewise.feed.pipeline import Pipeline
 from swipewise.feed.popularity import Popularity
@@ -22,13 +23,21 @@ FIVE = shelf({"a": 5, "b": 4, "c": 3, "d": 2, "e": 1}, VECTORS_VD)
 LOVES_A = FakeState(np.array([1, 0], np.float32), history=[0])
 
 
-def pipeline(shelf: Shelf = FIVE, **weights: float) -> Pipeline:
+def exploration(*, share: float, temperature: float = 1.0) -> Exploration:
+    """Of everything that at most one viewer was shown."""
+    popularity = Popularity.of({}, exposures={"a": 9, "b": 9})
+    return Exploration(
+        shelf=FIVE, popularity=popularity, share=share, pool=5, exposures=2, temperature=temperature
+    )
+
+
+def pipeline(shelf: Shelf = FIVE, *, share: float = 0.0, **weights: float) -> Pipeline:
     popularity = Popularity.of({"gone": 9, "e": 2})
     model = ModelScore(scorer=FakeScorer("abcde", VECTORS_VD), shelf=FIVE)
     return Pipeline(
         sources=[
             InterestSource(index=ExactIndex.build(VECTORS_VD), shelf=FIVE, limit=3),
-            PopularSource(popularity=popularity, limit=5),
+            PopularSource(popularity=popularity, shelf=FIVE, limit=5),
             FreshSource(shelf=FIVE, limit=1),
         ],
         filters=[CatalogueFilter(shelf=FIVE), SeenFilter(), SeenDuplicateFilter()],
@@ -43,6 +52,7 @@ def pipeline(shelf: Shelf = FIVE, **weights: float) -> Pipeline:
         lower=AskedLess(shelf=shelf),
         distinct=BestDuplicate(shelf=shelf),
         select=DiverseSelect(shelf=FIVE, diversity=0.0),
+        explore=exploration(share=share),
         explain=model,
     )
 
@@ -75,6 +85,7 @@ def test_the_trace_counts_every_stage() -> None:
         ("source: interest", 3),  # b c d
         ("source: popular", 5),  # and gone, e
         ("source: fresh", 5),  # e again, d for the feed's length
+        ("source: explore", 5),
         ("filter: not in the catalogue", 4),
         ("filter: seen", 4),
         ("filter: duplicate of a seen one", 4),
@@ -82,6 +93,7 @@ def test_the_trace_counts_every_stage() -> None:
         ("blend", 4),
         ("distinct: duplicate of a better one", 4),
         ("select", 2),
+        ("explore", 2),
         ("explain", 2),
     ]
     assert all(step.milliseconds >= 0 for step in feed.trace)

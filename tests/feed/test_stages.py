@@ -35,7 +35,7 @@ def test_interest_source_looks_past_what_was_seen() -> None:
 
 
 def test_popular_source_stops_at_its_limit_of_unseen_videos() -> None:
-    source = PopularSource(popularity=Popularity.of({"a": 1, "b": 5, "c": 3, "d": 2}), limit=2)
+    source = PopularSource(popularity=Popularity.of({"a": 1, "b": 5, "c": 3, "d": 2}), shelf=FOUR, limit=2)
     assert ids(source.candidates(query(seen=frozenset("c")))) == ["b", "c", "d"]
 
 
@@ -46,14 +46,14 @@ def test_fresh_source_gives_the_newest_first_and_the_undated_last() -> None:
 def test_sources_reach_as_far_as_the_feed_is_long() -> None:
     assert len(FreshSource(shelf=FOUR, limit=1).candidates(query(size=3))) == 3
     popularity = Popularity.of(dict.fromkeys("abcd", 1))
-    assert len(PopularSource(popularity=popularity, limit=1).candidates(query(size=3))) == 3
+    assert len(PopularSource(popularity=popularity, shelf=FOUR, limit=1).candidates(query(size=3))) == 3
     interest = InterestSource(index=ExactIndex.build(VECTORS_VD), shelf=FOUR, limit=1)
     assert len(interest.candidates(query(size=3, state=LOVES_A))) == 3
 
 
 def test_a_limit_of_0_turns_a_source_off() -> None:
     assert FreshSource(shelf=FOUR, limit=0).candidates(query()) == []
-    assert PopularSource(popularity=Popularity.of({"a": 1}), limit=0).candidates(query()) == []
+    assert PopularSource(popularity=Popularity.of({"a": 1}), shelf=FOUR, limit=0).candidates(query()) == []
 
 
 def test_filters() -> None:

@@ -1,0 +1,43 @@
+"""Creators whom a viewer follows.
+
+Legend of shape suffixes: N = candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from swipewise.feed.stages import Blend, Query, Shelf
+from swipewise.schema import Action, Candidate, Col
+
+
+def followed_creators(events: pl.DataFrame, shelf: Shelf) -> tuple[str, ...]:
+    """The creators of the videos at which a viewer followed somebody, the latest first; events in long form."""
+    follows = events.filter(pl.col(Col.ACTION) == Action.FOLLOW).sort(Col.AT, descending=True)
+    creators = (shelf.creator_of.get(video_id) for video_id in follows[Col.VIDEO_ID])
+    return tuple(dict.fromkeys(creator for creator in creators if creator is not None))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowedBlend:
+    """Adds a weight to the blended scores of creators whom the viewer follows, whatever the rest makes of them."""
+
+    rest: Blend
+    shelf: Shelf
+    weight: float
+
+    def blend(
+        self, query: Query, candidates: Sequence[Candidate], scores_N: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Blended scores (N,)."""
+        blended_N = self.rest.blend(query, candidates, scores_N)
+        if not query.followed or not self.weight:
+            return blended_N
+        theirs = frozenset(query.followed)
+        is_theirs_N = np.array([self.shelf.creator_of.get(c.video_id) in theirs for c in candidates], np.float32)
+        return blended_N + np.float32(self.weight) * is_theirs_N

@@ -1,0 +1,61 @@
+"""What requests are answered with, replaced as one so that no request sees half a change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from swipewise.config import FeedConfig
+from swipewise.events import read_events
+from swipewise.events.history import History
+from swipewise.feed.eligibility import Eligibility
+from swipewise.feed.pipeline import Pipeline
+from swipewise.feed.popularity import Popularity
+from swipewise.feed.recipes import personal_pipeline, popular_pipeline
+from swipewise.feed.stock import Stock
+from swipewise.feed.trending import count_popularity
+from swipewise.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """The stock, what is popular, who may be shown what, and the pipelines over them."""
+
+    stock: Stock
+    popularity: Popularity
+    eligibility: Eligibility
+    popular: Pipeline
+    personal: Pipeline | None
+
+    @classmethod
+    def of(cls, stock: Stock, popularity: Popularity, config: FeedConfig, *, before: Live | None = None) -> Live:
+        """Make all of it; what depends on the shelf alone is taken over where it is the same as before."""
+        known = before.eligibility if before and before.stock.shelf is stock.shelf else None
+        eligibility = known or Eligibility(shelf=stock.shelf, rules=config.rules)
+        personal = personal_pipeline(stock, popularity, config, eligibility.filters) if stock.scorer else None
+        return cls(
+            stock=stock,
+            popularity=popularity,
+            eligibility=eligibility,
+            popular=popular_pipeline(stock, popularity, config, eligibility.filters),
+            personal=personal,
+        )
+
+
+def popular_now(workspace: Workspace, stock: Stock) -> Popularity:
+    """Count what is popular in a workspace's log.
+
+    Raises:
+        StoreError: It cannot be read.
+    """
+    config = workspace.config
+    return History(workspace.events_dir).collected(
+        lambda: count_popularity(
+            read_events(workspace.events_dir),
+            stock.durations.lazy(),
+            now=datetime.now(UTC),
+            days=config.feed.popular_days,
+            positive=config.events,
+            trending_hours=config.feed.trending_hours,
+        )
+    )
