@@ -111,6 +111,16 @@ class Col:
     SKIP = "skip"
     HIDE = "hide"
 
+    # answered feeds
+    REQUEST_ID = "request_id"
+    LEVEL = "level"
+    POLICY = "policy"
+    PLACES = "places"
+    POOL = "pool"
+    SOURCE = "source"
+    SCORE = "score"
+    PROPENSITY = "propensity"
+
     # jobs
     JOB_ID = "job_id"
     LOCATION = "location"

@@ -16,6 +16,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from swipewise.errors import DataError, StoreError, WorkspaceError
+from swipewise.events.answers import ANSWERS
 from swipewise.events.controls import CONTROLS
 from swipewise.events.database import EVENTS, PROFILES, Database, existing_database
 from swipewise.events.history import History
@@ -30,7 +31,7 @@ from swipewise.workspace import Workspace
 _JOURNAL: Final = sa.table(
     "erasures", sa.column(DIGEST, sa.Text), sa.column(Col.VIEWER_ID, sa.Text), sa.column(UNTIL, sa.BigInteger)
 )
-_OF_VIEWERS: Final = (EVENTS, PROFILES, CONTROLS)
+_OF_VIEWERS: Final = (EVENTS, PROFILES, CONTROLS, ANSWERS)
 
 
 class _Line(NamedTuple):
@@ -110,9 +111,12 @@ def _begin(workspace: Workspace, database: Database, viewer_id: str, now: dateti
     events, newest = found.row(0)
     tombstones = Tombstones()
     with database.write() as connection:
-        latest = sa.select(sa.func.max(EVENTS.c[Col.AT])).where(EVENTS.c[Col.VIEWER_ID] == viewer_id)
+        latest = [
+            sa.select(sa.func.max(table.c[Col.AT])).where(table.c[Col.VIEWER_ID] == viewer_id)
+            for table in (EVENTS, ANSWERS)
+        ]
         # Clocks may be ahead: whatever was known by now is gone.
-        known = [connection.scalar(latest), None if newest is None else microseconds(newest)]
+        known = [*map(connection.scalar, latest), None if newest is None else microseconds(newest)]
         earlier = tombstones.until(connection, [viewer_id]).get(viewer_id)
         until = max(moment for moment in (microseconds(now), earlier, *known) if moment is not None)
         digest = tombstones.put(connection, viewer_id, until)

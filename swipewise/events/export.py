@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from swipewise.events.answers import read_answers
 from swipewise.events.controls import as_json
 from swipewise.events.history import History
 from swipewise.events.live import EventLog
@@ -17,10 +18,10 @@ KIND = "kind"
 
 
 def export_viewer(workspace: Workspace, viewer_id: str) -> Iterator[dict[str, Any]]:
-    """The viewer's profile, controls, events in order of time, and the rows about them that imports left out.
+    """The viewer's profile, controls, events and answered feeds in order of time, and the rows that imports left out.
 
-    Each says in ``kind`` what it is: "profile", "controls", "event" or "rejected row". Nothing for a viewer of whom
-    nothing is kept.
+    Each says in ``kind`` what it is: "profile", "controls", "event", "feed" or "rejected row". Nothing for a viewer of
+    whom nothing is kept.
 
     Raises:
         StoreError: A store cannot be read.
@@ -36,5 +37,7 @@ def export_viewer(workspace: Workspace, viewer_id: str) -> Iterator[dict[str, An
     )
     for row in events.iter_rows(named=True):
         yield {KIND: "event", **row, Col.AT: row[Col.AT].isoformat()}
+    for row in read_answers(workspace.events_dir, viewer_id).iter_rows(named=True):
+        yield {KIND: "feed", **row, Col.AT: row[Col.AT].isoformat()}
     for rejected in rejected_rows(workspace.events_dir, viewer_id):
         yield {KIND: "rejected row", **rejected}

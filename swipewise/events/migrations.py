@@ -137,11 +137,32 @@ def _controls_and_erasures(connection: sa.Connection) -> None:
     connection.execute(salt.insert().values(salt=secrets.token_hex(32)))
 
 
+def _feed_answers(connection: sa.Connection) -> None:
+    tables = sa.MetaData()
+    sa.Table(
+        "feed_answers",
+        tables,
+        sa.Column("seq", _NUMBER, primary_key=True, autoincrement=True),
+        sa.Column("request_id", sa.Text, nullable=False),
+        sa.Column("viewer_id", sa.Text, nullable=False),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("level", sa.Text, nullable=False),
+        sa.Column("policy", sa.Text),
+        sa.Column("places", sa.Text, nullable=False),
+        sa.Column("pool", sa.Text, nullable=False),
+        sa.Index("feed_answers_by_viewer", "viewer_id"),
+        sa.Index("feed_answers_by_time", "at"),
+        sqlite_autoincrement=True,
+    )
+    tables.create_all(connection)
+
+
 MIGRATIONS: Final[tuple[Callable[[sa.Connection], None], ...]] = (
     _events_and_profiles,
     _jobs,
     _keys_and_audit,
     _controls_and_erasures,
+    _feed_answers,
 )
 
 

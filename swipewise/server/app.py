@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -18,6 +18,8 @@ import swipewise
 from swipewise.catalog import Catalog
 from swipewise.errors import StoreError, UnknownIdError
 from swipewise.events import finish_erasures
+from swipewise.events.answer_log import AnswerLog
+from swipewise.events.answers import Answers
 from swipewise.events.audit_log import AuditLog
 from swipewise.events.database import Database
 from swipewise.events.jobs import JobQueue
@@ -26,9 +28,10 @@ from swipewise.feed.engine import FeedEngine
 from swipewise.ingest.work import JobRunner
 from swipewise.server.catalogue import catalogue_routes
 from swipewise.server.description import describe_keys
+from swipewise.server.feeds import feed_routes
 from swipewise.server.intake import MAX_EVENTS, BadRequestError, body_of, invalid, parse_events
 from swipewise.server.keyring import KeyRing
-from swipewise.server.messages import EventsAnswer, FeedAnswer, PostedEvent, Problem, one_or_many
+from swipewise.server.messages import EventsAnswer, PostedEvent, Problem, one_or_many
 from swipewise.server.metrics import Metrics
 from swipewise.server.models import model_routes
 from swipewise.server.operations import Readiness, operation_routes
@@ -38,8 +41,6 @@ from swipewise.server.thumbnails import thumbnail_routes
 from swipewise.server.videos import VideoIntake, video_routes
 from swipewise.server.viewers import viewer_routes
 from swipewise.workspace import Workspace
-
-MAX_FEED = 1000
 
 _logger = logging.getLogger(__name__)
 
@@ -73,24 +74,15 @@ def create_app(workspace: Workspace, *, warm: bool = False) -> FastAPI:
     app = FastAPI(title="Swipewise", version=swipewise.__version__, lifespan=_lifespan)
     app.state.engine, app.state.runner, app.state.intake = engine, runner, intake
     catalog = Catalog(workspace.catalog_dir)
-    audit, metrics = AuditLog(records), Metrics(intake.queue.counts)
+    app.state.answers = AnswerLog(Answers(records), days=workspace.config.feed.log_days)
+    audit, metrics = AuditLog(records), Metrics(intake.queue.counts, lambda: app.state.answers.lost)
     app.state.records, app.state.readiness = records, Readiness(catalog, intake.queue)
     protect(app, workspace.config.server, KeyRing(KeyStore(records)), audit, metrics)
     _add_problems(app)
     describe_keys(app)
     app.include_router(operation_routes(engine, app.state.readiness, metrics, audit))
     app.include_router(video_routes(intake))
-
-    @app.get("/v1/feed", responses={k: v for k, v in _PROBLEMS.items() if k != 413})
-    def get_feed(
-        viewer_id: Annotated[str, Query(min_length=1, max_length=256, description="Anybody; need not be known.")],
-        limit: Annotated[int | None, Query(ge=1, le=MAX_FEED, description="Videos wanted.")] = None,
-        trace: Annotated[bool, Query(description="Also give each stage's count and time.")] = False,
-    ) -> FeedAnswer:
-        """The videos to show next, each with its score, its source and why it is there."""
-        feed = engine.feed(viewer_id, size=limit)
-        metrics.feed_made(feed.trace)
-        return FeedAnswer.of(feed, trace=trace)
+    app.include_router(feed_routes(engine, metrics, app.state.answers))
 
     @app.post("/v1/events", responses=_PROBLEMS, openapi_extra=_EVENTS_BODY)
     def post_events(body: Annotated[bytes, Depends(body_of("events"))]) -> EventsAnswer:
@@ -126,11 +118,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     refresher = threading.Thread(target=_keep_fresh, args=(engine, stop), name="swipewise-refresh", daemon=True)
     refresher.start()
     runner.start()
+    app.state.answers.start()
     try:
         yield
     finally:
         stop.set()
         runner.stop()
+        app.state.answers.stop()
         app.state.records.close()
         refresher.join(timeout=10)
         engine.close()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 from uuid import uuid4
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from swipewise.events.rules import id_fault
-from swipewise.feed.stages import Feed
 from swipewise.schema import Action, Event
 
 CLOCK_TOLERANCE = timedelta(days=1)
@@ -82,74 +81,6 @@ class EventsAnswer(BaseModel):
     erased: int = Field(description="Of viewers who were erased, dated before that; not taken.")
     event_ids: list[str] = Field(description="In the order posted, generated ones included.")
     unknown_videos: list[str] = Field(description="Videos that are not in the catalogue; not an error.")
-
-
-class EvidenceAnswer(BaseModel):
-    """A video of the viewer's history that speaks for a recommendation."""
-
-    video_id: str
-    similarity: float
-
-
-class RecommendationAnswer(BaseModel):
-    """One place of a feed and why it is there."""
-
-    video_id: str
-    position: int
-    score: float
-    source: str
-    modality_weights: dict[str, float]
-    evidence: list[EvidenceAnswer]
-    controls: list[str] = Field(description="What the viewer asked for that lowered it.")
-
-
-class StepAnswer(BaseModel):
-    """One stage of the feed's making."""
-
-    stage: str
-    count: int
-    milliseconds: float
-
-
-class FeedAnswer(BaseModel):
-    """A feed. `trace` and `dropped` (reasons and how many) are given on request."""
-
-    viewer_id: str
-    level: str
-    note: str | None
-    controls: list[str] = Field(description="What the viewer asked for that bears on all of it.")
-    recommendations: list[RecommendationAnswer]
-    trace: list[StepAnswer] | None = None
-    dropped: dict[str, int] | None = None
-
-    @classmethod
-    def of(cls, feed: Feed, *, trace: bool) -> Self:
-        """Put a feed into words for the wire."""
-        dropped: dict[str, int] = {}
-        for each in feed.dropped:
-            dropped[each.reason] = dropped.get(each.reason, 0) + 1
-        return cls(
-            viewer_id=feed.viewer_id,
-            level=feed.level,
-            note=feed.note,
-            controls=list(feed.controls),
-            recommendations=[
-                RecommendationAnswer(
-                    video_id=each.video_id,
-                    position=each.position,
-                    score=each.score,
-                    source=each.source,
-                    modality_weights=each.modality_weights,
-                    evidence=[EvidenceAnswer(video_id=e.video_id, similarity=e.similarity) for e in each.evidence],
-                    controls=list(each.controls),
-                )
-                for each in feed.recommendations
-            ],
-            trace=[StepAnswer(stage=s.stage, count=s.count, milliseconds=s.milliseconds) for s in feed.trace]
-            if trace
-            else None,
-            dropped=dropped if trace else None,
-        )
 
 
 class HealthAnswer(BaseModel):

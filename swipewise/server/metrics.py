@@ -29,9 +29,12 @@ class Metrics:
 
     Args:
         count_jobs: Asked at each scrape.
+        count_lost: The same: how many answers were not logged.
     """
 
-    def __init__(self, count_jobs: Callable[[], Mapping[JobState, int]]) -> None:
+    def __init__(
+        self, count_jobs: Callable[[], Mapping[JobState, int]], count_lost: Callable[[], int] = lambda: 0
+    ) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._registry.register(_Jobs(count_jobs))
@@ -61,6 +64,8 @@ class Metrics:
             ("outcome",),
             registry=self._registry,
         )
+        lost = Gauge("swipewise_answers_lost", "Feeds that could not be logged in time.", registry=self._registry)
+        lost.set_function(count_lost)
         self.in_flight = Gauge(
             "swipewise_requests_in_flight", "Requests that are not answered yet.", registry=self._registry
         )
