@@ -115,3 +115,44 @@ def test_log_counts_of_candidates() -> None:
 def test_a_window_of_0_days_keeps_only_what_is_new_this_hour() -> None:
     ages = np.array([NOW.timestamp(), NOW.timestamp() - 86400, NOW.timestamp() + 60])
     assert freshness(ages, NOW, half_life_days=0).tolist() == pytest.approx([1, 0, 1], abs=1e-6)
+
+
+def test_what_rises_is_liked_more_than_before_and_by_more_than_one(log: Log) -> None:
+    for number in range(12):
+        log.add(f"old{number}", "steady", "like", hours_ago=30 + number * 11)
+        log.add(f"old{number}", "big", "like", hours_ago=30 + number * 11)
+    for viewer in ("p", "q"):
+        log.add(viewer, "steady", "like")
+        log.add(viewer, "new", "like")
+    for viewer in "pqrstu":
+        log.add(viewer, "big", "like")
+    log.add("p", "lonely", "like")
+    log.add("old1", "again", "like", hours_ago=50)
+    log.add("old1", "again", "like")
+    log.add("old2", "again", "like", hours_ago=50)
+    log.add("old2", "again", "like")
+    popularity = log.count()
+    expected = 12 * 24 / (7 * 24 - 24)  # a day's share of twelve likes in six days
+    assert popularity.rises == {
+        "big": pytest.approx((6 - expected) / (expected + 1) ** 0.5),
+        "new": 2.0,
+    }
+    assert popularity.rising == ("big", "new")
+    assert popularity.ranking[:2] == ("big", "steady")
+
+
+def test_exposures_count_viewers_who_were_shown_it_whatever_they_made_of_it(log: Log) -> None:
+    log.add("ann", "a", "exposure")
+    log.add("ann", "a", "exposure")
+    log.add("bob", "a", "skip")
+    log.add("bob", "b", "like")
+    log.add("cid", "a", "exposure", hours_ago=24 * 30)
+    popularity = log.count()
+    assert popularity.exposures == {"a": 2, "b": 1}
+    assert popularity.counts == {"b": 1}
+
+
+def test_a_window_shorter_than_the_last_hours_has_nothing_to_hold_them_against(log: Log) -> None:
+    log.add("ann", "a", "like")
+    log.add("bob", "a", "like")
+    assert log.count(days=1).rises == {}
