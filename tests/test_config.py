@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pytest
 
-from swipewise.config import Config, ModelConfig, template
+from swipewise.config import Config, ModelConfig, RuleConfig, template
 from swipewise.errors import ConfigError
 from swipewise.model.fusion import ADAPTERS, NORMS
 from swipewise.model.interest import Parts
@@ -198,4 +199,76 @@ def test_encoders_may_be_left_out_or_be_any_published_model(tmp_path: Path) -> N
     assert complaint(tmp_path, f"[encoders]\nvisual = '{tmp_path}'\n") == (
         f"swipewise.toml:2: encoders.visual names an unknown encoder '{tmp_path}': "
         f"did you mean 'huggingface:{tmp_path}'?"
+    )
+
+
+RULES = """
+[feed]
+size = 5
+
+[[feed.rules]]
+reason = "no beer for the young"
+block = { tags = ["Beer", "wine"], languages = "en" }
+when = { age = [12, 13], member = true }
+
+[[feed.rules]]
+reason = "kids' television"
+require.creators = ["ann"]
+when.device = "TV"
+unless = { region = ["us"] }
+"""
+
+
+def test_rules_are_read(tmp_path: Path) -> None:
+    config = load(tmp_path, RULES)
+    assert config.feed.size == 5
+    assert config.feed.rules == (
+        RuleConfig(
+            reason="no beer for the young",
+            block={"tags": ("beer", "wine"), "languages": ("en",)},
+            when={"age": ("12", "13"), "member": ("true",)},
+        ),
+        RuleConfig(
+            reason="kids' television",
+            require={"creators": ("ann",)},
+            when={"device": ("tv",)},
+            unless={"region": ("us",)},
+        ),
+    )
+    assert json.loads(json.dumps(config.as_record()))["feed"]["rules"][0]["when"]["age"] == ["12", "13"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ('blok = { tags = ["a"] }', "has an unknown key 'blok': did you mean 'block'?"),
+        ('reason = ""\nblock = { tags = ["a"] }', "needs a reason, which is said of what it leaves out, not ''"),
+        ('reason = "r"', "needs block or require, one of the two"),
+        ('reason = "r"\nblock = {tags="a"}\nrequire = {tags="b"}', "needs block or require, one of the two"),
+        ('reason = "r"\nblock = { tag = "a" }', ".block names 'tag': did you mean 'tags'?"),
+        ('reason = "r"\nblock = {}', ".block must name at least one of tags, creators, languages, videos"),
+        ('reason = "r"\nblock = "beer"', ".block must be a table, such as { region = [\"us\"] }, not 'beer'"),
+        (
+            'reason = "r"\nblock = { tags = [] }',
+            ".block.tags must be a text, number, true or false, or a list of the",
+        ),
+        (
+            'reason = "r"\nblock = { tags = [["a"]] }',
+            ".block.tags must be a text, number, true or false, or a list",
+        ),
+    ],
+)
+def test_a_wrong_rule_is_placed(tmp_path: Path, rule: str, expected: str) -> None:
+    told = complaint(tmp_path, f"{RULES}\n[[feed.rules]]\n{rule}\n")
+    line = RULES.count("\n") + 2
+    name = "feed.rules[2]"
+    assert told.startswith(f"swipewise.toml:{line}: {name}{'' if expected.startswith('.') else ' '}{expected}")
+
+
+def test_rules_that_are_no_tables(tmp_path: Path) -> None:
+    assert complaint(tmp_path, "\n[feed]\nrules = ['a']\n") == (
+        "swipewise.toml:3: feed.rules are tables: write each below [[feed.rules]], not ['a']"
+    )
+    assert complaint(tmp_path, "\n[feed]\nrules = [{reason = 'r'}]\n") == (
+        "swipewise.toml:3: feed.rules[0] needs block or require, one of the two"
     )
