@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -27,25 +27,54 @@ _EXAMPLES = """\b
 Examples:
   swipewise feed ann
   swipewise feed ann --size 5 --workspace shop
+  swipewise feed ann --language en --region us --context device=tv
   swipewise feed ann --json | jq '.recommendations[0]'
 """
+
+
+def _pairs(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    pairs = [value.partition("=") for value in values]
+    for name, _, value in pairs:
+        if not name or not value:
+            raise click.BadParameter(f"{name!r} is not NAME=VALUE, such as device=tv")
+    return {name: value for name, _, value in pairs}
 
 
 @click.command(epilog=_EXAMPLES)
 @click.argument("viewer")
 @click.option("--size", type=click.IntRange(1, 1000), help="Videos wanted.  [default: feed.size of the workspace]")
+@click.option("--language", help="Leaves out videos known to be in others.")
+@click.option("--region", help="Where it is watched; without it what is bound to regions is left out.")
+@click.option(
+    "--context", "facts", multiple=True, metavar="NAME=VALUE", callback=_pairs, help="What rules may ask for."
+)
+@click.option("--request-id", help="Of an earlier feed: what is drawn is drawn the same.")
 @workspace_option
 @json_option
-def command(viewer: str, size: int | None, workspace: Workspace, as_json: bool) -> None:
+def command(
+    viewer: str,
+    size: int | None,
+    language: str | None,
+    region: str | None,
+    facts: dict[str, str],
+    request_id: str | None,
+    workspace: Workspace,
+    as_json: bool,
+) -> None:
     """Print VIEWER's feed and why each video is in it.
 
     A viewer who is not known gets a feed from the profile or from what is popular and new. With --json, also what
-    was left out and why, and the time each stage took.
+    was left out and why, and the time each stage took. Nothing is logged of it, as the viewer is not shown it.
     """
+    from swipewise.feed.context import Context
     from swipewise.feed.engine import FeedEngine
+    from swipewise.feed.requests import Request
 
+    request = Request(context=Context(language=language, region=region, more=facts))
+    if request_id is not None:
+        request = replace(request, request_id=request_id)
     with FeedEngine.open(workspace) as engine:
-        feed = engine.feed(viewer, size=size)
+        feed = engine.feed(viewer, size=size, request=request)
     if as_json:
         click.echo(json.dumps(asdict(feed), ensure_ascii=False))
         return

@@ -109,7 +109,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
             "controls": [],
         }
     ],
-    "cursor": "AavNEjTerb7v7_AAAQ",
+    "cursor": "AecgcnMWe4ojGi4fxg",
     "trace": [{"stage": "source: interest", "count": 500, "milliseconds": 1.2}],
     "dropped": {"outranked": 1},
     "dropped_videos": [{"video_id": "clip00099", "source": "popular", "reason": "outranked"}],

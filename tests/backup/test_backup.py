@@ -19,6 +19,7 @@ from swipewise.cli import cli
 from swipewise.errors import ArtifactError, ConfigError, StoreError, WorkspaceError
 from swipewise.events import EventLog, compact, read_events, read_profiles
 from swipewise.events.address import DATABASE_VARIABLE
+from swipewise.events.answers import Answers, read_answers
 from swipewise.events.database import Database
 from swipewise.events.history import History
 from swipewise.events.job_records import JobRequest
@@ -26,7 +27,7 @@ from swipewise.events.jobs import JobQueue
 from swipewise.events.reading import live_events
 from swipewise.schema import Profile
 from swipewise.workspace import CONFIG_NAME, Workspace
-from tests.events.examples import TEN, event
+from tests.events.examples import TEN, answer, event
 from tests.killing import finish, start
 from tests.postgres import shared_postgres
 
@@ -41,6 +42,9 @@ def fill(workspace: Workspace) -> None:
         compact(workspace, now=TEN + DAY)
         log.append([event("c", at=TEN + DAY, video="ü"), event("d", at=TEN + DAY)])
         log.put_profiles([Profile(viewer_id="ann", features={"age": 30, "city": "Łódź"})])
+    store = Database(workspace.events_dir)
+    Answers(store).put([answer("r1"), answer("r2", "bob")])
+    store.close()
     queue = JobQueue(Database(workspace.events_dir))
     queue.post([REQUEST])
     queue.close()
@@ -59,6 +63,7 @@ def content(workspace: Workspace) -> list[object]:
         live_events(workspace.events_dir).rows(),
         History(workspace.events_dir).scan().collect().sort("event_id").rows(),
         read_profiles(workspace.events_dir).rows(),
+        read_answers(workspace.events_dir).rows(),
         jobs,
         Catalog(workspace.catalog_dir).videos().rows(),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ LIKED = np.array([0.1, 0.6, 0.3, 0.2])
 WORLDS = 20
 
 
+@cache
 def world(temperature: float, requests: int, *, seed: int = 0) -> pl.DataFrame:
     """Places drawn one a request for some viewers, and whether what was drawn was liked."""
     generator = np.random.default_rng(seed)

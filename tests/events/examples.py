@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from swipewise.events.answers import Answer, Place
 from swipewise.events.frames import EVENT_SCHEMA
 from swipewise.schema import Action, Event
 
@@ -39,3 +40,18 @@ def event(
 def frame(*events: Event) -> pl.LazyFrame:
     rows = [tuple(getattr(item, name) for name in EVENT_SCHEMA) for item in events]
     return pl.LazyFrame(rows, schema=EVENT_SCHEMA, orient="row")
+
+
+def answer(request_id: str, viewer: str = "ann", at: datetime = TEN) -> Answer:
+    return Answer(
+        request_id=request_id,
+        viewer_id=viewer,
+        at=at,
+        level="model",
+        policy="softmax@1 temperature=1",
+        places=(
+            Place(video_id="v1", position=0, source="interest", score=1.5, propensity=1.0),
+            Place(video_id="ü", position=1, source="explore", score=0.25, propensity=0.1 + 0.2),
+        ),
+        pool=(("ü", 0.25), ("v3", -1.0)),
+    )

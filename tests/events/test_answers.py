@@ -11,25 +11,10 @@ import pytest
 from swipewise.errors import StoreError
 from swipewise.events import erase_viewer, export_viewer
 from swipewise.events.answer_log import AnswerLog
-from swipewise.events.answers import ANSWER_SCHEMA, Answer, Answers, Place, read_answers
+from swipewise.events.answers import ANSWER_SCHEMA, Answer, Answers, read_answers
 from swipewise.events.database import Database
 from swipewise.workspace import Workspace
-from tests.events.examples import TEN, minute
-
-
-def answer(request_id: str, viewer: str = "ann", at: datetime = TEN) -> Answer:
-    return Answer(
-        request_id=request_id,
-        viewer_id=viewer,
-        at=at,
-        level="model",
-        policy="softmax@1 temperature=1",
-        places=(
-            Place(video_id="v1", position=0, source="interest", score=1.5, propensity=1.0),
-            Place(video_id="ü", position=1, source="explore", score=0.25, propensity=0.1 + 0.2),
-        ),
-        pool=(("ü", 0.25), ("v3", -1.0)),
-    )
+from tests.events.examples import TEN, answer, minute
 
 
 @pytest.fixture

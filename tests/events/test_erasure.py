@@ -31,10 +31,11 @@ from swipewise.events import (
     rewriting,
 )
 from swipewise.events.address import DATABASE_VARIABLE
+from swipewise.events.answers import Answers
 from swipewise.events.history import History
 from swipewise.schema import Col, Profile
 from swipewise.workspace import Workspace
-from tests.events.examples import TEN, event, minute
+from tests.events.examples import TEN, answer, event, minute
 from tests.postgres import shared_postgres
 
 GONE = "zoe-7f3a91"
@@ -65,6 +66,9 @@ def filled(workspace: Workspace) -> Workspace:
         log.put_profiles([Profile(viewer_id=who, features={"age": "18"}) for who in (GONE, "ann")])
         for who in (GONE, "ann"):
             log.controls.put(who, Controls(hidden=("v9",)), paused=True, reset=False, now=TEN)
+    store = database.Database(workspace.events_dir)
+    Answers(store).put([answer(f"feed of {who}", who) for who in (GONE, "ann")])
+    store.close()
     rows = [{"viewer_id": who, "video_id": "v1", "action": action, "at": at} for who, action, at in REJECTED]
     path = workspace.root.parent / "log.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows) + f'{{"viewer_id": "{GONE}", broken\n')
@@ -103,6 +107,7 @@ def test_an_erased_viewer_is_in_no_file_and_others_are_untouched(filled: Workspa
         "profile",
         "controls",
         *["event"] * 3,
+        "feed",
         "rejected row",
     ]
     assert rejects(filled) == 1
@@ -128,7 +133,7 @@ def test_nothing_is_left_between_the_rows_of_the_live_store(
 def test_the_export_holds_what_is_erased(filled: Workspace) -> None:
     rows = list(export_viewer(filled, GONE))
     kinds = [row["kind"] for row in rows]
-    assert kinds == ["profile", "controls", *["event"] * 4, *["rejected row"] * 3]
+    assert kinds == ["profile", "controls", *["event"] * 4, "feed", *["rejected row"] * 3]
     assert [row["event_id"] for row in rows[2:6]] == [f"{GONE}-alone", *(f"{GONE}-{day}" for day in range(3))]
     assert rows[1]["pauses"] == [[TEN.isoformat(), None]]
     json.dumps(rows)

@@ -79,22 +79,27 @@ def test_every_item_says_why(workspace: Workspace, runs: Callable[[str, str], No
         health = client.get("/healthz").json()
     assert answer == {
         "viewer_id": "ann",
+        "request_id": answer["request_id"],
         "level": "model",
         "note": None,
         "controls": [],
+        "policy": "softmax@1 temperature=1",
         "recommendations": [
             {
                 "video_id": "b",
                 "position": 0,
                 "score": answer["recommendations"][0]["score"],
                 "source": "interest",
+                "propensity": 1.0,
                 "modality_weights": {"visual": 0.75, "text": 0.25},
                 "evidence": [{"video_id": "a", "similarity": pytest.approx(0.8)}],
                 "controls": [],
             }
         ],
+        "cursor": answer["cursor"],
         "trace": None,
         "dropped": None,
+        "dropped_videos": None,
     }
     assert health == {"status": "ok", "videos": 4, "run": "r1", "note": None}
 
