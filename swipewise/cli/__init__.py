@@ -26,6 +26,7 @@ _COMMANDS = {
     "transfer": ("swipewise.cli.transfer", "Rank another platform with a model that has never seen it."),
     "models": ("swipewise.cli.models", "Choose which run is served, and go back to the one before."),
     "feed": ("swipewise.cli.feed", "Print a viewer's feed and why each video is in it."),
+    "explored": ("swipewise.cli.explored", "Tell what drawing other videos would have achieved."),
     "shifts": ("swipewise.cli.shifts", "List viewers whose interest shifted, and from what to what."),
     "serve": ("swipewise.cli.serve", "Offer the feed, and take events and videos, over HTTP."),
     "keys": ("swipewise.cli.keys", "Make, list and revoke the keys that the server asks for."),

@@ -2,11 +2,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import lance
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from swipewise.catalog import Catalog, Rejection
+from swipewise.catalog.records import AVAILABILITY_FIELDS, VIDEO_SCHEMA
 from swipewise.errors import DataError, StoreError, UnknownIdError
 from swipewise.schema import Col, Modality, Video
 
@@ -171,3 +174,23 @@ def test_a_reader_keeps_its_snapshot_through_writes_and_compaction(catalog: Cata
     catalog.compact()
     assert reader.to_table(columns=["visual:fake@1"]).to_pylist() == [{"visual:fake@1": [1.0]}]
     assert len(catalog.videos()) == 6
+
+
+def test_where_and_when_a_video_may_be_shown_is_kept_and_older_catalogues_say_nothing(tmp_path: Path) -> None:
+    new = {field.name for field in AVAILABILITY_FIELDS}
+    old = pa.schema([field for field in VIDEO_SCHEMA if field.name not in new])
+    row = {Col.VIDEO_ID: "old", Col.URI: "/old.mp4", Col.CONTENT_HASH: "h"}
+    lance.write_dataset(pa.Table.from_pylist([row], old), tmp_path / "videos.lance")
+    catalog = Catalog(tmp_path)
+    bound = Video(
+        video_id="bound",
+        uri="/b.mp4",
+        content_hash="b",
+        regions=("us", "ca"),
+        available_from=datetime(2026, 1, 1, tzinfo=UTC),
+        available_until=datetime(2026, 2, 1, tzinfo=UTC),
+    )
+    catalog.upsert([bound], {})
+    assert catalog.get("bound") == bound
+    assert (catalog.get("old").regions, catalog.get("old").available_until) == ((), None)
+    assert catalog.videos()[Col.REGIONS].to_list() == [["us", "ca"], None]

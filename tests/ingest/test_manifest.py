@@ -46,6 +46,16 @@ def test_tags_are_a_list_or_text(value: Any, expected: tuple[str, ...]) -> None:
     assert stated_fields({"tags": value}) == {"tags": expected}
 
 
+def test_regions_are_a_list_or_text_without_case() -> None:
+    assert stated_fields({"regions": "US, ca,us"}) == {"regions": ("us", "ca")}
+    assert stated_fields({"regions": ["DE"], "available_from": 0}) == {
+        "regions": ("de",),
+        "available_from": datetime(1970, 1, 1, tzinfo=UTC),
+    }
+    with pytest.raises(ValueError, match="available_until 'soon' is no ISO 8601 time"):
+        stated_fields({"available_until": "soon"})
+
+
 def test_what_is_null_says_nothing_and_what_is_empty_clears() -> None:
     assert stated_fields({"caption": None, "creator": "", "music": 12, "other": 1}) == {
         "creator": None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,8 @@ def refused(client: TestClient, body: Any) -> str:
 
 
 def test_a_posted_video_is_shown_when_its_job_is_done(client: TestClient, shop: Workspace, clips: Path) -> None:
-    body = {"uri": str(clips / "0.mp4"), "video_id": "v0", "caption": "a cat", "tags": ["pets"], "creator": "ann"}
+    facts = {"caption": "a cat", "tags": ["pets"], "creator": "ann", "available_until": "2999-01-01"}
+    body = {"uri": str(clips / "0.mp4"), "video_id": "v0", **facts}
     job = posted(client, body)
     assert (job["state"], job["video_id"], job["attempts"]) == ("queued", "v0", 0)
     done = ended(client, job["job_id"])
@@ -121,6 +123,8 @@ def test_a_posted_video_is_shown_when_its_job_is_done(client: TestClient, shop: 
     catalog = Catalog(shop.catalog_dir)
     video = catalog.get("v0")
     assert (video.caption, video.tags, video.creator) == ("a cat", ("pets",), "ann")
+    assert video.available_until == datetime(2999, 1, 1, tzinfo=UTC)
+    assert client.get("/v1/videos/v0").json()["available_until"] == "2999-01-01T00:00:00Z"
     assert video.uploaded_at is not None
     assert video.uploaded_at.isoformat().replace("+00:00", "Z") == done["created_at"]
     assert {modality.value for modality, _ in catalog.encoders_of("v0")} == {"visual", "audio", "text"}
