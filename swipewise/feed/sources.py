@@ -30,20 +30,29 @@ _ONE_BY_ONE: Final = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
-    """Videos in some order; ``rows_R`` are their rows on the shelf, -1 where it has none of that name."""
+    """Videos in some order; ``rows_R`` are their rows among ``video_ids``.
 
-    ids: Sequence[str]
+    ``ids`` are their names where some of them have no row, which is then -1.
+    """
+
     rows_R: NDArray[np.int64]
+    video_ids: Sequence[str]
+    ids: Sequence[str] | None = None
 
     @classmethod
     def of_rows(cls, rows_R: NDArray[np.int64], shelf: Shelf) -> Self:
         """Videos of the shelf in this order."""
-        return cls(ids=[shelf.video_ids[row] for row in rows_R.tolist()], rows_R=rows_R)
+        return cls(rows_R=rows_R, video_ids=shelf.video_ids)
 
     @classmethod
     def of_ids(cls, ids: Sequence[str], shelf: Shelf) -> Self:
         """Videos that the shelf may not have."""
-        return cls(ids=ids, rows_R=np.array([shelf.row_of.get(each, -1) for each in ids], np.int64))
+        rows_R = np.array([shelf.row_of.get(each, -1) for each in ids], np.int64)
+        return cls(rows_R=rows_R, video_ids=shelf.video_ids, ids=ids)
+
+    def name(self, place: int) -> str:
+        """The video at a place."""
+        return self.video_ids[self.rows_R[place]] if self.ids is None else self.ids[place]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +95,8 @@ class PopularSource:
     def candidates(self, query: Query) -> list[Candidate]:
         """Candidates with the number of viewers as score; none when the limit is 0."""
         wanted = max(self.limit, query.size) if self.limit else 0
-        counts, ids = self.popularity.counts, self._ranking.ids
-        return until_enough(self._ranking, lambda place: float(counts[ids[place]]), self.name, wanted, query)
+        counts, name = self.popularity.counts, self._ranking.name
+        return until_enough(self._ranking, lambda place: float(counts[name(place)]), self.name, wanted, query)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +115,8 @@ class TrendingSource:
     def candidates(self, query: Query) -> list[Candidate]:
         """Candidates with their rise as score; none when the limit is 0."""
         wanted = max(self.limit, query.size) if self.limit else 0
-        rises, ids = self.popularity.rises, self._ranking.ids
-        return until_enough(self._ranking, lambda place: rises[ids[place]], self.name, wanted, query)
+        rises, name = self.popularity.rises, self._ranking.name
+        return until_enough(self._ranking, lambda place: rises[name(place)], self.name, wanted, query)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,19 +168,20 @@ def until_enough(
         wanted: How many.
         query: For whom.
     """
-    near = min(_ONE_BY_ONE + 4 * wanted, len(ranking.ids)) if wanted else 0
-    found = _one_by_one(((ranking.ids[place], score(place)) for place in range(near)), source, wanted, query)
+    near = min(_ONE_BY_ONE + 4 * wanted, len(ranking.rows_R)) if wanted else 0
+    found = _one_by_one(((ranking.name(place), score(place)) for place in range(near)), source, wanted, query)
     missing = wanted - sum(query.fits(candidate.video_id) for candidate in found)
-    if missing <= 0 or near == len(ranking.ids):
+    if missing <= 0 or near == len(ranking.rows_R):
         return found
     rows_R = ranking.rows_R[near:]
     open_R = rows_R >= 0
     if query.closed.open_V is not None:
         open_R &= query.closed.open_V[rows_R]
     far = (near + place for place in np.flatnonzero(open_R).tolist())
-    fit = (place for place in far if ranking.ids[place] not in query.unfit)
+    fit = (place for place in far if ranking.name(place) not in query.unfit)
     return found + [
-        Candidate(video_id=ranking.ids[place], source=source, score=score(place)) for place in islice(fit, missing)
+        Candidate(video_id=ranking.name(place), source=source, score=score(place))
+        for place in islice(fit, missing)
     ]
 
 
