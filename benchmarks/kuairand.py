@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 from figures import Figures, Options, run
+from heads import Head
 from numpy.typing import NDArray
 
 from swipewise.baselines.peers import PEERS, Peer, model_peer
@@ -40,7 +41,8 @@ from swipewise.evaluation.segments import Segment
 from swipewise.schema import Modality
 from swipewise.training.dataset import ActionPredictor, Dataset, Interactions, Recommender
 from swipewise.training.loop import Epoch
-from swipewise.training.ranking import mean_ndcg, ranking_task
+from swipewise.training.ranking import RankingTask, mean_ndcg, ranking_task
+from swipewise.training.recommender import InterestRecommender
 from swipewise.training.workspace_data import load_dataset
 from swipewise.workspace import Workspace
 
@@ -246,6 +248,7 @@ def _fit_and_rank(name: str, settings: dict[str, Any], workspace: Path, path: Pa
     epochs: list[Epoch] = []
     stopped = peer.build(own | limit, validation=validation, on_epoch=epochs.append).fit(train)
     task = ranking_task(train, validation, all_candidates=True)
+    validation_head = _head(stopped, task, "validation")
     print(f"{name}: validation NDCG@10 {mean_ndcg(stopped.score, task):.5f}", file=sys.stderr, flush=True)
     best = max(epochs, key=lambda epoch: epoch.validation_ndcg or 0.0).number if epochs else 0
     length = {EPOCHS: best} if best else {}
@@ -259,12 +262,21 @@ def _fit_and_rank(name: str, settings: dict[str, Any], workspace: Path, path: Pa
         "epochs": best,
         "fit_seconds": fitted - began,
         "rank_seconds": time.process_time() - fitted,
+        **validation_head,
+        **_head(refitted, protocol.task, "test"),
     }
     unfinished = path.with_suffix(".unfinished.npz")
     np.savez_compressed(unfinished, **kept)
     unfinished.replace(path)
     print(f"{name}: test NDCG@10 {measured.mean(Metric.NDCG_10):.5f}", file=sys.stderr, flush=True)
     return path
+
+
+def _head(recommender: Recommender, task: RankingTask, period: str) -> dict[str, NDArray[Any]]:
+    """The heads of our rankings, which a feed diversifies; of nobody else's, as they have no index."""
+    if not isinstance(recommender, InterestRecommender):
+        return {}
+    return {f"{period}_{name}": values for name, values in asdict(Head.of(recommender, task)).items()}
 
 
 def _predicted(recommender: Recommender, dataset: Dataset) -> dict[str, NDArray[Any]]:
