@@ -1,4 +1,4 @@
-"""Caps: at most so many videos of one creator, or of one topic, in a feed or in any few places of it.
+"""Caps: at most so many videos of one creator, or of one topic, in a feed.
 
 Legend of shape suffixes: N = candidates.
 """
@@ -11,48 +11,42 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+ENOUGH_OF_CREATOR = "enough of this creator"
+ENOUGH_OF_TOPIC = "enough of this topic"
+
 
 class Cap:
-    """Which candidates still fit, as a feed is filled place by place.
+    """Which candidates still fit while a feed is filled.
 
     Args:
         labels: Of each candidate (N) what is counted, such as its creator or its topics; one without any always fits.
-        most: Places that may have the same label.
-        window: Successive places among which they are counted; 0: the whole feed.
+        most: Videos of a feed that may share a label, at least 1.
         reason: What the answer says of candidates that were kept out.
     """
 
-    def __init__(self, labels: Sequence[Iterable[str]], *, most: int, window: int, reason: str) -> None:
+    def __init__(self, labels: Sequence[Iterable[str]], *, most: int, reason: str) -> None:
         self.reason = reason
-        self._labels = [tuple(set(each)) for each in labels]
-        self._most, self._window = most, window
-        self._with: dict[str, list[int]] = {}
-        for position, names in enumerate(self._labels):
-            for name in names:
-                self._with.setdefault(name, []).append(position)
-        self._shown: list[int] = []
-        self._count: Counter[str] = Counter()
-        self._used_up_N = np.zeros(len(self._labels), np.int64)
-
-    @property
-    def fits_N(self) -> NDArray[np.bool_]:
+        self.fits_N: NDArray[np.bool_] = np.ones(len(labels), bool)
         """(N,), True where the candidate may have the next place."""
-        fits_N: NDArray[np.bool_] = self._used_up_N == 0
-        return fits_N
+        self._labels = [frozenset(each) for each in labels]
+        self._most = most
+        self._count: Counter[str] = Counter()
 
     def take(self, position: int) -> None:
-        """The candidate has the next place, whether it fits or not."""
-        self._shown.append(position)
-        for name in self._labels[position]:
-            self._count[name] += 1
-            if self._count[name] == self._most:
-                self._used_up_N[self._with[name]] += 1
-        # The next place shares a window with the last window - 1 places.
-        if 0 < self._window <= len(self._shown):
-            self._leave(self._shown[-self._window])
+        """The candidate has a place, whether it fits or not."""
+        labels = self._labels[position]
+        self._count.update(labels)
+        full = {name for name in labels if self._count[name] == self._most}
+        if full:
+            self.fits_N &= [full.isdisjoint(each) for each in self._labels]
 
-    def _leave(self, position: int) -> None:
-        for name in self._labels[position]:
-            if self._count[name] == self._most:
-                self._used_up_N[self._with[name]] -= 1
-            self._count[name] -= 1
+
+def fitting(open_N: NDArray[np.bool_], caps: Sequence[Cap]) -> NDArray[np.bool_]:
+    """Those of the open candidates (N,) that fit all caps; where there are none, the last cap gives way, then the next."""
+    for kept in range(len(caps), 0, -1):
+        fitting_N = open_N.copy()
+        for cap in caps[:kept]:
+            fitting_N &= cap.fits_N
+        if fitting_N.any():
+            return fitting_N
+    return open_N

@@ -66,8 +66,13 @@ class Pipeline:
         dropped += _dropped(candidates, kept, self.distinct.reason)
         candidates = kept
         trace.step(f"distinct: {self.distinct.reason}", candidates)
-        chosen = [candidates[position] for position in self.select.select(query, candidates)]
-        dropped += _outranked(candidates, chosen, lowered)
+        selection = self.select.select(query, candidates)
+        chosen = [candidates[position] for position in selection.positions]
+        passed_over = {candidates[position].video_id: reason for position, reason in selection.passed_over.items()}
+        dropped += [
+            replace(each, reason=passed_over.get(each.video_id, each.reason))
+            for each in _outranked(candidates, chosen, lowered)
+        ]
         trace.step("select", chosen)
         recommendations = tuple(
             replace(each, controls=(lowered[each.video_id].reason,)) if each.video_id in lowered else each

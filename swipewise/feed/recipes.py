@@ -34,7 +34,7 @@ def personal_pipeline(stock: Stock, popularity: Popularity, config: FeedConfig) 
         blend=_blend(stock, popularity, config),
         lower=AskedLess(shelf=stock.shelf),
         distinct=BestDuplicate(shelf=stock.shelf),
-        select=DiverseSelect(shelf=stock.shelf, diversity=config.diversity),
+        select=_select(stock, config),
         explain=model,
     )
 
@@ -52,7 +52,7 @@ def popular_pipeline(stock: Stock, popularity: Popularity, config: FeedConfig) -
         blend=_blend(stock, popularity, config),
         lower=AskedLess(shelf=stock.shelf),
         distinct=BestDuplicate(shelf=stock.shelf),
-        select=DiverseSelect(shelf=stock.shelf, diversity=config.diversity),
+        select=_select(stock, config),
         explain=popular,
     )
 
@@ -60,6 +60,15 @@ def popular_pipeline(stock: Stock, popularity: Popularity, config: FeedConfig) -
 def _filters(stock: Stock) -> list[Filter]:
     unwanted = [BarredFilter(reason=reason) for reason in (HIDDEN, LESS_CREATOR, LESS_TOPIC)]
     return [CatalogueFilter(shelf=stock.shelf), SeenFilter(), SeenDuplicateFilter(), *unwanted]
+
+
+def _select(stock: Stock, config: FeedConfig) -> DiverseSelect:
+    return DiverseSelect(
+        shelf=stock.shelf,
+        diversity=config.diversity,
+        creator_cap=config.creator_cap,
+        topic_cap=config.topic_cap,
+    )
 
 
 def _blend(stock: Stock, popularity: Popularity, config: FeedConfig) -> WeightedBlend:
