@@ -185,18 +185,23 @@ def _spread_out(figures: Figures, dataset: Dataset, protocol: Protocol, ours: Re
     for name, way in WAYS.items():
         strengths[name] = least_strength(before, way, variety_B, apart=APART, strengths=STRENGTHS)
         ratio = _ratio(ndcg_B(before.spread(way, strengths[name], variety_B), task), ndcg_B(plain, task))
-        figures.record(f"NDCG@10 before May, {APART}x apart the {name} way, against the order of scores", ratio[0])
+        figures.record(f"NDCG@10 before May of lists {APART}x apart in the {name} way", ratio[0], unit="x")
     task, plain = protocol.task, now.video_BH[:, :LIST]
     strength = strengths[OWN]
     spread = now.spread(WAYS[OWN], strength, now.varieties(task))
     figures.record("feed.diversity chosen before May", strength)
     distance = _ratio(now.distance_B(spread), now.distance_B(plain))
-    figures.record("distance of the vectors within lists of ten, against the order of scores", distance[0], at_least=APART)
-    figures.record("lower end of its 95% interval, distance", distance[1])
+    figures.record(
+        "distance of the vectors within lists of ten, against the order of scores",
+        distance[0],
+        at_least=APART,
+        unit="x",
+    )
+    figures.record("lower end of its 95% interval, distance", distance[1], unit="x")
     attributes = attribute_distance(dataset)
     assert attributes is not None
     apart = _ratio(diversity(spread, attributes), diversity(plain, attributes))
-    figures.record("share of attributes that only one of two has, against the order of scores", apart[0])
+    figures.record("share of attributes that only one of two has, against the order of scores", apart[0], unit="x")
     ratio = _ratio(ndcg_B(spread, task), ndcg_B(plain, task))
     figures.record("NDCG@10 of lists spread out, against the order of scores", ratio[0], at_least=0.99, unit="x")
     figures.record("lower end of its 95% interval, lists spread out", ratio[1], unit="x")
@@ -400,7 +405,8 @@ def _source() -> Path:
 
 def _hash(name: str, settings: Mapping[str, Any]) -> str:
     """Names what was measured by all its settings; after a change of the code ``--fresh`` measures again."""
-    fixed = {**asdict(BASE), "head": HEAD} if name in (OURS, WITHOUT_PROFILE) else {}
+    ours = {"model": asdict(BASE.model), "training": asdict(BASE.training), "head": HEAD}
+    fixed = ours if name in (OURS, WITHOUT_PROFILE) else {}
     return hashlib.sha256(json.dumps([settings, fixed], sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -254,7 +254,7 @@ class FeedConfig:
     popularity_weight: float = _key(0.05, "weight of popularity in the blended score", low=0)
     freshness_weight: float = _key(0.0, "weight of recency in the blended score", low=0)
     diversity: float = _key(
-        0.9,
+        0.91,
         "0 ranks by score alone, towards 1 like videos are spread out, the more the more varied a viewer's likes are",
         low=0,
         high=1,

@@ -29,20 +29,23 @@ class Cap:
         self.fits_N: NDArray[np.bool_] = np.ones(len(labels), bool)
         """(N,), True where the candidate may have the next place."""
         self._labels = [frozenset(each) for each in labels]
+        self._with: dict[str, list[int]] = {}
+        for position, names in enumerate(self._labels):
+            for name in names:
+                self._with.setdefault(name, []).append(position)
         self._most = most
         self._count: Counter[str] = Counter()
 
     def take(self, position: int) -> None:
         """The candidate has a place, whether it fits or not."""
-        labels = self._labels[position]
-        self._count.update(labels)
-        full = {name for name in labels if self._count[name] == self._most}
-        if full:
-            self.fits_N &= [full.isdisjoint(each) for each in self._labels]
+        for name in self._labels[position]:
+            self._count[name] += 1
+            if self._count[name] == self._most:
+                self.fits_N[self._with[name]] = False
 
 
 def fitting(open_N: NDArray[np.bool_], caps: Sequence[Cap]) -> NDArray[np.bool_]:
-    """Those of the open candidates (N,) that fit all caps; where there are none, the last cap gives way, then the next."""
+    """Those of the open candidates (N,) that fit all caps; where none does, the last cap gives way, then the next."""
     for kept in range(len(caps), 0, -1):
         fitting_N = open_N.copy()
         for cap in caps[:kept]:

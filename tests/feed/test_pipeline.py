@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from swipewise.feed.caps import ENOUGH_OF_CREATOR
 from swipewise.feed.controls import AskedLess
-from swipewise.feed.diversify import DiverseSelect
+from swipewise.feed.diversify import ALIKE, DiverseSelect
 from swipewise.feed.filters import BestDuplicate, CatalogueFilter, SeenDuplicateFilter, SeenFilter
 from swipewise.feed.pipeline import Pipeline
 from swipewise.feed.popularity import Popularity
@@ -22,7 +23,7 @@ FIVE = shelf({"a": 5, "b": 4, "c": 3, "d": 2, "e": 1}, VECTORS_VD)
 LOVES_A = FakeState(np.array([1, 0], np.float32), history=[0])
 
 
-def pipeline(shelf: Shelf = FIVE, **weights: float) -> Pipeline:
+def pipeline(shelf: Shelf = FIVE, *, diversity: float = 0.0, creator_cap: int = 0, **weights: float) -> Pipeline:
     popularity = Popularity.of({"gone": 9, "e": 2})
     model = ModelScore(scorer=FakeScorer("abcde", VECTORS_VD), shelf=FIVE)
     return Pipeline(
@@ -42,7 +43,7 @@ def pipeline(shelf: Shelf = FIVE, **weights: float) -> Pipeline:
         ),
         lower=AskedLess(shelf=shelf),
         distinct=BestDuplicate(shelf=shelf),
-        select=DiverseSelect(shelf=FIVE, diversity=0.0),
+        select=DiverseSelect(shelf=shelf, diversity=diversity, creator_cap=creator_cap),
         explain=model,
     )
 
@@ -65,6 +66,21 @@ def test_what_is_dropped_keeps_its_source_and_reason() -> None:
         Dropped(video_id="gone", source="popular", reason="not in the catalogue"),
         Dropped(video_id="d", source="interest", reason="outranked"),
         Dropped(video_id="e", source="popular", reason="outranked"),
+    }
+
+
+def test_what_is_passed_over_for_a_lower_score_keeps_the_reason() -> None:
+    likes_a_and_d = FakeState(np.array([1, 0], np.float32), history=[0, 3])
+    spread = pipeline(diversity=0.99).run(query(state=likes_a_and_d), Level.MODEL)
+    assert [r.video_id for r in spread.recommendations] == ["a", "e"]
+    assert {d.video_id: d.reason for d in spread.dropped if d.video_id in "bcd"} == dict.fromkeys("bcd", ALIKE)
+
+    same = replace(FIVE, creator_of={"a": "ann", "b": "ann", "c": "bob"})
+    capped = pipeline(same, creator_cap=1).run(query(state=LOVES_A), Level.MODEL)
+    assert [r.video_id for r in capped.recommendations] == ["a", "c"]
+    assert {d.video_id: d.reason for d in capped.dropped if d.video_id in "bd"} == {
+        "b": ENOUGH_OF_CREATOR,
+        "d": "outranked",
     }
 
 
