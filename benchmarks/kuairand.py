@@ -19,14 +19,16 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from figures import Figures, Options, run
+from heads import Head, least_strength, ndcg_B
 from numpy.typing import NDArray
+from spreading import OWN, WAYS
 
 from swipewise.baselines.peers import PEERS, Peer, model_peer
 from swipewise.baselines.tuning import EPOCHS, Tuned, load_settings, save_settings, search
@@ -34,13 +36,16 @@ from swipewise.config import Config, ModelConfig, TrainingConfig
 from swipewise.datasets.convert import convert
 from swipewise.datasets.layouts import LAYOUTS
 from swipewise.evaluation.actions import measure_actions
+from swipewise.evaluation.beyond import LIST, attribute_distance, diversity
 from swipewise.evaluation.intervals import bootstrap_means
 from swipewise.evaluation.protocol import Measured, Metric, Protocol, evaluate, measured_of
 from swipewise.evaluation.segments import Segment
+from swipewise.feed.diversify import HEAD
 from swipewise.schema import Modality
 from swipewise.training.dataset import ActionPredictor, Dataset, Interactions, Recommender
 from swipewise.training.loop import Epoch
-from swipewise.training.ranking import mean_ndcg, ranking_task
+from swipewise.training.ranking import RankingTask, mean_ndcg, ranking_task
+from swipewise.training.recommender import InterestRecommender
 from swipewise.training.workspace_data import load_dataset
 from swipewise.workspace import Workspace
 
@@ -54,6 +59,8 @@ MOST_EPOCHS = {"din": 8}  # each ranks the whole catalogue pair by pair and take
 COLD_BELOW = 5  # long views before May
 OURS, WITHOUT_PROFILE = "swipewise", "swipewise without profile"
 BASELINES = ("popularity", "recent", "itemcf", "din", "bert4rec", "sasrec")
+APART = 1.15
+STRENGTHS = [step / 100 for step in range(100)]
 ACTIONS = {"finish": "long view", "like": "like", "skip": "click"}  # a click is what was not skipped
 
 # What is not searched over: there are no content vectors, histories are short, and a few places of each suffice.
@@ -83,7 +90,10 @@ BASE = Config(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
-    """What a recommender did: its rankings, probabilities of both periods where it predicts, and its processor time."""
+    """What a recommender did: its rankings, probabilities of both periods where it predicts, and its processor time.
+
+    The heads are what a feed would spread out; only our rankings have them.
+    """
 
     best_BK: NDArray[np.int64]
     actions: tuple[str, ...]
@@ -92,6 +102,8 @@ class Reached:
     epochs: int
     fit_seconds: float
     rank_seconds: float
+    validation_head: Head | None = None
+    test_head: Head | None = None
 
 
 def measure(figures: Figures, options: Options) -> None:
@@ -134,6 +146,7 @@ def measure(figures: Figures, options: Options) -> None:
         figures.record("lower end of its 95% interval, cold viewers", ratio[1], at_least=1.0, unit="x")
     _predict(figures, dataset, reached)
     ours = reached[OURS]
+    _spread_out(figures, dataset, protocol, ours)
     figures.record("epochs of our training", ours.epochs)
     figures.record(
         "minutes of processor time of our training, early stopping and refit together", ours.fit_seconds / 60
@@ -158,6 +171,40 @@ def _predict(figures: Figures, dataset: Dataset, reached: Mapping[str, Reached])
             figures.record(f"AUC of {title} above DIN", against.auc.value, at_least=0.01)
             figures.record(f"lower end of its 95% interval, {title}", against.auc.low)
         figures.record(f"calibration error of {title}", score.reliability.error, at_most=0.02)
+
+
+def _spread_out(figures: Figures, dataset: Dataset, protocol: Protocol, ours: Reached) -> None:
+    """What it costs to spread our lists out; how strongly is chosen before May, where ways to do so are compared."""
+    before, now = ours.validation_head, ours.test_head
+    assert before is not None
+    assert now is not None
+    train, validation = dataset.before(VALIDATION_MS), dataset.between(VALIDATION_MS, MAY_MS)
+    task = ranking_task(train, validation, all_candidates=True)
+    variety_B, plain = before.varieties(task), before.video_BH[:, :LIST]
+    strengths = {}
+    for name, way in WAYS.items():
+        strengths[name] = least_strength(before, way, variety_B, apart=APART, strengths=STRENGTHS)
+        ratio = _ratio(ndcg_B(before.spread(way, strengths[name], variety_B), task), ndcg_B(plain, task))
+        figures.record(f"NDCG@10 before May of lists {APART}x apart in the {name} way", ratio[0], unit="x")
+    task, plain = protocol.task, now.video_BH[:, :LIST]
+    strength = strengths[OWN]
+    spread = now.spread(WAYS[OWN], strength, now.varieties(task))
+    figures.record("feed.diversity chosen before May", strength)
+    distance = _ratio(now.distance_B(spread), now.distance_B(plain))
+    figures.record(
+        "distance of the vectors within lists of ten, against the order of scores",
+        distance[0],
+        at_least=APART,
+        unit="x",
+    )
+    figures.record("lower end of its 95% interval, distance", distance[1], unit="x")
+    attributes = attribute_distance(dataset)
+    assert attributes is not None
+    apart = _ratio(diversity(spread, attributes), diversity(plain, attributes))
+    figures.record("share of attributes that only one of two has, against the order of scores", apart[0], unit="x")
+    ratio = _ratio(ndcg_B(spread, task), ndcg_B(plain, task))
+    figures.record("NDCG@10 of lists spread out, against the order of scores", ratio[0], at_least=0.99, unit="x")
+    figures.record("lower end of its 95% interval, lists spread out", ratio[1], unit="x")
 
 
 class _Kept:
@@ -227,6 +274,7 @@ def _reach(pool: ProcessPoolExecutor, work: Path, names: Sequence[str], *, fresh
                 validation_IA=kept["validation_IA"],
                 test_IA=kept["test_IA"],
                 **{key: kept[key].item() for key in ("epochs", "fit_seconds", "rank_seconds")},
+                **{f"{period}_head": _kept_head(kept, period) for period in ("validation", "test")},
             )
     return reached
 
@@ -246,6 +294,7 @@ def _fit_and_rank(name: str, settings: dict[str, Any], workspace: Path, path: Pa
     epochs: list[Epoch] = []
     stopped = peer.build(own | limit, validation=validation, on_epoch=epochs.append).fit(train)
     task = ranking_task(train, validation, all_candidates=True)
+    validation_head = _head(stopped, task, "validation")
     print(f"{name}: validation NDCG@10 {mean_ndcg(stopped.score, task):.5f}", file=sys.stderr, flush=True)
     best = max(epochs, key=lambda epoch: epoch.validation_ndcg or 0.0).number if epochs else 0
     length = {EPOCHS: best} if best else {}
@@ -259,12 +308,26 @@ def _fit_and_rank(name: str, settings: dict[str, Any], workspace: Path, path: Pa
         "epochs": best,
         "fit_seconds": fitted - began,
         "rank_seconds": time.process_time() - fitted,
+        **validation_head,
+        **_head(refitted, protocol.task, "test"),
     }
     unfinished = path.with_suffix(".unfinished.npz")
     np.savez_compressed(unfinished, **kept)
     unfinished.replace(path)
     print(f"{name}: test NDCG@10 {measured.mean(Metric.NDCG_10):.5f}", file=sys.stderr, flush=True)
     return path
+
+
+def _head(recommender: Recommender, task: RankingTask, period: str) -> dict[str, NDArray[Any]]:
+    """The heads of our rankings, which a feed diversifies; of nobody else's, as they have no index."""
+    if not isinstance(recommender, InterestRecommender):
+        return {}
+    return {f"{period}_{name}": values for name, values in asdict(Head.of(recommender, task)).items()}
+
+
+def _kept_head(kept: Mapping[str, NDArray[Any]], period: str) -> Head | None:
+    names = {each.name: f"{period}_{each.name}" for each in fields(Head)}
+    return Head(**{name: kept[key] for name, key in names.items()}) if names["video_BH"] in kept else None
 
 
 def _predicted(recommender: Recommender, dataset: Dataset) -> dict[str, NDArray[Any]]:
@@ -342,7 +405,8 @@ def _source() -> Path:
 
 def _hash(name: str, settings: Mapping[str, Any]) -> str:
     """Names what was measured by all its settings; after a change of the code ``--fresh`` measures again."""
-    fixed = asdict(BASE) if name in (OURS, WITHOUT_PROFILE) else {}
+    ours = {"model": asdict(BASE.model), "training": asdict(BASE.training), "head": HEAD}
+    fixed = ours if name in (OURS, WITHOUT_PROFILE) else {}
     return hashlib.sha256(json.dumps([settings, fixed], sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -277,7 +277,16 @@ class FeedConfig:
     popularity_weight: float = _key(0.05, "weight of popularity in the blended score", low=0)
     followed_weight: float = _key(0.5, "weight in the blended score of a creator that the viewer follows", low=0)
     freshness_weight: float = _key(0.0, "weight of recency in the blended score", low=0)
-    diversity: float = _key(0.2, "0 ranks by score alone, towards 1 like videos are spread out", low=0, high=1)
+    diversity: float = _key(
+        0.91,
+        "0 ranks by score alone, towards 1 like videos are spread out, the more the more varied a viewer's likes are",
+        low=0,
+        high=1,
+    )
+    creator_cap: int = _key(0, "videos of a feed that may have the same creator; 0: any number", low=0)
+    topic_cap: int = _key(
+        0, "the same of a tag; gives way before creator_cap where a feed could not be filled; 0: any number", low=0
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

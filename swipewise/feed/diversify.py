@@ -1,58 +1,144 @@
 """The choice and order of a feed: good videos that are not all alike.
 
-Legend of shape suffixes: N = candidates, D = width of a vector.
+Legend of shape suffixes: N = candidates, L = liked videos, H = the head of the candidates, D = width of a vector.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swipewise.feed.stages import Query, Shelf
+from swipewise.feed.caps import ENOUGH_OF_CREATOR, ENOUGH_OF_TOPIC, Cap, fitting
+from swipewise.feed.stages import Query, Selection, Shelf
 from swipewise.schema import Candidate
+
+ALIKE = "too like others in the feed"
+"""The reason given for candidates that were passed over for one of a lower score."""
+
+GROUP: Final = 10
+"""Places that are chosen together, and then put in the order of their scores."""
+
+HEAD: Final = 100
+"""The best candidates that fit, among which each place is filled: the cost does not grow with their number."""
+
+LIKED: Final = 30
+"""Latest liked videos that tell how varied a viewer's taste is."""
+
+_DOUBT: Final = 5.0  # likes that a taste of no variety at all is taken for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiverseSelect:
-    """Maximal marginal relevance over the vectors of the index; by score alone without a model."""
+    """Spreads a feed out over the vectors of the index and holds the caps; by score alone without a model.
+
+    diversity: λ in [0, 1], see :func:`spread_out`. creator_cap, topic_cap: Videos of a feed that may have the same
+    creator, and the same tag; 0: any number. Where a feed could not be filled otherwise, topics give way first.
+    """
 
     shelf: Shelf
     diversity: float
+    creator_cap: int = 0
+    topic_cap: int = 0
 
-    def select(self, query: Query, candidates: Sequence[Candidate]) -> list[int]:
-        """Positions of the chosen in feed order."""
-        if self.shelf.vectors_VD is None or self.diversity == 0:
-            return list(range(min(query.size, len(candidates))))
+    def select(self, query: Query, candidates: Sequence[Candidate]) -> Selection:
+        """Positions of the chosen in feed order, and why better ones were passed over."""
+        caps = self._caps(candidates)
+        variety = self._variety(query)
+        if not caps and self.diversity * variety == 0:
+            return Selection(positions=list(range(min(query.size, len(candidates)))))
         scores_N = np.array([candidate.score for candidate in candidates], np.float32)
-        vectors_ND = self.shelf.vectors_VD[self.shelf.rows(candidates)]
-        return marginal_relevance(scores_N, vectors_ND, k=query.size, diversity=self.diversity)
+        vectors_ND = self._vectors(candidates)
+        taken = spread_out(
+            scores_N, vectors_ND, k=query.size, diversity=self.diversity, variety=variety, caps=caps
+        )
+        return Selection(positions=taken, passed_over=_passed_over(taken, caps))
+
+    def _caps(self, candidates: Sequence[Candidate]) -> list[Cap]:
+        """Those that are on; the first holds longest."""
+        ids = [candidate.video_id for candidate in candidates]
+        caps = []
+        if self.creator_cap:
+            creators = [[self.shelf.creator_of[each]] if each in self.shelf.creator_of else [] for each in ids]
+            caps.append(Cap(creators, most=self.creator_cap, reason=ENOUGH_OF_CREATOR))
+        if self.topic_cap:
+            topics = [[tag.casefold() for tag in self.shelf.tags_of.get(each, ())] for each in ids]
+            caps.append(Cap(topics, most=self.topic_cap, reason=ENOUGH_OF_TOPIC))
+        return caps
+
+    def _variety(self, query: Query) -> float:
+        if self.shelf.vectors_VD is None or query.state is None:
+            return 0.0
+        return variety_of(self.shelf.vectors_VD[query.state.liked_J[:LIKED]])
+
+    def _vectors(self, candidates: Sequence[Candidate]) -> NDArray[np.float32]:
+        if self.shelf.vectors_VD is None:
+            return np.zeros((len(candidates), 1), np.float32)
+        return self.shelf.vectors_VD[self.shelf.rows(candidates)]
 
 
-def marginal_relevance(
-    scores_N: NDArray[np.float32], vectors_ND: NDArray[np.float32], *, k: int, diversity: float
+def variety_of(liked_LD: NDArray[np.float32]) -> float:
+    """How varied a viewer's taste is, in [0, 1): 1 - |mean|² of the liked videos' vectors, of length 1.
+
+    Drawn towards 0 where few are known: of a viewer with little history, the likeliest videos are those all alike.
+    """
+    if not len(liked_LD):
+        return 0.0
+    mean_D = liked_LD.mean(axis=0)
+    return max(0.0, 1.0 - float(mean_D @ mean_D)) * len(liked_LD) / (len(liked_LD) + _DOUBT)
+
+
+def spread_out(
+    scores_N: NDArray[np.float32],
+    vectors_ND: NDArray[np.float32],
+    *,
+    k: int,
+    diversity: float,
+    variety: float,
+    caps: Sequence[Cap] = (),
 ) -> list[int]:
-    """Greedily take the candidate with the best (1 - λ) · score - λ · likeness to the likest one taken so far.
+    """Take one by one the candidate with the best (1 - λ) · score - λ · variety · mean likeness to those taken.
+
+    Places are filled in groups of ten, and each group is put in the order of scores: what sets ten videos apart is the
+    same in any order, and the best is seen first.
 
     Args:
         scores_N: Scores in units of their deviation, best first.
         vectors_ND: Vectors of length 1; likeness is their cosine.
         k: How many to take at most.
         diversity: λ in [0, 1].
+        variety: How much the viewer cares for it, see :func:`variety_of`; 0 keeps the order of scores.
+        caps: Which candidates fit; the first holds longest. They are told what is taken.
 
     Returns:
         Positions of those taken, in order; equal values by position.
     """
-    # Before the first is taken nothing is like anything, and the best score leads.
-    likeness_N = np.full(len(scores_N), -1.0, np.float32)
+    k = min(k, len(scores_N))
     open_N = np.ones(len(scores_N), bool)
+    summed_D = np.zeros(vectors_ND.shape[1], np.float32)
     taken: list[int] = []
-    for _ in range(min(k, len(scores_N))):
-        value_N = (1 - diversity) * scores_N - diversity * likeness_N
-        best = int(np.argmax(np.where(open_N, value_N, -np.inf)))
-        taken.append(best)
-        open_N[best] = False
-        np.maximum(likeness_N, vectors_ND @ vectors_ND[best], out=likeness_N)
+    while len(taken) < k:
+        group: list[int] = []
+        for place in range(len(taken), min(len(taken) + GROUP, k)):
+            head_H = np.flatnonzero(fitting(open_N, caps))[:HEAD]
+            likeness_H = vectors_ND[head_H] @ summed_D / max(place, 1)
+            value_H = (1 - diversity) * scores_N[head_H] - diversity * variety * likeness_H
+            best = int(head_H[np.argmax(value_H)])
+            group.append(best)
+            open_N[best] = False
+            summed_D += vectors_ND[best]
+            for cap in caps:
+                cap.take(best)
+        taken += sorted(group)
     return taken
+
+
+def _passed_over(taken: Sequence[int], caps: Sequence[Cap]) -> dict[int, str]:
+    """Of each candidate that is better than the last one taken and was not, the reason."""
+    reasons = {}
+    for position in set(range(max(taken, default=0))).difference(taken):
+        reasons[position] = next((cap.reason for cap in caps if not cap.fits_N[position]), ALIKE)
+    return reasons

@@ -69,11 +69,16 @@ class Pipeline:
         dropped += _dropped(candidates, kept, self.distinct.reason)
         candidates = kept
         trace.step(f"distinct: {self.distinct.reason}", candidates)
-        chosen = [candidates[position] for position in self.select.select(query, candidates)]
+        selection = self.select.select(query, candidates)
+        chosen = [candidates[position] for position in selection.positions]
+        passed_over = {candidates[position].video_id: reason for position, reason in selection.passed_over.items()}
         trace.step("select", chosen)
         places = self.explore.arrange(query, candidates, chosen, pool)
         last = min((candidate.score for candidate in chosen), default=math.inf)
-        dropped += _outranked(candidates, places.chosen, lowered, last)
+        dropped += [
+            replace(each, reason=passed_over.get(each.video_id, each.reason))
+            for each in _outranked(candidates, places.chosen, lowered, last)
+        ]
         trace.step("explore", places.chosen)
         recommendations = self._explained(query, places, lowered)
         trace.step("explain", places.chosen)

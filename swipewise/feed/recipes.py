@@ -42,7 +42,7 @@ def personal_pipeline(
         blend=_blend(stock, popularity, config),
         lower=AskedLess(shelf=stock.shelf),
         distinct=BestDuplicate(shelf=stock.shelf),
-        select=DiverseSelect(shelf=stock.shelf, diversity=config.diversity),
+        select=_select(stock, config),
         explore=_exploration(stock, popularity, config),
         explain=model,
     )
@@ -60,7 +60,7 @@ def popular_pipeline(
         blend=_blend(stock, popularity, config),
         lower=AskedLess(shelf=stock.shelf),
         distinct=BestDuplicate(shelf=stock.shelf),
-        select=DiverseSelect(shelf=stock.shelf, diversity=config.diversity),
+        select=_select(stock, config),
         explore=_exploration(stock, popularity, config),
         explain=popular,
     )
@@ -89,6 +89,15 @@ def _exploration(stock: Stock, popularity: Popularity, config: FeedConfig) -> Ex
         pool=config.explore_pool,
         exposures=config.explore_exposures,
         temperature=config.explore_temperature,
+    )
+
+
+def _select(stock: Stock, config: FeedConfig) -> DiverseSelect:
+    return DiverseSelect(
+        shelf=stock.shelf,
+        diversity=config.diversity,
+        creator_cap=config.creator_cap,
+        topic_cap=config.topic_cap,
     )
 
 

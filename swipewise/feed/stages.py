@@ -242,11 +242,19 @@ class Distinct(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Positions of the chosen in feed order; and of those that score higher than the last of them, why they are not."""
+
+    positions: list[int]
+    passed_over: Mapping[int, str] = field(default_factory=dict)
+
+
 class Select(Protocol):
     """Chooses the feed and its order."""
 
-    def select(self, query: Query, candidates: Sequence[Candidate]) -> list[int]:
-        """Positions of the chosen, at most ``query.size``, in feed order. Candidates come best first."""
+    def select(self, query: Query, candidates: Sequence[Candidate]) -> Selection:
+        """Choose at most ``query.size``. Candidates come best first."""
         ...
 
 

@@ -91,6 +91,12 @@ class InterestRecommender:
         dataset, projected = self._ready
         return projected.score(projected.interest(dataset, viewers_B), videos_N).cpu().numpy()
 
+    @property
+    def index_vectors_VD(self) -> NDArray[np.float32]:
+        """f of every video under the viewer-independent preference, as an index holds it: (V, D)."""
+        vectors_VD: NDArray[np.float32] = self._ready[1].index_vectors_VD.cpu().numpy()
+        return vectors_VD
+
     def recommend(self, viewers_B: NDArray[np.int64], k: int) -> NDArray[np.int64]:
         """The best k unseen videos of each viewer: (B, k)."""
         return top_k_unseen(self.score, self._ready[0], viewers_B, k)

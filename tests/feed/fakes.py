@@ -27,6 +27,10 @@ class FakeState:
     interest_D: NDArray[np.float32]
     history: list[int]
 
+    @property
+    def liked_J(self) -> NDArray[np.int64]:
+        return np.array(self.history[::-1], np.int64)
+
 
 @dataclass
 class FakeScores:

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from swipewise.feed.caps import ENOUGH_OF_CREATOR
 from swipewise.feed.controls import AskedLess
-from swipewise.feed.diversify import DiverseSelect
+from swipewise.feed.diversify import ALIKE, DiverseSelect
 from swipewise.feed.exploration import Exploration
 from swipewise.feed.filters import BestDuplicate, CatalogueFilter, SeenDuplicateFilter, SeenFilter
 from swipewise.feed.pipeline import Pipeline
@@ -31,7 +32,9 @@ def exploration(*, share: float, temperature: float = 1.0) -> Exploration:
     )
 
 
-def pipeline(shelf: Shelf = FIVE, *, share: float = 0.0, **weights: float) -> Pipeline:
+def pipeline(
+    shelf: Shelf = FIVE, *, share: float = 0.0, diversity: float = 0.0, creator_cap: int = 0, **weights: float
+) -> Pipeline:
     popularity = Popularity.of({"gone": 9, "e": 2})
     model = ModelScore(scorer=FakeScorer("abcde", VECTORS_VD), shelf=FIVE)
     return Pipeline(
@@ -51,7 +54,7 @@ def pipeline(shelf: Shelf = FIVE, *, share: float = 0.0, **weights: float) -> Pi
         ),
         lower=AskedLess(shelf=shelf),
         distinct=BestDuplicate(shelf=shelf),
-        select=DiverseSelect(shelf=FIVE, diversity=0.0),
+        select=DiverseSelect(shelf=shelf, diversity=diversity, creator_cap=creator_cap),
         explore=exploration(share=share),
         explain=model,
     )
@@ -75,6 +78,21 @@ def test_what_is_dropped_keeps_its_source_and_reason() -> None:
         Dropped(video_id="gone", source="popular", reason="not in the catalogue"),
         Dropped(video_id="d", source="interest", reason="outranked"),
         Dropped(video_id="e", source="popular", reason="outranked"),
+    }
+
+
+def test_what_is_passed_over_for_a_lower_score_keeps_the_reason() -> None:
+    likes_a_and_d = FakeState(np.array([1, 0], np.float32), history=[0, 3])
+    spread = pipeline(diversity=0.99).run(query(state=likes_a_and_d), Level.MODEL)
+    assert [r.video_id for r in spread.recommendations] == ["a", "e"]
+    assert {d.video_id: d.reason for d in spread.dropped if d.video_id in "bcd"} == dict.fromkeys("bcd", ALIKE)
+
+    same = replace(FIVE, creator_of={"a": "ann", "b": "ann", "c": "bob"})
+    capped = pipeline(same, creator_cap=1).run(query(state=LOVES_A), Level.MODEL)
+    assert [r.video_id for r in capped.recommendations] == ["a", "c"]
+    assert {d.video_id: d.reason for d in capped.dropped if d.video_id in "bd"} == {
+        "b": ENOUGH_OF_CREATOR,
+        "d": "outranked",
     }
 
 

@@ -7,7 +7,6 @@ import pytest
 from numpy.typing import NDArray
 
 from swipewise.errors import ArtifactError
-from swipewise.feed.diversify import DiverseSelect, marginal_relevance
 from swipewise.feed.filters import CatalogueFilter, SeenFilter
 from swipewise.feed.popularity import Popularity
 from swipewise.feed.scoring import ModelScore, PopularScore, WeightedBlend
@@ -146,37 +145,3 @@ def test_blend_does_not_move_with_the_models_scale() -> None:
     small_N = stage.blend(query(), candidates("a", "b", "c"), scores_N)
     large_N = stage.blend(query(), candidates("a", "b", "c"), 1000 * scores_N + 50)
     np.testing.assert_allclose(small_N, large_N, rtol=1e-4)
-
-
-def test_diversity_of_0_ranks_by_score() -> None:
-    ranked = candidates("a", "b", "c", "d")
-    assert DiverseSelect(shelf=FOUR, diversity=0).select(query(size=3), ranked) == [0, 1, 2]
-    assert DiverseSelect(shelf=FOUR, diversity=0).select(query(size=9), ranked) == [0, 1, 2, 3]
-
-
-def test_diversity_passes_over_the_twin_of_the_best() -> None:
-    vectors_ND = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
-    scores_N = np.array([1.0, 0.9, 0.5], np.float32)
-    # after 0: the twin has 0.5 * 0.9 - 0.5 * 1 = -0.05, the other 0.5 * 0.5 - 0 = 0.25
-    assert marginal_relevance(scores_N, vectors_ND, k=3, diversity=0.5) == [0, 2, 1]
-    # after 0: 0.9 * 0.9 - 0.1 * 1 = 0.71 against 0.9 * 0.5 = 0.45
-    assert marginal_relevance(scores_N, vectors_ND, k=3, diversity=0.1) == [0, 1, 2]
-
-
-def test_diversity_of_1_still_leads_with_the_best() -> None:
-    vectors_ND = np.array([[1, 0], [0.6, 0.8], [-1, 0]], np.float32)
-    assert marginal_relevance(np.array([3, 2, 1], np.float32), vectors_ND, k=2, diversity=1) == [0, 2]
-
-
-def test_likeness_counts_to_all_that_were_taken() -> None:
-    vectors_ND = np.array([[1, 0], [0, 1], [1, 0], [0.7, 0.7]], np.float32)
-    scores_N = np.array([1.0, 0.9, 0.8, 0.75], np.float32)
-    # after 0 and 1: the twin of 0 has 0.5 * 0.8 - 0.5 * 1 = -0.1, the last 0.5 * 0.75 - 0.5 * 0.7 = 0.025
-    assert marginal_relevance(scores_N, vectors_ND, k=4, diversity=0.5) == [0, 1, 3, 2]
-
-
-def test_without_vectors_the_score_decides() -> None:
-    assert DiverseSelect(shelf=shelf({"a": 0, "b": 0}), diversity=0.5).select(query(), candidates("a", "b")) == [
-        0,
-        1,
-    ]
