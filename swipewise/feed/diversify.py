@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from swipewise.feed.stages import Query, Shelf
+from swipewise.feed.shelf import Shelf
+from swipewise.feed.stages import Query
 from swipewise.schema import Candidate
 
 

@@ -14,8 +14,9 @@ from swipewise.feed.filters import BestDuplicate, CatalogueFilter, SeenDuplicate
 from swipewise.feed.pipeline import Pipeline
 from swipewise.feed.popularity import Popularity
 from swipewise.feed.scoring import ModelScore, WeightedBlend
+from swipewise.feed.shelf import Shelf
 from swipewise.feed.sources import FreshSource, InterestSource, PopularSource
-from swipewise.feed.stages import Dropped, Level, Shelf
+from swipewise.feed.stages import Dropped, Level
 from swipewise.retrieval.index import ExactIndex
 from tests.feed.fakes import FakeScorer, FakeScores, FakeState, query, shelf
 
