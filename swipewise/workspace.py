@@ -6,7 +6,7 @@
     catalog/         videos, their vectors, rejected files (Lance), thumbnails/ (a JPEG a video)
     uploads/         clips that were sent to the server
     fetched/         copies of remote clips while they are being taken
-    events/          live.sqlite (events, profiles, controls, jobs, keys, audit, unless they lie in PostgreSQL),
+    events/          live.sqlite (events, profiles, controls, answers, jobs, keys, audit, where not in PostgreSQL),
                      history/ (Delta Lake), rejects/ (rows that an import left out)
     runs/            one folder a training run
     published.json   which run is served, where that is not the newest

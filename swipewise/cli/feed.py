@@ -134,6 +134,8 @@ def _why(each: Recommendation) -> str:
         likes = ", ".join(f"{evidence.video_id} ({evidence.similarity:.2f})" for evidence in each.evidence)
         parts.append(f"similar to {likes}")
     parts += each.controls
+    if each.propensity < 1:
+        parts.append(f"drawn with a probability of {each.propensity:.2g}")
     return "; ".join(part for part in parts if part) or each.source
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from swipewise.config.rules import plain
 from swipewise.schema import Profile
@@ -36,6 +37,7 @@ def facts(context: Context, profile: Profile | None) -> dict[str, frozenset[str]
     return {name: frozenset(plain(value) for value in values) for name, values in known.items()}
 
 
+@lru_cache(maxsize=4096)
 def language_code(language: str) -> str:
     """The part of a language's name that says which it is.
 

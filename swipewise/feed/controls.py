@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swipewise.events.controls import Controls
-from swipewise.feed.stages import Lowered, Query, Shelf
+from swipewise.feed.shelf import Shelf
+from swipewise.feed.stages import Lowered, Query
 from swipewise.schema import Candidate
 
 HIDDEN = "hidden by the viewer"

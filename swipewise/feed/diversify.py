@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.feed.caps import ENOUGH_OF_CREATOR, ENOUGH_OF_TOPIC, Cap, fitting
-from swipewise.feed.stages import Query, Selection, Shelf
+from swipewise.feed.shelf import Shelf
+from swipewise.feed.stages import Query, Selection
 from swipewise.schema import Candidate
 
 ALIKE = "too like others in the feed"

@@ -17,7 +17,8 @@ from swipewise.config import RuleConfig
 from swipewise.config.rules import Named, plain
 from swipewise.feed.closed import Closed
 from swipewise.feed.context import Context, facts, language_code
-from swipewise.feed.stages import Query, Shelf
+from swipewise.feed.shelf import Shelf
+from swipewise.feed.stages import Query
 from swipewise.schema import Candidate, Profile
 
 NOT_HERE: Final = "not available in this region"

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.feed.popularity import Popularity
+from swipewise.feed.shelf import Shelf
 from swipewise.feed.sources import Ranking, until_enough
-from swipewise.feed.stages import Explored, Query, Shelf
+from swipewise.feed.stages import Explored, Query
 from swipewise.schema import Candidate
 
 EXPLORE: Final = "explore"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swipewise.feed.stages import Query, Shelf
+from swipewise.feed.shelf import Shelf
+from swipewise.feed.stages import Query
 from swipewise.schema import Candidate
 
 

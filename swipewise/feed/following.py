@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from swipewise.feed.stages import Blend, Query, Shelf
+from swipewise.feed.shelf import Shelf
+from swipewise.feed.stages import Blend, Query
 from swipewise.schema import Action, Candidate, Col
 
 

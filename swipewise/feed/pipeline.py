@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
+import numpy as np
+
 from swipewise.feed.exploration import Places
 from swipewise.feed.stages import (
     Blend,
@@ -55,7 +57,8 @@ class Pipeline:
             dropped += _dropped(candidates, kept, stage.reason)
             candidates = kept
             trace.step(f"filter: {stage.reason}", candidates)
-        scores_N = self.score.score(query, candidates)
+        # Networks make nothing of no candidates at all.
+        scores_N = self.score.score(query, candidates) if candidates else np.zeros(0, np.float32)
         trace.step("score", candidates)
         blended = self.blend.blend(query, candidates, scores_N).tolist()
         lowered = _named(candidates, self.lower.lowered(query, candidates))
@@ -106,7 +109,7 @@ class Pipeline:
     def _explained(
         self, query: Query, places: Places, lowered: Mapping[str, Lowered]
     ) -> tuple[Recommendation, ...]:
-        explain = self.explain.explain if query.explained else plainly
+        explain = self.explain.explain if query.explained and places.chosen else plainly
         return tuple(
             replace(
                 each,

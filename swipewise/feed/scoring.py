@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from swipewise.errors import ArtifactError
 from swipewise.feed.pipeline import plainly
 from swipewise.feed.popularity import Popularity, freshness
-from swipewise.feed.stages import Query, Shelf
+from swipewise.feed.shelf import Shelf
+from swipewise.feed.stages import Query
 from swipewise.schema import Candidate, Recommendation
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.feed.popularity import Popularity
-from swipewise.feed.stages import Query, Shelf
+from swipewise.feed.shelf import Shelf
+from swipewise.feed.stages import Query
 from swipewise.retrieval import NO_ROW, Index
 from swipewise.schema import Candidate
 

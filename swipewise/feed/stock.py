@@ -5,9 +5,7 @@ Legend of shape suffixes: V = videos on the shelf, D = width of a vector.
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +17,8 @@ from numpy.typing import NDArray
 from swipewise.catalog import Catalog
 from swipewise.errors import ArtifactError, UnknownIdError
 from swipewise.feed.bundles import Bundle, check_files, check_model, pointer, read_published
-from swipewise.feed.stages import Shelf
+from swipewise.feed.shelf import Shelf
+from swipewise.feed.shelving import groups_of, shelf_of
 from swipewise.retrieval import EXACT_ROWS, Index, build_index, load_index, put
 from swipewise.schema import Col
 from swipewise.training.runs import latest_run
@@ -123,10 +122,10 @@ def load_stock(workspace: Workspace, *, like: Index | None = None) -> Stock:
     known_as = current_version(workspace)
     stamps = Catalog(workspace.catalog_dir).stamps()
     videos = Catalog(workspace.catalog_dir).videos()
-    groups = _groups(videos) if workspace.config.ingest.duplicates else {}
+    groups = groups_of(videos) if workspace.config.ingest.duplicates else {}
     plain = Stock(
         version=known_as,
-        shelf=_shelf(videos, groups),
+        shelf=shelf_of(videos, groups),
         durations=videos.select(Col.VIDEO_ID, Col.DURATION),
         stamps=stamps,
     )
@@ -148,7 +147,7 @@ def load_stock(workspace: Workspace, *, like: Index | None = None) -> Stock:
         return replace(plain, note=note, broken=True)
     return replace(
         plain,
-        shelf=_shelf(videos, groups, scorer),
+        shelf=shelf_of(videos, groups, scorer),
         run=run.name,
         scorer=scorer,
         index=index,
@@ -187,7 +186,7 @@ def _extended(stock: Stock, catalog: Catalog, added: list[str], *, groups: bool)
         return None  # changed again meanwhile
     scorer = stock.scorer.extended(catalog, added) if stock.scorer else None
     old, first = stock.shelf, len(stock.shelf.video_ids)
-    new = _shelf(videos, {}, scorer, first=first if scorer else 0)
+    new = shelf_of(videos, {}, scorer, first=first if scorer else 0)
     if scorer and not np.isfinite(scorer.index_vectors_VD[first:]).all():
         return None
     vectors = [part for part in (old.vectors_VD, new.vectors_VD) if part is not None]
@@ -195,7 +194,7 @@ def _extended(stock: Stock, catalog: Catalog, added: list[str], *, groups: bool)
         video_ids=old.video_ids + new.video_ids,
         uploaded_at_V=np.concatenate([old.uploaded_at_V, new.uploaded_at_V]),
         vectors_VD=np.concatenate(vectors) if vectors else None,
-        group_of=_groups(videos, old.group_of) if groups else {},
+        group_of=groups_of(videos, old.group_of) if groups else {},
         removed=old.removed,
         creator_of={**old.creator_of, **new.creator_of},
         tags_of={**old.tags_of, **new.tags_of},
@@ -262,61 +261,3 @@ def load_scorer(run: Path, workspace: Workspace) -> Scorer:
     from swipewise.training.scorer import Scorer
 
     return Scorer.load(run, workspace)
-
-
-def _groups(videos: pl.DataFrame, known: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Of each video that has near-duplicates the first of its group; those of earlier videos are ``known``."""
-    linked = videos.filter(pl.col(Col.DUPLICATE_OF).is_not_null())
-    earlier: dict[str, str] = dict(linked.select(Col.VIDEO_ID, Col.DUPLICATE_OF).iter_rows())
-    groups: dict[str, str] = dict(known or {})
-    for video_id in earlier:
-        # Each names the first that it is like itself, which may be like one before it.
-        first: str = earlier[video_id]
-        while first in earlier:
-            first = earlier[first]
-        first = groups.get(first, first)
-        groups |= {video_id: first, first: first}
-    return groups
-
-
-def _shelf(
-    videos: pl.DataFrame, groups: Mapping[str, str], scorer: Scorer | None = None, *, first: int = 0
-) -> Shelf:
-    """The shelf in the scorer's order from its row ``first`` on, or in the catalogue's without one."""
-    uploaded = dict(zip(videos[Col.VIDEO_ID], videos[Col.UPLOADED_AT], strict=True))
-    video_ids = scorer.video_ids[first:] if scorer else tuple(uploaded)
-    times = [uploaded.get(video_id) for video_id in video_ids]
-    return Shelf(
-        video_ids=video_ids,
-        uploaded_at_V=np.array([time.timestamp() if time else math.nan for time in times], np.float64),
-        vectors_VD=_unit_length(scorer.index_vectors_VD[first:]) if scorer else None,
-        group_of=groups,
-        creator_of=dict(videos.select(Col.VIDEO_ID, Col.CREATOR).drop_nulls().iter_rows()),
-        tags_of=_lists(videos, Col.TAGS),
-        language_of=dict(videos.select(Col.VIDEO_ID, Col.LANGUAGE).drop_nulls().iter_rows()),
-        regions_of=_lists(videos, Col.REGIONS),
-        window_of=_windows(videos),
-    )
-
-
-def _lists(videos: pl.DataFrame, column: str) -> dict[str, tuple[str, ...]]:
-    """A column of lists by video, without the empty ones."""
-    return {video_id: tuple(names) for video_id, names in videos.select(Col.VIDEO_ID, column).iter_rows() if names}
-
-
-def _windows(videos: pl.DataFrame) -> dict[str, tuple[float, float]]:
-    """From when until before when videos may be shown, of those for which it is said."""
-    limited = videos.select(Col.VIDEO_ID, Col.AVAILABLE_FROM, Col.AVAILABLE_UNTIL).filter(
-        pl.any_horizontal(pl.col(Col.AVAILABLE_FROM, Col.AVAILABLE_UNTIL).is_not_null())
-    )
-    return {
-        video_id: (since.timestamp() if since else -math.inf, until.timestamp() if until else math.inf)
-        for video_id, since, until in limited.iter_rows()
-    }
-
-
-def _unit_length(vectors_VD: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same directions with length 1; a vector of zeros stays one."""
-    lengths_V = np.linalg.norm(vectors_VD, axis=1, keepdims=True)
-    scaled_VD: NDArray[np.float32] = vectors_VD / np.maximum(lengths_V, np.float32(1e-12))
-    return scaled_VD

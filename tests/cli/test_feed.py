@@ -92,3 +92,25 @@ def test_size_has_bounds(workspace: Workspace, size: str) -> None:
     result = invoke(workspace, "ann", "--size", size)
     assert result.exit_code == 2
     assert "1<=x<=1000" in result.stderr
+
+
+def test_a_context_bounds_it_and_a_request_is_drawn_again(workspace: Workspace) -> None:
+    toml = workspace.root / "swipewise.toml"
+    rule = '[[feed.rules]]\nreason = "not on air"\nblock = { videos = "d" }\nwhen = { device = "tv" }\n'
+    toml.write_text(f"[feed]\nexplore = 0.5\n{rule}")
+    bound = Video(video_id="e", uri="e", content_hash="e", regions=("us",), language="en")
+    Catalog(workspace.catalog_dir).upsert([bound], {})
+
+    def shown(*arguments: str) -> list[str]:
+        feed = json.loads(invoke(workspace, "ann", "--json", "--request-id", "r1", *arguments).stdout)
+        assert feed["request_id"] == "r1"
+        return [each["video_id"] for each in feed["recommendations"]]
+
+    assert shown() == shown()
+    assert sorted(shown()) == ["a", "b", "c", "d"]
+    assert sorted(shown("--region", "us", "--language", "en")) == ["a", "b", "c", "d", "e"]
+    assert sorted(shown("--context", "device=TV")) == ["a", "b", "c"]
+    assert "drawn with a probability of 0." in invoke(workspace, "ann").stdout
+    wrong = CliRunner().invoke(cli, ["feed", "ann", "--context", "tv", "-w", str(workspace.root)])
+    assert wrong.exit_code == 2
+    assert "'tv' is not NAME=VALUE, such as device=tv" in wrong.stderr

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.catalog import Catalog
-from swipewise.feed.stages import Query, Shelf
+from swipewise.feed.shelf import Shelf
+from swipewise.feed.stages import Query
 from swipewise.schema import Candidate, Evidence, Interaction, Profile
 from swipewise.training.beliefs import Beliefs, Theme
 from swipewise.training.vocabulary import Vocabulary

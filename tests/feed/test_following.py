@@ -11,7 +11,7 @@ import pytest
 from swipewise.catalog import Catalog
 from swipewise.events import Controls
 from swipewise.feed.engine import FeedEngine
-from swipewise.feed.following import FollowedBlend
+from swipewise.feed.following import FollowedBlend, followed_creators
 from swipewise.feed.popularity import Popularity
 from swipewise.feed.scoring import WeightedBlend
 from swipewise.feed.sources import FollowedSource
@@ -83,3 +83,17 @@ def test_a_follow_brings_the_creators_videos(shop: Workspace) -> None:
     assert "followed" not in {each.source for each in (*anew.dropped, *anew.recommendations)}, (
         "learning began anew"
     )
+
+
+def test_only_a_follow_follows_and_the_latest_comes_first(workspace: Workspace) -> None:
+    liked = Event(
+        event_id="like",
+        viewer_id="zoe",
+        video_id="e",
+        action=Action.LIKE,
+        at=datetime.now(UTC) - timedelta(hours=1),
+    )
+    with FeedEngine.open(workspace) as engine:
+        engine.observe([follow("b", minutes_ago=3), follow("a", minutes_ago=2), follow("gone"), liked])
+        events = engine._histories.known("zoe").events
+    assert followed_creators(events, SIX) == ("ann", "bob")

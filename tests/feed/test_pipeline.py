@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from swipewise.feed.caps import ENOUGH_OF_CREATOR
 from swipewise.feed.controls import AskedLess
@@ -14,10 +15,11 @@ from swipewise.feed.filters import BestDuplicate, CatalogueFilter, SeenDuplicate
 from swipewise.feed.pipeline import Pipeline
 from swipewise.feed.popularity import Popularity
 from swipewise.feed.scoring import ModelScore, WeightedBlend
+from swipewise.feed.shelf import Shelf
 from swipewise.feed.sources import FreshSource, InterestSource, PopularSource
-from swipewise.feed.stages import Dropped, Level, Shelf
+from swipewise.feed.stages import Dropped, Level
 from swipewise.retrieval.index import ExactIndex
-from tests.feed.fakes import FakeScorer, FakeState, query, shelf
+from tests.feed.fakes import FakeScorer, FakeScores, FakeState, query, shelf
 
 VECTORS_VD = np.array([[1, 0], [0.8, 0.6], [0.6, 0.8], [0, 1], [-1, 0]], np.float32)
 FIVE = shelf({"a": 5, "b": 4, "c": 3, "d": 2, "e": 1}, VECTORS_VD)
@@ -32,11 +34,25 @@ def exploration(*, share: float, temperature: float = 1.0) -> Exploration:
     )
 
 
+class NeverEmpty(FakeScorer):
+    """As networks are, which cannot tell what shape nothing has."""
+
+    def score(self, state: FakeState, videos_N: NDArray[np.int64]) -> FakeScores:
+        assert len(videos_N), "there is nothing to score"
+        return super().score(state, videos_N)
+
+
 def pipeline(
-    shelf: Shelf = FIVE, *, share: float = 0.0, diversity: float = 0.0, creator_cap: int = 0, **weights: float
+    shelf: Shelf = FIVE,
+    *,
+    share: float = 0.0,
+    diversity: float = 0.0,
+    creator_cap: int = 0,
+    scorer: FakeScorer | None = None,
+    **weights: float,
 ) -> Pipeline:
     popularity = Popularity.of({"gone": 9, "e": 2})
-    model = ModelScore(scorer=FakeScorer("abcde", VECTORS_VD), shelf=FIVE)
+    model = ModelScore(scorer=scorer or FakeScorer("abcde", VECTORS_VD), shelf=FIVE)
     return Pipeline(
         sources=[
             InterestSource(index=ExactIndex.build(VECTORS_VD), shelf=FIVE, limit=3),
@@ -142,6 +158,8 @@ def test_of_near_duplicates_the_best_is_left_and_none_of_what_was_seen() -> None
 
 
 def test_everything_was_seen() -> None:
-    feed = pipeline().run(query(state=LOVES_A, seen=frozenset("abcde")), Level.MODEL)
+    feed = pipeline(scorer=NeverEmpty("abcde", VECTORS_VD)).run(
+        query(state=LOVES_A, seen=frozenset("abcde")), Level.MODEL
+    )
     assert feed.recommendations == ()
     assert {d.reason for d in feed.dropped} == {"seen", "not in the catalogue"}

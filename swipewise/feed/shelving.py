@@ -1,0 +1,78 @@
+"""Makes a shelf of the catalogue.
+
+Legend of shape suffixes: V = videos on the shelf, D = width of a vector.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from swipewise.feed.shelf import Shelf
+from swipewise.schema import Col
+
+if TYPE_CHECKING:
+    from swipewise.training.scorer import Scorer
+
+
+def groups_of(videos: pl.DataFrame, known: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Of each video that has near-duplicates the first of its group; those of earlier videos are ``known``."""
+    linked = videos.filter(pl.col(Col.DUPLICATE_OF).is_not_null())
+    earlier: dict[str, str] = dict(linked.select(Col.VIDEO_ID, Col.DUPLICATE_OF).iter_rows())
+    groups: dict[str, str] = dict(known or {})
+    for video_id in earlier:
+        # Each names the first that it is like itself, which may be like one before it.
+        first: str = earlier[video_id]
+        while first in earlier:
+            first = earlier[first]
+        first = groups.get(first, first)
+        groups |= {video_id: first, first: first}
+    return groups
+
+
+def shelf_of(
+    videos: pl.DataFrame, groups: Mapping[str, str], scorer: Scorer | None = None, *, first: int = 0
+) -> Shelf:
+    """The shelf in the scorer's order from its row ``first`` on, or in the catalogue's without one."""
+    uploaded = dict(zip(videos[Col.VIDEO_ID], videos[Col.UPLOADED_AT], strict=True))
+    video_ids = scorer.video_ids[first:] if scorer else tuple(uploaded)
+    times = [uploaded.get(video_id) for video_id in video_ids]
+    return Shelf(
+        video_ids=video_ids,
+        uploaded_at_V=np.array([time.timestamp() if time else math.nan for time in times], np.float64),
+        vectors_VD=_unit_length(scorer.index_vectors_VD[first:]) if scorer else None,
+        group_of=groups,
+        creator_of=dict(videos.select(Col.VIDEO_ID, Col.CREATOR).drop_nulls().iter_rows()),
+        tags_of=_lists(videos, Col.TAGS),
+        language_of=dict(videos.select(Col.VIDEO_ID, Col.LANGUAGE).drop_nulls().iter_rows()),
+        regions_of=_lists(videos, Col.REGIONS),
+        window_of=_windows(videos),
+    )
+
+
+def _lists(videos: pl.DataFrame, column: str) -> dict[str, tuple[str, ...]]:
+    """A column of lists by video, without the empty ones."""
+    return {video_id: tuple(names) for video_id, names in videos.select(Col.VIDEO_ID, column).iter_rows() if names}
+
+
+def _windows(videos: pl.DataFrame) -> dict[str, tuple[float, float]]:
+    """From when until before when videos may be shown, of those for which it is said."""
+    limited = videos.select(Col.VIDEO_ID, Col.AVAILABLE_FROM, Col.AVAILABLE_UNTIL).filter(
+        pl.any_horizontal(pl.col(Col.AVAILABLE_FROM, Col.AVAILABLE_UNTIL).is_not_null())
+    )
+    return {
+        video_id: (since.timestamp() if since else -math.inf, until.timestamp() if until else math.inf)
+        for video_id, since, until in limited.iter_rows()
+    }
+
+
+def _unit_length(vectors_VD: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same directions with length 1; a vector of zeros stays one."""
+    lengths_V = np.linalg.norm(vectors_VD, axis=1, keepdims=True)
+    scaled_VD: NDArray[np.float32] = vectors_VD / np.maximum(lengths_V, np.float32(1e-12))
+    return scaled_VD
