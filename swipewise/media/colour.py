@@ -73,8 +73,9 @@ def rgb(reformatter: VideoReformatter, frame: av.VideoFrame, width: int, height:
 def _scaled(
     reformatter: VideoReformatter, frame: av.VideoFrame, width: int, height: int, format: str
 ) -> NDArray[Any]:
+    # A worker a core: the scaler would start a thread a core for each frame.
     scaled = reformatter.reformat(
-        frame, width, height, format, src_colorspace=_matrix(frame), interpolation="AREA"
+        frame, width, height, format, src_colorspace=_matrix(frame), interpolation="AREA", threads=1
     )
     return scaled.to_ndarray()
 

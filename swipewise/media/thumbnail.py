@@ -43,6 +43,7 @@ def _jpeg(picture_HWC: NDArray[np.uint8]) -> bytes:
         dst_colorspace=Colorspace.ITU601,
         dst_color_range=ColorRange.JPEG,
         interpolation="AREA",
+        threads=1,
     )
     small.pts = 0
     return b"".join(bytes(packet) for packet in [*encoder.encode(small), *encoder.encode(None)])
