@@ -78,6 +78,7 @@ class Ledger:
         self._row_of = {content: row for row, content in enumerate(self._table[Col.CONTENT_HASH])}
         self._hash_of = dict(self._table.select(Col.VIDEO_ID, Col.CONTENT_HASH).iter_rows())
         self._encoded = catalog.encoded()
+        self._shared: dict[frozenset[str], frozenset[str]] = {}
         self._fingerprints = fingerprints
         self._fingerprinted = set(catalog.links.fingerprinted()) if fingerprints else set()
         self._removals = catalog.removals
@@ -165,7 +166,8 @@ class Ledger:
             self._fingerprinted.add(video.video_id)
         if self._hash_of.get(video.video_id) == video.content_hash:
             columns |= self._encoded.get(video.video_id, frozenset())
-        self._encoded[video.video_id] = columns
+        # A million videos share a handful of sets.
+        self._encoded[video.video_id] = self._shared.setdefault(columns, columns)
         self._hash_of[video.video_id] = video.content_hash
         self._written[video.content_hash] = video
 

@@ -23,6 +23,7 @@ import numpy as np
 from swipewise.catalog import Catalog, Rejection
 from swipewise.config import EncodersConfig
 from swipewise.errors import ConfigError, DataError
+from swipewise.ingest.allocator import return_freed_memory
 from swipewise.ingest.batch import Batch
 from swipewise.ingest.captions import Captions
 from swipewise.ingest.copies import Copies
@@ -75,6 +76,7 @@ def ingest_videos(
         WorkspaceError: Another ingestion is running in the workspace.
         StoreError: The catalogue cannot be read or written; what was committed before stays.
     """
+    return_freed_memory()
     found = read_sources(sources, Roots.of(workspace))
     if again:
         now = datetime.now(UTC)
@@ -135,6 +137,7 @@ def encode_videos(
         raise ConfigError(
             "[encoders] names none that reads clips: name one with --encoder MODALITY=NAME, or in swipewise.toml"
         )
+    return_freed_memory()
     workspace = replace(workspace, config=replace(workspace.config, encoders=encoders))
     with workspace.lock("catalog"):
         catalog = Catalog(workspace.catalog_dir)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
@@ -283,6 +285,27 @@ def test_a_file_that_is_too_large_too_slow_or_does_not_fit(
 
     monkeypatch.setattr(remote_module, "SPARE_BYTES", 1 << 60)
     assert "bytes free: make room and add it again" in refused(f"{address}/told", tmp_path)
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["size told", "size not told"])
+def test_a_server_that_trickles_is_given_up(
+    web: tuple[str, dict[str, Answer]], tmp_path: Path, told: bool
+) -> None:
+    host, answers = web
+    all_sent = threading.Event()
+
+    def trickle(handler: BaseHTTPRequestHandler) -> None:
+        content(b"", length=LIMITS.max_bytes, told=told)(handler)
+        with suppress(ConnectionError):  # each byte is in time by itself
+            for _ in range(3000):
+                handler.wfile.write(b"x")
+                time.sleep(0.002)
+            all_sent.set()
+
+    answers["/trickle.mp4"] = trickle
+    limits = replace(LIMITS, seconds=0.2)
+    assert "could not be fetched within 0.2 s" in refused(f"{host}/trickle.mp4", tmp_path, limits)
+    assert not all_sent.is_set()
 
 
 def test_redirects_lead_only_to_where_files_may_come_from(
