@@ -114,7 +114,7 @@ def watch(folders: tuple[Path, ...], interval: float, workspace: Workspace, as_j
 
     A file is taken once it has stayed the same for an interval; one whose upload may stall is better written elsewhere
     and moved in. What the catalogue has is not read again, so the watch can be stopped and started at any time. With
-    --json every round prints a line.
+    --json every round that took files prints a line.
     """
     import time
 

@@ -129,19 +129,20 @@ def erase(viewer_id: str, yes: bool, wait: float, workspace: Workspace, as_json:
     'swipewise train'.
     """
     from swipewise.errors import WorkspaceError
-    from swipewise.events import erase_viewer
+    from swipewise.events import erase_viewer, export_viewer
 
     if not yes:
         question = f"Erase everything about viewer {viewer_id!r} from {workspace.root}?"
         if not click.confirm(question, err=True):
             raise click.ClickException("nothing was erased")
     take_down(workspace, "viewers erase", "a viewer")
+    known = any(True for _ in export_viewer(workspace, viewer_id))
     erasure = erase_viewer(workspace, viewer_id, wait=wait)
     if erasure.pending is not None:
         raise WorkspaceError(
             f"viewer {viewer_id!r} is erased from the live store, not yet from files: {erasure.pending}"
         )
-    facts = {"viewer_id": viewer_id, "events": erasure.events}
-    click.echo(
-        json.dumps(facts) if as_json else f"erased viewer {viewer_id!r} with {counted(erasure.events, 'event')}"
-    )
+    done = f"erased viewer {viewer_id!r} with {counted(erasure.events, 'event')}"
+    nobody = f"nothing was kept about a viewer {viewer_id!r}: is the id right? Its earlier events are not taken"
+    facts = {"viewer_id": viewer_id, "events": erasure.events, "known": known}
+    click.echo(json.dumps(facts) if as_json else done if known else nobody)

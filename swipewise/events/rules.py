@@ -10,6 +10,11 @@ from typing import Any, Final
 from swipewise.errors import DataError
 from swipewise.schema import Col, Event, Profile
 
+# What str.strip takes for blank, beside control characters; "\s" means something else in every language.
+BLANKS: Final = r"\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+ID_PATTERN: Final = rf"^[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f{BLANKS}][^\x00-\x1f\x7f]*$"
+"""The rule of ``id_fault`` as a regular expression, for descriptions of what is taken."""
+
 _FEATURE_TYPES: Final = "a string, a number, true or false, or a list of these"
 
 

@@ -15,7 +15,8 @@ from swipewise.schema import Col
 
 _LONGEST_ID = 256
 _LONGEST_URI = 4096
-_LONGEST_TEXT = 20_000
+LONGEST_TEXT = 20_000
+"""Characters of a text that is said of a video."""
 _MOST_TAGS = 1000
 _SHOWN = 60
 # The epoch in seconds stays below this until the year 5138; larger numbers count milliseconds, then microseconds.
@@ -83,8 +84,8 @@ def _text(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError("must be text")
     text = str(value).strip()
-    if len(text) > _LONGEST_TEXT:
-        raise ValueError(f"has {len(text):,} characters: at most {_LONGEST_TEXT:,} are taken, shorten it")
+    if len(text) > LONGEST_TEXT:
+        raise ValueError(f"has {len(text):,} characters: at most {LONGEST_TEXT:,} are taken, shorten it")
     if "\0" in text:
         raise ValueError("holds a null byte: remove it")
     return text or None

@@ -41,7 +41,7 @@ ROUTES: Final = {
     ("GET", "/v1/videos/{video_id:path}"): _FEED,
     ("POST", "/v1/events"): Access(scope=Scope.EVENTS, limits_body=True),
     ("POST", "/v1/videos"): Access(scope=Scope.ADMIN, limits_body=True),
-    ("PUT", "/v1/videos/{video_id}/content"): Access(scope=Scope.ADMIN, limits_body=True),
+    ("PUT", "/v1/videos/{video_id:path}/content"): Access(scope=Scope.ADMIN, limits_body=True),
     ("GET", "/v1/videos"): _ADMIN,
     ("DELETE", "/v1/videos/{video_id:path}"): _ADMIN,
     ("GET", "/v1/models"): _ADMIN,
@@ -63,10 +63,13 @@ ROUTES: Final = {
 """(method, template of the route) -> what it asks for."""
 
 
-def access_of(exchange: Exchange, *, open_metrics: bool) -> Access:
-    """What a request asks for; of one that no route takes, the most."""
+_OPEN_PATHS: Final = frozenset(template for (_, template), access in ROUTES.items() if access.scope is None)
+
+
+def access_of(exchange: Exchange, path: str, *, open_metrics: bool) -> Access:
+    """What a request asks for; of one that no route takes, the most, unless it only has the wrong method."""
     if exchange.route is None:
-        return _ADMIN
+        return _OPEN if path in _OPEN_PATHS else _ADMIN
     if open_metrics and exchange.route == "/metrics":
         return _OPEN
     return ROUTES.get((exchange.method, exchange.route), _ADMIN)

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from time import perf_counter
 from typing import Annotated, Any
 
@@ -27,7 +28,8 @@ from swipewise.events.keys import KeyStore
 from swipewise.feed.engine import FeedEngine
 from swipewise.ingest.work import JobRunner
 from swipewise.server.catalogue import catalogue_routes
-from swipewise.server.description import describe_keys
+from swipewise.server.description import describe_refusals
+from swipewise.server.exchange import methods_at
 from swipewise.server.feeds import feed_routes
 from swipewise.server.intake import MAX_EVENTS, BadRequestError, body_of, invalid, parse_events
 from swipewise.server.keyring import KeyRing
@@ -79,7 +81,7 @@ def create_app(workspace: Workspace, *, warm: bool = False) -> FastAPI:
     app.state.records, app.state.readiness = records, Readiness(catalog, intake.queue)
     protect(app, workspace.config.server, KeyRing(KeyStore(records)), audit, metrics)
     _add_problems(app)
-    describe_keys(app)
+    describe_refusals(app)
     app.include_router(operation_routes(engine, app.state.readiness, metrics, audit))
     app.include_router(video_routes(intake))
     app.include_router(feed_routes(engine, metrics, app.state.answers))
@@ -171,4 +173,8 @@ def _add_problems(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     def http_error(request: Request, error: HTTPException) -> JSONResponse:
         message = f"{error.detail}: {request.method} {request.url.path}"
-        return problem(error.status_code, Problem(error=message), error.headers)
+        headers = error.headers
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            # Each route knows of its own methods alone.
+            headers = {"Allow": ", ".join(methods_at(app, request.scope))}
+        return problem(error.status_code, Problem(error=message), headers)

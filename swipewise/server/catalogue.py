@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from swipewise.catalog import Catalog
 from swipewise.errors import DataError, UnknownIdError
@@ -16,9 +16,9 @@ from swipewise.feed.engine import FeedEngine
 from swipewise.ingest.locations import scheme_of, without_secrets
 from swipewise.ingest.remove import remove_videos
 from swipewise.ingest.work import JobRunner
-from swipewise.schema import Col, Modality
+from swipewise.schema import CONTENT_MODALITIES, Col, Modality
 from swipewise.server.intake import BadRequestError
-from swipewise.server.messages import Problem
+from swipewise.server.messages import Id, Problem
 
 MOST_LISTED = 1000
 MOST_SIMILAR = 200
@@ -28,9 +28,10 @@ _SIMILAR = _ABSENT | {
     409: {"model": Problem, "description": "There is no model yet, or the video is not in it yet"}
 }
 
-VideoPath = Annotated[str, Path(min_length=1, description="Percent-encoded.")]
+VideoPath = Annotated[Id, Path(description="Percent-encoded.")]
+ContentModality = Annotated[Modality, WithJsonSchema({"type": "string", "enum": list(CONTENT_MODALITIES)})]
 Content = Annotated[
-    Modality | None,
+    ContentModality | None,
     Query(description="visual, text or audio: by what its encoder makes of it; absent: by the model's fusion."),
 ]
 
@@ -153,8 +154,10 @@ def catalogue_routes(engine: FeedEngine, runner: JobRunner) -> APIRouter:
         modality: Content = None,
     ) -> SimilarVideosAnswer:
         """The videos most like one, without its near-duplicates."""
-        if modality in (Modality.ID, Modality.ATTRIBUTES):
-            raise BadRequestError(422, f"modality: no encoder looks at {modality}: valid are visual, text, audio")
+        if modality is not None and modality not in CONTENT_MODALITIES:
+            raise BadRequestError(
+                422, f"modality: no encoder looks at {modality}: valid are {', '.join(CONTENT_MODALITIES)}"
+            )
         try:
             found = engine.similar(video_id, limit=limit, modality=modality)
         except DataError as error:

@@ -30,6 +30,14 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that is worked on here, for whatever is logged meanwhile."""
 
 
+def methods_at(app: FastAPI, scope: HttpScope) -> list[str]:
+    """The methods that routes take at a request's path; of several templates the first one counts."""
+    routes = list(iter_route_contexts(app.routes))
+    template = next((route.path for route in routes if route.matches(scope)[0] is not Match.NONE), None)
+    there = {method for route in routes if route.path == template for method in route.methods or ()}
+    return sorted(there | ({"HEAD"} if "GET" in there else set()))
+
+
 @dataclass(slots=True, kw_only=True)
 class Exchange:
     """A request and what became of it.
@@ -65,7 +73,7 @@ class RouteFinder:
         """The request's method."""
         if scope["type"] == "websocket":
             return WEBSOCKET
-        return "GET" if scope["method"] == "HEAD" else str(scope["method"])
+        return str(scope["method"])
 
     def route(self, scope: HttpScope) -> str | None:
         """The template of the route that takes a request, None where none does."""

@@ -20,7 +20,7 @@ from swipewise.feed.requests import Request
 from swipewise.feed.stages import Feed
 from swipewise.schema import Recommendation
 from swipewise.server.intake import BadRequestError
-from swipewise.server.messages import FieldProblem, Problem
+from swipewise.server.messages import FieldProblem, Id, Problem
 from swipewise.server.metrics import Metrics
 
 MAX_FEED: Final = 1000
@@ -166,7 +166,7 @@ def feed_routes(engine: FeedEngine, metrics: Metrics, answers: AnswerLog) -> API
 
     @router.get("/v1/feed", responses=_PROBLEMS)
     def get_feed(
-        viewer_id: Annotated[str, Query(min_length=1, max_length=256, description="Anybody; need not be known.")],
+        viewer_id: Annotated[Id, Query(description="Anybody; need not be known.")],
         limit: Annotated[int | None, Query(ge=1, le=MAX_FEED, description="Videos wanted.")] = None,
         cursor: Annotated[
             str | None,

@@ -7,7 +7,7 @@ import logging
 import math
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -62,9 +62,10 @@ class Guard:
             await self._app(scope, receive, send, max_bytes=math.inf)
             return
         exchange: Exchange = scope[EXCHANGE]
-        access = access_of(exchange, open_metrics=self._config.open_metrics)
+        access = access_of(exchange, scope["path"], open_metrics=self._config.open_metrics)
         try:
             key = await self._admit(scope, exchange, access.scope)
+            _check_spelling(scope)
             entry = await self._begin(scope, exchange, access, key)
         except (_RefusedError, StoreError) as refused:
             await _refuse(scope, receive, send, refused)
@@ -120,16 +121,16 @@ class Guard:
             _RefusedError: The request was sent by a page of elsewhere.
         """
         host = headers.get("host", "")
-        named = {urlsplit(origin).netloc for origin in self._config.origins}
+        named = {_place(origin) for origin in self._config.origins}
         server = (scope.get("server") or ("",))[0]
-        if _is_loopback(server) and host not in named and not _is_here(urlsplit(f"//{host}").hostname or ""):
+        if _is_loopback(server) and host not in named and not _is_here(_name(host)):
             raise _RefusedError(
                 403,
                 f"without keys this answers under its own address alone, not as {host!r}: add the page's address to "
                 'server.origins, or set server.keys = "required"',
             )
         origin = headers.get("origin")
-        if origin and origin not in self._config.origins and urlsplit(origin).netloc != host:
+        if origin and origin not in self._config.origins and _place(origin) != host:
             raise _RefusedError(
                 403, f"pages of {origin!r} may not call this: add it to server.origins if they should"
             )
@@ -160,6 +161,21 @@ class Guard:
             _logger.error("the audit does not know how action %d ended: %s", entry, error)
 
 
+def _check_spelling(scope: HttpScope) -> None:
+    """Names that differ in bytes that are no UTF-8 would all be read as the same name.
+
+    Raises:
+        _RefusedError: There are such bytes in the address.
+    """
+    for part, sent in (("path", scope.get("raw_path")), ("query", scope.get("query_string"))):
+        try:
+            unquote_to_bytes(sent or b"").decode()
+        except UnicodeDecodeError as error:
+            raise _RefusedError(
+                422, f"the {part} is no UTF-8 at byte {error.start}, percent signs decoded: send it as UTF-8"
+            ) from error
+
+
 async def _refuse(scope: HttpScope, receive: Receive, send: Send, error: Exception) -> None:
     if scope["type"] == "websocket":
         # Before the handshake this is answered with 403.
@@ -179,6 +195,22 @@ def _address(scope: HttpScope) -> str:
     return f"address {(scope.get('client') or ('unknown',))[0]}"
 
 
+def _place(origin: str) -> str | None:
+    """The host and port of a page's origin, None where it is no address."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
+
+
+def _name(host: str) -> str | None:
+    """The name in a Host header, empty where there is no header, None where it is no address."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return None
+
+
 def _is_loopback(address: str) -> bool:
     try:
         return ipaddress.ip_address(address).is_loopback
@@ -186,8 +218,10 @@ def _is_loopback(address: str) -> bool:
         return False
 
 
-def _is_here(name: str) -> bool:
+def _is_here(name: str | None) -> bool:
     """Whether a host's name cannot be one that a stranger has pointed to this machine."""
+    if name is None:
+        return False
     try:
         ipaddress.ip_address(name)
     except ValueError:

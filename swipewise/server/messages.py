@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import uuid4
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from swipewise.events.rules import id_fault
+from swipewise.events.rules import ID_PATTERN, id_fault
 from swipewise.schema import Action, Event
 
 CLOCK_TOLERANCE = timedelta(days=1)
@@ -21,14 +21,26 @@ def _sound_id(value: str) -> str:
     return value
 
 
+def _whole(value: Any) -> Any:
+    # JSON knows no difference between 3 and 3.0.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _not_in_the_future(at: datetime) -> datetime:
     now = datetime.now(UTC)
     if at > now + CLOCK_TOLERANCE:
         raise ValueError(f"{at.isoformat()} lies in the future, it is {now.isoformat()} here: check the clock")
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{at.isoformat()} lies before the year 1 in UTC: check the clock") from error
 
 
-Id = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_sound_id)]
+Id = Annotated[
+    str,
+    Field(min_length=1, max_length=256, json_schema_extra={"pattern": ID_PATTERN}),
+    AfterValidator(_sound_id),
+]
 # Spelled out, as a reference would lead nowhere from where the API's description quotes this schema.
 ActionName = Annotated[Action, WithJsonSchema({"type": "string", "enum": [action.value for action in Action]})]
 Moment = Annotated[AwareDatetime, AfterValidator(_not_in_the_future)]
@@ -58,7 +70,9 @@ class PostedEvent(BaseModel):
         description="ISO 8601 with a time zone; the moment of receipt when absent.",
     )
     watch_seconds: float | None = Field(default=None, ge=0, le=1e6, allow_inf_nan=False)
-    position: int | None = Field(default=None, ge=0, le=1_000_000, description="Place in the feed, from 0.")
+    position: Annotated[int | None, BeforeValidator(_whole)] = Field(
+        default=None, ge=0, le=1_000_000, description="Place in the feed, from 0."
+    )
 
     def to_event(self) -> Event:
         """The event as the log takes it."""

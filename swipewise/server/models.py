@@ -13,7 +13,7 @@ from swipewise.feed.bundles import Bundle
 from swipewise.feed.engine import FeedEngine
 from swipewise.feed.publishing import list_models, publish, rollback
 from swipewise.server.intake import BadRequestError
-from swipewise.server.messages import Problem
+from swipewise.server.messages import Id, Problem
 
 _REFUSED: dict[int | str, dict[str, Any]] = {
     404: {"model": Problem, "description": "There is no such finished run, or none was published before"},
@@ -85,7 +85,7 @@ def model_routes(engine: FeedEngine) -> APIRouter:
         return _changed(engine, lambda: rollback(workspace))
 
     @router.post("/v1/models/{run}/publish", responses=_REFUSED)
-    def post_publish(run: str) -> BundleAnswer:
+    def post_publish(run: Id) -> BundleAnswer:
         """Serve a run from now on, where `server.publish` is "manual". Requests go on meanwhile."""
         return _changed(engine, lambda: publish(workspace, run))
 

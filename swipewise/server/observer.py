@@ -62,6 +62,10 @@ class Observer:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        bodiless = scope.get("method") == "HEAD"
+        if bodiless:
+            # Whatever can be got can be asked for without its body.
+            scope = {**scope, "method": "GET"}
         named = Headers(scope=scope).get("x-request-id", "")
         exchange = Exchange(
             request_id=named if _SANE_ID.fullmatch(named) else uuid4().hex,
@@ -70,7 +74,7 @@ class Observer:
         )
         scope[EXCHANGE] = exchange
         start, token = perf_counter(), request_id.set(exchange.request_id)
-        answer = _Answer(send, exchange)
+        answer = _Answer(send, exchange, bodiless=bodiless)
         self._metrics.in_flight.inc()
         try:
             await self._app(scope, receive, answer)
@@ -89,11 +93,12 @@ class Observer:
 
 
 class _Answer:
-    """The channel of one answer: notes the status, adds the headers."""
+    """The channel of one answer: notes the status, adds the headers, leaves out the body of a HEAD."""
 
-    def __init__(self, send: Send, exchange: Exchange) -> None:
+    def __init__(self, send: Send, exchange: Exchange, *, bodiless: bool) -> None:
         self._send = send
         self._exchange = exchange
+        self._bodiless = bodiless
 
     async def __call__(self, message: Message) -> None:
         kind = message["type"]
@@ -107,6 +112,8 @@ class _Answer:
             if not any(name == _CACHE for name, _ in headers):
                 headers.append(_NO_STORE)
             message = {**message, "headers": headers}
+        elif kind == "http.response.body" and self._bodiless:
+            message = {**message, "body": b""}
         elif kind == "websocket.accept":
             self._exchange.status = 101
         elif kind == "websocket.close" and not self._exchange.status:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Self
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from swipewise.events.job_records import Job, JobRequest
+from swipewise.events.rules import BLANKS
 from swipewise.ingest.locations import Roots, scheme_of, without_secrets
-from swipewise.ingest.manifest import location_of, stated_fields, video_id_of
+from swipewise.ingest.manifest import LONGEST_TEXT, location_of, stated_fields, video_id_of
 from swipewise.server.intake import BadRequestError, invalid
 from swipewise.server.messages import FieldProblem
 
@@ -26,7 +28,15 @@ def _new_id(value: str) -> str:
     return value
 
 
-VideoId = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_new_id)]
+# Characters that may not be seen have to be left out, too; no expression names them all.
+_NEW_ID_PATTERN: Final = rf"^(?!\.{{1,2}}$)(?![{BLANKS}])[^/\\\x00-\x1f\x7f]+(?<![{BLANKS}])$"
+
+VideoId = Annotated[
+    str,
+    Field(min_length=1, max_length=256, json_schema_extra={"pattern": _NEW_ID_PATTERN}),
+    AfterValidator(_new_id),
+]
+Text = Annotated[str, Field(json_schema_extra={"pattern": r"^[^\x00]*$", "maxLength": LONGEST_TEXT})]
 IdempotencyKey = Annotated[str, Field(min_length=1, max_length=256)]
 
 
@@ -35,13 +45,13 @@ class VideoFacts(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    caption: str | None = None
-    creator: str | None = None
-    music: str | None = None
-    language: str | None = None
+    caption: Text | None = None
+    creator: Text | None = None
+    music: Text | None = None
+    language: Text | None = None
     uploaded_at: str | None = Field(default=None, description="ISO 8601; the moment of posting when absent.")
-    tags: str | None = Field(default=None, description="With commas or else blanks between them.")
-    regions: str | None = Field(
+    tags: Text | None = Field(default=None, description="With commas or else blanks between them.")
+    regions: Text | None = Field(
         default=None, description="Where it may be shown, with commas or else blanks; none: everywhere."
     )
     available_from: str | None = Field(default=None, description="ISO 8601; not to be shown before.")
@@ -73,9 +83,9 @@ class PostedVideo(VideoFacts):
         description="An absolute path or a remote uri, inside the places of ingest.roots."
     )
     video_id: VideoId | None = Field(default=None, description="From the content's hash when absent.")
-    tags: list[str] | str | None = None  # type: ignore[assignment]
+    tags: list[Text] | Text | None = None  # type: ignore[assignment]
     uploaded_at: str | float | None = None  # type: ignore[assignment]
-    regions: list[str] | str | None = None  # type: ignore[assignment]
+    regions: list[Text] | Text | None = None  # type: ignore[assignment]
     available_from: str | float | None = None  # type: ignore[assignment]
     available_until: str | float | None = None  # type: ignore[assignment]
     idempotency_key: IdempotencyKey | None = Field(
@@ -154,7 +164,7 @@ class JobAnswer(BaseModel):
     job_id: str
     state: str
     stage: str | None
-    uri: str
+    uri: str | None = Field(description="What was posted; null for a clip that was sent.")
     video_id: str | None
     outcome: str | None
     reason: str | None
@@ -165,9 +175,14 @@ class JobAnswer(BaseModel):
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, job: Job) -> Self:
-        """Put a job into words for the wire."""
-        return cls(**job.facts())
+    def of(cls, job: Job, uploads: Path) -> Self:
+        """Put a job into words for the wire; where sent clips lie on the server, ``uploads``, is nobody's business."""
+        facts = job.facts()
+        if Path(job.request.uri).parent == uploads:
+            facts["uri"] = None
+        if job.reason is not None:
+            facts["reason"] = job.reason.replace(f"{uploads}{os.sep}", "")
+        return cls(**facts)
 
 
 class JobsAnswer(BaseModel):
@@ -176,6 +191,6 @@ class JobsAnswer(BaseModel):
     jobs: list[JobAnswer]
 
     @classmethod
-    def of(cls, jobs: Sequence[Job]) -> Self:
+    def of(cls, jobs: Sequence[Job], uploads: Path) -> Self:
         """Put jobs into words for the wire."""
-        return cls(jobs=[JobAnswer.of(job) for job in jobs])
+        return cls(jobs=[JobAnswer.of(job, uploads) for job in jobs])

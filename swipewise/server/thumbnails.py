@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Path
 from fastapi.responses import Response
 
 from swipewise.catalog import Catalog
-from swipewise.server.messages import Problem
+from swipewise.server.messages import Id, Problem
 from swipewise.server.problems import problem
 
 # A video may get a new cut, so a browser asks again after a while; it is told by the tag that nothing changed.
@@ -29,7 +29,7 @@ def thumbnail_routes(catalog: Catalog) -> APIRouter:
 
     @router.get("/v1/videos/{video_id:path}/thumbnail", response_class=Response, responses=_RESPONSES)
     def get_thumbnail(
-        video_id: Annotated[str, Path(min_length=1, description="Percent-encoded.")],
+        video_id: Annotated[Id, Path(description="Percent-encoded.")],
         if_none_match: Annotated[str | None, Header(include_in_schema=False)] = None,
     ) -> Response:
         """A small JPEG of a video."""

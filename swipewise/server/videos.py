@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Path as InPath
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -14,7 +16,7 @@ from swipewise.events.jobs import MOST_LISTED, JobQueue
 from swipewise.ingest.locations import Roots
 from swipewise.ingest.work import JobRunner
 from swipewise.server.intake import BadRequestError, read_body
-from swipewise.server.messages import Problem, one_or_many
+from swipewise.server.messages import Id, Problem, one_or_many
 from swipewise.server.posting import (
     MAX_VIDEOS,
     IdempotencyKey,
@@ -28,7 +30,7 @@ from swipewise.server.posting import (
 from swipewise.server.uploads import Upload, clear_parts
 from swipewise.workspace import Workspace
 
-_RAW = {"schema": {"type": "string", "format": "binary"}}
+_RAW = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
 _POST_BODY = {
     "requestBody": {
         "required": True,
@@ -69,6 +71,7 @@ class VideoIntake:
         self._runner = runner
         self._roots = Roots.of(workspace)
         self.queue = queue
+        self.uploads = workspace.uploads_dir
         clear_parts(workspace.uploads_dir)
 
     async def post(self, body: bytes, key: str | None) -> tuple[list[Job], bool]:
@@ -119,7 +122,7 @@ def video_routes(intake: VideoIntake) -> APIRouter:
         """
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind.startswith("video/"):
-            return _accepted(await intake.upload(request, None, facts, key))
+            return _accepted(await intake.upload(request, None, facts, key), intake.uploads)
         if kind != "application/json":
             raise BadRequestError(
                 415,
@@ -128,23 +131,25 @@ def video_routes(intake: VideoIntake) -> APIRouter:
         if named := ", ".join(facts.stated()):
             raise BadRequestError(422, f"{named} in the query belong to a clip sent as it is: say it in the JSON")
         jobs, is_list = await intake.post(await read_body(request, "videos"), key)
-        return JSONResponse(JobsAnswer.of(jobs).model_dump(mode="json"), 202) if is_list else _accepted(jobs[0])
+        if not is_list:
+            return _accepted(jobs[0], intake.uploads)
+        return JSONResponse(JobsAnswer.of(jobs, intake.uploads).model_dump(mode="json"), 202)
 
     @router.put(
-        "/v1/videos/{video_id}/content",
+        "/v1/videos/{video_id:path}/content",
         status_code=202,
         response_model=None,
         responses=_ACCEPTED,
         openapi_extra=_PUT_BODY,
     )
     async def put_content(
-        request: Request, video_id: Annotated[VideoId, Path()], facts: Facts, key: Key = None
+        request: Request, video_id: Annotated[VideoId, InPath()], facts: Facts, key: Key = None
     ) -> Response:
         """Take the bytes of a clip as the content of a video, which is new or gets another cut.
 
         They are on disk and queued when the answer comes.
         """
-        return _accepted(await intake.upload(request, video_id, facts, key))
+        return _accepted(await intake.upload(request, video_id, facts, key), intake.uploads)
 
     @router.get("/v1/jobs", responses={422: {"model": Problem, "description": "Not as it should be"}})
     def get_jobs(
@@ -152,16 +157,16 @@ def video_routes(intake: VideoIntake) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=MOST_LISTED, description="Jobs wanted, the newest first.")] = 100,
     ) -> JobsAnswer:
         """Posted videos and how far they are."""
-        return JobsAnswer.of(intake.queue.find(state, limit=limit))
+        return JobsAnswer.of(intake.queue.find(state, limit=limit), intake.uploads)
 
     @router.get("/v1/jobs/{job_id}", responses={404: {"model": Problem, "description": "No such job"}})
-    def get_job(job_id: str) -> JobAnswer:
+    def get_job(job_id: Id) -> JobAnswer:
         """A posted video and how far it is."""
-        return JobAnswer.of(intake.queue.get(job_id))
+        return JobAnswer.of(intake.queue.get(job_id), intake.uploads)
 
     return router
 
 
-def _accepted(job: Job) -> Response:
-    answer = JobAnswer.of(job).model_dump(mode="json")
+def _accepted(job: Job, uploads: Path) -> Response:
+    answer = JobAnswer.of(job, uploads).model_dump(mode="json")
     return JSONResponse(answer, 202, headers={"Location": f"/v1/jobs/{job.job_id}"})

@@ -19,6 +19,7 @@ from swipewise.feed.standing import Teller
 from swipewise.server.intake import BadRequestError, body_of
 from swipewise.server.messages import Id, Problem
 from swipewise.server.viewing import (
+    FEATURES_SCHEMA,
     ControlsAnswer,
     ErasureAnswer,
     InterestsAnswer,
@@ -59,7 +60,7 @@ def _without_slash(request: Request) -> None:
 def _profile_routes(router: APIRouter, engine: FeedEngine) -> None:
     teller = Teller(Catalog(engine.workspace.catalog_dir))
 
-    @router.put("/profile", responses=_PROBLEMS | _TOO_LARGE, openapi_extra=_object({"type": "object"}))
+    @router.put("/profile", responses=_PROBLEMS | _TOO_LARGE, openapi_extra=_object(FEATURES_SCHEMA))
     def put_profile(viewer_id: ViewerId, body: Annotated[bytes, Depends(body_of("features"))]) -> ProfileAnswer:
         """Store a viewer's static features in place of the earlier ones: the next feed heeds them.
 

@@ -5,25 +5,57 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic_core import from_json
 
 from swipewise.errors import DataError
-from swipewise.events.controls import HIGHEST_FACTOR, Controls
-from swipewise.events.rules import stated
+from swipewise.events.controls import HIGHEST_FACTOR, MOST_ENTRIES, Controls
+from swipewise.events.rules import ID_PATTERN, stated
 from swipewise.feed.standing import Standing
-from swipewise.schema import Col, Profile
+from swipewise.schema import Col, Modality, Profile
 from swipewise.server.intake import BadRequestError, invalid
 
 Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Factor = Annotated[float, Field(ge=0, le=HIGHEST_FACTOR, allow_inf_nan=False)]
 
 MAX_ENTRIES = 10_000
-"""Topics, creators or hidden videos in one request."""
+"""Topics, creators or hidden videos in one request that are looked at one by one."""
+
+
+Entries = TypeVar("Entries", dict[str, float], list[str])
+
+
+def _not_too_many(entries: Entries) -> Entries:
+    if len(entries) > MOST_ENTRIES:
+        raise ValueError(f"{len(entries)} entries are too many: at most {MOST_ENTRIES}")
+    return entries
+
+
+_AN_ID: Final = {"pattern": ID_PATTERN}
+Shares = Annotated[
+    dict[str, Share],
+    AfterValidator(_not_too_many),
+    Field(json_schema_extra={"propertyNames": _AN_ID, "maxProperties": MOST_ENTRIES}),
+]
+Hidden = Annotated[
+    list[Annotated[str, Field(json_schema_extra=_AN_ID)]],
+    AfterValidator(_not_too_many),
+    Field(json_schema_extra={"maxItems": MOST_ENTRIES}),
+]
+Factors = Annotated[dict[str, Factor], Field(json_schema_extra={"propertyNames": {"enum": list(Modality)}})]
 
 _FEATURES = TypeAdapter(dict[str, Any])
+_SCALARS: Final = [{"type": kind} for kind in ("string", "number", "boolean")]
+FEATURES_SCHEMA: Final = {
+    "type": "object",
+    "propertyNames": {"not": {"const": Col.VIEWER_ID}},
+    "additionalProperties": {
+        "anyOf": [*_SCALARS, {"type": "null"}, {"type": "array", "items": {"anyOf": _SCALARS}}]
+    },
+}
+"""Of a viewer's features."""
 
 
 class Learning(StrEnum):
@@ -48,14 +80,10 @@ class PostedControls(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    topics: dict[str, Share] = Field(
-        default_factory=dict, description="How much of a tag is wanted: 0 none, below 1 less."
-    )
-    creators: dict[str, Share] = Field(default_factory=dict, description="The same of creators.")
-    hidden_videos: list[str] = Field(
-        default_factory=list, description="Not to be shown, nor their near-duplicates."
-    )
-    modalities: dict[str, Factor] = Field(
+    topics: Shares = Field(default_factory=dict, description="How much of a tag is wanted: 0 none, below 1 less.")
+    creators: Shares = Field(default_factory=dict, description="The same of creators.")
+    hidden_videos: Hidden = Field(default_factory=list, description="Not to be shown, nor their near-duplicates.")
+    modalities: Factors = Field(
         default_factory=dict, description="A factor a modality on its part of the score; 1 where not named."
     )
     learning: LearningName = Field(

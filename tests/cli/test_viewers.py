@@ -14,7 +14,7 @@ from swipewise.events import EventLog, read_events
 from swipewise.schema import Col, Profile
 from swipewise.workspace import Workspace
 from tests.events.examples import event
-from tests.events.test_erasure import holders
+from tests.events.traces import holders
 
 GONE = "zoe-7f3a91"
 
@@ -50,7 +50,9 @@ def test_erase_asks_first_and_leaves_nothing(shop: Workspace) -> None:
     assert holders(shop.root, GONE) == []
     assert read_events(shop.events_dir).collect()[Col.EVENT_ID].to_list() == ["e2"]
     again = invoke(shop, "erase", GONE, "--yes", "--json")
-    assert json.loads(again.stdout) == {"viewer_id": GONE, "events": 0}
+    assert json.loads(again.stdout) == {"viewer_id": GONE, "events": 0, "known": False}
+    nobody = invoke(shop, "erase", "nobody", "--yes").stdout
+    assert nobody.startswith("nothing was kept about a viewer 'nobody': is the id right?")
 
 
 def test_erase_beside_an_import_says_what_is_left_and_goes_on_later(shop: Workspace) -> None:

@@ -36,20 +36,11 @@ from swipewise.events.history import History
 from swipewise.schema import Col, Profile
 from swipewise.workspace import Workspace
 from tests.events.examples import TEN, answer, event, minute
+from tests.events.traces import holders, tables_of
 from tests.postgres import shared_postgres
 
 GONE = "zoe-7f3a91"
 NOW = TEN + timedelta(days=3)
-
-
-def holders(root: Path, text: str) -> list[str]:
-    """The files that hold a text: in their bytes, or in the cells of what is packed."""
-    found = []
-    for path in sorted(path for path in root.rglob("*") if path.is_file()):
-        packed = path.suffix == ".parquet" and text in str(pl.read_parquet(path).to_dicts())
-        if packed or text.encode() in path.read_bytes() or text in path.name:
-            found.append(str(path.relative_to(root)))
-    return found
 
 
 @pytest.fixture
@@ -316,12 +307,13 @@ def lying_in(server_folder: Path, text: str) -> list[str]:
 
 
 def places(workspace: Workspace, live_store: str, text: str) -> list[str]:
-    """The files that hold a text, those of the live store's server too."""
+    """The files that hold a text, those of the live store's server too, and its tables."""
     found = holders(workspace.root, text)
     if live_store == "postgresql":
         server = shared_postgres()
         server.execute("CHECKPOINT")
         found += lying_in(server.folder, text)
+        found += tables_of(os.environ[DATABASE_VARIABLE], text)
     return found
 
 
@@ -344,6 +336,32 @@ def test_a_viewer_leaves_either_kind_of_store(workspace: Workspace, live_store: 
         assert log.append([event("late", at=TEN, viewer=gone)]).erased == 1
         assert (log.profile(gone), log.controls.get(gone)) == (None, None)
     assert [row["kind"] for row in export_viewer(workspace, "bob")] == ["profile", "controls", "event"]
+
+
+def test_no_spelling_of_an_id_is_left_in_any_file_or_table(workspace: Workspace, live_store: str) -> None:
+    gone = f'zoë "7f3a91" 100% {live_store}'
+    for who in (gone, "bob"):
+        known(workspace, who)
+    compact(workspace, now=TEN + timedelta(days=1))
+    for who in (gone, "bob"):
+        with EventLog.open(workspace.events_dir) as log:
+            log.append([event(f"{who}-live", at=TEN + timedelta(days=1), viewer=who)])
+    path = workspace.root.parent / "log.jsonl"
+    path.write_text(json.dumps({"viewer_id": gone, "video_id": "v1", "action": "leik", "at": 1}))
+    import_events(workspace, [path], mapping={}, known_videos=())
+    held = " ".join(places(workspace, live_store, gone))
+    for kind in (
+        ".parquet",
+        "rejects",
+        *(["live.sqlite"] if live_store == "sqlite" else ["profiles", "controls"]),
+    ):
+        assert kind in held, "the search sees it there"
+    assert erase_viewer(workspace, gone, now=NOW).pending is None
+    assert places(workspace, live_store, gone) == []
+    assert compact(workspace, now=NOW).moved == 1, "bob's"
+    assert places(workspace, live_store, gone) == []
+    assert list(export_viewer(workspace, gone)) == []
+    assert len(list(export_viewer(workspace, "bob"))) == 4
 
 
 def test_an_erasure_beside_a_long_reader_is_pending_and_holds_up_nobody(

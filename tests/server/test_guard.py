@@ -81,6 +81,21 @@ def test_every_route_with_every_kind_of_key(app: FastAPI, guarded: TestClient, n
                 assert f"this takes the scope {needed}" in answer.json()["error"], case
 
 
+def test_every_route_over_the_rate(configured: Configured, new_key: NewKey) -> None:
+    slow = {f"rate_{scope}": 0.001 for scope in Scope}
+    app, admin = create_app(configured(keys="required", **slow)), new_key("admin")
+    with TestClient(app, raise_server_exceptions=False) as client:
+        for headers in (admin, {}):
+            spent: set[Scope | None] = {None} if not headers else set()
+            for method, template in requests_of(app):
+                scope, case = ROUTES[method, template].scope, f"{method} {template}"
+                first, second = (client.request(method, path_of(template), headers=headers) for _ in range(2))
+                assert (first.status_code == 429) == (scope in spent), case
+                assert second.status_code == 429, case
+                assert int(second.headers["retry-after"]) > 0, case
+                spent.add(scope)
+
+
 def test_keys_that_are_over(guarded: TestClient, new_key: NewKey, app: FastAPI, workspace: Workspace) -> None:
     soon = datetime.now(UTC) + timedelta(milliseconds=200)
     expiring, ended = new_key("admin", name="short", expires_at=soon), new_key("admin", name="ended")

@@ -16,7 +16,7 @@ from swipewise.events import compact, finish_erasures
 from swipewise.schema import Video
 from swipewise.server import create_app
 from swipewise.workspace import Workspace
-from tests.events.test_erasure import holders
+from tests.events.traces import holders
 from tests.feed.fakes import NOW, FakeScorer
 from tests.server.test_app import like, shown
 

@@ -9,7 +9,7 @@ from swipewise.training.loop import Step
 from swipewise.training.session import train_workspace
 from swipewise.training.workspace_data import load_dataset
 from swipewise.workspace import Workspace
-from tests.events.test_erasure import holders
+from tests.events.traces import holders
 
 
 def test_runs_and_their_checkpoints_hold_no_viewer(shop: Workspace) -> None:
