@@ -297,6 +297,10 @@ class ServerConfig:
         0.0, "time between the signal to stop, when /readyz turns to 503, and the last new connection", low=0
     )
     shutdown_seconds: int = _key(10, "time that requests under way then have to end", low=0)
+    traces: bool = _key(
+        False,
+        "whether requests are traced with OpenTelemetry, the [otel] extra; OTEL_EXPORTER_OTLP_ENDPOINT says where to",
+    )
     open_metrics: bool = _key(False, "whether /metrics takes no key where keys are required")
     refresh_seconds: float = _key(
         10.0, "time between looks for new videos, a new run and what is popular now", low=0.1

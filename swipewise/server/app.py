@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import time_ns
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request
@@ -34,6 +35,7 @@ from swipewise.server.problems import problem, store_problem
 from swipewise.server.protection import protect
 from swipewise.server.siblings import ALONE, Place, Siblings
 from swipewise.server.thumbnails import thumbnail_routes
+from swipewise.server.tracing import Traces, open_traces
 from swipewise.server.videos import VideoIntake, video_routes
 from swipewise.server.viewers import viewer_routes
 from swipewise.workspace import Workspace
@@ -55,17 +57,22 @@ _EVENTS_BODY = {
 }
 
 
-def create_app(workspace: Workspace, *, warm: bool = False, place: Place = ALONE) -> FastAPI:
+def create_app(
+    workspace: Workspace, *, warm: bool = False, place: Place = ALONE, traces: Traces | None = None
+) -> FastAPI:
     """The API of one workspace; it opens the stores now and closes them when the server stops.
 
     Args:
         workspace: Whose feed, and whose catalogue takes posted videos.
         warm: Whether the processes that decode posted videos start with the server, not with the first video.
         place: Of this process among those that serve the workspace from one socket.
+        traces: Of requests; None: those that configuration and environment ask for, if any.
 
     Raises:
         StoreError: A store cannot be read.
+        MissingExtraError: Traces are asked for, and OpenTelemetry is not installed.
     """
+    traces = traces or open_traces(workspace.config.server, place.number if place.count > 1 else None)
     engine = FeedEngine.open(workspace)
     siblings = Siblings(place)
     background = Background(engine, siblings, place, warm=warm)
@@ -75,9 +82,16 @@ def create_app(workspace: Workspace, *, warm: bool = False, place: Place = ALONE
     app.state.engine, app.state.background, app.state.intake = engine, background, intake
     catalog = Catalog(workspace.catalog_dir)
     audit, metrics = AuditLog(records), Metrics(intake.queue.counts, siblings, place)
-    app.state.records, app.state.metrics = records, metrics
+    app.state.records, app.state.metrics, app.state.traces = records, metrics, traces
     app.state.readiness = Readiness(catalog, intake.queue)
-    protect(app, share_of_rates(workspace.config.server, place.count), KeyRing(KeyStore(records)), audit, metrics)
+    protect(
+        app,
+        share_of_rates(workspace.config.server, place.count),
+        KeyRing(KeyStore(records)),
+        audit,
+        metrics,
+        traces,
+    )
     _add_problems(app)
     describe_keys(app)
     app.include_router(operation_routes(engine, app.state.readiness, metrics, audit))
@@ -90,8 +104,11 @@ def create_app(workspace: Workspace, *, warm: bool = False, place: Place = ALONE
         trace: Annotated[bool, Query(description="Also give each stage's count and time.")] = False,
     ) -> FeedAnswer:
         """The videos to show next, each with its score, its source and why it is there."""
+        began = time_ns()
         feed = engine.feed(viewer_id, size=limit)
         metrics.feed_made(feed.trace)
+        if traces is not None:
+            traces.feed(feed.trace, began)
         return FeedAnswer.of(feed, trace=trace)
 
     @app.post("/v1/events", responses=_PROBLEMS, openapi_extra=_EVENTS_BODY)
@@ -128,6 +145,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         background.stop()
+        if app.state.traces is not None:
+            app.state.traces.close()
         app.state.records.close()
         app.state.engine.close()
 

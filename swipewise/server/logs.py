@@ -29,6 +29,8 @@ def log_request(exchange: Exchange, seconds: float) -> None:
             "milliseconds": round(1000 * seconds, 3),
             "key": exchange.key,
         }
+        if exchange.trace_id is not None:
+            facts["trace_id"] = exchange.trace_id
         REQUESTS.info("request", extra={_FACTS: facts})
 
 
