@@ -92,7 +92,7 @@ class Load:
 
     async def run(self, seconds: float, stop: Callable[[], bool] = lambda: False) -> None:
         """Send requests for so long, or until told to stop, and wait for the last answers."""
-        limits = httpx.Limits(max_connections=self._plan.connections, keepalive_expiry=4.0)
+        limits = httpx.Limits(max_connections=self._plan.connections, keepalive_expiry=2.0)
         async with httpx.AsyncClient(
             base_url=self._address, headers=self._headers, timeout=60, limits=limits
         ) as client:
