@@ -59,11 +59,17 @@ class Plan:
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """What became of the requests of one kind: seconds of those that were answered, and why others failed."""
+    """What became of the requests of one kind.
+
+    Attributes:
+        seconds: Of those that were answered.
+        failures: Why others failed.
+        broken: When connections broke, on the monotonic clock, and how.
+    """
 
     seconds: list[float] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
-    broken_at: list[float] = field(default_factory=list)
+    broken: list[tuple[float, str]] = field(default_factory=list)
 
 
 class Load:
@@ -149,8 +155,8 @@ class Load:
         """An answer, to a second try where the first one's connection broke: both counts as one request."""
         try:
             answer = await ask()
-        except httpx.TransportError:
-            self.tallies[kind].broken_at.append(time.monotonic())
+        except httpx.TransportError as error:
+            self.tallies[kind].broken.append((time.monotonic(), repr(error)))
             if not self._plan.again:
                 raise
             answer = await ask()
@@ -169,7 +175,7 @@ def summary(load: Load, seconds: float) -> dict[str, dict[str, Any]]:
             "answered": len(tally.seconds),
             "a_second": round(len(tally.seconds) / seconds, 1),
             **{f"p{p}_ms": round(1000 * cuts[p - 1], 1) for p in PERCENTILES},
-            "broken_connections": len(tally.broken_at),
+            "broken_connections": len(tally.broken),
             "failed": dict(tally.failures),
         }
     return found

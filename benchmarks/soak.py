@@ -218,12 +218,14 @@ def _record_load(figures: Figures, load: Load, seconds: float, troubles: Trouble
         figures.record(f"{kind}: requests failed", sum(found["failed"].values()), at_most=0)
         for reason, count in found["failed"].items():
             print(f"{kind} failed {count} times: {reason}")
-    broken = [at for tally in load.tallies.values() for at in tally.broken_at]
-    unexcused = [
-        at for at in broken if not any(0 <= at - killed <= EXCUSED_SECONDS for killed in troubles.killed_at)
-    ]
-    figures.record("connections that broke as a worker was killed", len(broken) - len(unexcused))
-    figures.record("connections that broke at other times", len(unexcused), at_most=0)
+    broken = sorted(each for tally in load.tallies.values() for each in tally.broken)
+    killed_at = troubles.killed_at
+    others = [each for each in broken if not any(0 <= each[0] - at <= EXCUSED_SECONDS for at in killed_at)]
+    figures.record("connections that broke as a worker was killed", len(broken) - len(others))
+    figures.record("connections that broke at other times", len(others), at_most=0)
+    for at, how in others:
+        print(f"a connection broke after {at - troubles.began:.1f} s: {how}")
+    print("workers were killed after", ", ".join(f"{at - troubles.began:.1f} s" for at in killed_at))
     for what, count in troubles.done.items():
         figures.record(what, count, at_least=1)
     figures.record("of these failed", len(troubles.failed), at_most=0)

@@ -137,7 +137,7 @@ class Supervisor:
 
     def _obey(self, sig: int) -> None:
         if sig == signal.SIGHUP:
-            if self._stopping is None and self._greeted:
+            if self._stopping is None:
                 log_facts(SUPERVISOR, logging.INFO, "replacing all workers, one after the other")
                 self._to_replace = list(range(self._count))
             return
@@ -207,7 +207,7 @@ class Supervisor:
 
     def _replace_next(self) -> None:
         """One at a time, so that there is never more than one process too many."""
-        if not self._to_replace or self._replacement or self._leaving:
+        if not self._greeted or not self._to_replace or self._replacement or self._leaving:
             return
         number = self._to_replace.pop(0)
         # One that has just died is started anew anyway.

@@ -145,6 +145,26 @@ def test_all_are_started_greeted_once_and_stopped_in_order(run: Run, make: Calla
     assert not any(is_there(pid) for *_, pid in run.events())
 
 
+def test_systemd_is_told_once_all_serve_and_when_they_stop(
+    run: Run, make: Callable[..., list[Said]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A name that is no file.
+    name = f"swipewise-test-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(f"\0{name}")
+        systemd.settimeout(PATIENCE)
+        monkeypatch.setenv("NOTIFY_SOCKET", f"@{name}")
+        told: list[bytes] = []
+
+        def scenario() -> None:
+            told.append(systemd.recv(100))
+            assert len(run.said("worker serves")) == 2
+
+        make(scenario)
+        told.append(systemd.recv(100))
+    assert told == [b"READY=1", b"STOPPING=1"]
+
+
 def test_ctrl_c_is_told_apart(run: Run, make: Callable[..., list[Said]]) -> None:
     with pytest.raises(KeyboardInterrupt):
         make(lambda: run.ready("0-1", "1-2"), signal.SIGINT)
