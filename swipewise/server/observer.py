@@ -125,5 +125,7 @@ class _Answer:
 
 async def _internal_error(scope: HttpScope, receive: Receive, send: Send) -> None:
     if scope["type"] == "http":
-        answer = problem(500, Problem(error="internal error: the server's log has the details"))
+        told = Problem(error="internal error: the server's log has the details")
+        # uvicorn closes the connection, which a client must know before it sends its next request there.
+        answer = problem(500, told, {"Connection": "close"})
         await answer(scope, receive, send)
