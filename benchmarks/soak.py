@@ -174,9 +174,10 @@ class Troubles:
         assert gone not in [each["video_id"] for each in feed["recommendations"]], f"{gone} is still shown"
 
     def _kill(self) -> None:
-        workers = workers_of(self.process)
+        # The one that is there for longest, so one that serves.
+        victim = min(workers_of(self.process), key=lambda worker: worker.create_time())
         self.killed_at.append(time.monotonic())
-        workers[len(self.killed_at) % len(workers)].kill()
+        victim.kill()
 
     def _replace(self) -> None:
         self.process.send_signal(signal.SIGHUP)
