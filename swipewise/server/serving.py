@@ -23,7 +23,7 @@ from swipewise.server.notify import notify
 LONGEST_HEAD: Final = 32 * 1024
 """Bytes of a request's head; a longer one is answered 400."""
 
-_TAKEN_AT_ONCE: Final = 2
+_TAKEN_AT_ONCE: Final = 1
 _CLOSE: Final = (b"connection", b"close")
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
@@ -109,7 +109,7 @@ class Server(uvicorn.Server):
                 h11_max_incomplete_event_size=LONGEST_HEAD,
                 # uvicorn counts the connection that it asks about.
                 limit_concurrency=config.connections + 1,
-                # So many connections are taken at a time: with few, workers share what comes at once.
+                # So many connections are taken at a time: one, so that workers share what comes at once.
                 backlog=BACKLOG if worker is None else _TAKEN_AT_ONCE,
                 timeout_graceful_shutdown=config.shutdown_seconds,
                 ssl_certfile=tls_cert or None,
