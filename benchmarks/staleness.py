@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from swipewise.workspace import Workspace
 from tests.server.test_crash import served
 
-CLIENTS, TRIALS_A_VIEWER, SIZE = 2, 20, 5
+CLIENTS, TRIALS_A_VIEWER, SIZE = 2, 20, 200
 MOST_PROBES = 200
 
 
@@ -40,7 +40,8 @@ class Trials:
 def events_to_feeds(workspace: Workspace, trials: int) -> Trials:
     """Post an event to one of two workers and ask the other for the feed, over and over, by clients at a time.
 
-    Each event is the exposure of the first video of the viewer's last feed, which the next one may not have.
+    Each event is the exposure of the first video of the viewer's last feed, which the next one may not have: a feed of
+    the whole catalogue of a small workspace, so that a stale one has it somewhere.
     """
     found = Trials()
     with tempfile.NamedTemporaryFile("w+", prefix="swipewise-", suffix=".log") as log:
@@ -73,13 +74,21 @@ class _Client(threading.Thread):
             name = f"{self._number}-{trial}"
             posted, asked = connections[trial % 2], connections[1 - trial % 2]
             if trial % TRIALS_A_VIEWER == 0 or first is None:
+                # From now on the model ranks for this viewer, whatever else the worker knows.
                 first = self._feed(posted, viewer, f"begin-{name}")[0]
-            event = {"event_id": name, "viewer_id": viewer, "video_id": first, "action": "exposure"}
-            assert _answer(posted, "POST", "/v1/events", f"event-{name}", event)["added"] == 1
+                self._post(posted, viewer, first, f"like-{name}", "like")
+                first = self._feed(posted, viewer, f"begun-{name}")[0]
+            self._post(posted, viewer, first, f"event-{name}", "exposure")
             videos = self._feed(asked, viewer, f"feed-{name}")
             self.made += 1
             self.stale += first in videos
             first = videos[0]
+
+    def _post(
+        self, connection: http.client.HTTPConnection, viewer: str, video: str, name: str, action: str
+    ) -> None:
+        event = {"event_id": name, "viewer_id": viewer, "video_id": video, "action": action}
+        assert _answer(connection, "POST", "/v1/events", name, event)["added"] == 1
 
     def _feed(self, connection: http.client.HTTPConnection, viewer: str, name: str) -> list[str]:
         answer = _answer(connection, "GET", f"/v1/feed?viewer_id={viewer}&limit={SIZE}", name)
