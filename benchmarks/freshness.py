@@ -67,6 +67,7 @@ class Times:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--trials", type=int, help=f"of events, on SQLite  [default: {TRIALS}]")
     parser.add_argument("--only", choices=PARTS, help="measure one part")
     parser.add_argument(
         "--demo", type=Path, metavar="DIR", help="a workspace made by 'swipewise demo --quick'; it is copied"
@@ -78,7 +79,8 @@ def measure(figures: Figures, options: Options) -> None:
         workspace = _workspace(Path(name) / "shop", options.own.demo)
         parts = PARTS if options.own.only is None else (options.own.only,)
         if "events" in parts:
-            _measure_events(figures, workspace, QUICK_TRIALS if options.quick else TRIALS)
+            default = QUICK_TRIALS if options.quick else TRIALS
+            _measure_events(figures, workspace, options.own.trials or default)
         if "clips" in parts:
             _measure_clips(figures, options, workspace, Path(name))
 
