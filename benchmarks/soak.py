@@ -44,6 +44,7 @@ from swipewise.workspace import CONFIG_NAME, Workspace
 from tests.killing import finish, start_cli
 from tests.postgres import shared_postgres
 from tests.server.test_crash import served
+from tests.server.test_workers import workers_of
 
 MINUTES, QUICK_MINUTES = 30.0, 5.0
 FEEDS, EVENTS, VIEWERS = 10.0, 10.0, 400
@@ -199,16 +200,6 @@ class Memory:
     def largest(self, pid: int, begin: float, end: float) -> int:
         """The largest between two moments, 0 where the process was not there."""
         return max((rss for at, rss in self.looks[pid] if begin <= at < end), default=0)
-
-
-def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """The workers of a supervisor, not what these have started."""
-    found = []
-    for child in psutil.Process(process.pid).children():
-        with suppress(psutil.NoSuchProcess):
-            if "swipewise.server.worker" in " ".join(child.cmdline()):
-                found.append(child)
-    return found
 
 
 def _record_load(figures: Figures, load: Load, seconds: float, troubles: Troubles) -> None:

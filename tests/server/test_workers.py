@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,13 @@ def two_workers(workspace: Workspace, log: Path) -> Iterator[tuple[subprocess.Po
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    return [
-        each
-        for each in psutil.Process(process.pid).children()
-        if "swipewise.server.worker" in " ".join(each.cmdline())
-    ]
+    """The workers of a supervisor, not what these have started."""
+    found = []
+    for child in psutil.Process(process.pid).children():
+        with suppress(psutil.NoSuchProcess):
+            if "swipewise.server.worker" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def until(done: Callable[[], bool]) -> None:
