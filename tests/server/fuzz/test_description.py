@@ -18,9 +18,10 @@ from schemathesis.schemas import BaseSchema
 LEAST: Final = 5000
 
 BEYOND_WORDS: Final = {
+    "GET /v1/feed": ["^cursor "],
     "POST /v1/events": ["lies in the future"],
     "POST /v1/videos": [
-        "^(\\[\\d+\\]\\.)?(uri|uploaded_at): ",
+        "^(\\[\\d+\\]\\.)?(uri|uploaded_at|available_from|available_until): ",
         "printable characters",
         "in the query belong to a clip",
         "Idempotency-Key names one video",
@@ -28,7 +29,7 @@ BEYOND_WORDS: Final = {
         "the body is empty",
     ],
     "PUT /v1/videos/{video_id}/content": [
-        "^uploaded_at: ",
+        "^(uploaded_at|available_from|available_until): ",
         "printable characters",
         "was used for another request",
         "the body is empty",
