@@ -174,7 +174,7 @@ def test_variables_that_are_named_are_read(path: Path) -> None:
 
 
 def test_the_page_names_each_series_and_no_other() -> None:
-    metrics = Metrics(lambda: dict.fromkeys(JobState, 0), Siblings(ALONE), ALONE)
+    metrics = Metrics(lambda: dict.fromkeys(JobState, 0), lambda: 0, Siblings(ALONE), ALONE)
     there = set(re.findall(r"^# TYPE (\w+) ", metrics.text().decode(), re.MULTILINE))
     there = {name for name in there if not name.endswith("_created")}
     named = set(re.findall(r"\b((?:swipewise|process)_[a-z_]+)\b", PAGE)) - {"swipewise_request_seconds_bucket"}

@@ -75,7 +75,7 @@ def test_figures_of_all_workers_are_given_by_any(place: Place, opened: list[Sibl
     for number in (0, 1):
         own = replace(place, number=number, generation=number, count=2, restarts=number)
         siblings = Siblings(own)
-        metrics = Metrics(lambda: dict.fromkeys(JobState, 2), siblings, own)
+        metrics = Metrics(lambda: dict.fromkeys(JobState, 2), lambda: 0, siblings, own)
         siblings.listen({METRICS: metrics.own})
         opened.append(siblings)
         workers.append(metrics)

@@ -24,7 +24,7 @@ from swipewise.events import compact, finish_erasures
 from swipewise.events.address import DATABASE_VARIABLE
 from swipewise.schema import Video
 from swipewise.server import create_app
-from swipewise.workspace import Workspace
+from swipewise.workspace import CONFIG_NAME, Workspace
 from tests.events.traces import holders, tables_of
 from tests.postgres import shared_postgres
 
@@ -92,7 +92,10 @@ class Viewers(RuleBasedStateMachine):
     def open(self) -> None:
         folder = self.cleanup.enter_context(tempfile.TemporaryDirectory())
         self.live_store()
-        self.workspace = Workspace.create(Path(folder) / "shop")
+        root = Workspace.create(Path(folder) / "shop").root
+        # Answers are logged in the background: when, no model can tell. Their erasure has tests of its own.
+        (root / CONFIG_NAME).write_text("[feed]\nlog_days = 0\n")
+        self.workspace = Workspace.open(root)
         videos = [
             Video(video_id=v, uri=f"{v}.mp4", content_hash=v, creator=CREATOR_OF[v], uploaded_at=FIRST)
             for v in VIDEOS
