@@ -138,7 +138,6 @@ class Col:
     SEGMENT = "segment"
     TOPICS = "topics"
     LIFTS = "lifts"
-    TOPIC = "topic"
     KIND = "kind"
     ID = "id"
     X = "x"
