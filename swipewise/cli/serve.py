@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
-import ssl
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +11,8 @@ import click
 from swipewise.cli.options import workspace_option
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from swipewise.workspace import Workspace
 
 _EXAMPLES = """\b
@@ -20,6 +20,7 @@ Examples:
   swipewise serve
   swipewise serve --port 9000 --workspace shop
   swipewise serve --port 0            any free port; the address is printed
+  swipewise serve --workers 4         four processes; 'kill -HUP' replaces them without a refused request
   swipewise serve --host 0.0.0.0 --tls-cert server.pem --tls-key server.key
 """
 
@@ -35,9 +36,19 @@ _pem = click.Path(dir_okay=False)
 )
 @click.option("--tls-cert", type=_pem, help="PEM file with the certificate.  [default: server.tls_cert]")
 @click.option("--tls-key", type=_pem, help="PEM file with its private key.  [default: server.tls_key]")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    help="Processes that answer, of which one that dies is started again.  [default: server.workers]",
+)
 @workspace_option
 def command(
-    host: str | None, port: int | None, tls_cert: str | None, tls_key: str | None, workspace: Workspace
+    host: str | None,
+    port: int | None,
+    tls_cert: str | None,
+    tls_key: str | None,
+    workers: int | None,
+    workspace: Workspace,
 ) -> None:
     """Offer the feed, and take events and videos, over HTTP, until stopped with Ctrl+C or SIGTERM.
 
@@ -47,95 +58,62 @@ def command(
     """
     # A second thread that waits for a busy core makes search and model slower; set before they are imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    from swipewise.server import Server, create_app
-    from swipewise.training.workspace_data import other_encoders
+    from swipewise.server.listening import address_of, check_reach, check_tls, listen
 
     config = workspace.config.server
     tls_key = (config.tls_key if tls_cert is None else "") if tls_key is None else tls_key
     tls_cert = config.tls_cert if tls_cert is None else tls_cert
-    _check_tls(tls_cert, tls_key)
+    check_tls(tls_cert, tls_key)
     # Listening first: a taken port is told before the model is loaded, and clients wait instead of being refused.
-    listener = _listen(config.host if host is None else host, config.port if port is None else port)
-    with listener:
-        _check_reach(listener, config.keys)
-        app = create_app(workspace, warm=True)
-        address = _address(listener, "https" if tls_cert else "http")
-        click.echo(_greeting(address, workspace, app.state.engine.note or app.state.engine.run))
-        for note in other_encoders(app.state.engine.encoders, workspace):
-            click.echo(f"note: {note}", err=True)
+    with listen(config.host if host is None else host, config.port if port is None else port) as listener:
+        check_reach(listener, config.keys)
+        address = address_of(listener, "https" if tls_cert else "http")
+        serve = _serve_alone if (workers or config.workers) == 1 else _supervise
         try:
-            Server(app, config, tls_cert=tls_cert, tls_key=tls_key).run(sockets=[listener])
+            serve(workspace, listener, address, workers or config.workers, tls_cert, tls_key)
         except KeyboardInterrupt:
-            # Raised by uvicorn once everything in flight was answered.
+            # Raised once everything in flight was answered.
             click.echo("stopped")
 
 
-def _check_tls(cert: str, key: str) -> None:
-    """See that the files go together.
+def _serve_alone(
+    workspace: Workspace, listener: socket.socket, address: str, _workers: int, tls_cert: str, tls_key: str
+) -> None:
+    from swipewise.server import Server, create_app
+    from swipewise.training.workspace_data import other_encoders
 
-    Raises:
-        click.ClickException: They do not, or cannot be read.
-    """
-    if key and not cert:
-        raise click.ClickException("--tls-key is of no use without a certificate: give --tls-cert too")
-    if not cert:
-        return
-    try:
-        # The empty password keeps a protected key from asking for one on the terminal.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key or None, password="")
-    except OSError as error:
-        named = f"certificate {cert}" + (f" with the key {key}" if key else "")
-        raise click.ClickException(
-            f"cannot use {named}: {error.strerror or error}: give PEM files that go together, the key without a "
-            "password"
-        ) from error
+    app = create_app(workspace, warm=True)
+    engine = app.state.engine
+    _greet(_greeting(address, workspace, engine.note or engine.run), other_encoders(engine.encoders, workspace))
+    Server(app, workspace.config.server, tls_cert=tls_cert, tls_key=tls_key).run(sockets=[listener])
 
 
-def _check_reach(listener: socket.socket, keys: str) -> None:
-    """See that nobody elsewhere can do everything.
+def _supervise(
+    workspace: Workspace, listener: socket.socket, address: str, workers: int, tls_cert: str, tls_key: str
+) -> None:
+    from logging.config import dictConfig
 
-    Raises:
-        click.ClickException: Others reach the address, and no keys are asked for.
-    """
-    address = listener.getsockname()[0]
-    if keys == "off" and not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
-        raise click.ClickException(
-            f'other machines reach {address}, and without keys they could do everything: set keys = "required" under '
-            "[server] in swipewise.toml and make keys with 'swipewise keys create', or listen on 127.0.0.1"
-        )
+    from swipewise.server.logs import log_config
+    from swipewise.server.supervisor import Supervisor
 
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Bind and listen.
-
-    Raises:
-        click.ClickException: The address cannot be had.
-    """
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, protocol, _, address = found[0]
-        # Only for a socket that names its protocol does asyncio send small answers at once, not 40 ms later.
-        listener = socket.socket(family, kind, protocol)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-            listener.listen(1024)
-        except OSError:
-            listener.close()
-            raise
-    except OSError as error:
-        raise click.ClickException(
-            f"cannot listen on {host} port {port}: {error.strerror}: choose others with --host and --port"
-        ) from error
-    return listener
+    dictConfig(log_config())
+    Supervisor(
+        workspace,
+        listener,
+        workers,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        greet=lambda said: _greet(_greeting(address, workspace, said.model, workers), said.notes),
+    ).run()
 
 
-def _address(listener: socket.socket, scheme: str) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+def _greet(greeting: str, notes: Iterable[str]) -> None:
+    click.echo(greeting)
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
 
 
-def _greeting(address: str, workspace: Workspace, model: str) -> str:
+def _greeting(address: str, workspace: Workspace, model: str, workers: int = 1) -> str:
     event = '{"event_id": "e1", "viewer_id": "ann", "video_id": "VIDEO", "action": "like"}'
     required = workspace.config.server.keys == "required"
     key = ' -H "Authorization: Bearer $KEY"' if required else ""
@@ -143,6 +121,7 @@ def _greeting(address: str, workspace: Workspace, model: str) -> str:
         [
             f"serving {workspace.root} at {address} (API: {address}/docs)",
             f"model: {model}",
+            *([f"workers: {workers}"] if workers > 1 else []),
             "keys: required, from 'swipewise keys create'"
             if required
             else "keys: off, this machine alone reaches it",

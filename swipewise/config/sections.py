@@ -310,13 +310,18 @@ class ServerConfig:
     )
     tls_cert: str = _key("", "PEM file with the certificate and those that lead to it; empty: plain HTTP")
     tls_key: str = _key("", "PEM file with the certificate's private key; empty: it is in tls_cert")
+    workers: int = _key(
+        1, "processes that answer; each holds the model, and grants its share of the rates", low=1, high=256
+    )
     rate_events: float = _key(
         1000.0, "requests a second with scope events, of one key or without keys one address; 0: any", low=0
     )
     rate_feed: float = _key(1000.0, "the same with scope feed", low=0)
     rate_admin: float = _key(100.0, "the same with scope admin, and of routes that take no key", low=0)
     rate_burst_seconds: float = _key(5.0, "seconds of these rates that may come at once", low=0.1)
-    connections: int = _key(1000, "connections at a time; on more, requests are answered 503", low=1)
+    connections: int = _key(
+        1000, "connections of each worker at a time; on more, requests are answered 503", low=1
+    )
     header_seconds: float = _key(10.0, "time a client may take for a request's head", low=0.1)
     body_seconds: float = _key(
         20.0, "time a client may take for a body, and a second more for each 8 KiB that have come", low=0.1
@@ -325,6 +330,10 @@ class ServerConfig:
         0.0, "time between the signal to stop, when /readyz turns to 503, and the last new connection", low=0
     )
     shutdown_seconds: int = _key(10, "time that requests under way then have to end", low=0)
+    traces: bool = _key(
+        False,
+        "whether requests are traced with OpenTelemetry, the [otel] extra; OTEL_EXPORTER_OTLP_ENDPOINT says where to",
+    )
     open_metrics: bool = _key(False, "whether /metrics takes no key where keys are required")
     refresh_seconds: float = _key(
         10.0, "time between looks for new videos, a new run and what is popular now", low=0.1

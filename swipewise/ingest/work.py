@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +36,16 @@ _MOST_A_RUN: Final = 4096
 _LOOK_SECONDS: Final = 1.0
 _BUSY_SECONDS: Final = 0.5
 _TROUBLE_SECONDS: Final = 10.0
+_UPLOADS_SECONDS: Final = 60.0
+
+
+def hold_uploads(workspace: Workspace) -> AbstractContextManager[None]:
+    """Held while a file is sent here until its job is posted, and while files that no job names are removed.
+
+    Raises:
+        WorkspaceError: Others hold it for longer than anybody should.
+    """
+    return workspace.lock("uploads", wait=_UPLOADS_SECONDS)
 
 
 class JobRunner:
@@ -57,13 +67,12 @@ class JobRunner:
         self._publish = publish
         self._warm = warm
         self._config = workspace.config.ingest
-        self.uploads = threading.Lock()
-        """Held while a file is sent here until its job is posted, and while files that no job names are removed."""
         self._owner = f"{socket.gethostname()} {uuid4().hex}"
         self._queue = JobQueue(Database(workspace.events_dir))
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._pool: Executor | None = None
+        self._started = False
         self._threads = [
             threading.Thread(target=target, name=f"swipewise-{name}", daemon=True)
             for name, target in (("jobs", self._work), ("leases", self._hold))
@@ -71,6 +80,7 @@ class JobRunner:
 
     def start(self) -> None:
         """Begin."""
+        self._started = True
         for thread in self._threads:
             thread.start()
 
@@ -91,10 +101,11 @@ class JobRunner:
         """End after what is going on, or leave its jobs to whoever comes next."""
         self._stop.set()
         self._wake.set()
-        for thread in self._threads:
-            thread.join(timeout=patience)
-        with suppress(StoreError):
-            self._queue.put_back(self._owner, None)
+        if self._started:
+            for thread in self._threads:
+                thread.join(timeout=patience)
+            with suppress(StoreError):
+                self._queue.put_back(self._owner, None)
         if not any(thread.is_alive() for thread in self._threads):
             self._queue.close()
 
@@ -189,7 +200,7 @@ class JobRunner:
         sent = [uri for uri in uris if Path(uri).parent == self._workspace.uploads_dir]
         if not sent:
             return
-        with self.uploads:
+        with hold_uploads(self._workspace):
             kept = Catalog(self._workspace.catalog_dir).uris_in_use(sent) | self._queue.wanted(sent)
             for uri in set(sent) - kept:
                 Path(uri).unlink(missing_ok=True)

@@ -203,10 +203,11 @@ def fused_scores(
     # Videos last: a softmax over a last dimension as short as M would be many times slower.
     flat_D = p_NMD.transpose(0, 1).reshape(M * N, D).T
     absent_1MN = ~present_NM.T.unsqueeze(0)
-    logits_BMN = (u_BD @ flat_D).view(-1, M, N) / D**0.5
+    B = len(u_BD)
+    logits_BMN = (u_BD @ flat_D).view(B, M, N) / D**0.5
     logits_BMN = logits_BMN.masked_fill(absent_1MN, torch.finfo(logits_BMN.dtype).min)
     alpha_BMN = torch.softmax(logits_BMN, dim=1).masked_fill(absent_1MN, 0)
-    part_BMN = alpha_BMN * (z_BD @ flat_D).view(-1, M, N)
+    part_BMN = alpha_BMN * (z_BD @ flat_D).view(B, M, N)
     if factor_M is not None:
         part_BMN = part_BMN * factor_M[:, None]
     scores_BN = part_BMN.sum(dim=1) / D**0.5

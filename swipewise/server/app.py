@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from time import perf_counter
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
@@ -17,7 +15,6 @@ from starlette.exceptions import HTTPException
 import swipewise
 from swipewise.catalog import Catalog
 from swipewise.errors import StoreError, UnknownIdError
-from swipewise.events import finish_erasures
 from swipewise.events.answer_log import AnswerLog
 from swipewise.events.answers import Answers
 from swipewise.events.audit_log import AuditLog
@@ -25,19 +22,22 @@ from swipewise.events.database import Database
 from swipewise.events.jobs import JobQueue
 from swipewise.events.keys import KeyStore
 from swipewise.feed.engine import FeedEngine
-from swipewise.ingest.work import JobRunner
+from swipewise.server.background import Background
 from swipewise.server.catalogue import catalogue_routes
 from swipewise.server.description import describe_keys
 from swipewise.server.feeds import feed_routes
 from swipewise.server.intake import MAX_EVENTS, BadRequestError, body_of, invalid, parse_events
 from swipewise.server.keyring import KeyRing
+from swipewise.server.limits import share_of_rates
 from swipewise.server.messages import EventsAnswer, PostedEvent, Problem, one_or_many
 from swipewise.server.metrics import Metrics
 from swipewise.server.models import model_routes
 from swipewise.server.operations import Readiness, operation_routes
 from swipewise.server.problems import problem, store_problem
 from swipewise.server.protection import protect
+from swipewise.server.siblings import ALONE, Place, Siblings
 from swipewise.server.thumbnails import thumbnail_routes
+from swipewise.server.tracing import Traces, open_traces
 from swipewise.server.videos import VideoIntake, video_routes
 from swipewise.server.viewers import viewer_routes
 from swipewise.workspace import Workspace
@@ -57,32 +57,42 @@ _EVENTS_BODY = {
 }
 
 
-def create_app(workspace: Workspace, *, warm: bool = False) -> FastAPI:
+def create_app(
+    workspace: Workspace, *, warm: bool = False, place: Place = ALONE, traces: Traces | None = None
+) -> FastAPI:
     """The API of one workspace; it opens the stores now and closes them when the server stops.
 
     Args:
         workspace: Whose feed, and whose catalogue takes posted videos.
         warm: Whether the processes that decode posted videos start with the server, not with the first video.
+        place: Of this process among those that serve the workspace from one socket.
+        traces: Of requests; None: those that configuration and environment ask for, if any.
 
     Raises:
         StoreError: A store cannot be read.
+        MissingExtraError: Traces are asked for, and OpenTelemetry is not installed.
     """
+    traces = traces or open_traces(workspace.config.server, place.number if place.count > 1 else None)
     engine = FeedEngine.open(workspace)
-    runner = JobRunner(workspace, publish=engine.look_for_videos, warm=warm)
+    siblings = Siblings(place)
+    background = Background(engine, siblings, place, warm=warm)
     records = Database(workspace.events_dir)
-    intake = VideoIntake(workspace, JobQueue(records), runner)
+    intake = VideoIntake(workspace, JobQueue(records), background.wake)
     app = FastAPI(title="Swipewise", version=swipewise.__version__, lifespan=_lifespan)
-    app.state.engine, app.state.runner, app.state.intake = engine, runner, intake
+    app.state.engine, app.state.background, app.state.intake = engine, background, intake
     catalog = Catalog(workspace.catalog_dir)
     app.state.answers = AnswerLog(Answers(records), days=workspace.config.feed.log_days)
-    audit, metrics = AuditLog(records), Metrics(intake.queue.counts, lambda: app.state.answers.lost)
-    app.state.records, app.state.readiness = records, Readiness(catalog, intake.queue)
-    protect(app, workspace.config.server, KeyRing(KeyStore(records)), audit, metrics)
+    audit = AuditLog(records)
+    metrics = Metrics(intake.queue.counts, lambda: app.state.answers.lost, siblings, place)
+    app.state.records, app.state.metrics, app.state.traces = records, metrics, traces
+    app.state.readiness = Readiness(catalog, intake.queue)
+    limits = share_of_rates(workspace.config.server, place.count)
+    protect(app, limits, KeyRing(KeyStore(records)), audit, metrics, traces)
     _add_problems(app)
     describe_keys(app)
     app.include_router(operation_routes(engine, app.state.readiness, metrics, audit))
     app.include_router(video_routes(intake))
-    app.include_router(feed_routes(engine, metrics, app.state.answers))
+    app.include_router(feed_routes(engine, metrics, app.state.answers, traces))
 
     @app.post("/v1/events", responses=_PROBLEMS, openapi_extra=_EVENTS_BODY)
     def post_events(body: Annotated[bytes, Depends(body_of("events"))]) -> EventsAnswer:
@@ -103,8 +113,8 @@ def create_app(workspace: Workspace, *, warm: bool = False) -> FastAPI:
         )
 
     app.include_router(thumbnail_routes(catalog))
-    app.include_router(catalogue_routes(engine, runner))
-    app.include_router(model_routes(engine))
+    app.include_router(catalogue_routes(engine, background.look))
+    app.include_router(model_routes(engine, background.look))
     app.include_router(viewer_routes(engine))
 
     return app
@@ -112,39 +122,18 @@ def create_app(workspace: Workspace, *, warm: bool = False) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    engine: FeedEngine = app.state.engine
-    runner: JobRunner = app.state.runner
-    stop = threading.Event()
-    refresher = threading.Thread(target=_keep_fresh, args=(engine, stop), name="swipewise-refresh", daemon=True)
-    refresher.start()
-    runner.start()
+    background: Background = app.state.background
+    background.start(app.state.metrics)
     app.state.answers.start()
     try:
         yield
     finally:
-        stop.set()
-        runner.stop()
+        background.stop()
         app.state.answers.stop()
+        if app.state.traces is not None:
+            app.state.traces.close()
         app.state.records.close()
-        refresher.join(timeout=10)
-        engine.close()
-
-
-def _keep_fresh(engine: FeedEngine, stop: threading.Event) -> None:
-    """Refresh again and again, with pauses long enough that it takes a tenth of one core at most."""
-    pause = engine.workspace.config.server.refresh_seconds
-    while not stop.wait(pause):
-        start = perf_counter()
-        for what, work in (
-            ("look for new videos, runs and popularity", engine.refresh),
-            ("finish erasures", lambda: finish_erasures(engine.workspace)),
-        ):
-            try:
-                work()
-            except Exception:
-                # The server goes on with what it has; the next round may succeed.
-                _logger.exception("cannot %s", what)
-        pause = max(engine.workspace.config.server.refresh_seconds, 9 * (perf_counter() - start))
+        app.state.engine.close()
 
 
 def _add_problems(app: FastAPI) -> None:

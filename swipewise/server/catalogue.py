@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Self
 from urllib.parse import quote
@@ -15,7 +15,7 @@ from swipewise.errors import DataError, UnknownIdError
 from swipewise.feed.engine import FeedEngine
 from swipewise.ingest.locations import scheme_of, without_secrets
 from swipewise.ingest.remove import remove_videos
-from swipewise.ingest.work import JobRunner
+from swipewise.ingest.work import hold_uploads
 from swipewise.schema import Col, Modality
 from swipewise.server.intake import BadRequestError
 from swipewise.server.messages import Problem
@@ -123,12 +123,12 @@ class SimilarVideosAnswer(BaseModel):
     similar: list[SimilarAnswer]
 
 
-def catalogue_routes(engine: FeedEngine, runner: JobRunner) -> APIRouter:
+def catalogue_routes(engine: FeedEngine, look: Callable[[], object]) -> APIRouter:
     """The routes that show and remove videos; after all others under /v1/videos/, as ids may hold slashes.
 
     Args:
         engine: What feeds are made from.
-        runner: Whose uploads must rest while a clip that was sent here is removed.
+        look: Has all workers look for what has changed.
     """
     router = APIRouter()
     workspace = engine.workspace
@@ -173,9 +173,9 @@ def catalogue_routes(engine: FeedEngine, runner: JobRunner) -> APIRouter:
 
         Its file stays where it is, but for a clip that was sent here. Deleting it again is no error.
         """
-        with runner.uploads:
+        with hold_uploads(workspace):
             remove_videos(workspace, [video_id])
-        engine.look_for_videos()
+        look()
         return Response(status_code=204)
 
     return router

@@ -40,6 +40,7 @@ class Exchange:
         route: The template of the route that takes it, such as ``/v1/jobs/{job_id}``; None where none does.
         key: The name of the key it came with, once that is known.
         status: How it was answered; 0 until then.
+        trace_id: Of the trace it belongs to, where there is one.
     """
 
     request_id: str
@@ -47,6 +48,7 @@ class Exchange:
     route: str | None
     key: str | None = None
     status: int = 0
+    trace_id: str | None = None
 
 
 class RouteFinder:

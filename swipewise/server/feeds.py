@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from time import time_ns
 from typing import Annotated, Any, Final, Self
 
 from fastapi import APIRouter, Query
@@ -22,6 +23,7 @@ from swipewise.schema import Recommendation
 from swipewise.server.intake import BadRequestError
 from swipewise.server.messages import FieldProblem, Problem
 from swipewise.server.metrics import Metrics
+from swipewise.server.tracing import Traces
 
 MAX_FEED: Final = 1000
 MAX_CONTEXT: Final = 20
@@ -160,8 +162,8 @@ class FeedAnswer(BaseModel):
         return answer
 
 
-def feed_routes(engine: FeedEngine, metrics: Metrics, answers: AnswerLog) -> APIRouter:
-    """The route of feeds, whose answers are logged."""
+def feed_routes(engine: FeedEngine, metrics: Metrics, answers: AnswerLog, traces: Traces | None) -> APIRouter:
+    """The route of feeds, whose answers are logged, and whose stages are traced where that is wanted."""
     router = APIRouter()
 
     @router.get("/v1/feed", responses=_PROBLEMS)
@@ -195,6 +197,7 @@ def feed_routes(engine: FeedEngine, metrics: Metrics, answers: AnswerLog) -> API
             context=Context(language=language, region=region, more=_facts(context or ())),
             explained=explain,
         )
+        began = time_ns()
         try:
             feed = engine.feed(viewer_id, size=limit, request=request)
         except DataError as error:
@@ -202,6 +205,8 @@ def feed_routes(engine: FeedEngine, metrics: Metrics, answers: AnswerLog) -> API
                 422, str(error), [FieldProblem(field="cursor", message=str(error).removeprefix("cursor "))]
             ) from error
         metrics.feed_made(feed.trace)
+        if traces is not None:
+            traces.feed(feed.trace, began)
         answers.put(logged(feed))
         return FeedAnswer.of(feed, trace=trace)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from starlette.exceptions import HTTPException
@@ -18,6 +19,16 @@ SLOWEST: Final = 8 * 1024
 """Bytes a second at which a body keeps its time."""
 
 _MOST_CLIENTS: Final = 20_000
+
+
+def share_of_rates(config: ServerConfig, workers: int) -> ServerConfig:
+    """The limits of one of several workers, among which the system spreads connections."""
+    return replace(
+        config,
+        rate_events=config.rate_events / workers,
+        rate_feed=config.rate_feed / workers,
+        rate_admin=config.rate_admin / workers,
+    )
 
 
 class RateLimits:

@@ -13,6 +13,9 @@ from swipewise.server.exchange import Exchange, request_id
 REQUESTS: Final = logging.getLogger("swipewise.requests")
 """Gets a line a request. Neither query nor path is in it, as they name viewers and may hold secrets."""
 
+SUPERVISOR: Final = logging.getLogger("swipewise.supervisor")
+"""Gets a line for each worker that starts, is replaced or dies."""
+
 _FACTS: Final = "facts"
 
 
@@ -26,11 +29,21 @@ def log_request(exchange: Exchange, seconds: float) -> None:
             "milliseconds": round(1000 * seconds, 3),
             "key": exchange.key,
         }
+        if exchange.trace_id is not None:
+            facts["trace_id"] = exchange.trace_id
         REQUESTS.info("request", extra={_FACTS: facts})
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one JSON object: time, level, logger, message, the request it belongs to, and an error's trace."""
+    """A record as one JSON object: time, level, logger, message, the request it belongs to, and an error's trace.
+
+    Args:
+        worker: Which of several workers logs; None where there is one.
+    """
+
+    def __init__(self, worker: int | None = None) -> None:
+        super().__init__()
+        self._worker = worker
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
@@ -40,6 +53,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if self._worker is not None:
+            line["worker"] = self._worker
         if (named := request_id.get()) is not None:
             line["request_id"] = named
         line.update(getattr(record, _FACTS, {}))
@@ -48,13 +63,22 @@ class JsonFormatter(logging.Formatter):
         return msgspec.json.encode(line, enc_hook=str).decode()
 
 
-def log_config() -> dict[str, Any]:
-    """The configuration of Python's ``logging`` for a served process, uvicorn's own lines included."""
+def log_facts(logger: logging.Logger, level: int, message: str, **facts: object) -> None:
+    """Write a line that holds some facts of its own beside the message."""
+    logger.log(level, message, extra={_FACTS: facts})
+
+
+def log_config(worker: int | None = None) -> dict[str, Any]:
+    """The configuration of Python's ``logging`` for a served process, uvicorn's own lines included.
+
+    Args:
+        worker: Which of several workers it is; None where there is one.
+    """
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"json": {"()": JsonFormatter}},
+        "formatters": {"json": {"()": JsonFormatter, "worker": worker}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
         "root": {"level": "WARNING", "handlers": ["stderr"]},
-        "loggers": {REQUESTS.name: {"level": "INFO"}},
+        "loggers": {name: {"level": "INFO"} for name in (REQUESTS.name, SUPERVISOR.name)},
     }

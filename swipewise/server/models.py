@@ -60,8 +60,13 @@ class BundleAnswer(BaseModel):
         )
 
 
-def model_routes(engine: FeedEngine) -> APIRouter:
-    """The routes of the models of an engine's workspace."""
+def model_routes(engine: FeedEngine, look: Callable[[], object]) -> APIRouter:
+    """The routes of the models of an engine's workspace.
+
+    Args:
+        engine: What feeds are made from.
+        look: Has all workers look for what has changed.
+    """
     router = APIRouter()
     workspace = engine.workspace
 
@@ -82,20 +87,20 @@ def model_routes(engine: FeedEngine) -> APIRouter:
     @router.post("/v1/models/rollback", responses=_REFUSED)
     def post_rollback() -> BundleAnswer:
         """Go back to the model that was published before. Requests go on meanwhile."""
-        return _changed(engine, lambda: rollback(workspace))
+        return _changed(engine, look, lambda: rollback(workspace))
 
     @router.post("/v1/models/{run}/publish", responses=_REFUSED)
     def post_publish(run: str) -> BundleAnswer:
         """Serve a run from now on, where `server.publish` is "manual". Requests go on meanwhile."""
-        return _changed(engine, lambda: publish(workspace, run))
+        return _changed(engine, look, lambda: publish(workspace, run))
 
     return router
 
 
-def _changed(engine: FeedEngine, change: Callable[[], Bundle]) -> BundleAnswer:
+def _changed(engine: FeedEngine, look: Callable[[], object], change: Callable[[], Bundle]) -> BundleAnswer:
     try:
         bundle = change()
     except (ArtifactError, ConfigError, WorkspaceError) as error:
         raise BadRequestError(409, str(error)) from error
-    engine.look_for_videos()
+    look()
     return BundleAnswer.of(bundle, serving=engine.run == bundle.run)

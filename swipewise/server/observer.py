@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import nullcontext
 from time import perf_counter
 from typing import Final
 from uuid import uuid4
@@ -26,6 +27,7 @@ from swipewise.server.logs import log_request
 from swipewise.server.messages import Problem
 from swipewise.server.metrics import Metrics
 from swipewise.server.problems import problem
+from swipewise.server.tracing import Traces
 
 _logger = logging.getLogger(__name__)
 
@@ -50,25 +52,32 @@ class Observer:
         app: What answers.
         routes: Whose routes name the requests.
         metrics: Counts them.
+        traces: Trace them, where that is wanted.
     """
 
-    def __init__(self, app: App, routes: FastAPI, metrics: Metrics) -> None:
+    def __init__(self, app: App, routes: FastAPI, metrics: Metrics, traces: Traces | None) -> None:
         self._app = app
         self._finder = RouteFinder(routes)
         self._metrics = metrics
+        self._traces = traces
 
     async def __call__(self, scope: HttpScope, receive: Receive, send: Send) -> None:
         """Pass a request on; an error that nobody has answered is answered here, and raised again for the log."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        named = Headers(scope=scope).get("x-request-id", "")
+        headers = Headers(scope=scope)
+        named = headers.get("x-request-id", "")
         exchange = Exchange(
             request_id=named if _SANE_ID.fullmatch(named) else uuid4().hex,
             method=self._finder.method(scope),
             route=self._finder.route(scope),
         )
         scope[EXCHANGE] = exchange
+        with self._traces.request(exchange, headers) if self._traces else nullcontext():
+            await self._measured(exchange, scope, receive, send)
+
+    async def _measured(self, exchange: Exchange, scope: HttpScope, receive: Receive, send: Send) -> None:
         start, token = perf_counter(), request_id.set(exchange.request_id)
         answer = _Answer(send, exchange)
         self._metrics.in_flight.inc()
@@ -116,5 +125,7 @@ class _Answer:
 
 async def _internal_error(scope: HttpScope, receive: Receive, send: Send) -> None:
     if scope["type"] == "http":
-        answer = problem(500, Problem(error="internal error: the server's log has the details"))
+        told = Problem(error="internal error: the server's log has the details")
+        # uvicorn closes the connection, which a client must know before it sends its next request there.
+        answer = problem(500, told, {"Connection": "close"})
         await answer(scope, receive, send)

@@ -13,12 +13,20 @@ from swipewise.server.keyring import KeyRing
 from swipewise.server.limits import BodyLimits
 from swipewise.server.metrics import Metrics
 from swipewise.server.observer import Observer
+from swipewise.server.tracing import Traces
 
 _SENT_BY_PAGES = ("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-ID")
 _READ_BY_PAGES = ("ETag", "Location", "Retry-After", "X-Request-ID")
 
 
-def protect(app: FastAPI, config: ServerConfig, ring: KeyRing, audit: AuditLog, metrics: Metrics) -> None:
+def protect(
+    app: FastAPI,
+    config: ServerConfig,
+    ring: KeyRing,
+    audit: AuditLog,
+    metrics: Metrics,
+    traces: Traces | None,
+) -> None:
     """Guard and observe every route of an app, also those that are added or mounted later."""
 
     def guarded(inner: App) -> Guard:
@@ -34,4 +42,4 @@ def protect(app: FastAPI, config: ServerConfig, ring: KeyRing, audit: AuditLog, 
             allow_headers=_SENT_BY_PAGES,
             expose_headers=_READ_BY_PAGES,
         )
-    app.add_middleware(Observer, routes=app, metrics=metrics)
+    app.add_middleware(Observer, routes=app, metrics=metrics, traces=traces)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import time
 from functools import partial
 from types import FrameType
@@ -15,11 +16,15 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from swipewise.config import ServerConfig
+from swipewise.server.listening import BACKLOG
 from swipewise.server.logs import log_config
+from swipewise.server.notify import notify
 
 LONGEST_HEAD: Final = 32 * 1024
 """Bytes of a request's head; a longer one is answered 400."""
 
+_TAKEN_AT_ONCE: Final = 1
+_CLOSE: Final = (b"connection", b"close")
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
@@ -81,20 +86,31 @@ class Server(uvicorn.Server):
         app: From ``create_app``.
         config: The limits and times.
         tls_cert, tls_key: PEM files; empty: plain HTTP, and a key that lies in the certificate's file.
+        worker: Which of several workers on one socket it is, as its log says; None where there is one.
     """
 
-    def __init__(self, app: FastAPI, config: ServerConfig, *, tls_cert: str = "", tls_key: str = "") -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        config: ServerConfig,
+        *,
+        tls_cert: str = "",
+        tls_key: str = "",
+        worker: int | None = None,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
                 http=partial(PatientProtocol, head_seconds=config.header_seconds),  # type: ignore[arg-type]
-                log_config=log_config(),
+                log_config=log_config(worker),
                 log_level="warning",
                 access_log=False,
                 server_header=False,
                 h11_max_incomplete_event_size=LONGEST_HEAD,
                 # uvicorn counts the connection that it asks about.
                 limit_concurrency=config.connections + 1,
+                # So many connections are taken at a time: one, so that workers share what comes at once.
+                backlog=BACKLOG if worker is None else _TAKEN_AT_ONCE,
                 timeout_graceful_shutdown=config.shutdown_seconds,
                 ssl_certfile=tls_cert or None,
                 ssl_keyfile=tls_key or None,
@@ -104,6 +120,41 @@ class Server(uvicorn.Server):
         self._app = app
         self._drain_seconds = config.drain_seconds
         self._stop: tuple[float, int] | None = None
+        self._supervised = worker is not None
+        self._retiring = False
+
+    def retire(self) -> None:
+        """Stop, with others left on the socket, who take every new connection: no request of any client fails."""
+        self._retiring = self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to take connections."""
+        await super().startup(sockets)
+        # uvicorn has the queue of those that wait as short as the number that is taken at a time.
+        for listener in sockets or ():
+            listener.listen(BACKLOG)
+        if not self._supervised:
+            notify("READY=1")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what is under way."""
+        if self._retiring:
+            await self._see_off()
+        await super().shutdown(sockets)
+
+    async def _see_off(self) -> None:
+        """Have each client close its connection, as one that is closed here may just be sent the next request."""
+        for server in self.servers:
+            server.close()
+        self.config.encoded_headers.append(_CLOSE)
+        self.server_state.default_headers.append(_CLOSE)
+        until = time.monotonic() + self.config.timeout_keep_alive
+        while self.server_state.connections and time.monotonic() < until:
+            for connection in self.server_state.connections:
+                cycle = getattr(connection, "cycle", None)
+                if cycle and not cycle.response_started and _CLOSE not in cycle.default_headers:
+                    cycle.default_headers = [*cycle.default_headers, _CLOSE]
+            await asyncio.sleep(0.05)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take a signal to stop."""

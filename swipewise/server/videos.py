@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
@@ -12,7 +13,7 @@ from swipewise.errors import DataError
 from swipewise.events.job_records import Job, JobRequest, JobState
 from swipewise.events.jobs import MOST_LISTED, JobQueue
 from swipewise.ingest.locations import Roots
-from swipewise.ingest.work import JobRunner
+from swipewise.ingest.work import hold_uploads
 from swipewise.server.intake import BadRequestError, read_body
 from swipewise.server.messages import Problem, one_or_many
 from swipewise.server.posting import (
@@ -61,12 +62,12 @@ class VideoIntake:
     Args:
         workspace: Where uploads lie.
         queue: Where jobs are put.
-        runner: Is woken for each job.
+        wake: Called after a job was posted.
     """
 
-    def __init__(self, workspace: Workspace, queue: JobQueue, runner: JobRunner) -> None:
+    def __init__(self, workspace: Workspace, queue: JobQueue, wake: Callable[[], object]) -> None:
         self._workspace = workspace
-        self._runner = runner
+        self._wake = wake
         self._roots = Roots.of(workspace)
         self.queue = queue
         clear_parts(workspace.uploads_dir)
@@ -92,7 +93,7 @@ class VideoIntake:
             upload.discard()
 
     def _keep(self, upload: Upload, video_id: str | None, stated: dict[str, Any], key: str | None) -> Job:
-        with self._runner.uploads:
+        with hold_uploads(self._workspace):
             uri = str(upload.keep())
             request = JobRequest(uri=uri, location=uri, video_id=video_id, stated=stated, idempotency_key=key)
             return self._queued([request])[0]
@@ -102,7 +103,7 @@ class VideoIntake:
             jobs = self.queue.post(requests)
         except DataError as error:
             raise BadRequestError(422, str(error)) from error
-        self._runner.wake()
+        self._wake()
         return jobs
 
 

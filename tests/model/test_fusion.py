@@ -118,6 +118,15 @@ def test_a_present_modality_of_very_low_score_still_outranks_a_missing_one() -> 
     assert alpha.tolist() == [1.0, 0.0]
 
 
+def test_no_candidates_have_no_scores() -> None:
+    z_BD, u_BD = viewers()
+    scores_BN, alpha_BNM = fused_scores(
+        z_BD, u_BD, torch.zeros(0, 3, z_BD.shape[1]), torch.zeros(0, 3, dtype=torch.bool)
+    )
+    assert scores_BN.shape == (len(z_BD), 0)
+    assert alpha_BNM.shape == (len(z_BD), 0, 3)
+
+
 @pytest.mark.parametrize("value", [1e4, 1e10, 1e30, inf, nan])
 def test_an_absent_row_has_no_influence_on_projection_fusion_scores_or_gradient(
     project: ModalityProjection, value: float

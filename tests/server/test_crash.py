@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
 import httpx
 
@@ -26,12 +27,14 @@ POSTERS = 3
 
 
 @contextmanager
-def served(workspace: Workspace) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """``swipewise serve`` on a free port, and its address."""
+def served(
+    workspace: Workspace, *more: str, log: IO[str] | None = None
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """``swipewise serve`` on a free port, with more options, and its address; it logs to a file if there is one."""
     command = [sys.executable, "-c", "from swipewise.cli import main; main()", "serve"]
-    options = ["--port", "0", "--workspace", str(workspace.root)]
+    command += ["--port", "0", "--workspace", str(workspace.root), *more]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment) as process:
         try:
             assert process.stdout is not None
             greeting = ""

@@ -153,6 +153,7 @@ def test_an_unexpected_error_is_answered_counted_and_named(
     answer = client.get("/v1/feed?viewer_id=ann", headers={"X-Request-ID": "abc-1"})
     assert (answer.status_code, answer.headers["x-request-id"]) == (500, "abc-1")
     assert answer.json() == {"error": "internal error: the server's log has the details"}
+    assert answer.headers["connection"] == "close"
     assert figures(client)["swipewise_requests_total", "GET", "/v1/feed", "500"] == 1
 
 

@@ -29,7 +29,7 @@ PATIENCE = 20
 @pytest.fixture(autouse=True)
 def no_logging(monkeypatch: pytest.MonkeyPatch) -> None:
     """The servers here share a process with the tests, whose logging they must leave alone."""
-    monkeypatch.setattr("swipewise.server.serving.log_config", lambda: None)
+    monkeypatch.setattr("swipewise.server.serving.log_config", lambda *_: None)
 
 
 def an_app() -> FastAPI:
@@ -182,6 +182,27 @@ def test_the_pause_ends_by_itself() -> None:
         server.handle_exit(signal.SIGTERM, None)
         until(lambda: not accepts(port))
         assert server.should_exit
+
+
+def test_one_that_retires_has_its_clients_go_elsewhere_before_it_closes_a_connection() -> None:
+    app = an_app()
+    with (
+        serving(app) as (server, port),
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
+    ):
+        assert "connection" not in client.get("/").headers
+        answers: list[httpx.Response] = []
+        asker = threading.Thread(target=lambda: answers.append(httpx.get(f"http://127.0.0.1:{port}/slow")))
+        asker.start()
+        assert app.state.entered.wait(PATIENCE)
+        server.retire()
+        until(lambda: not accepts(port))
+        # The one that is open is answered still, also where its request was sent meanwhile.
+        answer = client.get("/")
+        assert (answer.json(), answer.headers["connection"]) == ("here", "close")
+        app.state.leave.set()
+        asker.join(PATIENCE)
+    assert [(each.json(), each.headers["connection"]) for each in answers] == [("done", "close")]
 
 
 def test_tls(tmp_path: Path) -> None:
