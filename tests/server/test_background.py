@@ -95,6 +95,14 @@ def test_an_event_or_a_wish_taken_by_one_counts_in_the_next_feed_of_the_other(
     assert "b" not in shown(first)
 
 
+def test_a_session_goes_on_in_the_other_worker(workspace: Workspace, open_two: Open) -> None:
+    first, second = open_two(workspace)
+    page = first.get("/v1/feed", params={"viewer_id": "ann", "limit": 2}).json()
+    rest = second.get("/v1/feed", params={"viewer_id": "ann", "limit": 2, "cursor": page["cursor"]}).json()
+    videos = [[each["video_id"] for each in answer["recommendations"]] for answer in (page, rest)]
+    assert sorted(videos[0] + videos[1]) == ["a", "b", "c", "d"]
+
+
 def test_workers_that_finish_the_same_erasures_at_once_leave_nothing(
     workspace: Workspace, live_store: str
 ) -> None:
