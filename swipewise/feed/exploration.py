@@ -142,5 +142,5 @@ def draw(
 
 
 def _generator(query: Query) -> np.random.Generator:
-    seed = hashlib.blake2b(f"{query.viewer_id}\0{query.request_id}".encode(), digest_size=16).digest()
+    seed = hashlib.blake2b(f"{query.viewer_id}\0{query.request_id}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
     return np.random.default_rng(int.from_bytes(seed))

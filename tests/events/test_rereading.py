@@ -47,7 +47,7 @@ def rewritten(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Rewritte
 
 def read_by_feed(shop: Workspace) -> int:
     with ViewerHistories(shop.events_dir) as histories:
-        return len(histories.events("ann"))
+        return len(histories.known("ann").events)
 
 
 DURATIONS = pl.LazyFrame({Col.VIDEO_ID: ["v1"], Col.DURATION: [9.0]})
