@@ -142,5 +142,6 @@ def draw(
 
 
 def _generator(query: Query) -> np.random.Generator:
-    seed = hashlib.blake2b(f"{query.viewer_id}\0{query.request_id}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    named = f"{query.viewer_id}\0{query.request_id}".encode("utf-8", "surrogatepass")
+    seed = hashlib.blake2b(named, digest_size=16).digest()
     return np.random.default_rng(int.from_bytes(seed))
