@@ -25,6 +25,7 @@ from swipewise.training.calibration import Calibration
 from swipewise.training.dataset import Dataset, Interactions, told_actions
 from swipewise.training.fitted import FittedModel, Weights
 from swipewise.training.histories import Windows, latest_windows, pad, training_windows
+from swipewise.training.kin import Carried, Kinship
 from swipewise.training.ranking import RankingTask, ScoreFn, mean_ndcg
 from swipewise.training.tastes import likings
 from swipewise.training.trends import Trends
@@ -39,9 +40,6 @@ GROUP_WEIGHTS = (0.0, 0.05, 0.1, 0.2)
 TASTE_WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
 """Weights of tastes that are tried."""
 
-KIN = 10
-"""Known videos whose nearness stands for that of a new one."""
-
 _WEIGHED_VIDEOS = 1024  # over which modality weights are averaged
 _BLOCK_WINDOWS = 64
 _BLOCK_VIEWERS = 256  # no more than are ranked at a time
@@ -51,8 +49,8 @@ _BLOCK_VIEWERS = 256  # no more than are ranked at a time
 class Interests:
     """Viewers as they are after their last event.
 
-    z_BD: interest vectors; u_BD: preference vectors; s_BD: profiles; near_BV: how near each video of the catalogue is
-    to what they watched, lift_BV: how popular it is among viewers of like profile, taste_BT: what they make of each
+    z_BD: interest vectors; u_BD: preference vectors; s_BD: profiles; near: how near each video of the catalogue is
+    to what they watched, lift: how popular it is among viewers of like profile, taste_BT: what they make of each
     theme, None where the model does not ask; tokens_BQD: their latest events as the network reads them; kept_BQ: bool,
     which of them there are.
     """
@@ -60,8 +58,8 @@ class Interests:
     z_BD: Tensor
     u_BD: Tensor
     s_BD: Tensor
-    near_BV: Tensor | None
-    lift_BV: Tensor | None
+    near: Carried | None
+    lift: Carried | None
     taste_BT: Tensor | None
     tokens_BQD: Tensor
     kept_BQ: Tensor
@@ -97,7 +95,7 @@ class Projected:
         self._groups = fitted.groups if fitted.weights.group else None
         self._weights = fitted.weights
         self._id_V = fitted.vocabulary.video_rows(dataset.video_ids)
-        self._new_K, self._kin_KQ = _kin(self.index_vectors_VD.cpu().numpy(), self._id_V >= 0)
+        self._kinship = Kinship.of(self.index_vectors_VD.cpu().numpy(), self._id_V)
         self._tastes = fitted.taste_reader(dataset)
         if self._tastes is not None:
             self._theme_VMK = torch.from_numpy(self._tastes.theme_VMK).to(self.device)
@@ -118,10 +116,7 @@ class Projected:
         for name in ("p_VMD", "present_VM", "index_vectors_VD"):
             setattr(joined, name, torch.cat([getattr(self, name), getattr(new, name)]))
         joined._id_V = np.concatenate([self._id_V, new._id_V])
-        vectors_VD = joined.index_vectors_VD.cpu().numpy()
-        new_K, kin_KQ = _kin(vectors_VD, joined._id_V >= 0, first=len(self._id_V))
-        joined._new_K = np.concatenate([self._new_K, new_K])
-        joined._kin_KQ = np.concatenate([self._kin_KQ, kin_KQ]) if len(new_K) else self._kin_KQ
+        joined._kinship = self._kinship.extended(joined.index_vectors_VD.cpu().numpy(), new._id_V)
         if self._tastes is not None:
             joined._tastes = self._tastes.extended(added)
             joined._theme_VMK = torch.cat([self._theme_VMK, new._theme_VMK])
@@ -150,15 +145,15 @@ class Projected:
             z_BD=reading.z_BL1D[row_B, last_B],
             u_BD=reading.u_BL1D[row_B, last_B],
             s_BD=reading.s_BD,
-            near_BV=self._nearness(rows, windows),
-            lift_BV=self._lift(profile_UP[viewers_B]),
+            near=self._nearness(rows, windows),
+            lift=self._lift(profile_UP[viewers_B]),
             taste_BT=self._taste(rows, windows, profile_UP),
             tokens_BQD=reading.tokens_BL1D,
             kept_BQ=torch.arange(reading.tokens_BL1D.shape[1], device=self.device) <= last_B.unsqueeze(1),
         )
 
-    def _nearness(self, rows: Interactions, windows: Windows) -> Tensor | None:
-        """Of the catalogue's videos to what is in each window: (W, V)."""
+    def _nearness(self, rows: Interactions, windows: Windows) -> Carried | None:
+        """Of the catalogue's videos to what is in each window."""
         if self._neighbourhood is None:
             return None
         length_W = windows.end_W - windows.older_W
@@ -167,23 +162,13 @@ class Projected:
         row_I = windows.older_W[window_I] + np.arange(len(window_I)) - starts_W[window_I]
         video_I = self._id_V[rows.video_I[row_I]]
         known = replace(rows.where(row_I), viewer_I=window_I, video_I=video_I).where(video_I >= 0)
-        return self._of_catalogue(self._neighbourhood.nearness(known, len(windows)))
+        return Carried(values=self._neighbourhood.nearness(known, len(windows)), kinship=self._kinship)
 
-    def _lift(self, profile_BP: NDArray[np.int64]) -> Tensor | None:
-        """Of the catalogue's videos among viewers of like profile: (B, V)."""
+    def _lift(self, profile_BP: NDArray[np.int64]) -> Carried | None:
+        """Of the catalogue's videos among viewers of like profile."""
         if self._groups is None:
             return None
-        return self._of_catalogue(self._groups.lift(self._profile_codes[profile_BP]))
-
-    def _of_catalogue(self, known_BN: NDArray[np.float32]) -> Tensor:
-        """What is known of the vocabulary's videos for those of the catalogue: (B, V).
-
-        A video that training did not know has the mean of those that are most like it.
-        """
-        found_BV = np.where(self._id_V >= 0, known_BN[:, np.maximum(self._id_V, 0)], 0)
-        if len(self._new_K):
-            found_BV[:, self._new_K] = found_BV[:, self._kin_KQ].mean(axis=-1)
-        return torch.from_numpy(found_BV.astype(np.float32)).to(self.device)
+        return Carried(values=self._groups.lift(self._profile_codes[profile_BP]), kinship=self._kinship)
 
     def _taste(self, rows: Interactions, windows: Windows, profile_UP: NDArray[np.int64]) -> Tensor | None:
         """What each window's viewer makes of each theme: (W, T)."""
@@ -214,12 +199,12 @@ class Projected:
             )
             if self._trends_VS is not None:
                 scores_BN = scores_BN + self.network.trend(interests.z_BD) @ self._trends_VS[rows_N].T
-            if interests.near_BV is not None:
-                scores_BN = scores_BN + (
-                    weights.neighbour * factors.get(Modality.ID, 1.0) * interests.near_BV[:, rows_N]
-                )
-            if interests.lift_BV is not None:
-                scores_BN = scores_BN + weights.group * interests.lift_BV[:, rows_N]
+            if interests.near is not None:
+                near_BN = torch.from_numpy(interests.near.of(videos_N)).to(self.device)
+                scores_BN = scores_BN + weights.neighbour * factors.get(Modality.ID, 1.0) * near_BN
+            if interests.lift is not None:
+                lift_BN = torch.from_numpy(interests.lift.of(videos_N)).to(self.device)
+                scores_BN = scores_BN + weights.group * lift_BN
             if interests.taste_BT is not None:
                 taste_BT = interests.taste_BT
                 if factors and self._tastes is not None:
@@ -338,21 +323,6 @@ class Projected:
         with torch.inference_mode():
             reading: Reading = self.network(history, self.p_VMD, self.present_VM)
         return reading
-
-
-def _kin(
-    vectors_VD: NDArray[np.float32], known_V: NDArray[np.bool_], first: int = 0
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The videos that are not known (K,) and for each the known ones most like it, by cosine: (K, Q).
-
-    Left out are videos before the ``first`` and those without any modality; nobody has kin where nothing is known.
-    """
-    norm_V = np.linalg.norm(vectors_VD, axis=1)
-    known_N, new_K = np.flatnonzero(known_V & (norm_V > 0)), np.flatnonzero(~known_V & (norm_V > 0))
-    new_K = new_K[new_K >= first] if len(known_N) else new_K[:0]
-    unit_ND, unit_KD = (vectors_VD[rows] / norm_V[rows, None] for rows in (known_N, new_K))
-    nearest_KQ = np.argsort(-(unit_KD @ unit_ND.T), axis=1)[:, :KIN]
-    return new_K, known_N[nearest_KQ]
 
 
 def predict_logits(

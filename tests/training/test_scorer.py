@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from swipewise.catalog import Catalog
 from swipewise.errors import ArtifactError
@@ -64,9 +65,14 @@ def same(one: ViewerState, other: ViewerState) -> bool:
     return (
         np.array_equal(one.interest_D, other.interest_D)
         and np.array_equal(one.preference_D, other.preference_D)
-        and np.array_equal(one.interests.near_BV, other.interests.near_BV)  # type: ignore[arg-type]
+        and np.array_equal(near_of(one), near_of(other))
         and np.array_equal(one.liked_J, other.liked_J)
     )
+
+
+def near_of(state: ViewerState) -> NDArray[np.float32]:
+    near = state.interests.near
+    return np.zeros((1, 0), np.float32) if near is None else near.of(np.arange(len(near.kinship.id_V)))
 
 
 def watched(*video_ids: str, ratio: float = 1.0, actions: Sequence[Action] = ()) -> list[Interaction]:
