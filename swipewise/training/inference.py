@@ -186,15 +186,21 @@ class Projected:
         ``factors`` multiply what the named modalities add to a score: their share of f, the tastes for their themes,
         and, of the id, nearness to what was watched.
         """
+        return self.score_and_weights(interests, videos_N, factors)[0]
+
+    def score_and_weights(
+        self, interests: Interests, videos_N: NDArray[np.int64], factors: Mapping[str, float] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Scores of videos for viewers (B, N), as :meth:`score` gives them, and the modality weights α (B, N, M)."""
         return self._score(interests, videos_N, self._weights, factors or {})
 
     def _score(
         self, interests: Interests, videos_N: NDArray[np.int64], weights: Weights, factors: Mapping[str, float]
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         rows_N = torch.from_numpy(videos_N).to(self.device)
         factor_M = self._factors(factors, self._fitted.modalities) if factors else None
         with torch.inference_mode():
-            scores_BN, _ = fused_scores(
+            scores_BN, alpha_BNM = fused_scores(
                 interests.z_BD, interests.u_BD, self.p_VMD[rows_N], self.present_VM[rows_N], factor_M
             )
             if self._trends_VS is not None:
@@ -212,7 +218,7 @@ class Projected:
                     taste_BT = taste_BT * factor_T.repeat_interleave(self._tastes.themes.count)
                 liking_BN = likings(taste_BT, self._theme_VMK[rows_N])
                 scores_BN = scores_BN + weights.taste * (liking_BN + self._appeal_V[rows_N])
-        return scores_BN
+        return scores_BN, alpha_BNM
 
     def _factors(self, factors: Mapping[str, float], modalities: Sequence[str]) -> Tensor:
         return torch.tensor([factors.get(name, 1.0) for name in modalities], device=self.device)
@@ -252,7 +258,7 @@ class Projected:
         videos_N: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         assert len(viewers_B) == len(interests.z_BD), "asked for others than those read"
-        return self._score(interests, videos_N, weights, {}).cpu().numpy()
+        return self._score(interests, videos_N, weights, {})[0].cpu().numpy()
 
     def ndcg_by_weights(self, task: RankingTask, tried: Sequence[Weights]) -> NDArray[np.float64]:
         """Mean NDCG@10 on a task with other weights than the model's, one for each that is tried."""

@@ -90,7 +90,7 @@ class Scorer:
         self._row = {video_id: row for row, video_id in enumerate(catalogue.video_ids)}
         self._fitted = fitted
         self._events = events
-        self._profile_values = fitted.vocabulary.profile_values
+        self._profile_code = {value: code for code, value in enumerate(fitted.vocabulary.profile_values, 1)}
         self._projected = Projected(fitted, catalogue)
         self.index_vectors_VD: NDArray[np.float32] = self._projected.index_vectors_VD.cpu().numpy()
 
@@ -177,10 +177,8 @@ class Scorer:
 
     def score(self, state: ViewerState, videos_N: NDArray[np.int64]) -> Scores:
         """Score candidates, given as rows of ``video_ids``."""
-        return Scores(
-            values_N=self._projected.score(state.interests, videos_N, state.factors)[0].cpu().numpy(),
-            weights_NM=self._projected.weights(state.interests, videos_N)[0].cpu().numpy(),
-        )
+        scores_BN, alpha_BNM = self._projected.score_and_weights(state.interests, videos_N, state.factors)
+        return Scores(values_N=scores_BN[0].cpu().numpy(), weights_NM=alpha_BNM[0].cpu().numpy())
 
     def predict(self, state: ViewerState, videos_N: NDArray[np.int64]) -> Mapping[str, NDArray[np.float32]]:
         """Calibrated probability of each action of FLAG_ACTIONS, and the share watched (WATCH): (N,) each."""
@@ -189,22 +187,29 @@ class Scorer:
         named = {str(action): probability_NA[:, column] for column, action in enumerate(FLAG_ACTIONS)}
         return named | {WATCH: torch.sigmoid(watch_BN[0]).cpu().numpy()}
 
-    def evidence(self, state: ViewerState, video: int, k: int) -> tuple[Evidence, ...]:
-        """The k liked videos of the history most like a video, by the cosine of f under the viewer's own weights.
+    def evidence(
+        self, state: ViewerState, videos_N: NDArray[np.int64], k: int
+    ) -> tuple[tuple[Evidence, ...], ...]:
+        """For each video the k liked ones of the history most like it, by the cosine of f under the viewer's weights.
 
-        Fewer where fewer are alike at all: a cosine of 0 or less is no reason.
+        Fewer where fewer are alike at all: a cosine of 0 or less is no reason, nor is the video itself.
         """
-        others_J = np.unique(state.liked_J[state.liked_J != video])
-        if not len(others_J) or k < 1:
-            return ()
-        u_BD = state.interests.u_BD
-        f_J1D = self._projected.fused(u_BD, np.append(others_J, video))
-        cosine_J = functional.cosine_similarity(f_J1D[:-1], f_J1D[-1:], dim=-1).cpu().numpy()
-        best = np.argsort(-cosine_J, kind="stable")[:k]
+        liked_J = np.unique(state.liked_J)
+        if not len(liked_J) or k < 1:
+            return ((),) * len(videos_N)
+        f_D = self._projected.fused(state.interests.u_BD, np.concatenate([liked_J, videos_N]))
+        unit_D = functional.normalize(f_D, dim=-1).cpu().numpy()
+        cosine_NJ = unit_D[len(liked_J) :] @ unit_D[: len(liked_J)].T
+        cosine_NJ[videos_N[:, None] == liked_J] = -1.0
+        best_NK = np.argsort(-cosine_NJ, axis=1, kind="stable")[:, :k]
+        cosine_NK = np.take_along_axis(cosine_NJ, best_NK, axis=1)
         return tuple(
-            Evidence(video_id=self.video_ids[others_J[place]], similarity=float(cosine_J[place]))
-            for place in best
-            if cosine_J[place] > 0
+            tuple(
+                Evidence(video_id=self.video_ids[row], similarity=cosine)
+                for row, cosine in zip(rows, cosines, strict=True)
+                if cosine > 0
+            )
+            for rows, cosines in zip(liked_J[best_NK].tolist(), cosine_NK.tolist(), strict=True)
         )
 
     def _past(self, history: Sequence[Interaction], now: datetime) -> Interactions:
@@ -233,8 +238,7 @@ class Scorer:
 
     def _profile(self, profile: Profile | None) -> NDArray[np.int64]:
         """Codes (1, P) of the profile's values in the model's own vocabulary."""
-        codes = {value: code for code, value in enumerate(self._profile_values, 1)}
         features = profile.features if profile else {}
         values = [value for name, given in features.items() for value in categories(name, given)]
-        known = [codes[value] for value in values if value in codes]
+        known = [self._profile_code[value] for value in values if value in self._profile_code]
         return np.array([known or [0]], np.int64)
