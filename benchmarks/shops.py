@@ -1,8 +1,8 @@
 """Workspaces of any size with a model, made through the package's own stores, for benchmarks of the feed.
 
-Videos lie around planted themes in three content modalities; viewers watch what is popular among the ``known`` ones, more
-of it where it is of their themes. The model is of the product's own size, trained for one epoch on the known videos with
-every part of the score switched on: what it costs does not depend on how well it ranks.
+Videos lie around planted themes in three content modalities; viewers watch what is popular among the ``known`` ones,
+more of it where it is of their themes. The model is of the product's own size, trained for one epoch on the known
+videos with every part of the score switched on: what it costs does not depend on how well it ranks.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from swipewise.workspace import CONFIG_NAME, Workspace
 WIDTH, THEMES = 64, 60
 LIVE_EVENTS = 6
 _SETTINGS = {
-    **{name: '"dataset"' for name in ("visual", "audio", "text")},
+    **dict.fromkeys(("visual", "audio", "text"), '"dataset"'),
     "epochs": "1",
     "neighbour_weight": "0.5",
     "group_weight": "0.1",
@@ -86,7 +86,9 @@ def _filled(root: Path, crowd: Crowd, videos: int) -> Workspace:
     with workspace.lock("viewers"), EventLog.open(workspace.events_dir) as log:
         log.put_profiles(
             [
-                Profile(viewer_id=viewer_name(number), features={"age": f"a{number % 6}", "region": f"r{number % 9}"})
+                Profile(
+                    viewer_id=viewer_name(number), features={"age": f"a{number % 6}", "region": f"r{number % 9}"}
+                )
                 for number in range(crowd.viewers)
             ]
         )

@@ -1,4 +1,4 @@
-"""The events of one viewer as plain rows, and their folding: the twin of ``fold`` where a table's costs outweigh its work.
+"""The events of one viewer as plain rows, and their folding: the twin of ``fold`` for what is too little for a table.
 
 A few hundred rows are folded here in a fraction of the time that a query engine takes to plan the same.
 """

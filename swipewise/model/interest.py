@@ -233,9 +233,7 @@ class InterestModel(nn.Module):
         """As :meth:`forward`, from events whose videos have been looked up; the rest is as in ``HistoryInputs``."""
         return self._read(self._seen(recent), self._seen(older), profile_BP, strength_BL1M)
 
-    def _read(
-        self, recent: _Seen, older: _Seen, profile_BP: Tensor, strength_BL1M: Tensor | None
-    ) -> Reading:
+    def _read(self, recent: _Seen, older: _Seen, profile_BP: Tensor, strength_BL1M: Tensor | None) -> Reading:
         s_BD = self.profile(profile_BP) * self.parts.profile
         evidence_BL1E = self._evidence(recent, self._weighed(older))
         s_BL1D = s_BD.unsqueeze(1).expand(-1, evidence_BL1E.shape[1], -1)

@@ -18,15 +18,16 @@ from torch import Tensor
 
 from swipewise.errors import DataError
 from swipewise.model.fusion import fuse, fused_scores, modality_attention
-from swipewise.model.interest import Reading
+from swipewise.model.interest import HistoryInputs, InterestModel, Reading
 from swipewise.schema import FLAG_ACTIONS, Modality
 from swipewise.training.beliefs import Beliefs, themes_and_change
 from swipewise.training.calibration import Calibration
 from swipewise.training.dataset import Dataset, Interactions, told_actions
+from swipewise.training.exported import HistoryReader
 from swipewise.training.fitted import FittedModel, Weights
 from swipewise.training.histories import Windows, latest_windows, pad, training_windows
 from swipewise.training.kin import Carried, Kinship
-from swipewise.training.ranking import RankingTask, ScoreFn, mean_ndcg
+from swipewise.training.ranking import RankingTask, ScoreFn, mean_ndcg, viewers_at_once
 from swipewise.training.tastes import likings
 from swipewise.training.trends import Trends
 from swipewise.training.videos import Standard
@@ -42,7 +43,6 @@ TASTE_WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
 
 _WEIGHED_VIDEOS = 1024  # over which modality weights are averaged
 _BLOCK_WINDOWS = 64
-_BLOCK_VIEWERS = 256  # no more than are ranked at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +81,7 @@ class Projected:
     ) -> None:
         self.network = fitted.network.eval()
         self.device = next(self.network.parameters()).device
+        self._reader: HistoryReader = _Network(network=self.network)
         self._fitted = fitted
         self._standards = fitted.catalogue_standards(dataset) if standards is None else standards
         table = fitted.table(dataset, self._standards).to(self.device)
@@ -105,6 +106,12 @@ class Projected:
         if fitted.config.trends:
             trends = Trends.of(dataset.interactions, dataset.uploaded_at_V, last_only=True)
             self._trends_VS = torch.from_numpy(trends.latest_VS).to(self.device)
+
+    def reading_with(self, reader: HistoryReader) -> Projected:
+        """The same with histories read by something else than the network."""
+        other = copy(self)
+        other._reader = reader
+        return other
 
     def extended(self, added: Dataset) -> Projected:
         """The same with further videos behind those that are there; only these are projected.
@@ -137,20 +144,41 @@ class Projected:
         viewers_B: NDArray[np.int64],
     ) -> Interests:
         """As :meth:`interest`, from the parts of a data set; profile codes are those of the catalogue's data set."""
+        [interests] = self._interests_by([self._reader], rows, offsets_U, profile_UP, viewers_B)
+        return interests
+
+    def _interests_by(
+        self,
+        readers: Sequence[HistoryReader],
+        rows: Interactions,
+        offsets_U: NDArray[np.int64],
+        profile_UP: NDArray[np.int64],
+        viewers_B: NDArray[np.int64],
+    ) -> list[Interests]:
+        """As :meth:`interest_of`, by each of several readers of the same histories."""
         windows = latest_windows(offsets_U, self._config.history, viewers_B, memory=self._config.memory)
-        reading = self._read(rows, windows, profile_UP)
+        history = self._padded(rows, windows, profile_UP)
+        near, lift = self._nearness(rows, windows), self._lift(profile_UP[viewers_B])
+        taste_BT = self._taste(rows, windows, profile_UP)
         row_B = torch.arange(len(viewers_B), device=self.device)
         last_B = torch.from_numpy(windows.length_W).to(self.device)
-        return Interests(
-            z_BD=reading.z_BL1D[row_B, last_B],
-            u_BD=reading.u_BL1D[row_B, last_B],
-            s_BD=reading.s_BD,
-            near=self._nearness(rows, windows),
-            lift=self._lift(profile_UP[viewers_B]),
-            taste_BT=self._taste(rows, windows, profile_UP),
-            tokens_BQD=reading.tokens_BL1D,
-            kept_BQ=torch.arange(reading.tokens_BL1D.shape[1], device=self.device) <= last_B.unsqueeze(1),
-        )
+        found = []
+        for reader in readers:
+            with torch.inference_mode():
+                reading = reader(history, self.p_VMD, self.present_VM)
+            found.append(
+                Interests(
+                    z_BD=reading.z_BL1D[row_B, last_B],
+                    u_BD=reading.u_BL1D[row_B, last_B],
+                    s_BD=reading.s_BD,
+                    near=near,
+                    lift=lift,
+                    taste_BT=taste_BT,
+                    tokens_BQD=reading.tokens_BL1D,
+                    kept_BQ=torch.arange(reading.tokens_BL1D.shape[1], device=self.device) <= last_B.unsqueeze(1),
+                )
+            )
+        return found
 
     def _nearness(self, rows: Interactions, windows: Windows) -> Carried | None:
         """Of the catalogue's videos to what is in each window."""
@@ -263,11 +291,28 @@ class Projected:
     def ndcg_by_weights(self, task: RankingTask, tried: Sequence[Weights]) -> NDArray[np.float64]:
         """Mean NDCG@10 on a task with other weights than the model's, one for each that is tried."""
         total = np.zeros(len(tried))
-        for start in range(0, len(task.viewers_B), _BLOCK_VIEWERS):
-            part = task.part(slice(start, start + _BLOCK_VIEWERS))
+        block = viewers_at_once(len(task.history.video_ids))
+        for start in range(0, len(task.viewers_B), block):
+            part = task.part(slice(start, start + block))
             interests = self.interest(task.history, part.viewers_B)
             for place, weights in enumerate(tried):
                 score = partial(self._weighed, interests, weights)
+                total[place] += len(part.viewers_B) * mean_ndcg(score, part)
+        return total / len(task.viewers_B)
+
+    def ndcg_by_readers(self, task: RankingTask, readers: Sequence[HistoryReader]) -> NDArray[np.float64]:
+        """Mean NDCG@10 on a task by the network, and by others that read the histories in its place."""
+        asked: list[HistoryReader] = [_Network(network=self.network), *readers]
+        total = np.zeros(len(asked))
+        history = task.history
+        block = viewers_at_once(len(task.history.video_ids))
+        for start in range(0, len(task.viewers_B), block):
+            part = task.part(slice(start, start + block))
+            found = self._interests_by(
+                asked, history.interactions, history.viewer_offsets(), history.profile_UP, part.viewers_B
+            )
+            for place, interests in enumerate(found):
+                score = partial(self._weighed, interests, self._weights)
                 total[place] += len(part.viewers_B) * mean_ndcg(score, part)
         return total / len(task.viewers_B)
 
@@ -323,11 +368,23 @@ class Projected:
             return logits_BLA, self.network.watch(reading.z_BL1D[:, :-1], f_BLD)
 
     def _read(self, rows: Interactions, windows: Windows, profile_UP: NDArray[np.int64]) -> Reading:
+        with torch.inference_mode():
+            return self._reader(self._padded(rows, windows, profile_UP), self.p_VMD, self.present_VM)
+
+    def _padded(self, rows: Interactions, windows: Windows, profile_UP: NDArray[np.int64]) -> HistoryInputs:
         profile_WP = self._profile_codes[profile_UP[windows.viewer_W]]
         strength_WL1M = None if self._tastes is None else self._tastes.strengths(rows, windows, profile_WP)
-        history = pad(rows, windows, profile_WP, strength_WL1M).to(self.device)
-        with torch.inference_mode():
-            reading: Reading = self.network(history, self.p_VMD, self.present_VM)
+        return pad(rows, windows, profile_WP, strength_WL1M).to(self.device)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Network:
+    """The network as the reader of histories that the others are held against."""
+
+    network: InterestModel
+
+    def __call__(self, history: HistoryInputs, p_KMD: Tensor, present_KM: Tensor) -> Reading:
+        reading: Reading = self.network(history, p_KMD, present_KM)
         return reading
 
 

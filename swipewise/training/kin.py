@@ -43,7 +43,9 @@ class VideoValues:
         """Those of some videos: (U, N). For one viewer the cost does not depend on how many videos there are."""
         if len(self.usual_U) != 1:
             return self.dense()[:, videos_N]
-        videos_N = videos_N.astype(self.above_RV.indices.dtype)  # a search among numbers of another type copies them
+        videos_N = videos_N.astype(
+            self.above_RV.indices.dtype
+        )  # a search among numbers of another type copies them
         rows = [0] if self.member_UR is None else self.member_UR.indices.tolist()
         total_N = np.full(len(videos_N), self.usual_U[0], np.float32)
         for row in rows:

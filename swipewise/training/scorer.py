@@ -33,6 +33,7 @@ from swipewise.training.dataset import (
     is_positive,
     upload_times,
 )
+from swipewise.training.exported import EAGER, HistoryReader, choose_reader
 from swipewise.training.fitted import FittedModel
 from swipewise.training.inference import Interests, Projected
 from swipewise.training.runs import MODEL_NAME
@@ -77,12 +78,21 @@ class Scorer:
 
     Trends are those of the log as it was when this was loaded.
 
-    encoders: of each content modality the identity of what it reads; vocabulary: what it knows.
+    encoders: of each content modality the identity of what it reads; vocabulary: what it knows; inference: what reads
+    histories, and why it is not what was asked for.
     video_ids: the rows that ``score`` and ``evidence`` speak of; index_vectors_VD: (V, D) float32, f under the
     viewer-independent preference, to be searched by inner product with ``ViewerState.interest_D``.
     """
 
-    def __init__(self, fitted: FittedModel, catalogue: Dataset, events: EventsConfig) -> None:
+    def __init__(
+        self,
+        fitted: FittedModel,
+        catalogue: Dataset,
+        events: EventsConfig,
+        *,
+        reader: HistoryReader | None = None,
+        inference: str = EAGER,
+    ) -> None:
         self.modalities = fitted.modalities
         self.encoders = fitted.encoders
         self.vocabulary = fitted.vocabulary
@@ -92,13 +102,17 @@ class Scorer:
         self._events = events
         self._profile_code = {value: code for code, value in enumerate(fitted.vocabulary.profile_values, 1)}
         self._projected = Projected(fitted, catalogue)
+        if reader is not None:
+            self._projected = self._projected.reading_with(reader)
+        self.inference = inference
         self.index_vectors_VD: NDArray[np.float32] = self._projected.index_vectors_VD.cpu().numpy()
 
     @classmethod
     def load(cls, run_dir: Path, workspace: Workspace) -> Scorer:
-        """The model of a finished run on the catalogue as it is now.
+        """The model of a finished run on the catalogue as it is now, read by what ``server.inference`` names.
 
         Raises:
+            MissingExtraError: An export is asked for, and ONNX Runtime is not installed.
             ArtifactError: The model is missing or damaged, or the catalogue lacks the encoders it was trained with.
         """
         fitted = FittedModel.load(run_dir / MODEL_NAME)
@@ -127,7 +141,8 @@ class Scorer:
             )
             rows = code_log(log, catalogue.video_ids, workspace.config.events)
             catalogue = replace(catalogue, interactions=rows, uploaded_at_V=upload_times(videos, rows))
-        return cls(fitted, catalogue, workspace.config.events)
+        reader, inference = choose_reader(run_dir, workspace.config.server.inference)
+        return cls(fitted, catalogue, workspace.config.events, reader=reader, inference=inference)
 
     def extended(self, catalog: Catalog, video_ids: Sequence[str]) -> Scorer:
         """The same with further videos of the catalogue behind its own; only these are read and projected.

@@ -78,9 +78,7 @@ class FakeScorer:
         weights_NM = np.tile(np.array([0.75, 0.25], np.float32), (len(videos_N), 1))
         return FakeScores(self.index_vectors_VD[videos_N] @ state.interest_D, weights_NM)
 
-    def evidence(
-        self, state: FakeState, videos_N: NDArray[np.int64], k: int
-    ) -> tuple[tuple[Evidence, ...], ...]:
+    def evidence(self, state: FakeState, videos_N: NDArray[np.int64], k: int) -> tuple[tuple[Evidence, ...], ...]:
         return tuple(self._evidence(state, video, k) for video in videos_N.tolist())
 
     def _evidence(self, state: FakeState, video: int, k: int) -> tuple[Evidence, ...]:
