@@ -17,7 +17,7 @@ from swipewise.schema import FLAG_ACTIONS, Action, Col, Interaction
 
 
 class EventRow(NamedTuple):
-    """One event of a viewer; ``at`` is in microseconds since 1970 UTC."""
+    """One event of a viewer, with the names that the stores have; ``at`` is in microseconds since 1970 UTC."""
 
     event_id: str
     video_id: str
@@ -27,14 +27,13 @@ class EventRow(NamedTuple):
     position: int | None
 
 
-_COLUMNS = (Col.EVENT_ID, Col.VIDEO_ID, Col.ACTION, Col.AT, Col.WATCH_SECONDS, Col.POSITION)
 _FLAGS = {str(flag): flag for flag in FLAG_ACTIONS}
 _pair = attrgetter("video_id")
 
 
 def rows_of(events: pl.DataFrame) -> list[EventRow]:
     """A viewer's event table as rows."""
-    columns = [events[name].to_physical() if name == Col.AT else events[name] for name in _COLUMNS]
+    columns = [events[name].to_physical() if name == Col.AT else events[name] for name in EventRow._fields]
     return list(map(EventRow._make, zip(*(column.to_list() for column in columns), strict=True)))
 
 

@@ -42,6 +42,7 @@ class FakeScores:
 class FakeScorer:
     modalities = ("visual", "text")
     encoders: Mapping[str, str] = {}
+    inference = "eager"
     vocabulary = Vocabulary(video_ids=(), attribute_values=(), profile_values=())
 
     def __init__(self, video_ids: Sequence[str], vectors_VD: NDArray[np.float32]) -> None:
