@@ -64,6 +64,20 @@ class Interests:
     tokens_BQD: Tensor
     kept_BQ: Tensor
 
+    def alone(self, viewer: int) -> Interests:
+        """One of the viewers, by number, without the padding that the others made necessary."""
+        own, places = slice(viewer, viewer + 1), int(self.kept_BQ[viewer].sum())
+        return Interests(
+            z_BD=self.z_BD[own],
+            u_BD=self.u_BD[own],
+            s_BD=self.s_BD[own],
+            near=self.near and self.near.alone(viewer),
+            lift=self.lift and self.lift.alone(viewer),
+            taste_BT=None if self.taste_BT is None else self.taste_BT[own],
+            tokens_BQD=self.tokens_BQD[own, :places],
+            kept_BQ=self.kept_BQ[own, :places],
+        )
+
 
 class Projected:
     """A catalogue projected once, ready to score; everything runs without gradients and without dropout.

@@ -52,6 +52,13 @@ class VideoValues:
             total_N += self._of_row(row, videos_N)
         return total_N[None]
 
+    def alone(self, viewer: int) -> VideoValues:
+        """Those of one viewer, by number."""
+        usual_U = self.usual_U[viewer : viewer + 1]
+        if self.member_UR is None:
+            return VideoValues(above_RV=self.above_RV[[viewer]], usual_U=usual_U)
+        return VideoValues(above_RV=self.above_RV, usual_U=usual_U, member_UR=self.member_UR[[viewer]])
+
     def _of_row(self, row: int, videos_N: NDArray[np.integer]) -> NDArray[np.float32]:
         here = slice(*self.above_RV.indptr[row : row + 2])
         known_K, value_K = self.above_RV.indices[here], self.above_RV.data[here]
@@ -121,6 +128,10 @@ class Carried:
 
     values: VideoValues
     kinship: Kinship
+
+    def alone(self, viewer: int) -> Carried:
+        """Those of one viewer, by number."""
+        return Carried(values=self.values.alone(viewer), kinship=self.kinship)
 
     def of(self, rows_N: NDArray[np.int64]) -> NDArray[np.float32]:
         """Of some videos of the catalogue: (U, N)."""

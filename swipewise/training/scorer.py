@@ -37,7 +37,14 @@ from swipewise.training.exported import EAGER, HistoryReader, choose_reader
 from swipewise.training.fitted import FittedModel
 from swipewise.training.inference import Interests, Projected
 from swipewise.training.runs import MODEL_NAME
+from swipewise.training.together import Together
 from swipewise.workspace import Workspace
+
+_READ_TOGETHER = 8  # viewers; of more the longest history makes too much padding for the others
+_WAITING = 256
+
+_Known = tuple[Interactions, NDArray[np.int64]]
+"""A viewer's interactions in time order, and the profile's codes (1, P)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +112,7 @@ class Scorer:
         if reader is not None:
             self._projected = self._projected.reading_with(reader)
         self.inference = inference
+        self._read_together = self._reading()
         self.index_vectors_VD: NDArray[np.float32] = self._projected.index_vectors_VD.cpu().numpy()
 
     @classmethod
@@ -163,6 +171,7 @@ class Scorer:
         )
         joined = copy(self)
         joined._projected = self._projected.extended(added)
+        joined._read_together = joined._reading()
         joined.video_ids = self.video_ids + added.video_ids
         joined._row = {video_id: row for row, video_id in enumerate(joined.video_ids)}
         joined.index_vectors_VD = joined._projected.index_vectors_VD.cpu().numpy()
@@ -170,6 +179,8 @@ class Scorer:
 
     def viewer(self, history: Sequence[Interaction], profile: Profile | None, now: datetime) -> ViewerState:
         """Read a viewer; with no history the profile speaks alone, with neither the average viewer does.
+
+        Viewers that several threads ask for at the same time are read together; what is read of each is the same.
 
         Args:
             history: Interactions in any order; those with videos the catalogue lacks, or later than ``now``, are
@@ -179,7 +190,7 @@ class Scorer:
         """
         rows = self._past(history, now)
         liked_J = rows.video_I[rows.positive_I][::-1].copy()
-        return ViewerState(interests=self._interests(rows, self._profile(profile)), liked_J=liked_J)
+        return ViewerState(interests=self._read_together((rows, self._profile(profile))), liked_J=liked_J)
 
     def weighed(self, state: ViewerState, factors: Mapping[str, float]) -> ViewerState:
         """The viewer with other weights of modalities in scores; a modality that is not named counts once."""
@@ -233,6 +244,24 @@ class Scorer:
             (row for row in history if row.video_id in self._row and row.at <= now), key=lambda row: row.at
         )
         return self._coded(known[-(self._fitted.config.history + self._fitted.config.memory) :])
+
+    def _reading(self) -> Together[_Known, Interests]:
+        return Together(self._interests_of, most=_READ_TOGETHER, waiting=_WAITING)
+
+    def _interests_of(self, viewers: Sequence[_Known]) -> list[Interests]:
+        """What the model makes of each of some viewers."""
+        if len(viewers) == 1:
+            return [self._interests(*viewers[0])]
+        rows = [replace(own, viewer_I=np.full(len(own), number)) for number, (own, _) in enumerate(viewers)]
+        joined = Interactions(
+            **{name: np.concatenate([getattr(own, name) for own in rows]) for name in Interactions.__slots__}
+        )
+        offsets_U = np.cumsum([0, *map(len, rows)])
+        profile_BP = np.zeros((len(viewers), max(codes_1P.shape[1] for _, codes_1P in viewers)), np.int64)
+        for number, (_, codes_1P) in enumerate(viewers):
+            profile_BP[number, : codes_1P.shape[1]] = codes_1P[0]
+        interests = self._projected.interest_of(joined, offsets_U, profile_BP, np.arange(len(viewers)))
+        return [interests.alone(number) for number in range(len(viewers))]
 
     def _interests(self, rows: Interactions, profile_1P: NDArray[np.int64]) -> Interests:
         return self._projected.interest_of(rows, np.array([0, len(rows)]), profile_1P, np.zeros(1, np.int64))

@@ -320,3 +320,32 @@ def test_sliders_take_modalities_out_of_the_score(scorer: Scorer, shop: Workspac
     assert not np.allclose(none.values_N, plain.values_N)
     silent = everything(scorer, scorer.weighed(state, {"audio": 0.0}))
     assert silent.values_N == pytest.approx(plain.values_N, abs=1e-5), "the model has no audio"
+
+
+def test_viewers_that_are_asked_for_at_the_same_time_are_read_as_each_alone(shop: Workspace) -> None:
+    encoders = chosen_encoders(shop, Catalog(shop.catalog_dir))
+    config = replace(shop.config.model, neighbour_weight=1.0, group_weight=1.0, taste_weight=1.0)
+    dataset = load_dataset(shop)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        fitted = FittedModel.untrained(config, dataset, encoders)
+    catalogue = catalogue_dataset(
+        Catalog(shop.catalog_dir).videos().sort(Col.VIDEO_ID),
+        {name: Catalog(shop.catalog_dir).vectors(Modality(name), encoder) for name, encoder in encoders.items()},
+        fitted.vocabulary.profile_values,
+    )
+    scorer = Scorer(fitted, catalogue, shop.config.events)
+    profile = Profile(viewer_id="ann", features={"age": "18-24"})
+    viewers = [(history_of(shop, each), profile) for each in dataset.viewer_ids[:4]]
+    viewers += [([], profile), (viewers[0][0][:3], None), ([], None)]
+    known = [(scorer._past(history, NOW), scorer._profile(each)) for history, each in viewers]
+    every_N = np.arange(len(scorer.video_ids))
+    for (history, each), interests in zip(viewers, scorer._interests_of(known), strict=True):
+        alone = scorer.viewer(history, each, NOW)
+        among = replace(alone, interests=interests)
+        assert among.interest_D == pytest.approx(alone.interest_D, abs=1e-5)
+        assert scorer.score(among, every_N).values_N == pytest.approx(
+            scorer.score(alone, every_N).values_N, abs=1e-4
+        )
+        for name, chance_N in scorer.predict(among, every_N).items():
+            assert chance_N == pytest.approx(scorer.predict(alone, every_N)[name], abs=1e-5)
