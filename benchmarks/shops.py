@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from swipewise.catalog import Catalog
+from swipewise.catalog.records import VIDEO_SCHEMA
 from swipewise.config import template
 from swipewise.datasets.reading import IDENTITY
 from swipewise.events import EventLog, append_interactions
@@ -131,10 +132,10 @@ def _videos(videos: int) -> pl.DataFrame:
         Col.UPLOADED_AT: pl.Series(uploaded_V).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").cast(MOMENT),
         Col.DURATION: pl.Series(np.full(videos, 15.0)),
     }
-    texts = [Col.CAPTION, Col.MUSIC, Col.LANGUAGE, Col.SPEECH, Col.SPEECH_BY, Col.SCREEN_TEXT, Col.SCREEN_BY]
-    absent = [pl.lit(None, pl.String).alias(name) for name in texts]
     sizes = [pl.lit(256, pl.Int32).alias(name) for name in (Col.WIDTH, Col.HEIGHT)]
-    return pl.DataFrame(given).with_columns(*absent, *sizes)
+    empty = pl.from_arrow(VIDEO_SCHEMA.empty_table())
+    assert isinstance(empty, pl.DataFrame)
+    return pl.concat([empty, pl.DataFrame(given).with_columns(*sizes)], how="diagonal_relaxed")
 
 
 def _behaviour(crowd: Crowd, theme_VM: NDArray[np.int64]) -> pl.DataFrame:
