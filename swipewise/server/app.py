@@ -37,6 +37,7 @@ from swipewise.server.models import model_routes
 from swipewise.server.operations import Readiness, operation_routes
 from swipewise.server.problems import problem, store_problem
 from swipewise.server.protection import protect
+from swipewise.server.threads import pool_size, size_pool
 from swipewise.server.thumbnails import thumbnail_routes
 from swipewise.server.videos import VideoIntake, video_routes
 from swipewise.server.viewers import viewer_routes
@@ -114,6 +115,10 @@ def create_app(workspace: Workspace, *, warm: bool = False) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     engine: FeedEngine = app.state.engine
     runner: JobRunner = app.state.runner
+    threads = pool_size(engine.workspace.config.server.threads)
+    size_pool(threads)
+    read_by = f", histories are read by {engine.inference}" if engine.inference else ""
+    _logger.info("%d requests are worked on at a time%s", threads, read_by)
     stop = threading.Event()
     refresher = threading.Thread(target=_keep_fresh, args=(engine, stop), name="swipewise-refresh", daemon=True)
     refresher.start()
