@@ -1,7 +1,7 @@
 """The pool of threads that work on requests, sized to the machine.
 
-Each request is worked on by one thread from end to end: search, model and exported encoder start no threads of their own
-(``OMP_NUM_THREADS`` is 1 in ``swipewise serve``), as those of several requests would fight for the same cores.
+Each request is worked on by one thread from end to end: search, model and exported encoder start no threads of their
+own (``OMP_NUM_THREADS`` is 1 in ``swipewise serve``), as those of several requests would fight for the same cores.
 """
 
 from __future__ import annotations
