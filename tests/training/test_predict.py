@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from swipewise.errors import DataError
 from swipewise.schema import FLAG_ACTIONS
+from swipewise.training import ranking
 from swipewise.training.calibration import Calibration
 from swipewise.training.dataset import ActionPredictor, Dataset, Interactions, no_interactions
 from swipewise.training.fitted import FittedModel
-from swipewise.training.inference import Projected, calibrated, predict_logits
+from swipewise.training.inference import Projected, calibrated, predict_logits, with_best_weights
 from swipewise.training.kin import KIN
+from swipewise.training.ranking import ranking_task
 from swipewise.training.recommender import InterestRecommender
 from swipewise.training.trends import Trends
 from tests.training.tiny import tiny_config, tiny_dataset, tiny_split
@@ -294,3 +296,13 @@ def test_what_is_predicted_of_candidates_is_what_is_predicted_of_the_next_exposu
     expected_IA = predict_logits(fitted, dataset, rows.where(np.array([last])))
     assert logits_BNA[0].numpy() == pytest.approx(expected_IA, abs=1e-4)
     assert watch_BN.shape == (1, 1)
+
+
+def test_weights_are_chosen_the_same_in_blocks_of_few_viewers(monkeypatch: pytest.MonkeyPatch) -> None:
+    split = tiny_split()
+    task = ranking_task(split.train, split.validation)
+    fitted = model(neighbours=20, taste_weight=0.0, group_weight=0.0)
+    whole = with_best_weights(fitted, task).weights
+    monkeypatch.setattr(ranking, "_BLOCK_SCORES", 3 * len(split.train.video_ids))
+    assert with_best_weights(fitted, task).weights == whole
+    assert len(task.viewers_B) > 3
