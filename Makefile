@@ -8,7 +8,7 @@ DEMO_FLAGS ?=
 export OMP_NUM_THREADS ?= 1
 
 # The last one needs real clips.
-BENCHMARKS ?= world shifts norms ablations history crash durability ingest encoders freshness pipeline retrieval guard console soak corpus
+BENCHMARKS ?= world shifts norms ablations history crash durability ingest encoders freshness pipeline retrieval feed guard console soak corpus
 
 .PHONY: setup demo test lint bench clean
 
@@ -17,7 +17,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Swipewise needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,foundation,otel,postgres,ray,screen,text]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,foundation,onnx,otel,postgres,ray,screen,text]'
 	touch $(STAMP)
 
 demo: setup

@@ -62,6 +62,30 @@ def publish(run: str, workspace: Workspace, as_json: bool) -> None:
     _show(bundle, as_json)
 
 
+@command.command(epilog="Example: swipewise models export 20260101-120000-000000-0cd83d -w shop")
+@click.argument("run")
+@workspace_option
+@json_option
+def export(run: str, workspace: Workspace, as_json: bool) -> None:
+    """Export a run's encoder, which then reads viewers' histories in half the time; needs the extra [onnx].
+
+    In single precision, and in 8 bits where NDCG@10 on the validation period stays within 0.5% of the network's own.
+    Servers take it up when they next load the run. 'models publish' does this by itself.
+    """
+    from swipewise.feed import publishing
+
+    take_down(workspace, "models export", run)
+    manifest = publishing.export(workspace, run)
+    if as_json:
+        click.echo(json.dumps(asdict(manifest), indent=1))
+        return
+    click.echo(f"exported {run}: {', '.join(manifest.files)}")
+    for name, ndcg in manifest.ndcg.items():
+        click.echo(f"  {name}  NDCG@10 {ndcg:.4f} of {manifest.viewers:,} viewers")
+    for name, reason in manifest.left_out.items():
+        click.echo(f"note: {name} is left out: {reason}", err=True)
+
+
 @command.command(epilog="Example: swipewise models rollback -w shop")
 @workspace_option
 @json_option

@@ -300,6 +300,15 @@ class ServerConfig:
         "which run is served: newest, the last that finished; manual, the one that was published",
         names=("newest", "manual"),
     )
+    inference: str = _key(
+        "auto",
+        "what reads histories: eager, torch; onnx, the exported encoder, the [onnx] extra; onnx-int8, in 8 bits; auto: "
+        "onnx where it is there",
+        names=("auto", "eager", "onnx", "onnx-int8"),
+    )
+    threads: int = _key(
+        0, "requests that are worked on at a time, the others wait; 0: as many as suit the cores", low=0, high=1024
+    )
     keys: str = _key(
         "off",
         "off: whoever reaches this machine's own address may do everything; required: see `swipewise keys`",

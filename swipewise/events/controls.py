@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import numpy as np
-import polars as pl
 import sqlalchemy as sa
 
 from swipewise.errors import DataError
 from swipewise.events.database import Database
 from swipewise.events.moments import microseconds, microseconds_now
+from swipewise.events.one_viewer import EventRow
 from swipewise.events.rules import id_fault
 from swipewise.schema import Col, Modality
 
@@ -109,15 +109,16 @@ class Controls:
             pauses = (*pauses, Pause(since=now))
         return replace(self, pauses=pauses, reset_at=reset_at)
 
-    def that_count(self, events: pl.DataFrame) -> pl.DataFrame:
+    def that_count(self, events: Sequence[EventRow]) -> list[EventRow]:
         """The events that count for the viewer's feed."""
-        if self.reset_at is not None:
-            events = events.filter(pl.col(Col.AT) >= self.reset_at)
-        if not self.pauses:
-            return events
-        # They begin and end in turn: a time with an odd number of bounds up to it lies within a pause.
-        bounds_N = np.searchsorted(self._bounds(), events[Col.AT].to_physical().to_numpy(), side="right")
-        return events.filter(bounds_N % 2 == 0)
+        since = None if self.reset_at is None else microseconds(self.reset_at)
+        # Pauses begin and end in turn: a time with an odd number of bounds up to it lies within one.
+        bounds = self._bounds()
+        return [
+            row
+            for row in events
+            if (since is None or row.at >= since) and (not bounds or bisect_right(bounds, row.at) % 2 == 0)
+        ]
 
     def _bounds(self) -> list[int]:
         """When pauses begin and end, in turn, sorted."""

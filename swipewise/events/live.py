@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import sqlalchemy as sa
 
@@ -19,6 +19,8 @@ from swipewise.events.moments import microseconds, microseconds_now, moment_of
 from swipewise.events.rules import event_faults, features_json
 from swipewise.events.tombstones import Tombstones
 from swipewise.schema import Col, Event, Profile
+
+_DAY: Final = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,7 @@ class EventLog:
         """Store rows; how many were added, and how many refused as they are of erased viewers."""
         # Looked up under the write lock: compaction commits to the history first and needs this lock to delete, so an
         # event is always found in one of the two.
-        days = {moment_of(row[Col.AT]).date() for row in rows}
+        days = {moment_of(day * _DAY).date() for day in {row[Col.AT] // _DAY for row in rows}}
         known = self._history_ids.known({row[Col.EVENT_ID] for row in rows}, days)
         until = self._tombstones.until(connection, {row[Col.VIEWER_ID] for row in rows})
         allowed = [row for row in rows if row[Col.AT] > until.get(row[Col.VIEWER_ID], row[Col.AT] - 1)]

@@ -34,7 +34,8 @@ class Bundle:
         run: The run's name.
         published_at: ISO 8601, UTC.
         index: The folder of its index, in the run's folder.
-        files: The SHA-256 of each file, by its path in the run's folder.
+        files: The SHA-256 of each file, by its path in the run's folder; those of an exported encoder are among them
+            where there is one.
         vocabulary: The SHA-256 of the vocabulary.
         encoders: Of each content modality the encoder that it reads.
         width: Of its vectors.

@@ -91,6 +91,11 @@ class FeedEngine:
         return self._live.stock.scorer.encoders if self._live.stock.scorer else {}
 
     @property
+    def inference(self) -> str | None:
+        """What reads histories, and why it is not what was asked for; None without a model."""
+        return self._live.stock.scorer.inference if self._live.stock.scorer else None
+
+    @property
     def note(self) -> str | None:
         """Why no model ranks, None when one does."""
         return self._live.stock.note
@@ -120,7 +125,7 @@ class FeedEngine:
         live, start, request = self._live, perf_counter(), request or Request()
         cursor = request.session(viewer_id)
         known = self._histories.known(viewer_id)
-        history = self._histories.folded(known.counted, live.stock.durations)
+        history = known.history(live.stock.shelf.seconds_of)
         query = query_of(viewer_id, size, request, cursor, known, history, live)
         read = _step("read the history", len(history), start)
         try:
@@ -143,7 +148,7 @@ class FeedEngine:
         """
         stock = self._live.stock
         known = self._histories.known(viewer_id)
-        history, profile = self._histories.folded(known.counted, stock.durations), known.profile
+        history, profile = known.history(stock.shelf.seconds_of), known.profile
         level, note = level_of(viewer_id, stock, history, profile)
         now = present(history)
         beliefs = None

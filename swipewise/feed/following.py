@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
+from swipewise.events.one_viewer import EventRow
 from swipewise.feed.shelf import Shelf
 from swipewise.feed.stages import Blend, Query
-from swipewise.schema import Action, Candidate, Col
+from swipewise.schema import Action, Candidate
 
 
-def followed_creators(events: pl.DataFrame, shelf: Shelf) -> tuple[str, ...]:
-    """The creators of the videos at which a viewer followed somebody, the latest first; events in long form."""
-    follows = events.filter(pl.col(Col.ACTION) == Action.FOLLOW).sort(Col.AT, descending=True)
-    creators = (shelf.creator_of.get(video_id) for video_id in follows[Col.VIDEO_ID])
+def followed_creators(events: Sequence[EventRow], shelf: Shelf) -> tuple[str, ...]:
+    """The creators of the videos at which a viewer followed somebody, the latest first."""
+    follows = sorted((row for row in events if row.action == Action.FOLLOW), key=lambda row: -row.at)
+    creators = (shelf.creator_of.get(row.video_id) for row in follows)
     return tuple(dict.fromkeys(creator for creator in creators if creator is not None))
 
 

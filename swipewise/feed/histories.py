@@ -7,38 +7,48 @@ live log is read at every request.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Self
+from typing import Final, Self
 
 import polars as pl
 import sqlalchemy as sa
 
-from swipewise.events import fold
 from swipewise.events.controls import Controls, read_controls
 from swipewise.events.database import EVENTS, Database
 from swipewise.events.frames import EVENT_SCHEMA
 from swipewise.events.history import History
 from swipewise.events.live import read_profile
-from swipewise.events.reading import as_frame, as_interactions
+from swipewise.events.one_viewer import EventRow, fold_rows, rows_of
 from swipewise.schema import Col, Interaction, Profile
 
 _VIEWERS = 4096
+_LIVE: Final = (
+    sa.select(*(EVENTS.c[name] for name in EventRow._fields))
+    .where(EVENTS.c[Col.VIEWER_ID] == sa.bindparam(Col.VIEWER_ID))
+    .order_by(EVENTS.c.seq)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What the stores hold of a viewer: all events in long form, the profile, and what was asked of the feed."""
+    """What the stores hold of a viewer: all events, the profile, and what was asked of the feed."""
 
-    events: pl.DataFrame
+    viewer_id: str
+    events: Sequence[EventRow]
     profile: Profile | None
     controls: Controls | None
 
     @property
-    def counted(self) -> pl.DataFrame:
+    def counted(self) -> Sequence[EventRow]:
         """The events that count for the viewer's feed."""
         return self.events if self.controls is None else self.controls.that_count(self.events)
+
+    def history(self, seconds_of: Callable[[str], float | None]) -> list[Interaction]:
+        """The events that count as interactions in time order; ``seconds_of`` tells how long a video is, if known."""
+        return fold_rows(self.viewer_id, self.counted, seconds_of)
 
 
 class ViewerHistories:
@@ -50,7 +60,7 @@ class ViewerHistories:
         self._viewers = viewers
         self._lock = Lock()
         self._version = -1
-        self._closed: OrderedDict[str, pl.DataFrame] = OrderedDict()
+        self._closed: OrderedDict[str, Mapping[str, EventRow]] = OrderedDict()
 
     def __enter__(self) -> Self:
         return self
@@ -61,18 +71,6 @@ class ViewerHistories:
     def close(self) -> None:
         """Give back the live log's file."""
         self._database.close()
-
-    def read(self, viewer_id: str, durations: pl.DataFrame) -> list[Interaction]:
-        """All interactions of a viewer in time order, including every event acknowledged before this call.
-
-        Args:
-            viewer_id: Anybody; one who is not known has no interactions.
-            durations: video_id and duration_seconds.
-
-        Raises:
-            StoreError: A store cannot be read.
-        """
-        return self.folded(self.known(viewer_id).events, durations)
 
     def known(self, viewer_id: str) -> Known:
         """What the stores hold of a viewer, as of one moment, including every event acknowledged before this call.
@@ -86,23 +84,16 @@ class ViewerHistories:
             live = _live_events(connection, viewer_id)
             profile, controls = read_profile(connection, viewer_id), read_controls(connection, viewer_id)
         closed = self._closed_events(viewer_id)
-        events = pl.concat([closed, live]).unique(Col.EVENT_ID, keep="first", maintain_order=True)
-        return Known(events=events, profile=profile, controls=controls)
+        events = [*closed.values(), *(row for row in live if row.event_id not in closed)]
+        return Known(viewer_id=viewer_id, events=events, profile=profile, controls=controls)
 
-    @staticmethod
-    def folded(events: pl.DataFrame, durations: pl.DataFrame) -> list[Interaction]:
-        """Events as interactions in time order."""
-        if events.is_empty():
-            return []
-        return as_interactions(fold(events.lazy(), durations.lazy()).collect())
-
-    def _closed_events(self, viewer_id: str) -> pl.DataFrame:
+    def _closed_events(self, viewer_id: str) -> Mapping[str, EventRow]:
         version = self._current_version()
         with self._lock:
             if viewer_id in self._closed:
                 self._closed.move_to_end(viewer_id)
                 return self._closed[viewer_id]
-        found = self._history.collected(lambda: self._scanned(viewer_id))
+        found = {row.event_id: row for row in rows_of(self._history.collected(lambda: self._scanned(viewer_id)))}
         with self._lock:
             # What was read is at least as new as `version`; it may be kept only while nothing newer is known.
             if version == self._version:
@@ -126,7 +117,5 @@ class ViewerHistories:
             return self._version
 
 
-def _live_events(connection: sa.Connection, viewer_id: str) -> pl.DataFrame:
-    columns = [EVENTS.c[name] for name in EVENT_SCHEMA]
-    statement = sa.select(*columns).where(EVENTS.c[Col.VIEWER_ID] == viewer_id).order_by(EVENTS.c.seq)
-    return as_frame(connection.execute(statement).all())
+def _live_events(connection: sa.Connection, viewer_id: str) -> list[EventRow]:
+    return [EventRow._make(row) for row in connection.execute(_LIVE, {Col.VIEWER_ID: viewer_id})]

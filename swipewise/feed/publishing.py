@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from swipewise.errors import ArtifactError, ConfigError, UnknownIdError
+from swipewise.errors import ArtifactError, ConfigError, MissingExtraError, UnknownIdError
 from swipewise.feed import stock
 from swipewise.feed.bundles import (
     KEPT,
@@ -28,6 +28,9 @@ from swipewise.retrieval import build_index
 from swipewise.retrieval.storage import MANIFEST, file_digest, file_digests
 from swipewise.training.runs import MODEL_NAME, RECORD_NAME
 from swipewise.workspace import Workspace
+
+if TYPE_CHECKING:
+    from swipewise.training.exported import Manifest
 
 _INDEXES = "indexes"
 
@@ -72,7 +75,7 @@ def publish(workspace: Workspace, run_name: str) -> Bundle:
         now = datetime.now(UTC)
         index = f"{_INDEXES}/{now:%Y%m%d-%H%M%S-%f}"
         build_index(scorer.index_vectors_VD).save(run / index)
-        names = [MODEL_NAME, RECORD_NAME, f"{index}/{MANIFEST}"]
+        names = [MODEL_NAME, RECORD_NAME, f"{index}/{MANIFEST}", *_exported(workspace, run)]
         bundle = Bundle(
             run=run.name,
             published_at=now.isoformat(),
@@ -109,6 +112,42 @@ def rollback(workspace: Workspace) -> Bundle:
         check_model(bundle, stock.load_scorer(_run(workspace, bundle.run), workspace))
         write_published(workspace, Published(current=bundle, earlier=tuple(earlier)))
     return bundle
+
+
+def export(workspace: Workspace, run_name: str) -> Manifest:
+    """Export the encoder of a run, for serving; see ``training.exporting.export_run``.
+
+    Raises:
+        UnknownIdError: There is no such finished run.
+        ArtifactError: The model is damaged, or the export cannot be written.
+        MissingExtraError: The libraries are not installed.
+        WorkspaceError: Somebody else is exporting or publishing.
+    """
+    from swipewise.training.exporting import export_run
+
+    run = _run(workspace, run_name)
+    with workspace.lock("models"):
+        return export_run(workspace, run)
+
+
+def _exported(workspace: Workspace, run: Path) -> list[str]:
+    """The files of the run's exported encoder, which is made where the configuration asks for one.
+
+    With "auto" a run is published without one where the libraries are not installed.
+    """
+    from swipewise.training import exported
+    from swipewise.training.exporting import export_run
+
+    wanted = workspace.config.server.inference
+    if wanted == exported.EAGER:
+        return []
+    try:
+        manifest = export_run(workspace, run)
+    except MissingExtraError:
+        if wanted == exported.AUTO:
+            return []
+        raise
+    return [f"{exported.FOLDER}/{name}" for name in (exported.MANIFEST, *manifest.files)]
 
 
 def _check_manual(workspace: Workspace) -> None:

@@ -14,7 +14,7 @@ from swipewise.feed.following import followed_creators
 from swipewise.feed.histories import Known
 from swipewise.feed.live import Live
 from swipewise.feed.stages import Query
-from swipewise.schema import Col, Interaction
+from swipewise.schema import Interaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def query_of(
 ) -> Query:
     """What the stages have to know of a request."""
     shelf = live.stock.shelf
-    met = frozenset(known.events[Col.VIDEO_ID])
+    met = frozenset(row.video_id for row in known.events)
     duplicates = shelf.duplicates_of(met)
     now = request.now or present(history)
     return Query(

@@ -50,6 +50,7 @@ class ModelScore:
         assert query.state is not None, "this stage needs the model"
         rows_N = self.shelf.rows(chosen)
         weights_NM = self.scorer.score(query.state, rows_N).weights_NM.tolist()
+        evidence = self.scorer.evidence(query.state, rows_N, EVIDENCE)
         return tuple(
             Recommendation(
                 video_id=candidate.video_id,
@@ -57,15 +58,9 @@ class ModelScore:
                 score=candidate.score,
                 source=candidate.source,
                 modality_weights=dict(zip(self.scorer.modalities, weights, strict=True)),
-                evidence=tuple(
-                    each
-                    for each in self.scorer.evidence(query.state, row, EVIDENCE)
-                    if each.video_id in self.shelf.row_of
-                ),
+                evidence=tuple(each for each in found if each.video_id in self.shelf.row_of),
             )
-            for position, (candidate, weights, row) in enumerate(
-                zip(chosen, weights_NM, rows_N.tolist(), strict=True)
-            )
+            for position, (candidate, weights, found) in enumerate(zip(chosen, weights_NM, evidence, strict=True))
         )
 
 

@@ -28,6 +28,7 @@ class Shelf:
     creator_of, tags_of, language_of: Of the videos that have them.
     regions_of: Of the videos that may be shown in some regions alone.
     window_of: Of those that may be shown for a time alone, from when until before when, seconds since 1970 UTC.
+    seconds_V: (V,) float64, how long each video is, NaN where unknown; empty where it is of none.
     marks_V: (V,) uint32, by which cursors know the videos; reckoned where it is not given.
     """
 
@@ -41,6 +42,7 @@ class Shelf:
     language_of: Mapping[str, str] = field(default_factory=dict)
     regions_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     window_of: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    seconds_V: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     marks_V: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, np.uint32))
 
     def __post_init__(self) -> None:
@@ -56,6 +58,18 @@ class Shelf:
         """The rows of those of some videos that are there."""
         found = (self.row_of.get(video_id) for video_id in video_ids)
         return np.array([row for row in found if row is not None], np.int64)
+
+    def seconds_of(self, video_id: str) -> float | None:
+        """How long a video is, also one that has left; None where that is unknown."""
+        row = self.row_of.get(video_id, self._row_of_removed.get(video_id))
+        if row is None or not len(self.seconds_V):
+            return None
+        seconds = float(self.seconds_V[row])
+        return None if np.isnan(seconds) else seconds
+
+    @cached_property
+    def _row_of_removed(self) -> dict[str, int]:
+        return {self.video_ids[row]: row for row in self.removed}
 
     @cached_property
     def _groups(self) -> dict[str, list[str]]:

@@ -42,6 +42,7 @@ def shelf_of(
     uploaded = dict(zip(videos[Col.VIDEO_ID], videos[Col.UPLOADED_AT], strict=True))
     video_ids = scorer.video_ids[first:] if scorer else tuple(uploaded)
     times = [uploaded.get(video_id) for video_id in video_ids]
+    seconds = dict(videos.select(Col.VIDEO_ID, Col.DURATION).drop_nulls().iter_rows())
     return Shelf(
         video_ids=video_ids,
         uploaded_at_V=np.array([time.timestamp() if time else math.nan for time in times], np.float64),
@@ -52,6 +53,7 @@ def shelf_of(
         language_of=dict(videos.select(Col.VIDEO_ID, Col.LANGUAGE).drop_nulls().iter_rows()),
         regions_of=_lists(videos, Col.REGIONS),
         window_of=_windows(videos),
+        seconds_V=np.array([seconds.get(video_id, math.nan) for video_id in video_ids], np.float64),
     )
 
 

@@ -201,6 +201,7 @@ def _extended(stock: Stock, catalog: Catalog, added: list[str], *, groups: bool)
         language_of={**old.language_of, **new.language_of},
         regions_of={**old.regions_of, **new.regions_of},
         window_of={**old.window_of, **new.window_of},
+        seconds_V=np.concatenate([old.seconds_V, new.seconds_V]),
         marks_V=np.concatenate([old.marks_V, new.marks_V]),
     )
     index = stock.index

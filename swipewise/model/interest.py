@@ -40,6 +40,33 @@ class Events:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """Events with their videos in place of the videos' rows.
+
+    p_BLMD: (B, L, M, D) projected videos; present_BLM: bool; the rest as in ``Events``.
+    """
+
+    p_BLMD: Tensor
+    present_BLM: Tensor
+    watch_ratio_BL: Tensor
+    flags_BLF: Tensor
+    gap_BL: Tensor
+    valid_BL: Tensor
+
+    @classmethod
+    def at(cls, events: Events, p_KMD: Tensor, present_KM: Tensor) -> Looked:
+        """Look up the videos of events among projected ones."""
+        return cls(
+            p_BLMD=p_KMD[events.video_BL],
+            present_BLM=present_KM[events.video_BL],
+            watch_ratio_BL=events.watch_ratio_BL,
+            flags_BLF=events.flags_BLF,
+            gap_BL=events.gap_BL,
+            valid_BL=events.valid_BL,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryInputs:
     """What viewers did: the latest events, read one by one, and the older ones before them, read as a summary.
 
@@ -193,14 +220,26 @@ class InterestModel(nn.Module):
             p_KMD: (K, M, D) the projected videos.
             present_KM: (K, M) bool.
         """
-        s_BD = self.profile(history.profile_BP) * self.parts.profile
-        recent = self._seen(history.recent, p_KMD, present_KM)
-        older = self._seen(history.older, p_KMD, present_KM)
+        return self.read(
+            Looked.at(history.recent, p_KMD, present_KM),
+            Looked.at(history.older, p_KMD, present_KM),
+            history.profile_BP,
+            history.strength_BL1M,
+        )
+
+    def read(
+        self, recent: Looked, older: Looked, profile_BP: Tensor, strength_BL1M: Tensor | None = None
+    ) -> Reading:
+        """As :meth:`forward`, from events whose videos have been looked up; the rest is as in ``HistoryInputs``."""
+        return self._read(self._seen(recent), self._seen(older), profile_BP, strength_BL1M)
+
+    def _read(self, recent: _Seen, older: _Seen, profile_BP: Tensor, strength_BL1M: Tensor | None) -> Reading:
+        s_BD = self.profile(profile_BP) * self.parts.profile
         evidence_BL1E = self._evidence(recent, self._weighed(older))
         s_BL1D = s_BD.unsqueeze(1).expand(-1, evidence_BL1E.shape[1], -1)
         u_BL1D = self.preference(torch.cat([s_BL1D, evidence_BL1E], dim=-1))
-        if history.strength_BL1M is not None:
-            u_BL1D = u_BL1D + self._towards(history.strength_BL1M)
+        if strength_BL1M is not None:
+            u_BL1D = u_BL1D + self._towards(strength_BL1M)
         u_BL1D = u_BL1D * self.parts.attention
         tokens_BLD = self._tokens(u_BL1D[:, 1:], recent)
         tokens_BL1D = torch.cat([(self.opening + s_BD).unsqueeze(1), tokens_BLD], dim=1)
@@ -230,13 +269,13 @@ class InterestModel(nn.Module):
         towards_BL1D: Tensor = self.heed * (strength_BL1M @ dual_MD)
         return towards_BL1D
 
-    def _seen(self, events: Events, p_KMD: Tensor, present_KM: Tensor) -> _Seen:
+    def _seen(self, events: Looked) -> _Seen:
         b_BLD, strength_BL = self.behavior(events.watch_ratio_BL, events.flags_BLF, events.gap_BL)
         if not self.parts.behavior:
             b_BLD, strength_BL = torch.zeros_like(b_BLD), torch.ones_like(strength_BL)
         return _Seen(
-            p_BLMD=p_KMD[events.video_BL],
-            present_BLM=present_KM[events.video_BL] & events.valid_BL.unsqueeze(-1),
+            p_BLMD=events.p_BLMD,
+            present_BLM=events.present_BLM & events.valid_BL.unsqueeze(-1),
             kept_BL=events.valid_BL,
             b_BLD=b_BLD,
             strength_BL=strength_BL,

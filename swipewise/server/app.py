@@ -38,6 +38,7 @@ from swipewise.server.operations import Readiness, operation_routes
 from swipewise.server.problems import problem, store_problem
 from swipewise.server.protection import protect
 from swipewise.server.siblings import ALONE, Place, Siblings
+from swipewise.server.threads import pool_size, size_pool
 from swipewise.server.thumbnails import thumbnail_routes
 from swipewise.server.tracing import Traces, open_traces
 from swipewise.server.videos import VideoIntake, video_routes
@@ -130,6 +131,11 @@ def create_app(
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    engine: FeedEngine = app.state.engine
+    threads = pool_size(engine.workspace.config.server.threads)
+    size_pool(threads)
+    read_by = f", histories are read by {engine.inference}" if engine.inference else ""
+    _logger.info("%d requests are worked on at a time%s", threads, read_by)
     background: Background = app.state.background
     background.start(app.state.metrics)
     app.state.answers.start()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -18,14 +19,15 @@ import torch
 from numpy.typing import NDArray
 
 from swipewise.training.dataset import Interactions
+from swipewise.training.kin import VideoValues
 from swipewise.training.neighbours import EXPOSURE_WEIGHT, taste
 
 _PRIOR_WORTH = 6.0  # interactions with an average video that the popularity among everybody is worth in a group
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class GroupPopularity:
-    """Log-lifts of the videos of a run's vocabulary in its groups: lift_GV, sparse, at least 0.
+    """Log-lifts of the videos of a run's vocabulary in its groups: lift_GV, sparse with sorted columns, at least 0.
 
     The share that a video has of what a group watches, shrunk towards its share among everybody, over the latter; in
     logs, less the log that a video has which the group never watched.
@@ -50,17 +52,24 @@ class GroupPopularity:
         # The prior of a video is _PRIOR_WORTH interactions if it is as popular as the mean, and in proportion.
         scale_V = np.divide(mean, _PRIOR_WORTH * everybody_V, out=np.zeros(videos), where=everybody_V > 0)
         lift_GV = sp.csr_array(count_GV @ sp.diags_array(scale_V)).astype(np.float32)
-        return cls(lift_GV=lift_GV.log1p())
+        lifted_GV = lift_GV.log1p()
+        lifted_GV.sort_indices()
+        return cls(lift_GV=lifted_GV)
 
-    def lift(self, profile_BP: NDArray[np.int64]) -> NDArray[np.float32]:
-        """How much more than everybody the groups of each viewer watch each video: (B, V), 0 on average.
+    def lift(self, profile_BP: NDArray[np.int64]) -> VideoValues:
+        """How much more than everybody the groups of each viewer watch each video, 0 on average.
 
         Args:
             profile_BP: Groups of the viewers.
         """
-        summed_BV = (_members(profile_BP, self.lift_GV.shape[0] - 1) @ self.lift_GV).toarray()
-        lift_BV: NDArray[np.float32] = (summed_BV - summed_BV.mean(axis=1, keepdims=True)).astype(np.float32)
-        return lift_BV
+        member_BG = _members(profile_BP, self.lift_GV.shape[0] - 1)
+        usual_B = -(member_BG @ self._mean_G).astype(np.float32)
+        return VideoValues(above_RV=self.lift_GV, usual_U=usual_B, member_UR=member_BG)
+
+    @cached_property
+    def _mean_G(self) -> NDArray[np.float64]:
+        groups, videos = self.lift_GV.shape
+        return np.asarray(self.lift_GV.sum(axis=1, dtype=np.float64)).reshape(groups) / max(videos, 1)
 
     def as_tensors(self) -> dict[str, torch.Tensor]:
         """For a safetensors file."""
@@ -80,6 +89,7 @@ class GroupPopularity:
         starts, columns, values = (tensors[name].numpy() for name in ("starts", "videos", "values"))
         lift_GV = sp.csr_array((values, columns.astype(np.int64), starts), shape=(groups + 1, videos))
         lift_GV.check_format(full_check=True)
+        lift_GV.sort_indices()
         return cls(lift_GV=lift_GV)
 
 

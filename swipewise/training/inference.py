@@ -18,14 +18,16 @@ from torch import Tensor
 
 from swipewise.errors import DataError
 from swipewise.model.fusion import fuse, fused_scores, modality_attention
-from swipewise.model.interest import Reading
+from swipewise.model.interest import HistoryInputs, InterestModel, Reading
 from swipewise.schema import FLAG_ACTIONS, Modality
 from swipewise.training.beliefs import Beliefs, themes_and_change
 from swipewise.training.calibration import Calibration
 from swipewise.training.dataset import Dataset, Interactions, told_actions
+from swipewise.training.exported import HistoryReader
 from swipewise.training.fitted import FittedModel, Weights
 from swipewise.training.histories import Windows, latest_windows, pad, training_windows
-from swipewise.training.ranking import RankingTask, ScoreFn, mean_ndcg
+from swipewise.training.kin import Carried, Kinship
+from swipewise.training.ranking import RankingTask, ScoreFn, mean_ndcg, viewers_at_once
 from swipewise.training.tastes import likings
 from swipewise.training.trends import Trends
 from swipewise.training.videos import Standard
@@ -39,20 +41,16 @@ GROUP_WEIGHTS = (0.0, 0.05, 0.1, 0.2)
 TASTE_WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
 """Weights of tastes that are tried."""
 
-KIN = 10
-"""Known videos whose nearness stands for that of a new one."""
-
 _WEIGHED_VIDEOS = 1024  # over which modality weights are averaged
 _BLOCK_WINDOWS = 64
-_BLOCK_VIEWERS = 256  # no more than are ranked at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interests:
     """Viewers as they are after their last event.
 
-    z_BD: interest vectors; u_BD: preference vectors; s_BD: profiles; near_BV: how near each video of the catalogue is
-    to what they watched, lift_BV: how popular it is among viewers of like profile, taste_BT: what they make of each
+    z_BD: interest vectors; u_BD: preference vectors; s_BD: profiles; near: how near each video of the catalogue is
+    to what they watched, lift: how popular it is among viewers of like profile, taste_BT: what they make of each
     theme, None where the model does not ask; tokens_BQD: their latest events as the network reads them; kept_BQ: bool,
     which of them there are.
     """
@@ -60,11 +58,25 @@ class Interests:
     z_BD: Tensor
     u_BD: Tensor
     s_BD: Tensor
-    near_BV: Tensor | None
-    lift_BV: Tensor | None
+    near: Carried | None
+    lift: Carried | None
     taste_BT: Tensor | None
     tokens_BQD: Tensor
     kept_BQ: Tensor
+
+    def alone(self, viewer: int) -> Interests:
+        """One of the viewers, by number, without the padding that the others made necessary."""
+        own, places = slice(viewer, viewer + 1), int(self.kept_BQ[viewer].sum())
+        return Interests(
+            z_BD=self.z_BD[own],
+            u_BD=self.u_BD[own],
+            s_BD=self.s_BD[own],
+            near=self.near and self.near.alone(viewer),
+            lift=self.lift and self.lift.alone(viewer),
+            taste_BT=None if self.taste_BT is None else self.taste_BT[own],
+            tokens_BQD=self.tokens_BQD[own, :places],
+            kept_BQ=self.kept_BQ[own, :places],
+        )
 
 
 class Projected:
@@ -83,6 +95,7 @@ class Projected:
     ) -> None:
         self.network = fitted.network.eval()
         self.device = next(self.network.parameters()).device
+        self._reader: HistoryReader = _Network(network=self.network)
         self._fitted = fitted
         self._standards = fitted.catalogue_standards(dataset) if standards is None else standards
         table = fitted.table(dataset, self._standards).to(self.device)
@@ -97,7 +110,7 @@ class Projected:
         self._groups = fitted.groups if fitted.weights.group else None
         self._weights = fitted.weights
         self._id_V = fitted.vocabulary.video_rows(dataset.video_ids)
-        self._new_K, self._kin_KQ = _kin(self.index_vectors_VD.cpu().numpy(), self._id_V >= 0)
+        self._kinship = Kinship.of(self.index_vectors_VD.cpu().numpy(), self._id_V)
         self._tastes = fitted.taste_reader(dataset)
         if self._tastes is not None:
             self._theme_VMK = torch.from_numpy(self._tastes.theme_VMK).to(self.device)
@@ -107,6 +120,12 @@ class Projected:
         if fitted.config.trends:
             trends = Trends.of(dataset.interactions, dataset.uploaded_at_V, last_only=True)
             self._trends_VS = torch.from_numpy(trends.latest_VS).to(self.device)
+
+    def reading_with(self, reader: HistoryReader) -> Projected:
+        """The same with histories read by something else than the network."""
+        other = copy(self)
+        other._reader = reader
+        return other
 
     def extended(self, added: Dataset) -> Projected:
         """The same with further videos behind those that are there; only these are projected.
@@ -118,10 +137,7 @@ class Projected:
         for name in ("p_VMD", "present_VM", "index_vectors_VD"):
             setattr(joined, name, torch.cat([getattr(self, name), getattr(new, name)]))
         joined._id_V = np.concatenate([self._id_V, new._id_V])
-        vectors_VD = joined.index_vectors_VD.cpu().numpy()
-        new_K, kin_KQ = _kin(vectors_VD, joined._id_V >= 0, first=len(self._id_V))
-        joined._new_K = np.concatenate([self._new_K, new_K])
-        joined._kin_KQ = np.concatenate([self._kin_KQ, kin_KQ]) if len(new_K) else self._kin_KQ
+        joined._kinship = self._kinship.extended(joined.index_vectors_VD.cpu().numpy(), new._id_V)
         if self._tastes is not None:
             joined._tastes = self._tastes.extended(added)
             joined._theme_VMK = torch.cat([self._theme_VMK, new._theme_VMK])
@@ -142,23 +158,44 @@ class Projected:
         viewers_B: NDArray[np.int64],
     ) -> Interests:
         """As :meth:`interest`, from the parts of a data set; profile codes are those of the catalogue's data set."""
+        [interests] = self._interests_by([self._reader], rows, offsets_U, profile_UP, viewers_B)
+        return interests
+
+    def _interests_by(
+        self,
+        readers: Sequence[HistoryReader],
+        rows: Interactions,
+        offsets_U: NDArray[np.int64],
+        profile_UP: NDArray[np.int64],
+        viewers_B: NDArray[np.int64],
+    ) -> list[Interests]:
+        """As :meth:`interest_of`, by each of several readers of the same histories."""
         windows = latest_windows(offsets_U, self._config.history, viewers_B, memory=self._config.memory)
-        reading = self._read(rows, windows, profile_UP)
+        history = self._padded(rows, windows, profile_UP)
+        near, lift = self._nearness(rows, windows), self._lift(profile_UP[viewers_B])
+        taste_BT = self._taste(rows, windows, profile_UP)
         row_B = torch.arange(len(viewers_B), device=self.device)
         last_B = torch.from_numpy(windows.length_W).to(self.device)
-        return Interests(
-            z_BD=reading.z_BL1D[row_B, last_B],
-            u_BD=reading.u_BL1D[row_B, last_B],
-            s_BD=reading.s_BD,
-            near_BV=self._nearness(rows, windows),
-            lift_BV=self._lift(profile_UP[viewers_B]),
-            taste_BT=self._taste(rows, windows, profile_UP),
-            tokens_BQD=reading.tokens_BL1D,
-            kept_BQ=torch.arange(reading.tokens_BL1D.shape[1], device=self.device) <= last_B.unsqueeze(1),
-        )
+        found = []
+        for reader in readers:
+            with torch.inference_mode():
+                reading = reader(history, self.p_VMD, self.present_VM)
+            found.append(
+                Interests(
+                    z_BD=reading.z_BL1D[row_B, last_B],
+                    u_BD=reading.u_BL1D[row_B, last_B],
+                    s_BD=reading.s_BD,
+                    near=near,
+                    lift=lift,
+                    taste_BT=taste_BT,
+                    tokens_BQD=reading.tokens_BL1D,
+                    kept_BQ=torch.arange(reading.tokens_BL1D.shape[1], device=self.device) <= last_B.unsqueeze(1),
+                )
+            )
+        return found
 
-    def _nearness(self, rows: Interactions, windows: Windows) -> Tensor | None:
-        """Of the catalogue's videos to what is in each window: (W, V)."""
+    def _nearness(self, rows: Interactions, windows: Windows) -> Carried | None:
+        """Of the catalogue's videos to what is in each window."""
         if self._neighbourhood is None:
             return None
         length_W = windows.end_W - windows.older_W
@@ -167,23 +204,13 @@ class Projected:
         row_I = windows.older_W[window_I] + np.arange(len(window_I)) - starts_W[window_I]
         video_I = self._id_V[rows.video_I[row_I]]
         known = replace(rows.where(row_I), viewer_I=window_I, video_I=video_I).where(video_I >= 0)
-        return self._of_catalogue(self._neighbourhood.nearness(known, len(windows)))
+        return Carried(values=self._neighbourhood.nearness(known, len(windows)), kinship=self._kinship)
 
-    def _lift(self, profile_BP: NDArray[np.int64]) -> Tensor | None:
-        """Of the catalogue's videos among viewers of like profile: (B, V)."""
+    def _lift(self, profile_BP: NDArray[np.int64]) -> Carried | None:
+        """Of the catalogue's videos among viewers of like profile."""
         if self._groups is None:
             return None
-        return self._of_catalogue(self._groups.lift(self._profile_codes[profile_BP]))
-
-    def _of_catalogue(self, known_BN: NDArray[np.float32]) -> Tensor:
-        """What is known of the vocabulary's videos for those of the catalogue: (B, V).
-
-        A video that training did not know has the mean of those that are most like it.
-        """
-        found_BV = np.where(self._id_V >= 0, known_BN[:, np.maximum(self._id_V, 0)], 0)
-        if len(self._new_K):
-            found_BV[:, self._new_K] = found_BV[:, self._kin_KQ].mean(axis=-1)
-        return torch.from_numpy(found_BV.astype(np.float32)).to(self.device)
+        return Carried(values=self._groups.lift(self._profile_codes[profile_BP]), kinship=self._kinship)
 
     def _taste(self, rows: Interactions, windows: Windows, profile_UP: NDArray[np.int64]) -> Tensor | None:
         """What each window's viewer makes of each theme: (W, T)."""
@@ -201,25 +228,31 @@ class Projected:
         ``factors`` multiply what the named modalities add to a score: their share of f, the tastes for their themes,
         and, of the id, nearness to what was watched.
         """
+        return self.score_and_weights(interests, videos_N, factors)[0]
+
+    def score_and_weights(
+        self, interests: Interests, videos_N: NDArray[np.int64], factors: Mapping[str, float] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Scores of videos for viewers (B, N), as :meth:`score` gives them, and the modality weights α (B, N, M)."""
         return self._score(interests, videos_N, self._weights, factors or {})
 
     def _score(
         self, interests: Interests, videos_N: NDArray[np.int64], weights: Weights, factors: Mapping[str, float]
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         rows_N = torch.from_numpy(videos_N).to(self.device)
         factor_M = self._factors(factors, self._fitted.modalities) if factors else None
         with torch.inference_mode():
-            scores_BN, _ = fused_scores(
+            scores_BN, alpha_BNM = fused_scores(
                 interests.z_BD, interests.u_BD, self.p_VMD[rows_N], self.present_VM[rows_N], factor_M
             )
             if self._trends_VS is not None:
                 scores_BN = scores_BN + self.network.trend(interests.z_BD) @ self._trends_VS[rows_N].T
-            if interests.near_BV is not None:
-                scores_BN = scores_BN + (
-                    weights.neighbour * factors.get(Modality.ID, 1.0) * interests.near_BV[:, rows_N]
-                )
-            if interests.lift_BV is not None:
-                scores_BN = scores_BN + weights.group * interests.lift_BV[:, rows_N]
+            if interests.near is not None:
+                near_BN = torch.from_numpy(interests.near.of(videos_N)).to(self.device)
+                scores_BN = scores_BN + weights.neighbour * factors.get(Modality.ID, 1.0) * near_BN
+            if interests.lift is not None:
+                lift_BN = torch.from_numpy(interests.lift.of(videos_N)).to(self.device)
+                scores_BN = scores_BN + weights.group * lift_BN
             if interests.taste_BT is not None:
                 taste_BT = interests.taste_BT
                 if factors and self._tastes is not None:
@@ -227,7 +260,7 @@ class Projected:
                     taste_BT = taste_BT * factor_T.repeat_interleave(self._tastes.themes.count)
                 liking_BN = likings(taste_BT, self._theme_VMK[rows_N])
                 scores_BN = scores_BN + weights.taste * (liking_BN + self._appeal_V[rows_N])
-        return scores_BN
+        return scores_BN, alpha_BNM
 
     def _factors(self, factors: Mapping[str, float], modalities: Sequence[str]) -> Tensor:
         return torch.tensor([factors.get(name, 1.0) for name in modalities], device=self.device)
@@ -267,16 +300,33 @@ class Projected:
         videos_N: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         assert len(viewers_B) == len(interests.z_BD), "asked for others than those read"
-        return self._score(interests, videos_N, weights, {}).cpu().numpy()
+        return self._score(interests, videos_N, weights, {})[0].cpu().numpy()
 
     def ndcg_by_weights(self, task: RankingTask, tried: Sequence[Weights]) -> NDArray[np.float64]:
         """Mean NDCG@10 on a task with other weights than the model's, one for each that is tried."""
         total = np.zeros(len(tried))
-        for start in range(0, len(task.viewers_B), _BLOCK_VIEWERS):
-            part = task.part(slice(start, start + _BLOCK_VIEWERS))
+        block = viewers_at_once(len(task.history.video_ids))
+        for start in range(0, len(task.viewers_B), block):
+            part = task.part(slice(start, start + block))
             interests = self.interest(task.history, part.viewers_B)
             for place, weights in enumerate(tried):
                 score = partial(self._weighed, interests, weights)
+                total[place] += len(part.viewers_B) * mean_ndcg(score, part)
+        return total / len(task.viewers_B)
+
+    def ndcg_by_readers(self, task: RankingTask, readers: Sequence[HistoryReader]) -> NDArray[np.float64]:
+        """Mean NDCG@10 on a task by the network, and by others that read the histories in its place."""
+        asked: list[HistoryReader] = [_Network(network=self.network), *readers]
+        total = np.zeros(len(asked))
+        history = task.history
+        block = viewers_at_once(len(task.history.video_ids))
+        for start in range(0, len(task.viewers_B), block):
+            part = task.part(slice(start, start + block))
+            found = self._interests_by(
+                asked, history.interactions, history.viewer_offsets(), history.profile_UP, part.viewers_B
+            )
+            for place, interests in enumerate(found):
+                score = partial(self._weighed, interests, self._weights)
                 total[place] += len(part.viewers_B) * mean_ndcg(score, part)
         return total / len(task.viewers_B)
 
@@ -337,27 +387,24 @@ class Projected:
             return logits_BLA, self.network.watch(reading.z_BL1D[:, :-1], f_BLD)
 
     def _read(self, rows: Interactions, windows: Windows, profile_UP: NDArray[np.int64]) -> Reading:
+        with torch.inference_mode():
+            return self._reader(self._padded(rows, windows, profile_UP), self.p_VMD, self.present_VM)
+
+    def _padded(self, rows: Interactions, windows: Windows, profile_UP: NDArray[np.int64]) -> HistoryInputs:
         profile_WP = self._profile_codes[profile_UP[windows.viewer_W]]
         strength_WL1M = None if self._tastes is None else self._tastes.strengths(rows, windows, profile_WP)
-        history = pad(rows, windows, profile_WP, strength_WL1M).to(self.device)
-        with torch.inference_mode():
-            reading: Reading = self.network(history, self.p_VMD, self.present_VM)
+        return pad(rows, windows, profile_WP, strength_WL1M).to(self.device)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Network:
+    """The network as the reader of histories that the others are held against."""
+
+    network: InterestModel
+
+    def __call__(self, history: HistoryInputs, p_KMD: Tensor, present_KM: Tensor) -> Reading:
+        reading: Reading = self.network(history, p_KMD, present_KM)
         return reading
-
-
-def _kin(
-    vectors_VD: NDArray[np.float32], known_V: NDArray[np.bool_], first: int = 0
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The videos that are not known (K,) and for each the known ones most like it, by cosine: (K, Q).
-
-    Left out are videos before the ``first`` and those without any modality; nobody has kin where nothing is known.
-    """
-    norm_V = np.linalg.norm(vectors_VD, axis=1)
-    known_N, new_K = np.flatnonzero(known_V & (norm_V > 0)), np.flatnonzero(~known_V & (norm_V > 0))
-    new_K = new_K[new_K >= first] if len(known_N) else new_K[:0]
-    unit_ND, unit_KD = (vectors_VD[rows] / norm_V[rows, None] for rows in (known_N, new_K))
-    nearest_KQ = np.argsort(-(unit_KD @ unit_ND.T), axis=1)[:, :KIN]
-    return new_K, known_N[nearest_KQ]
 
 
 def predict_logits(

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from swipewise.training.dataset import Interactions
+from swipewise.training.kin import VideoValues
 
 EXPOSURE_WEIGHT: Final = 0.4
 """What an interaction that was not positive says of taste, where a positive one says 1."""
@@ -55,6 +56,21 @@ def damp_long_histories(taste_UV: sp.csr_array) -> sp.csr_array:
     length_U = np.diff(taste_UV.indptr)
     scale_U = 1 / np.sqrt(np.log(1 + np.maximum(length_U, 1)))
     return sp.csr_array(sp.diags_array(scale_U) @ taste_UV)
+
+
+def _summed(taste_UV: sp.csr_array, similarity_VV: sp.csr_array) -> sp.csr_array:
+    """The product of both, with sorted columns; for one viewer its cost does not depend on the number of videos."""
+    if taste_UV.shape[0] != 1:
+        product_UV = sp.csr_array(taste_UV @ similarity_VV)
+        product_UV.sort_indices()
+        return product_UV
+    starts_J, ends_J = similarity_VV.indptr[taste_UV.indices], similarity_VV.indptr[taste_UV.indices + 1]
+    length_J = ends_J - starts_J
+    place_I = np.arange(length_J.sum()) + np.repeat(starts_J - (np.cumsum(length_J) - length_J), length_J)
+    value_I = similarity_VV.data[place_I] * np.repeat(taste_UV.data, length_J)
+    video_K, which_I = np.unique(similarity_VV.indices[place_I], return_inverse=True)
+    total_K = np.bincount(which_I, value_I, len(video_K))
+    return sp.csr_array((total_K, video_K, np.array([0, len(video_K)])), shape=taste_UV.shape)
 
 
 def nearest(taste_UV: sp.csr_array, neighbours: int, shrinkage: float) -> sp.csr_array:
@@ -100,8 +116,8 @@ class Neighbourhood:
         found_VV = nearest(damp_long_histories(taste_UV), neighbours, _SHRINKAGE)
         return cls(similarity_VV=found_VV.astype(np.float32))
 
-    def nearness(self, rows: Interactions, viewers: int) -> NDArray[np.float32]:
-        """How near each video is to what viewers watched: (U, V), in units in which 0 is nothing to go by.
+    def nearness(self, rows: Interactions, viewers: int) -> VideoValues:
+        """How near each video is to what viewers watched, in units in which 0 is nothing to go by.
 
         The log of 1 + the sum of the similarities over its mean, less the mean of those logs: as the viewer's history
         grows the sums do, but what is ranked by them stays comparable.
@@ -110,12 +126,15 @@ class Neighbourhood:
             rows: Interactions with videos of the vocabulary, viewers numbered from 0.
             viewers: U.
         """
-        shape = (viewers, self.similarity_VV.shape[0])
-        summed_UV = (taste(rows, shape, exposure_weight=EXPOSURE_WEIGHT) @ self.similarity_VV).toarray()
-        mean_U1 = summed_UV.mean(axis=1, keepdims=True)
-        log_UV = np.log1p(np.divide(summed_UV, mean_U1, out=np.zeros_like(summed_UV), where=mean_U1 > 0))
-        near_UV: NDArray[np.float32] = (log_UV - log_UV.mean(axis=1, keepdims=True)).astype(np.float32)
-        return near_UV
+        videos = self.similarity_VV.shape[0]
+        taste_UV = taste(rows, (viewers, videos), exposure_weight=EXPOSURE_WEIGHT)
+        near_UV = _summed(taste_UV, self.similarity_VV)
+        mean_U = near_UV.sum(axis=1) / max(videos, 1)
+        per_row_U = np.diff(near_UV.indptr)
+        scale_U = np.divide(1.0, mean_U, out=np.zeros(viewers), where=mean_U > 0)
+        near_UV.data = np.log1p(near_UV.data * np.repeat(scale_U, per_row_U))
+        usual_U = -near_UV.sum(axis=1) / max(videos, 1)
+        return VideoValues(above_RV=near_UV, usual_U=usual_U.astype(np.float32))
 
     def as_tensors(self) -> dict[str, torch.Tensor]:
         """For a safetensors file."""

@@ -102,6 +102,11 @@ def ranking_task(history: Dataset, future: Dataset, *, all_candidates: bool = Fa
     )
 
 
+def viewers_at_once(videos: int) -> int:
+    """How many viewers are asked for at a time, so that their scores for so many videos fill no memory."""
+    return max(1, min(_BLOCK_VIEWERS, _BLOCK_SCORES // max(videos, 1)))
+
+
 def top_k_unseen(
     score: ScoreFn,
     dataset: Dataset,
@@ -131,7 +136,7 @@ def top_k_unseen(
     videos = len(dataset.video_ids)
     order_V = np.random.default_rng(0).permutation(videos)
     best_BK = np.full((len(viewers_B), k), NO_VIDEO)
-    block = max(1, min(_BLOCK_VIEWERS, _BLOCK_SCORES // max(videos, 1)))
+    block = viewers_at_once(videos)
     for start in range(0, len(viewers_B), block):
         here = slice(start, start + block)
         scores_BV = score(viewers_B[here], np.arange(videos))[:, order_V]

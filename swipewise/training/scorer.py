@@ -33,10 +33,18 @@ from swipewise.training.dataset import (
     is_positive,
     upload_times,
 )
+from swipewise.training.exported import EAGER, HistoryReader, choose_reader
 from swipewise.training.fitted import FittedModel
 from swipewise.training.inference import Interests, Projected
 from swipewise.training.runs import MODEL_NAME
+from swipewise.training.together import Together
 from swipewise.workspace import Workspace
+
+_READ_TOGETHER = 8  # viewers; of more the longest history makes too much padding for the others
+_WAITING = 256
+
+_Known = tuple[Interactions, NDArray[np.int64]]
+"""A viewer's interactions in time order, and the profile's codes (1, P)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +85,21 @@ class Scorer:
 
     Trends are those of the log as it was when this was loaded.
 
-    encoders: of each content modality the identity of what it reads; vocabulary: what it knows.
+    encoders: of each content modality the identity of what it reads; vocabulary: what it knows; inference: what reads
+    histories, and why it is not what was asked for.
     video_ids: the rows that ``score`` and ``evidence`` speak of; index_vectors_VD: (V, D) float32, f under the
     viewer-independent preference, to be searched by inner product with ``ViewerState.interest_D``.
     """
 
-    def __init__(self, fitted: FittedModel, catalogue: Dataset, events: EventsConfig) -> None:
+    def __init__(
+        self,
+        fitted: FittedModel,
+        catalogue: Dataset,
+        events: EventsConfig,
+        *,
+        reader: HistoryReader | None = None,
+        inference: str = EAGER,
+    ) -> None:
         self.modalities = fitted.modalities
         self.encoders = fitted.encoders
         self.vocabulary = fitted.vocabulary
@@ -90,15 +107,20 @@ class Scorer:
         self._row = {video_id: row for row, video_id in enumerate(catalogue.video_ids)}
         self._fitted = fitted
         self._events = events
-        self._profile_values = fitted.vocabulary.profile_values
+        self._profile_code = {value: code for code, value in enumerate(fitted.vocabulary.profile_values, 1)}
         self._projected = Projected(fitted, catalogue)
+        if reader is not None:
+            self._projected = self._projected.reading_with(reader)
+        self.inference = inference
+        self._read_together = self._reading()
         self.index_vectors_VD: NDArray[np.float32] = self._projected.index_vectors_VD.cpu().numpy()
 
     @classmethod
     def load(cls, run_dir: Path, workspace: Workspace) -> Scorer:
-        """The model of a finished run on the catalogue as it is now.
+        """The model of a finished run on the catalogue as it is now, read by what ``server.inference`` names.
 
         Raises:
+            MissingExtraError: An export is asked for, and ONNX Runtime is not installed.
             ArtifactError: The model is missing or damaged, or the catalogue lacks the encoders it was trained with.
         """
         fitted = FittedModel.load(run_dir / MODEL_NAME)
@@ -127,7 +149,8 @@ class Scorer:
             )
             rows = code_log(log, catalogue.video_ids, workspace.config.events)
             catalogue = replace(catalogue, interactions=rows, uploaded_at_V=upload_times(videos, rows))
-        return cls(fitted, catalogue, workspace.config.events)
+        reader, inference = choose_reader(run_dir, workspace.config.server.inference)
+        return cls(fitted, catalogue, workspace.config.events, reader=reader, inference=inference)
 
     def extended(self, catalog: Catalog, video_ids: Sequence[str]) -> Scorer:
         """The same with further videos of the catalogue behind its own; only these are read and projected.
@@ -148,6 +171,7 @@ class Scorer:
         )
         joined = copy(self)
         joined._projected = self._projected.extended(added)
+        joined._read_together = joined._reading()
         joined.video_ids = self.video_ids + added.video_ids
         joined._row = {video_id: row for row, video_id in enumerate(joined.video_ids)}
         joined.index_vectors_VD = joined._projected.index_vectors_VD.cpu().numpy()
@@ -155,6 +179,8 @@ class Scorer:
 
     def viewer(self, history: Sequence[Interaction], profile: Profile | None, now: datetime) -> ViewerState:
         """Read a viewer; with no history the profile speaks alone, with neither the average viewer does.
+
+        Viewers that several threads ask for at the same time are read together; what is read of each is the same.
 
         Args:
             history: Interactions in any order; those with videos the catalogue lacks, or later than ``now``, are
@@ -164,7 +190,7 @@ class Scorer:
         """
         rows = self._past(history, now)
         liked_J = rows.video_I[rows.positive_I][::-1].copy()
-        return ViewerState(interests=self._interests(rows, self._profile(profile)), liked_J=liked_J)
+        return ViewerState(interests=self._read_together((rows, self._profile(profile))), liked_J=liked_J)
 
     def weighed(self, state: ViewerState, factors: Mapping[str, float]) -> ViewerState:
         """The viewer with other weights of modalities in scores; a modality that is not named counts once."""
@@ -177,10 +203,8 @@ class Scorer:
 
     def score(self, state: ViewerState, videos_N: NDArray[np.int64]) -> Scores:
         """Score candidates, given as rows of ``video_ids``."""
-        return Scores(
-            values_N=self._projected.score(state.interests, videos_N, state.factors)[0].cpu().numpy(),
-            weights_NM=self._projected.weights(state.interests, videos_N)[0].cpu().numpy(),
-        )
+        scores_BN, alpha_BNM = self._projected.score_and_weights(state.interests, videos_N, state.factors)
+        return Scores(values_N=scores_BN[0].cpu().numpy(), weights_NM=alpha_BNM[0].cpu().numpy())
 
     def predict(self, state: ViewerState, videos_N: NDArray[np.int64]) -> Mapping[str, NDArray[np.float32]]:
         """Calibrated probability of each action of FLAG_ACTIONS, and the share watched (WATCH): (N,) each."""
@@ -189,22 +213,29 @@ class Scorer:
         named = {str(action): probability_NA[:, column] for column, action in enumerate(FLAG_ACTIONS)}
         return named | {WATCH: torch.sigmoid(watch_BN[0]).cpu().numpy()}
 
-    def evidence(self, state: ViewerState, video: int, k: int) -> tuple[Evidence, ...]:
-        """The k liked videos of the history most like a video, by the cosine of f under the viewer's own weights.
+    def evidence(
+        self, state: ViewerState, videos_N: NDArray[np.int64], k: int
+    ) -> tuple[tuple[Evidence, ...], ...]:
+        """For each video the k liked ones of the history most like it, by the cosine of f under the viewer's weights.
 
-        Fewer where fewer are alike at all: a cosine of 0 or less is no reason.
+        Fewer where fewer are alike at all: a cosine of 0 or less is no reason, nor is the video itself.
         """
-        others_J = np.unique(state.liked_J[state.liked_J != video])
-        if not len(others_J) or k < 1:
-            return ()
-        u_BD = state.interests.u_BD
-        f_J1D = self._projected.fused(u_BD, np.append(others_J, video))
-        cosine_J = functional.cosine_similarity(f_J1D[:-1], f_J1D[-1:], dim=-1).cpu().numpy()
-        best = np.argsort(-cosine_J, kind="stable")[:k]
+        liked_J = np.unique(state.liked_J)
+        if not len(liked_J) or k < 1:
+            return ((),) * len(videos_N)
+        f_D = self._projected.fused(state.interests.u_BD, np.concatenate([liked_J, videos_N]))
+        unit_D = functional.normalize(f_D, dim=-1).cpu().numpy()
+        cosine_NJ = unit_D[len(liked_J) :] @ unit_D[: len(liked_J)].T
+        cosine_NJ[videos_N[:, None] == liked_J] = -1.0
+        best_NK = np.argsort(-cosine_NJ, axis=1, kind="stable")[:, :k]
+        cosine_NK = np.take_along_axis(cosine_NJ, best_NK, axis=1)
         return tuple(
-            Evidence(video_id=self.video_ids[others_J[place]], similarity=float(cosine_J[place]))
-            for place in best
-            if cosine_J[place] > 0
+            tuple(
+                Evidence(video_id=self.video_ids[row], similarity=cosine)
+                for row, cosine in zip(rows, cosines, strict=True)
+                if cosine > 0
+            )
+            for rows, cosines in zip(liked_J[best_NK].tolist(), cosine_NK.tolist(), strict=True)
         )
 
     def _past(self, history: Sequence[Interaction], now: datetime) -> Interactions:
@@ -213,6 +244,24 @@ class Scorer:
             (row for row in history if row.video_id in self._row and row.at <= now), key=lambda row: row.at
         )
         return self._coded(known[-(self._fitted.config.history + self._fitted.config.memory) :])
+
+    def _reading(self) -> Together[_Known, Interests]:
+        return Together(self._interests_of, most=_READ_TOGETHER, waiting=_WAITING)
+
+    def _interests_of(self, viewers: Sequence[_Known]) -> list[Interests]:
+        """What the model makes of each of some viewers."""
+        if len(viewers) == 1:
+            return [self._interests(*viewers[0])]
+        rows = [replace(own, viewer_I=np.full(len(own), number)) for number, (own, _) in enumerate(viewers)]
+        joined = Interactions(
+            **{name: np.concatenate([getattr(own, name) for own in rows]) for name in Interactions.__slots__}
+        )
+        offsets_U = np.cumsum([0, *map(len, rows)])
+        profile_BP = np.zeros((len(viewers), max(codes_1P.shape[1] for _, codes_1P in viewers)), np.int64)
+        for number, (_, codes_1P) in enumerate(viewers):
+            profile_BP[number, : codes_1P.shape[1]] = codes_1P[0]
+        interests = self._projected.interest_of(joined, offsets_U, profile_BP, np.arange(len(viewers)))
+        return [interests.alone(number) for number in range(len(viewers))]
 
     def _interests(self, rows: Interactions, profile_1P: NDArray[np.int64]) -> Interests:
         return self._projected.interest_of(rows, np.array([0, len(rows)]), profile_1P, np.zeros(1, np.int64))
@@ -233,8 +282,7 @@ class Scorer:
 
     def _profile(self, profile: Profile | None) -> NDArray[np.int64]:
         """Codes (1, P) of the profile's values in the model's own vocabulary."""
-        codes = {value: code for code, value in enumerate(self._profile_values, 1)}
         features = profile.features if profile else {}
         values = [value for name, given in features.items() for value in categories(name, given)]
-        known = [codes[value] for value in values if value in codes]
+        known = [self._profile_code[value] for value in values if value in self._profile_code]
         return np.array([known or [0]], np.int64)

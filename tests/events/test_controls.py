@@ -5,28 +5,26 @@ from __future__ import annotations
 import itertools
 from datetime import datetime, timedelta
 
-import polars as pl
 import pytest
 
 from swipewise.errors import DataError
 from swipewise.events import Controls, EventLog
 from swipewise.events.controls import MOST_PAUSES, Pause
-from swipewise.events.frames import EVENT_SCHEMA
-from swipewise.schema import Col
+from swipewise.events.moments import microseconds, moment_of
+from swipewise.events.one_viewer import EventRow
 from swipewise.workspace import Workspace
 from tests.events.examples import TEN
 
 HOUR = timedelta(hours=1)
 
 
-def at(*hours: float) -> pl.DataFrame:
+def at(*hours: float) -> list[EventRow]:
     """One event at each hour after TEN."""
-    rows = [(f"e{hour}", "ann", "v1", "view", TEN + hour * HOUR, None, None) for hour in hours]
-    return pl.DataFrame(rows, schema=EVENT_SCHEMA, orient="row")
+    return [EventRow(f"e{hour}", "v1", "view", microseconds(TEN + hour * HOUR), None, None) for hour in hours]
 
 
 def hours_that_count(controls: Controls, *hours: float) -> list[float]:
-    return [(moment - TEN) / HOUR for moment in controls.that_count(at(*hours))[Col.AT]]
+    return [(moment_of(row.at) - TEN) / HOUR for row in controls.that_count(at(*hours))]
 
 
 def pause(since: float, until: float | None = None) -> Pause:

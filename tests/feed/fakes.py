@@ -42,6 +42,7 @@ class FakeScores:
 class FakeScorer:
     modalities = ("visual", "text")
     encoders: Mapping[str, str] = {}
+    inference = "eager"
     vocabulary = Vocabulary(video_ids=(), attribute_values=(), profile_values=())
 
     def __init__(self, video_ids: Sequence[str], vectors_VD: NDArray[np.float32]) -> None:
@@ -78,7 +79,10 @@ class FakeScorer:
         weights_NM = np.tile(np.array([0.75, 0.25], np.float32), (len(videos_N), 1))
         return FakeScores(self.index_vectors_VD[videos_N] @ state.interest_D, weights_NM)
 
-    def evidence(self, state: FakeState, video: int, k: int) -> tuple[Evidence, ...]:
+    def evidence(self, state: FakeState, videos_N: NDArray[np.int64], k: int) -> tuple[tuple[Evidence, ...], ...]:
+        return tuple(self._evidence(state, video, k) for video in videos_N.tolist())
+
+    def _evidence(self, state: FakeState, video: int, k: int) -> tuple[Evidence, ...]:
         vector_D = self.index_vectors_VD[video]
         likeness = [(float(self.index_vectors_VD[row] @ vector_D), self.video_ids[row]) for row in state.history]
         best = sorted(likeness, reverse=True)[:k]

@@ -25,6 +25,10 @@ def watched(viewer: str, video: str, *, days_ago: float) -> Event:
     return Event(event_id=name, viewer_id=viewer, video_id=video, action=Action.VIEW, at=at, watch_seconds=5.0)
 
 
+def read(histories: ViewerHistories, viewer: str) -> list[Interaction]:
+    return histories.known(viewer).history(dict(DURATIONS.iter_rows()).get)
+
+
 class Stage:
     """A log, a reader that stays open, and the plain reader beside it."""
 
@@ -34,7 +38,7 @@ class Stage:
         self.histories = ViewerHistories(workspace.events_dir, viewers=2)
 
     def read(self, viewer: str) -> list[Interaction]:
-        fast = self.histories.read(viewer, DURATIONS)
+        fast = read(self.histories, viewer)
         assert fast == viewer_interactions(self.workspace.events_dir, viewer, DURATIONS.lazy(), 1000)
         return fast
 
@@ -81,7 +85,7 @@ def test_an_event_in_both_stores_counts_once(stage: Stage, monkeypatch: pytest.M
         both = _live_events(connection, "ann")
     compact(stage.workspace)
     monkeypatch.setattr("swipewise.feed.histories._live_events", lambda *_: both)
-    (interaction,) = stage.histories.read("ann", DURATIONS)
+    (interaction,) = read(stage.histories, "ann")
     assert interaction.watch_seconds == 5.0
 
 
@@ -97,8 +101,8 @@ def test_closed_days_are_read_once(stage: Stage, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(stage.histories._history, "scan", counted)
     for viewer in ("ann", "ann", "bob", "ann"):
-        assert videos(stage.histories.read(viewer, DURATIONS)) == ["a"]
+        assert videos(read(stage.histories, viewer)) == ["a"]
     assert len(scans) == 2
     for viewer in ("cid", "ann", "bob"):
-        stage.histories.read(viewer, DURATIONS)
+        read(stage.histories, viewer)
     assert len(scans) == 4, "two viewers are kept: cid and then bob had to be read"

@@ -16,7 +16,8 @@ from swipewise.schema import Modality
 from swipewise.training.dataset import Interactions, no_interactions
 from swipewise.training.fitted import FittedModel, Weights
 from swipewise.training.groups import GroupPopularity
-from swipewise.training.inference import GROUP_WEIGHTS, KIN, Projected, with_best_weights
+from swipewise.training.inference import GROUP_WEIGHTS, Projected, with_best_weights
+from swipewise.training.kin import KIN
 from swipewise.training.ranking import mean_ndcg, ranking_task
 from swipewise.training.recommender import InterestRecommender
 from tests.training.hand_made import dataset_of
@@ -54,12 +55,19 @@ def test_a_lift_is_the_share_in_the_group_over_the_share_of_everybody() -> None:
 
 def test_the_groups_of_a_viewer_add_up_and_a_viewer_of_none_has_no_lift() -> None:
     made = GroupPopularity.of(ROWS, PROFILES, 3, 3)
-    lift_BV = made.lift(np.array([[YOUNG, NORTH], [YOUNG, 0], [0, NORTH], [0, 0], [99, 0]]))
+    lift_BV = made.lift(np.array([[YOUNG, NORTH], [YOUNG, 0], [0, NORTH], [0, 0], [99, 0]])).dense()
     assert lift_BV[0] == pytest.approx(lift_BV[1] + lift_BV[2], abs=1e-6)
     assert lift_BV[1].argmax() == 0
-    assert made.lift(np.array([[OLD, 0]])).argmin() == 0
+    assert made.lift(np.array([[OLD, 0]])).dense().argmin() == 0
     assert lift_BV.mean(axis=1) == pytest.approx(0, abs=1e-6)
     assert not lift_BV[3:].any()
+
+
+def test_one_viewer_is_lifted_as_many_are() -> None:
+    made, everything_N = GroupPopularity.of(ROWS, PROFILES, 3, 3), np.array([2, 0, 1, 1])
+    for profile in ([YOUNG, NORTH], [OLD, 0], [0, 0]):
+        alone, among = made.lift(np.array([profile])), made.lift(np.array([profile, [YOUNG, 0]]))
+        assert alone.at(everything_N)[0] == pytest.approx(among.at(everything_N)[0], abs=1e-6)
 
 
 def test_a_group_says_more_the_more_it_watched() -> None:
@@ -67,18 +75,19 @@ def test_a_group_says_more_the_more_it_watched() -> None:
     twice = rows_of((0, 0, True), (1, 0, True), (2, 1, True), (2, 2, True), (3, 1, True), (3, 2, True))
     often = GroupPopularity.of(twice, PROFILES, 3, 3)
     young = np.array([[YOUNG, 0]])
-    assert np.ptp(often.lift(young)) > np.ptp(once.lift(young))
+    assert np.ptp(often.lift(young).dense()) > np.ptp(once.lift(young).dense())
 
 
 def test_nothing_at_all_is_popular_with_nobody() -> None:
     made = GroupPopularity.of(no_interactions(), PROFILES, 3, 3)
-    assert not made.lift(PROFILES).any()
+    assert not made.lift(PROFILES).dense().any()
 
 
 def test_groups_survive_their_tensors_and_broken_ones_are_an_error() -> None:
     made = GroupPopularity.of(ROWS, PROFILES, 3, 3)
     tensors = made.as_tensors()
-    assert np.array_equal(GroupPopularity.from_tensors(tensors, 3, 3).lift(PROFILES), made.lift(PROFILES))
+    back = GroupPopularity.from_tensors(tensors, 3, 3)
+    assert np.array_equal(back.lift(PROFILES).dense(), made.lift(PROFILES).dense())
     for broken, groups in ((tensors | {"videos": torch.full_like(tensors["videos"], 9)}, 3), (tensors, 4)):
         with pytest.raises(ValueError, match="ind"):
             GroupPopularity.from_tensors(broken, groups, 3)
@@ -93,15 +102,16 @@ def test_the_lift_adds_to_the_score_in_its_weight_and_new_videos_get_that_of_the
         InterestRecommender.of(one, dataset).score(EVERYBODY, EVERYTHING) for one in (fitted, plain)
     )
     projected = Projected(fitted, dataset)
-    lift_BV = projected.interest(dataset, EVERYBODY).lift_BV
-    assert lift_BV is not None
-    assert with_lift - without == pytest.approx(2.0 * lift_BV.numpy(), abs=1e-4)
-    assert np.ptp(lift_BV.numpy(), axis=1).min() > 0
+    lift = projected.interest(dataset, EVERYBODY).lift
+    assert lift is not None
+    lift_BV = lift.of(EVERYTHING)
+    assert with_lift - without == pytest.approx(2.0 * lift_BV, abs=1e-4)
+    assert np.ptp(lift_BV, axis=1).min() > 0
     unit_VD = projected.index_vectors_VD.numpy()
     unit_VD = unit_VD / np.linalg.norm(unit_VD, axis=1, keepdims=True)
     for video in np.flatnonzero(~known_V):
         kin_Q = np.argsort(-np.where(known_V, unit_VD @ unit_VD[video], -2))[:KIN]
-        assert lift_BV[:, video].numpy() == pytest.approx(lift_BV[:, kin_Q].numpy().mean(axis=1), abs=1e-5)
+        assert lift_BV[:, video] == pytest.approx(lift_BV[:, kin_Q].mean(axis=1), abs=1e-5)
 
 
 def test_without_profiles_or_ids_there_are_no_groups() -> None:

@@ -71,7 +71,7 @@ def test_videos_watched_together_are_near_and_a_like_says_more_than_an_exposure(
     made = neighbourhood()
     assert made.similarity_VV.dtype == np.float32
     assert not made.similarity_VV.diagonal().any()
-    near_UV = made.nearness(rows_of((0, 0, True), (1, 0, False), (1, 2, True), (3, 4, True)), 4)
+    near_UV = made.nearness(rows_of((0, 0, True), (1, 0, False), (1, 2, True), (3, 4, True)), 4).dense()
     assert near_UV.shape == (4, 5)
     assert near_UV[0].argmax() == 1
     assert near_UV[1].argmax() == 3
@@ -84,12 +84,12 @@ def test_nearness_is_the_log_of_one_and_the_sum_over_its_mean_less_their_mean() 
     made = neighbourhood()
     summed_V = (made.similarity_VV.toarray()[0] + 0.4 * made.similarity_VV.toarray()[2]).astype(np.float64)
     log_V = np.log1p(summed_V / summed_V.mean())
-    [near_V] = made.nearness(rows_of((0, 0, True), (0, 2, False)), 1)
+    [near_V] = made.nearness(rows_of((0, 0, True), (0, 2, False)), 1).dense()
     assert near_V == pytest.approx(log_V - log_V.mean(), abs=1e-5)
 
 
 def test_no_history_at_all_is_near_to_nothing() -> None:
-    assert neighbourhood().nearness(no_interactions(), 2).tolist() == [[0.0] * 5] * 2
+    assert neighbourhood().nearness(no_interactions(), 2).dense().tolist() == [[0.0] * 5] * 2
 
 
 def test_a_neighbourhood_survives_its_tensors_and_broken_ones_are_an_error() -> None:
@@ -97,6 +97,14 @@ def test_a_neighbourhood_survives_its_tensors_and_broken_ones_are_an_error() -> 
     tensors = made.as_tensors()
     back = Neighbourhood.from_tensors(tensors)
     history = rows_of((0, 0, True), (1, 3, False))
-    assert np.array_equal(back.nearness(history, 2), made.nearness(history, 2))
+    assert np.array_equal(back.nearness(history, 2).dense(), made.nearness(history, 2).dense())
     with pytest.raises(ValueError, match="ind"):
         Neighbourhood.from_tensors(tensors | {"videos": torch.full_like(tensors["videos"], 99)})
+
+
+def test_one_viewer_is_read_as_many_are() -> None:
+    made, everything_N = neighbourhood(), np.array([4, 0, 3, 3, 1, 2])
+    for rows in (rows_of((0, 0, True), (0, 3, False), (0, 2, True)), rows_of((0, 1, True)), no_interactions()):
+        alone, among = made.nearness(rows, 1), made.nearness(rows, 2)
+        assert alone.dense()[0] == pytest.approx(among.dense()[0], abs=1e-6)
+        assert alone.at(everything_N)[0] == pytest.approx(among.at(everything_N)[0], abs=1e-6)

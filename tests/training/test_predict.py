@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 
 from swipewise.errors import DataError
 from swipewise.schema import FLAG_ACTIONS
+from swipewise.training import ranking
 from swipewise.training.calibration import Calibration
 from swipewise.training.dataset import ActionPredictor, Dataset, Interactions, no_interactions
 from swipewise.training.fitted import FittedModel
-from swipewise.training.inference import KIN, Projected, calibrated, predict_logits
+from swipewise.training.inference import Projected, calibrated, predict_logits, with_best_weights
+from swipewise.training.kin import KIN
+from swipewise.training.ranking import ranking_task
 from swipewise.training.recommender import InterestRecommender
 from swipewise.training.trends import Trends
 from tests.training.tiny import tiny_config, tiny_dataset, tiny_split
@@ -52,6 +55,14 @@ def turned(dataset: Dataset, at_I: NDArray[np.bool_], *, videos: bool = False) -
         watch_ratio_I=np.where(at_I, 1.5 - rows.watch_ratio_I, rows.watch_ratio_I).astype(np.float32),
         video_I=np.where(at_I, video_I, rows.video_I) if videos else rows.video_I,
     )
+
+
+def near_of(
+    projected: Projected, dataset: Dataset, viewers_B: NDArray[np.int64] = EVERYBODY
+) -> NDArray[np.float32]:
+    near = projected.interest(dataset, viewers_B).near
+    assert near is not None
+    return near.of(np.arange(len(dataset.video_ids)))
 
 
 def longest(dataset: Dataset) -> NDArray[np.int64]:
@@ -212,27 +223,23 @@ def test_nearness_to_what_was_watched_adds_to_the_score_in_its_weight_and_new_vi
         InterestRecommender.of(one, dataset).score(EVERYBODY, EVERYTHING) for one in (fitted, plain)
     )
     projected = Projected(fitted, dataset)
-    near_BV = projected.interest(dataset, EVERYBODY).near_BV
-    assert near_BV is not None
-    assert with_near - without == pytest.approx(2.0 * near_BV.numpy(), abs=1e-4)
+    near_BV = near_of(projected, dataset)
+    assert with_near - without == pytest.approx(2.0 * near_BV, abs=1e-4)
     vectors_VD = projected.index_vectors_VD.numpy()
     unit_VD = vectors_VD / np.linalg.norm(vectors_VD, axis=1, keepdims=True)
     for video in np.flatnonzero(~known_V):
         likeness_V = np.where(known_V, unit_VD @ unit_VD[video], -2)
         kin_Q = np.argsort(-likeness_V)[:KIN]
-        assert near_BV[:, video].numpy() == pytest.approx(near_BV[:, kin_Q].numpy().mean(axis=1), abs=1e-5)
-    assert np.ptp(near_BV[:, known_V].numpy(), axis=1).max() > 0.5
+        assert near_BV[:, video] == pytest.approx(near_BV[:, kin_Q].mean(axis=1), abs=1e-5)
+    assert np.ptp(near_BV[:, known_V], axis=1).max() > 0.5
     # A viewer of whom nothing is known is near to nothing.
-    nobody = Projected(fitted, dataset.before(0)).interest(dataset.before(0), EVERYBODY)
-    assert not bool(nobody.near_BV.any())  # type: ignore[union-attr]
+    assert not near_of(Projected(fitted, dataset.before(0)), dataset.before(0)).any()
 
 
 def test_where_every_video_is_new_or_one_has_nothing_to_be_like_by_nearness_says_nothing() -> None:
     dataset, fitted = tiny_dataset(), model(neighbours=20, neighbour_weight=1.0)
     elsewhere = replace(dataset, video_ids=tuple(f"other{name}" for name in dataset.video_ids))
-    near_BV = Projected(fitted, elsewhere).interest(elsewhere, EVERYBODY).near_BV
-    assert near_BV is not None
-    assert not bool(near_BV.any())
+    assert not near_of(Projected(fitted, elsewhere), elsewhere).any()
     bare = replace(
         dataset,
         video_ids=("other", *dataset.video_ids[1:]),
@@ -242,10 +249,9 @@ def test_where_every_video_is_new_or_one_has_nothing_to_be_like_by_nearness_says
         },
         attributes_VA=dataset.attributes_VA * (np.arange(60) > 0)[:, None],
     )
-    near_BV = Projected(fitted, bare).interest(bare, EVERYBODY).near_BV
-    assert near_BV is not None
-    assert bool(near_BV[:, 1:].any())
-    assert not bool(near_BV[:, 0].any())
+    near_BV = near_of(Projected(fitted, bare), bare)
+    assert near_BV[:, 1:].any()
+    assert not near_BV[:, 0].any()
 
 
 @pytest.mark.parametrize("memory", [0, 10])
@@ -257,10 +263,10 @@ def test_nearness_too_reaches_as_far_back_as_the_memory(memory: int) -> None:
     for back in (None, 5 + memory, 5 + memory + 1, 1):
         at_I = np.zeros(len(rows), bool) if back is None else rows == own[len(own) - back]
         changed = turned(dataset, at_I, videos=True)
-        near.append(Projected(fitted, changed).interest(changed, viewer_B).near_BV)
-    assert not torch.equal(near[1], near[0])
-    assert torch.equal(near[2], near[0])
-    assert not torch.equal(near[3], near[0])
+        near.append(near_of(Projected(fitted, changed), changed, viewer_B))
+    assert not np.array_equal(near[1], near[0])
+    assert np.array_equal(near[2], near[0])
+    assert not np.array_equal(near[3], near[0])
 
 
 def test_the_score_is_z_f_and_what_the_viewer_makes_of_trends() -> None:
@@ -290,3 +296,13 @@ def test_what_is_predicted_of_candidates_is_what_is_predicted_of_the_next_exposu
     expected_IA = predict_logits(fitted, dataset, rows.where(np.array([last])))
     assert logits_BNA[0].numpy() == pytest.approx(expected_IA, abs=1e-4)
     assert watch_BN.shape == (1, 1)
+
+
+def test_weights_are_chosen_the_same_in_blocks_of_few_viewers(monkeypatch: pytest.MonkeyPatch) -> None:
+    split = tiny_split()
+    task = ranking_task(split.train, split.validation)
+    fitted = model(neighbours=20, taste_weight=0.0, group_weight=0.0)
+    whole = with_best_weights(fitted, task).weights
+    monkeypatch.setattr(ranking, "_BLOCK_SCORES", 3 * len(split.train.video_ids))
+    assert with_best_weights(fitted, task).weights == whole
+    assert len(task.viewers_B) > 3

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from swipewise.catalog import Catalog
 from swipewise.errors import ArtifactError
 from swipewise.events import viewer_interactions
-from swipewise.schema import Action, Col, Interaction, Modality, Profile, Video
+from swipewise.schema import Action, Col, Evidence, Interaction, Modality, Profile, Video
 from swipewise.training.dataset import Dataset, catalogue_dataset
 from swipewise.training.fitted import FittedModel, Weights
 from swipewise.training.recommender import InterestRecommender
@@ -64,9 +65,21 @@ def same(one: ViewerState, other: ViewerState) -> bool:
     return (
         np.array_equal(one.interest_D, other.interest_D)
         and np.array_equal(one.preference_D, other.preference_D)
-        and np.array_equal(one.interests.near_BV, other.interests.near_BV)  # type: ignore[arg-type]
+        and np.array_equal(near_of(one), near_of(other))
         and np.array_equal(one.liked_J, other.liked_J)
     )
+
+
+def near_of(state: ViewerState) -> NDArray[np.float32]:
+    near = state.interests.near
+    return np.zeros((1, 0), np.float32) if near is None else near.of(np.arange(len(near.kinship.id_V)))
+
+
+def reasons(scorer: Scorer, state: ViewerState, video: int, k: int) -> tuple[Evidence, ...]:
+    """Those of one video, which are the same among others."""
+    among, [alone] = scorer.evidence(state, np.array([5, video]), k), scorer.evidence(state, np.array([video]), k)
+    assert [each.video_id for each in among[1]] == [each.video_id for each in alone]
+    return alone
 
 
 def watched(*video_ids: str, ratio: float = 1.0, actions: Sequence[Action] = ()) -> list[Interaction]:
@@ -203,30 +216,30 @@ def test_only_what_was_liked_is_evidence_newest_first(scorer: Scorer) -> None:
 
 def test_evidence_are_the_liked_videos_most_like_the_one_shown(scorer: Scorer) -> None:
     state = scorer.viewer(watched(*scorer.video_ids[:6]), None, NOW)
-    all_others = scorer.evidence(state, 2, 100)
+    all_others = reasons(scorer, state, 2, 100)
     assert {one.video_id for one in all_others} <= set(scorer.video_ids[:6]) - {scorer.video_ids[2]}
     assert len(all_others) >= 2
     similarities = [one.similarity for one in all_others]
     assert similarities == sorted(similarities, reverse=True)
     assert all(0 < similarity <= 1.001 for similarity in similarities)
-    assert scorer.evidence(state, 2, 2) == all_others[:2]
-    assert scorer.evidence(state, 30, 1)[0].video_id in scorer.video_ids[:6]
+    assert reasons(scorer, state, 2, 2) == all_others[:2]
+    assert reasons(scorer, state, 30, 1)[0].video_id in scorer.video_ids[:6]
 
 
 def test_a_video_is_evidence_once_and_only_if_it_is_alike(scorer: Scorer) -> None:
     liked = np.array([1, 1, 3, 3, 5, 8, 13, 21])
     state = replace(scorer.viewer([], None, NOW), liked_J=liked)
     for video in range(0, 30, 2):
-        found = scorer.evidence(state, video, 100)
+        found = reasons(scorer, state, video, 100)
         assert len({one.video_id for one in found}) == len(found)
         assert all(one.similarity > 0 for one in found)
 
 
 def test_there_is_no_evidence_where_none_is_to_be_had(scorer: Scorer) -> None:
     liked_one = scorer.viewer(watched(scorer.video_ids[0]), None, NOW)
-    assert scorer.evidence(liked_one, 0, 3) == ()
-    assert scorer.evidence(liked_one, 1, 0) == ()
-    assert scorer.evidence(scorer.viewer([], None, NOW), 1, 3) == ()
+    assert reasons(scorer, liked_one, 0, 3) == ()
+    assert reasons(scorer, liked_one, 1, 0) == ()
+    assert reasons(scorer, scorer.viewer([], None, NOW), 1, 3) == ()
 
 
 def test_an_event_without_a_watch_ratio_is_read(scorer: Scorer) -> None:
@@ -307,3 +320,32 @@ def test_sliders_take_modalities_out_of_the_score(scorer: Scorer, shop: Workspac
     assert not np.allclose(none.values_N, plain.values_N)
     silent = everything(scorer, scorer.weighed(state, {"audio": 0.0}))
     assert silent.values_N == pytest.approx(plain.values_N, abs=1e-5), "the model has no audio"
+
+
+def test_viewers_that_are_asked_for_at_the_same_time_are_read_as_each_alone(shop: Workspace) -> None:
+    encoders = chosen_encoders(shop, Catalog(shop.catalog_dir))
+    config = replace(shop.config.model, neighbour_weight=1.0, group_weight=1.0, taste_weight=1.0)
+    dataset = load_dataset(shop)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        fitted = FittedModel.untrained(config, dataset, encoders)
+    catalogue = catalogue_dataset(
+        Catalog(shop.catalog_dir).videos().sort(Col.VIDEO_ID),
+        {name: Catalog(shop.catalog_dir).vectors(Modality(name), encoder) for name, encoder in encoders.items()},
+        fitted.vocabulary.profile_values,
+    )
+    scorer = Scorer(fitted, catalogue, shop.config.events)
+    profile = Profile(viewer_id="ann", features={"age": "18-24"})
+    viewers = [(history_of(shop, each), profile) for each in dataset.viewer_ids[:4]]
+    viewers += [([], profile), (viewers[0][0][:3], None), ([], None)]
+    known = [(scorer._past(history, NOW), scorer._profile(each)) for history, each in viewers]
+    every_N = np.arange(len(scorer.video_ids))
+    for (history, each), interests in zip(viewers, scorer._interests_of(known), strict=True):
+        alone = scorer.viewer(history, each, NOW)
+        among = replace(alone, interests=interests)
+        assert among.interest_D == pytest.approx(alone.interest_D, abs=1e-5)
+        assert scorer.score(among, every_N).values_N == pytest.approx(
+            scorer.score(alone, every_N).values_N, abs=1e-4
+        )
+        for name, chance_N in scorer.predict(among, every_N).items():
+            assert chance_N == pytest.approx(scorer.predict(alone, every_N)[name], abs=1e-5)
