@@ -86,10 +86,14 @@ def worker_pool(config: Config, files: int | None = None) -> Executor:
         )
     from swipewise.ingest.pool import WorkerPool
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    wanted = config.ingest.workers or cores
+    wanted = config.ingest.workers or available_cores()
     return WorkerPool(
         size=min(wanted, max(1, files)) if files is not None else wanted,
         settings=settings,
         timeout_seconds=config.media.timeout_seconds,
     )
+
+
+def available_cores() -> int:
+    """How many cores this process may use; all of the machine's where the system does not tell."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

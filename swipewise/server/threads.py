@@ -6,10 +6,11 @@ own (``OMP_NUM_THREADS`` is 1 in ``swipewise serve``), as those of several reque
 
 from __future__ import annotations
 
-import os
 from typing import Final
 
 import anyio.to_thread
+
+from swipewise.ingest.executor import available_cores
 
 A_CORE: Final = 4
 """Threads a core: most requests wait for a disk or a database some of the time."""
@@ -18,7 +19,7 @@ LEAST, MOST = 8, 40
 
 def pool_size(configured: int) -> int:
     """How many requests are worked on at a time: as configured, else by the cores that this process may use."""
-    return configured or min(MOST, max(LEAST, A_CORE * len(os.sched_getaffinity(0))))
+    return configured or min(MOST, max(LEAST, A_CORE * available_cores()))
 
 
 def size_pool(threads: int) -> None:
