@@ -108,6 +108,21 @@ class Col:
     SKIP = "skip"
     HIDE = "hide"
 
+    # what is counted of them
+    EVENTS = "events"
+    INTERACTIONS = "interactions"
+    VIEWERS = "viewers"
+    WATCHERS = "watchers"
+    UNMEASURED = "unmeasured"
+    FIRST_EXPOSURE_AT = "first_exposure_at"
+    STEP = "step"
+    COHORT = "cohort"
+    SIZE = "size"
+    PERIOD = "period"
+    ACTIVE = "active"
+    WATCHED = "watched"
+    REMAINING = "remaining"
+
     # jobs
     JOB_ID = "job_id"
     LOCATION = "location"

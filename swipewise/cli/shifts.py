@@ -1,4 +1,4 @@
-"""``swipewise shifts``."""
+"""``swipewise behavior shifts``."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _SHOWN = 20
 
 _EXAMPLES = """\b
 Examples:
-  swipewise shifts                      viewers whose interest shifted, the latest first
-  swipewise shifts --viewer ann
-  swipewise shifts --odds 10 -w shop    only what is all but certain
-  swipewise shifts --json | jq '.[0]'
+  swipewise behavior shifts                      viewers whose interest shifted, the latest first
+  swipewise behavior shifts --viewer ann
+  swipewise behavior shifts --odds 10 -w shop    only what is all but certain
+  swipewise behavior shifts --json | jq '.[0]'
 """
 
 
@@ -59,7 +59,8 @@ def command(
     dataset = load_dataset(workspace)
     if viewer is not None and viewer not in dataset.viewer_ids:
         raise UnknownIdError(
-            f"no viewer {viewer!r} has a profile or has done anything: 'swipewise shifts' lists whose interest shifted"
+            f"no viewer {viewer!r} has a profile or has done anything: 'swipewise behavior shifts' lists whose "
+            "interest shifted"
         )
     settings = ShiftSettings() if odds is None else ShiftSettings(odds=odds)
     found = ShiftDetector(settings).detect(log_of(dataset))[::-1]
