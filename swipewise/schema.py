@@ -122,6 +122,15 @@ class Col:
     ACTIVE = "active"
     WATCHED = "watched"
     REMAINING = "remaining"
+    SEGMENT = "segment"
+    TOPICS = "topics"
+    LIFTS = "lifts"
+    TOPIC = "topic"
+    KIND = "kind"
+    ID = "id"
+    X = "x"
+    Y = "y"
+    MODALITY = "modality"
 
     # jobs
     JOB_ID = "job_id"

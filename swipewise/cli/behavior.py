@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swipewise.cli import shifts
+from swipewise.cli import behavior_crowd, shifts
 from swipewise.cli.options import json_option, workspace_option
 from swipewise.cli.tables import hand_over, output_option
 from swipewise.cli.wording import counted
@@ -33,12 +33,14 @@ Examples:
 
 @click.group(epilog=_EXAMPLES)
 def command() -> None:
-    """Look at what viewers do: activity, funnel, retention, watching, audiences, shifts.
+    """Look at what viewers do: activity, funnel, retention, watching, audiences, segments, shifts.
 
     Times are in UTC. Counts of closed days are kept in the workspace, so that only the first look takes long.
     """
 
 
+command.add_command(behavior_crowd.segments)
+command.add_command(behavior_crowd.interest_map)
 command.add_command(shifts.command, "shifts")
 
 _limit_option = click.option(

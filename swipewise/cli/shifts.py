@@ -53,6 +53,7 @@ def command(
     """
     from swipewise.behavior.shifts import ShiftDetector, ShiftSettings
     from swipewise.errors import UnknownIdError
+    from swipewise.training.crowd import caption_words
     from swipewise.training.tastes import log_of
     from swipewise.training.workspace_data import load_dataset
 
@@ -68,7 +69,7 @@ def command(
         found = [shift for shift in found if dataset.viewer_ids[shift.viewer] == viewer]
     count = limit if limit is not None else (0 if as_json else _SHOWN)
     shown = found[: count or len(found)]
-    words = _caption_words(workspace, dataset.video_ids)
+    words = caption_words(workspace, dataset.video_ids)
     rows = [_row(shift, dataset, words) for shift in shown]
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
@@ -79,16 +80,6 @@ def command(
     click.echo(f"{counted(len(found), 'shift')} of {counted(viewers, 'viewer')} found")
     if len(shown) < len(found):
         click.echo(f"and {len(found) - len(shown)} more: --limit 0 shows all")
-
-
-def _caption_words(workspace: Workspace, video_ids: Sequence[str]) -> CaptionWords:
-    """The words of the catalogue's captions, for videos in this order."""
-    from swipewise.behavior.wording import CaptionWords
-    from swipewise.catalog import Catalog
-    from swipewise.schema import Col
-
-    videos = Catalog(workspace.catalog_dir).videos().select(Col.VIDEO_ID, Col.CAPTION, Col.TAGS)
-    return CaptionWords(videos.iter_rows(), video_ids)
 
 
 def _row(shift: Shift, dataset: Dataset, words: CaptionWords) -> dict[str, Any]:
