@@ -23,6 +23,7 @@ _NEAREST = 8
 _WIDTH = 50  # principal directions that t-SNE looks at
 _PERPLEXITY = 30.0
 _LEAST = 4
+_ALIKE = 1e-9  # spread of directions below which they are one
 _BLOCK = 4_096  # points placed at a time
 _SHARPNESS = 30.0  # of the weights of near landmarks, by the cosine
 
@@ -96,9 +97,10 @@ def _layout(vector_LD: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
     part_LR = centred_LD @ (direction_RD * signs_R[:, None])[:_WIDTH].T
     start_L2 = np.pad(part_LR[:, :2], ((0, 0), (0, max(0, 2 - part_LR.shape[1]))))
     perplexity = min(_PERPLEXITY, (len(vector_LD) - 1) / 3)
-    if perplexity < _LEAST or not start_L2.std() > 0:
+    spread = float(start_L2[:, 0].std())
+    if perplexity < _LEAST or spread < _ALIKE:
         return start_L2
-    start_L2 = start_L2 / start_L2[:, 0].std() * 1e-4
+    start_L2 *= 1e-4 / spread
     drawing = TSNE(perplexity=perplexity, init=start_L2.astype(np.float32), random_state=seed, n_jobs=1)
     laid_L2 = np.asarray(drawing.fit_transform(part_LR.astype(np.float32)), np.float64)
     laid_L2 -= laid_L2.mean(axis=0)

@@ -133,11 +133,14 @@ def draw_world(config: WorldConfig) -> World:
     profile_UM = np.where(
         rng.random(group_UM.shape) < config.profile_truth, group_UM, rng.integers(0, 4, group_UM.shape)
     )
+    drawn_UM = group_UM
     group_taste = rng.standard_normal((modalities, 4, THEMES))
     taste_UMT = _tastes(rng, group_taste, group_UM)
     taste_group_U = np.full(config.viewers, -1)
     if config.taste_groups:
         taste_group_U, weight_UM, taste_UMT = _alike(config)
+        group_UM = np.repeat(taste_group_U[:, None] % 4, modalities, axis=1)
+        profile_UM = np.where(profile_UM == drawn_UM, group_UM, profile_UM)
     shifted_taste_UMT = taste_UMT.copy()
     # What shifts is the taste that matters most to the viewer; a shift nobody could notice would teach nothing.
     main_U = weight_UM.argmax(axis=1)
