@@ -49,6 +49,7 @@ def segments(
     trend: str | None,
     least: int,
     most: int,
+    count: int | None,
     seed: int,
     run_name: str | None,
     workspace: Workspace,
@@ -58,8 +59,9 @@ def segments(
     """Find groups of viewers who like the same: how many, what sets them apart, how large they are.
 
     A mixture of Gaussians is fitted to the tastes that the last run's model finds in each viewer; the number of
-    segments is the one with the lowest Bayesian information criterion. Topics are named by words of captions, or by
-    videos that look or sound like them; a lift is how many times the usual odds of watching a topic has here.
+    segments is the one with the lowest Bayesian information criterion, its penalty doubled. Topics are named by words
+    of captions, or by videos that look or sound like them; a lift is how many times the usual odds of watching a topic
+    has here.
     """
     from swipewise.behavior.segments import describe_segments, segment_trend
     from swipewise.events import read_active_days
@@ -70,11 +72,11 @@ def segments(
     if viewers and trend is not None:
         raise click.UsageError("--viewers and --trend are two tables: ask for one at a time")
     crowd = _crowd(workspace, run_name)
-    members, taste_UT = crowd.segments(least=least, most=most, seed=seed)
+    members, taste_UT = crowd.segments(least=least, most=most, count=count, seed=seed)
     segment_U = members[Col.SEGMENT].to_numpy()
-    count, left = int(segment_U.max(initial=0)), int((segment_U == 0).sum())
+    found, left = int(segment_U.max(initial=0)), int((segment_U == 0).sum())
     known = counted(len(members) - left, "viewer")
-    summary = f"{counted(count, 'segment')} of {known}; too little is known of {left:,} more"
+    summary = f"{counted(found, 'segment')} of {known}; too little is known of {left:,} more"
     if viewers:
         table = members
     elif trend is not None:
@@ -132,13 +134,14 @@ def interest_map(
     """
     import polars as pl
 
+    from swipewise.behavior.segments import LEAST_INTERACTIONS, MOST_SEGMENTS
     from swipewise.errors import DataError
     from swipewise.schema import Col
 
     crowd = _crowd(workspace, run_name)
     table = crowd.interest_map(landmarks=landmarks, seed=seed)
     try:
-        members, _ = crowd.segments(least=10, most=16, seed=seed)
+        members, _ = crowd.segments(least=LEAST_INTERACTIONS, most=MOST_SEGMENTS, count=None, seed=seed)
     except DataError:
         members = pl.DataFrame(schema={Col.VIEWER_ID: pl.String, Col.SEGMENT: pl.Int64})
     named = members.select(pl.lit("viewer").alias(Col.KIND), pl.col(Col.VIEWER_ID).alias(Col.ID), Col.SEGMENT)

@@ -81,15 +81,19 @@ class Crowd:
         changes = "positions" not in config.without
         return self._reader().now(self.dataset.interactions, windows, profile_UP, changes=changes)
 
-    def segments(self, *, least: int, most: int, seed: int) -> tuple[pl.DataFrame, NDArray[np.float32]]:
+    def segments(
+        self, *, least: int, most: int, count: int | None, seed: int
+    ) -> tuple[pl.DataFrame, NDArray[np.float32]]:
         """viewer_id, interactions and segment (0: too little is known) of every viewer, and the tastes behind it.
+
+        Arguments as of ``segment_viewers``.
 
         Raises:
             ArtifactError: The model knows no tastes.
             DataError: Too few viewers did enough.
         """
         taste_UT = self.tastes()
-        found = segment_viewers(taste_UT, self.interactions_U, least=least, most=most, seed=seed)
+        found = segment_viewers(taste_UT, self.interactions_U, least=least, most=most, count=count, seed=seed)
         columns = {
             Col.VIEWER_ID: list(self.dataset.viewer_ids),
             Col.INTERACTIONS: self.interactions_U,

@@ -34,7 +34,7 @@ def test_segments_are_the_planted_groups(
     in_one_U = segments.segment_U > 0
     assert in_one_U.tolist() == (interactions_U >= 10).tolist()
     assert adjusted_rand_score(world.taste_group_U[in_one_U], segments.segment_U[in_one_U]) >= 0.8
-    assert GROUPS - 1 <= segments.count <= GROUPS + 1
+    assert segments.count == GROUPS
     assert segments.count == min(segments.criterion, key=segments.criterion.__getitem__)
     sizes = np.bincount(segments.segment_U)[1:]
     assert sizes.tolist() == sorted(sizes, reverse=True)
@@ -61,6 +61,7 @@ def test_at_most_as_many_as_asked_for_and_those_known_enough() -> None:
     found = segment_viewers(taste_UT, interactions_U, least=5, most=3)
     assert found.count == 3
     assert (found.segment_U[interactions_U < 5] == 0).all()
+    assert segment_viewers(taste_UT, interactions_U, least=4, count=2).count == 2
     whole = segment_viewers(taste_UT, interactions_U, least=4)
     assert adjusted_rand_score(np.repeat(range(4), 30), whole.segment_U) == 1.0
 

@@ -48,6 +48,7 @@ def test_segments_viewers_and_trend_agree(trained: Workspace) -> None:
     known = sum(row["viewers"] for row in table)
     assert lines[-1].startswith(f"{len(table)} segment")
     assert f"of {known} viewers; too little is known of {len(viewers) - known} more" in lines[-1]
+    assert len(json.loads(invoke(trained, "segments", "--count", "3", "--json").stdout)) == 3
     assert "ask for one at a time" in invoke(trained, "segments", "--viewers", "--trend", "day").stderr
 
 
