@@ -27,6 +27,7 @@ _seed_option = click.option(
     epilog="""\b
 Examples:
   swipewise behavior segments                      how many there are, what they like, how large they are
+  swipewise behavior segments --count 5            where there are no sharp ones, cut into five
   swipewise behavior segments --trend week         how many of each were active
   swipewise behavior segments --viewers -o segments.parquet
 """
@@ -39,6 +40,7 @@ Examples:
 @click.option(
     "--most", type=click.IntRange(min=1, max=64), default=16, show_default=True, help="Segments at most."
 )
+@click.option("--count", type=click.IntRange(1, 64), help="So many segments.  [default: as many as there are]")
 @_seed_option
 @_run_option
 @workspace_option
