@@ -45,7 +45,7 @@ from swipewise.behavior.segments import describe_segments, segment_trend, segmen
 from swipewise.behavior.taste_model import TasteModel
 from swipewise.behavior.watching import audience, first_exposures, watch_curve
 from swipewise.catalog import Catalog
-from swipewise.events import fold, read_active_days, read_events, read_rollups
+from swipewise.events import fold, read_active_days, read_events, read_rollups, video_interactions
 from swipewise.events.frames import EVENT_SCHEMA
 from swipewise.events.history import History
 from swipewise.events.rollups import ROLLUPS_NAME, WATCH_STEPS
@@ -92,6 +92,10 @@ def _pages(figures: Figures, workspace: Workspace) -> None:
     def lengths() -> pl.LazyFrame:
         return catalog.videos().lazy().select(Col.VIDEO_ID, Col.DURATION)
 
+    def watched(video: str) -> pl.DataFrame:
+        known = catalog.videos([video]).lazy().select(Col.VIDEO_ID, Col.DURATION)
+        return audience(video_interactions(events_dir, video, known))
+
     def counts() -> Any:
         return read_rollups(workspace, lengths())
 
@@ -99,7 +103,7 @@ def _pages(figures: Figures, workspace: Workspace) -> None:
     newest = max((events_dir / ROLLUPS_NAME).iterdir())
     shutil.rmtree(newest)
     figures.record("counting one more day", _seconds(counts), unit=" s")
-    video = counts().videos.filter(pl.col(Action.EXPOSURE) > 0).head(1).collect()[Col.VIDEO_ID][0]
+    most, middling = (f"clip{number:06d}" for number in (0, len(catalog.stamps()) // 100))
     last = START + (DAYS - 1) * _DAY
     known = catalog.videos().select(Col.VIDEO_ID, Col.UPLOADED_AT, Col.INGESTED_AT)
     members = _members(workspace)
@@ -114,7 +118,8 @@ def _pages(figures: Figures, workspace: Workspace) -> None:
         "activity of all days, by minute": lambda: activity(read_events(events_dir), every="minute"),
         "activity of all days, by day": lambda: activity(read_events(events_dir), every="day"),
         "watch curve of all videos": lambda: watch_curve(counts().watch, steps=WATCH_STEPS),
-        "audience of a video": lambda: audience(fold(read_events(events_dir, video_id=video), lengths())),
+        "audience of a well watched video, the thousandth of 100,000": lambda: watched(middling),
+        "audience of the most watched video": lambda: watched(most),
         "from upload to first exposure, all videos": lambda: first_exposures(counts().videos, known),
         "trend of segments, by week": lambda: segment_trend(members, read_active_days(events_dir)),
     }

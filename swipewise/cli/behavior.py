@@ -330,17 +330,17 @@ def _of_video(workspace: Workspace, video: str) -> pl.DataFrame:
     """
     from swipewise.catalog import Catalog
     from swipewise.errors import DataError, UnknownIdError
-    from swipewise.events import fold, read_events
-    from swipewise.schema import Action, Col
+    from swipewise.events import video_interactions
+    from swipewise.schema import Col
 
     known = Catalog(workspace.catalog_dir).videos([video])
     lengths = known.lazy().select(Col.VIDEO_ID, Col.DURATION)
-    events = _collected(workspace, lambda: read_events(workspace.events_dir, video_id=video).collect())
-    if events.is_empty():
-        if known.is_empty():
-            raise UnknownIdError(f"no video {video!r}: 'swipewise videos list' names those there are")
-        raise DataError(f"nobody has met {video!r} yet: bring a log with 'swipewise events import FILE'")
-    return fold(events.lazy(), lengths, flags=tuple(Action)).collect()
+    rows = _collected(workspace, lambda: video_interactions(workspace.events_dir, video, lengths).collect())
+    if not rows.is_empty():
+        return rows
+    if known.is_empty():
+        raise UnknownIdError(f"no video {video!r}: 'swipewise videos list' names those there are")
+    raise DataError(f"nobody has met {video!r} yet: bring a log with 'swipewise events import FILE'")
 
 
 def _length(text: str) -> timedelta:

@@ -14,6 +14,7 @@ from swipewise.events.reading import (
     read_interactions,
     read_profiles,
     read_sequences,
+    video_interactions,
     viewer_interactions,
 )
 from swipewise.events.rollups import Rollups, read_rollups
@@ -43,5 +44,6 @@ __all__ = [
     "read_profiles",
     "read_rollups",
     "read_sequences",
+    "video_interactions",
     "viewer_interactions",
 ]

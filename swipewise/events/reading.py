@@ -89,6 +89,18 @@ def viewer_interactions(
     )
 
 
+def video_interactions(events_dir: Path, video_id: str, durations: pl.LazyFrame) -> pl.LazyFrame:
+    """All interactions with one video, as ``fold`` gives them with all actions, without position.
+
+    Raises:
+        StoreError: A store cannot be read, or a newer version wrote it.
+    """
+    # Ids only order what happened at the same moment, which decides on nothing but the position; of all columns they
+    # take longest to read.
+    events = read_events(events_dir, video_id=video_id).with_columns(pl.lit("").alias(Col.EVENT_ID))
+    return fold(events, durations, flags=tuple(Action)).drop(Col.POSITION)
+
+
 def as_interactions(rows: pl.DataFrame) -> list[Interaction]:
     """Folded rows as records, in their order."""
     return [

@@ -68,3 +68,10 @@ def test_few_videos_or_videos_all_alike() -> None:
     assert np.isfinite(InterestMap.draw(np.ones((40, 3))).place(np.ones((2, 3)))).all()
     with pytest.raises(DataError, match="3 videos are too few for a map, 4 are needed"):
         InterestMap.draw(np.eye(3))
+
+
+def test_the_nearest_landmark_counts_most() -> None:
+    two = InterestMap(vector_LD=np.eye(2), place_L2=np.array([[-1.0, 0.0], [1.0, 0.0]]))
+    (near,), (between,) = two.place(np.array([[1.0, 0.2]])), two.place(np.array([[1.0, 1.0]]))
+    assert near == pytest.approx([-1.0, 0.0], abs=0.01)
+    assert between == pytest.approx([0.0, 0.0])

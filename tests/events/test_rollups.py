@@ -19,6 +19,7 @@ from swipewise.events import (
     read_events,
     read_rollups,
     rollups,
+    video_interactions,
 )
 from swipewise.schema import Action, Event
 from swipewise.workspace import Workspace
@@ -190,3 +191,12 @@ def test_what_a_killed_count_left_behind_is_no_count(workspace: Workspace) -> No
     (torn / "videos.parquet").write_bytes(b"torn")
     agree(counts(read_rollups(workspace, LENGTHS)), folded(workspace))
     assert [path.name for path in (workspace.events_dir / "rollups").iterdir()] == [folder.name]
+
+
+def test_one_videos_interactions_are_those_of_all_without_position(workspace: Workspace) -> None:
+    put(workspace, *busy())
+    compact(workspace, now=TEN + 2 * DAY)
+    everything = fold(read_events(workspace.events_dir), LENGTHS, flags=tuple(Action)).collect()
+    found = video_interactions(workspace.events_dir, "v2", LENGTHS).collect()
+    assert found.equals(everything.filter(video_id="v2").drop("position"))
+    assert len(found) > 10
