@@ -8,7 +8,7 @@ DEMO_FLAGS ?=
 export OMP_NUM_THREADS ?= 1
 
 # The last one needs real clips.
-BENCHMARKS ?= world shifts norms ablations history crash durability ingest encoders freshness pipeline retrieval guard corpus
+BENCHMARKS ?= world shifts norms ablations history crash durability ingest encoders freshness pipeline retrieval guard console corpus
 
 .PHONY: setup demo test lint bench clean
 

@@ -19,6 +19,7 @@ from swipewise.config import Config
 from swipewise.errors import ConfigError, StoreError
 from swipewise.events.address import LIVE_NAME, without_password
 from swipewise.events.history import HISTORY_NAME
+from swipewise.events.rollups import ROLLUPS_NAME
 from swipewise.staging import put_in_place, refuse_what_is_there, staging
 from swipewise.workspace import CONFIG_NAME, Workspace
 
@@ -71,6 +72,7 @@ def _fill(workspace: Workspace, folder: Path, target: Path) -> Manifest:
         copy_table(table, files / table.relative_to(workspace.root))
     own = [
         workspace.events_dir / HISTORY_NAME,
+        workspace.events_dir / ROLLUPS_NAME,  # counted again where they are missing
         workspace.fetched_dir,
         *tables,
         target,

@@ -27,13 +27,16 @@ _COMMANDS = {
     "models": ("swipewise.cli.models", "Choose which run is served, and go back to the one before."),
     "feed": ("swipewise.cli.feed", "Print a viewer's feed and why each video is in it."),
     "explored": ("swipewise.cli.explored", "Tell what drawing other videos would have achieved."),
-    "shifts": ("swipewise.cli.shifts", "List viewers whose interest shifted, and from what to what."),
+    "behavior": ("swipewise.cli.behavior", "Look at what viewers do: funnel, retention, audiences, shifts."),
     "serve": ("swipewise.cli.serve", "Offer the feed, and take events and videos, over HTTP."),
     "keys": ("swipewise.cli.keys", "Make, list and revoke the keys that the server asks for."),
     "backup": ("swipewise.cli.backup", "Copy the workspace, or check a copy."),
     "restore": ("swipewise.cli.restore", "Make a workspace of a backup."),
     "demo": ("swipewise.cli.demo", "Run the whole main job on a simulated platform."),
 }
+
+# Old names of commands that have moved; they still work, and no help lists them.
+_MOVED = {"shifts": "swipewise.cli.shifts"}
 
 
 class _LazyGroup(click.Group):
@@ -43,9 +46,10 @@ class _LazyGroup(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        module = _COMMANDS[cmd_name][0] if cmd_name in _COMMANDS else _MOVED.get(cmd_name)
+        if module is None:
             return None
-        command: click.Command = import_module(_COMMANDS[cmd_name][0]).command
+        command: click.Command = import_module(module).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -53,7 +57,7 @@ class _LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in {*_COMMANDS, *_MOVED} and not args[0].startswith("-"):
             from difflib import get_close_matches
 
             close = get_close_matches(args[0], _COMMANDS, n=1)

@@ -1,4 +1,4 @@
-"""``swipewise shifts``."""
+"""``swipewise behavior shifts``."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _SHOWN = 20
 
 _EXAMPLES = """\b
 Examples:
-  swipewise shifts                      viewers whose interest shifted, the latest first
-  swipewise shifts --viewer ann
-  swipewise shifts --odds 10 -w shop    only what is all but certain
-  swipewise shifts --json | jq '.[0]'
+  swipewise behavior shifts                      viewers whose interest shifted, the latest first
+  swipewise behavior shifts --viewer ann
+  swipewise behavior shifts --odds 10 -w shop    only what is all but certain
+  swipewise behavior shifts --json | jq '.[0]'
 """
 
 
@@ -53,13 +53,15 @@ def command(
     """
     from swipewise.behavior.shifts import ShiftDetector, ShiftSettings
     from swipewise.errors import UnknownIdError
+    from swipewise.training.crowd import caption_words
     from swipewise.training.tastes import log_of
     from swipewise.training.workspace_data import load_dataset
 
     dataset = load_dataset(workspace)
     if viewer is not None and viewer not in dataset.viewer_ids:
         raise UnknownIdError(
-            f"no viewer {viewer!r} has a profile or has done anything: 'swipewise shifts' lists whose interest shifted"
+            f"no viewer {viewer!r} has a profile or has done anything: 'swipewise behavior shifts' lists whose "
+            "interest shifted"
         )
     settings = ShiftSettings() if odds is None else ShiftSettings(odds=odds)
     found = ShiftDetector(settings).detect(log_of(dataset))[::-1]
@@ -67,7 +69,7 @@ def command(
         found = [shift for shift in found if dataset.viewer_ids[shift.viewer] == viewer]
     count = limit if limit is not None else (0 if as_json else _SHOWN)
     shown = found[: count or len(found)]
-    words = _caption_words(workspace, dataset.video_ids)
+    words = caption_words(workspace, dataset.video_ids)
     rows = [_row(shift, dataset, words) for shift in shown]
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
@@ -78,16 +80,6 @@ def command(
     click.echo(f"{counted(len(found), 'shift')} of {counted(viewers, 'viewer')} found")
     if len(shown) < len(found):
         click.echo(f"and {len(found) - len(shown)} more: --limit 0 shows all")
-
-
-def _caption_words(workspace: Workspace, video_ids: Sequence[str]) -> CaptionWords:
-    """The words of the catalogue's captions, for videos in this order."""
-    from swipewise.behavior.wording import CaptionWords
-    from swipewise.catalog import Catalog
-    from swipewise.schema import Col
-
-    videos = Catalog(workspace.catalog_dir).videos().select(Col.VIDEO_ID, Col.CAPTION, Col.TAGS)
-    return CaptionWords(videos.iter_rows(), video_ids)
 
 
 def _row(shift: Shift, dataset: Dataset, words: CaptionWords) -> dict[str, Any]:

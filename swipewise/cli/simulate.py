@@ -28,21 +28,31 @@ Examples:
 @click.option("--viewers", type=click.IntRange(2, 10_000_000), default=None, help="Viewers.  [default: 1000]")
 @click.option("--days", type=click.IntRange(2, 365), default=None, help="Days of behaviour.  [default: 30]")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything drawn.")
+@click.option(
+    "--taste-groups", type=click.IntRange(0, 1000), help="Groups of viewers who like the same.  [default: 0]"
+)
 @json_option
 def command(
-    directory: Path, videos: int | None, viewers: int | None, days: int | None, seed: int, as_json: bool
+    directory: Path,
+    videos: int | None,
+    viewers: int | None,
+    days: int | None,
+    seed: int,
+    taste_groups: int | None,
+    as_json: bool,
 ) -> None:
     """Write a simulated short-video platform whose truth is known to DIRECTORY.
 
     Real mp4 files whose themes can be seen and heard, captions, and viewers with planted tastes who watch, like, share
-    and skip. truth.parquet holds what each viewer truly wants.
+    and skip. truth.parquet holds what each viewer truly wants. With --taste-groups viewers come in groups that weigh
+    modalities alike and like the same; each viewer's group is in truth.parquet then.
     """
     import json
     from dataclasses import asdict
 
     from swipewise.simulate.world import WorldConfig
 
-    sizes = {"videos": videos, "viewers": viewers, "days": days}
+    sizes = {"videos": videos, "viewers": viewers, "days": days, "taste_groups": taste_groups}
     config = WorldConfig(seed=seed, **{name: value for name, value in sizes.items() if value is not None})
     written = write_with_progress(directory, config)
     if as_json:

@@ -9,12 +9,15 @@ from swipewise.events.folding import as_sequences, fold
 from swipewise.events.importing import ImportSummary, import_events
 from swipewise.events.live import Appended, EventLog
 from swipewise.events.reading import (
+    read_active_days,
     read_events,
     read_interactions,
     read_profiles,
     read_sequences,
+    video_interactions,
     viewer_interactions,
 )
+from swipewise.events.rollups import Rollups, read_rollups
 from swipewise.events.viewers import import_viewers
 
 __all__ = [
@@ -24,6 +27,7 @@ __all__ = [
     "Erasure",
     "EventLog",
     "ImportSummary",
+    "Rollups",
     "ViewerControls",
     "append_interactions",
     "as_sequences",
@@ -34,9 +38,12 @@ __all__ = [
     "fold",
     "import_events",
     "import_viewers",
+    "read_active_days",
     "read_events",
     "read_interactions",
     "read_profiles",
+    "read_rollups",
     "read_sequences",
+    "video_interactions",
     "viewer_interactions",
 ]

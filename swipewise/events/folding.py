@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from swipewise.events.frames import INTERACTION_SCHEMA
@@ -11,7 +13,7 @@ _OPENS = "opens"
 _INTERACTION = "interaction"
 
 
-def fold(events: pl.LazyFrame, durations: pl.LazyFrame) -> pl.LazyFrame:
+def fold(events: pl.LazyFrame, durations: pl.LazyFrame, *, flags: Sequence[Action] = FLAG_ACTIONS) -> pl.LazyFrame:
     """Fold each exposure with the actions that followed it.
 
     An exposure opens an interaction, which takes all actions of the same viewer on the same video up to the next
@@ -22,12 +24,13 @@ def fold(events: pl.LazyFrame, durations: pl.LazyFrame) -> pl.LazyFrame:
     Args:
         events: Long form, as ``read_events`` gives it, each event once.
         durations: video_id and duration_seconds; a video that is absent has no duration.
+        flags: The actions that get a bool of their own; an exposure's says whether it opened the interaction.
 
     Returns:
         viewer_id, video_id, at (of the first event), watch_seconds (the sum over the views; where no view tells,
         the longest time another action tells; null where none does), watch_ratio (watch_seconds / duration, null
         where either is unknown; above 1 when watched again), position (the first known) and a bool for each of
-        FLAG_ACTIONS; sorted by viewer, time and video.
+        ``flags``; sorted by viewer, time and video.
     """
     action = pl.col(Col.ACTION)
     pair_changes = pl.col(Col.VIEWER_ID).ne_missing(pl.col(Col.VIEWER_ID).shift()) | pl.col(
@@ -53,16 +56,17 @@ def fold(events: pl.LazyFrame, durations: pl.LazyFrame) -> pl.LazyFrame:
             pl.col(Col.AT).first(),
             pl.when(in_views.count() > 0).then(in_views.sum()).otherwise(watched.max()).alias(Col.WATCH_SECONDS),
             pl.col(Col.POSITION).drop_nulls().first(),
-            *((action == flag).any().alias(flag) for flag in FLAG_ACTIONS),
+            *((action == flag).any().alias(flag) for flag in flags),
         )
     )
     known = durations.filter(pl.col(Col.DURATION) > 0).unique(Col.VIDEO_ID, keep="any")
+    told = [name for name in INTERACTION_SCHEMA if name not in FLAG_ACTIONS]
     ratio = (pl.col(Col.WATCH_SECONDS) / pl.col(Col.DURATION)).alias(Col.WATCH_RATIO)
     return (
         rows.join(known.select(Col.VIDEO_ID, Col.DURATION), on=Col.VIDEO_ID, how="left")
         .with_columns(ratio)
         .sort(Col.VIEWER_ID, Col.AT, Col.VIDEO_ID, _INTERACTION)
-        .select(pl.col(name).cast(dtype) for name, dtype in INTERACTION_SCHEMA.items())
+        .select(*(pl.col(name).cast(INTERACTION_SCHEMA[name]) for name in told), *flags)
     )
 
 

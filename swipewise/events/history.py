@@ -67,6 +67,15 @@ class History:
             return no_events().lazy().with_columns(pl.col(Col.AT).dt.date().alias(Col.DAY))
         return pl.scan_delta(table).select(*EVENT_SCHEMA, Col.DAY)
 
+    def files_by_day(self) -> dict[date, list[str]]:
+        """The files of each day, relative to the table's folder; a file never changes.
+
+        Raises:
+            StoreError: The table cannot be read.
+        """
+        table = self.table()
+        return {} if table is None else _files_by_day(table)
+
     def held(self, events: pl.DataFrame) -> pl.LazyFrame:
         """The ids of those of these events that the history holds, found by reading its ids alone.
 
@@ -187,6 +196,14 @@ class History:
             )
 
 
+def _files_by_day(table: DeltaTable) -> dict[date, list[str]]:
+    files: dict[date, list[str]] = {}
+    actions = pl.DataFrame(table.get_add_actions(flatten=True))
+    for path, day in actions.select("path", f"partition.{Col.DAY}").iter_rows():
+        files.setdefault(day, []).append(path)
+    return files
+
+
 def _sync(files: list[Path], directory: Path, version: int) -> None:
     """Have the system write a commit to disk; compaction deletes from the live log only after that."""
     log = directory / _LOG
@@ -252,10 +269,10 @@ class HistoryIds:
         table = self._history.table()
         if table is None:
             return
-        actions = pl.DataFrame(table.get_add_actions(flatten=True))
-        self._files = {}
-        for path, day in actions.select("path", f"partition.{Col.DAY}").iter_rows():
-            self._files.setdefault(day, []).append(str(self._history.directory / path))
+        self._files = {
+            day: [str(self._history.directory / path) for path in paths]
+            for day, paths in _files_by_day(table).items()
+        }
         self._version = table.version()
 
     def _hashes_of(self, day: date) -> NDArray[np.uint64]:

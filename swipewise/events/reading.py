@@ -17,7 +17,7 @@ from swipewise.events.history import History
 from swipewise.schema import FLAG_ACTIONS, Action, Col, Interaction
 
 
-def read_events(events_dir: Path, viewer_id: str | None = None) -> pl.LazyFrame:
+def read_events(events_dir: Path, viewer_id: str | None = None, video_id: str | None = None) -> pl.LazyFrame:
     """All events in long form, each event id once: history and live log as of this call.
 
     The live log is read at once, the history when the frame is collected; filters reach its files. An erasure may take
@@ -26,20 +26,32 @@ def read_events(events_dir: Path, viewer_id: str | None = None) -> pl.LazyFrame:
     Args:
         events_dir: The workspace's events folder; where it is missing there are no events.
         viewer_id: Only this viewer's events.
+        video_id: Only events with this video.
 
     Raises:
         StoreError: A store cannot be read, or a newer version wrote it.
     """
     # Compaction writes to the history, then deletes from the live log. Read the other way round: an event on its
     # way is then seen in at least one of the two, and dropped below where it is seen in both.
-    live = live_events(events_dir, None if viewer_id is None else EVENTS.c[Col.VIEWER_ID] == viewer_id)
-    history = History(events_dir).scan()
-    if viewer_id is not None:
-        history = history.filter(pl.col(Col.VIEWER_ID) == viewer_id)
+    wanted = {Col.VIEWER_ID: viewer_id, Col.VIDEO_ID: video_id}
+    named = {name: value for name, value in wanted.items() if value is not None}
+    live = live_events(events_dir, sa.and_(sa.true(), *(EVENTS.c[name] == value for name, value in named.items())))
+    history = History(events_dir).scan().filter(*(pl.col(name) == value for name, value in named.items()))
     if live.is_empty():
         return history.select(*EVENT_SCHEMA)
     unmoved = live.lazy().join(History(events_dir).held(live), on=Col.EVENT_ID, how="anti")
     return pl.concat([history.select(*EVENT_SCHEMA), unmoved])
+
+
+def read_active_days(events_dir: Path) -> pl.LazyFrame:
+    """viewer_id and day (UTC) of all days on which somebody did something, each pair once.
+
+    Raises:
+        StoreError: A store cannot be read, or a newer version wrote it.
+    """
+    met = [Col.VIEWER_ID, Col.DAY]
+    live = live_events(events_dir).lazy().with_columns(pl.col(Col.AT).dt.date().alias(Col.DAY)).select(met)
+    return pl.concat([History(events_dir).scan().select(met), live]).unique()
 
 
 def read_interactions(events_dir: Path, durations: pl.LazyFrame) -> pl.LazyFrame:
@@ -75,6 +87,18 @@ def viewer_interactions(
             lambda: fold(read_events(events_dir, viewer_id), durations).tail(limit).collect()
         )
     )
+
+
+def video_interactions(events_dir: Path, video_id: str, durations: pl.LazyFrame) -> pl.LazyFrame:
+    """All interactions with one video, as ``fold`` gives them with all actions, without position.
+
+    Raises:
+        StoreError: A store cannot be read, or a newer version wrote it.
+    """
+    # Ids only order what happened at the same moment, which decides on nothing but the position; of all columns they
+    # take longest to read.
+    events = read_events(events_dir, video_id=video_id).with_columns(pl.lit("").alias(Col.EVENT_ID))
+    return fold(events, durations, flags=tuple(Action)).drop(Col.POSITION)
 
 
 def as_interactions(rows: pl.DataFrame) -> list[Interaction]:

@@ -44,10 +44,11 @@ class Truth:
             ) from error
         if not truth_table(world).equals(kept):
             made = world.config
+            groups = f" --taste-groups {made.taste_groups}" if made.taste_groups else ""
             raise InputFileError(
                 f"{directory / TRUTH_NAME} differs from what this version draws from the same seed: simulate it "
                 f"again with 'swipewise simulate {directory} --videos {made.videos} --viewers {made.viewers} "
-                f"--days {made.days} --seed {made.seed}'"
+                f"--days {made.days} --seed {made.seed}{groups}'"
             )
         return cls(world)
 
@@ -73,7 +74,7 @@ class Truth:
 
 
 def truth_table(world: World) -> pl.DataFrame:
-    """A row a viewer: weights, tastes before and after the shift, and when it is (null: never)."""
+    """A row a viewer: weights, tastes before and after the shift, when it is (null: never), and the group if any."""
     shift_U = pl.Series(Col.SHIFT_AT, world.shift_at_U).replace({NO_SHIFT: None})
     columns: dict[str, pl.Series] = {Col.VIEWER_ID: pl.Series(world.viewer_ids)}
     for m, modality in enumerate(CONTENT_MODALITIES):
@@ -82,6 +83,8 @@ def truth_table(world: World) -> pl.DataFrame:
         columns[f"taste_{modality}"] = pl.Series(world.taste_UMT[:, m].tolist())
         columns[f"shifted_taste_{modality}"] = pl.Series(world.shifted_taste_UMT[:, m].tolist())
     columns[Col.SHIFT_AT] = shift_U.cast(pl.Datetime("ms", "UTC"))
+    if world.config.taste_groups:
+        columns["taste_group"] = pl.Series(world.taste_group_U)
     return pl.DataFrame(columns)
 
 

@@ -17,6 +17,8 @@ THEMES = 8
 
 DAY_MS = 86_400_000
 
+_ALIKENESS = 20.0  # of weights within a group of viewers alike; infinite would make them equal
+
 NO_SHIFT = np.iinfo(np.int64).max
 
 # A profile field is an observed, noisy sign of the group a viewer's taste in one modality comes from.
@@ -48,6 +50,9 @@ class WorldConfig:
     targeting: float = 2.0  # how strongly the platform shows what the viewer likes
     herding: float = 0.1  # how strongly it shows what is popular
     exploration: float = 0.15  # share of exposures drawn evenly from all videos
+    taste_groups: int = (
+        0  # of viewers alike in weights and all tastes; 0: each taste comes from a group of its own
+    )
 
     def as_dict(self) -> dict[str, float | int]:
         """Plain values for JSON."""
@@ -61,7 +66,8 @@ class World:
     theme_VM: int64, -1 where the video lacks the modality; creator_V: int64; appeal_V: float64; uploaded_at_V,
     joined_at_U and shift_at_U: int64 milliseconds, NO_SHIFT where there is none; weight_UM: float64, rows sum to 1;
     taste_UMT and shifted_taste_UMT: float64, zero mean and unit variance over the themes; group_UM and profile_UM:
-    int64, the group a taste comes from and the one the profile claims; activity_U: mean sessions.
+    int64, the group a taste comes from and the one the profile claims; activity_U: mean sessions; taste_group_U: int64,
+    which of the configured groups a viewer is of, -1 where there are none.
     """
 
     config: WorldConfig
@@ -77,6 +83,7 @@ class World:
     shift_at_U: NDArray[np.int64]
     group_UM: NDArray[np.int64]
     profile_UM: NDArray[np.int64]
+    taste_group_U: NDArray[np.int64]
 
     @property
     def video_ids(self) -> list[str]:
@@ -126,8 +133,14 @@ def draw_world(config: WorldConfig) -> World:
     profile_UM = np.where(
         rng.random(group_UM.shape) < config.profile_truth, group_UM, rng.integers(0, 4, group_UM.shape)
     )
+    drawn_UM = group_UM
     group_taste = rng.standard_normal((modalities, 4, THEMES))
     taste_UMT = _tastes(rng, group_taste, group_UM)
+    taste_group_U = np.full(config.viewers, -1)
+    if config.taste_groups:
+        taste_group_U, weight_UM, taste_UMT = _alike(config)
+        group_UM = np.repeat(taste_group_U[:, None] % 4, modalities, axis=1)
+        profile_UM = np.where(profile_UM == drawn_UM, group_UM, profile_UM)
     shifted_taste_UMT = taste_UMT.copy()
     # What shifts is the taste that matters most to the viewer; a shift nobody could notice would teach nothing.
     main_U = weight_UM.argmax(axis=1)
@@ -158,7 +171,20 @@ def draw_world(config: WorldConfig) -> World:
         shift_at_U=shift_at_U,
         group_UM=group_UM,
         profile_UM=profile_UM,
+        taste_group_U=taste_group_U,
     )
+
+
+def _alike(config: WorldConfig) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Groups of viewers alike: (U,), and their weights (U, M) and tastes (U, M, T), which differ within a group too."""
+    # A generator of its own, so that worlds without groups stay as they are.
+    rng = np.random.default_rng([config.seed, 5])
+    modalities = len(CONTENT_MODALITIES)
+    group_U = rng.integers(0, config.taste_groups, config.viewers)
+    heeded_GM = rng.dirichlet(np.full(modalities, 0.8), config.taste_groups)
+    loved_MGT = rng.standard_normal((modalities, config.taste_groups, THEMES))
+    weight_UM = np.stack([rng.dirichlet(_ALIKENESS * heeded_GM[group] + 0.1) for group in group_U])
+    return group_U, weight_UM, _tastes(rng, loved_MGT, np.repeat(group_U[:, None], modalities, axis=1))
 
 
 def _themes(rng: np.random.Generator, config: WorldConfig) -> NDArray[np.int64]:

@@ -286,6 +286,11 @@ class Projected:
         with torch.inference_mode():
             return modality_attention(interests.u_BD.unsqueeze(1), self.p_VMD[rows_N], self.present_VM[rows_N])
 
+    def common_weights(self) -> Tensor:
+        """Modality weights α of every video under the viewer-independent preference: (V, M)."""
+        with torch.inference_mode():
+            return modality_attention(self.network.common_preference, self.p_VMD, self.present_VM)
+
     def predict(self, interests: Interests, videos_N: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Logits of every action (B, N, A) and of the share watched (B, N), if the videos were shown now."""
         rows_N = torch.from_numpy(videos_N).to(self.device)

@@ -1,4 +1,4 @@
-"""``swipewise shifts`` lists whose interest shifted, when, and from what to what."""
+"""``swipewise behavior shifts`` lists whose interest shifted, when, and from what to what."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def shifts(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def invoke(workspace: Workspace, *arguments: str) -> Result:
     return CliRunner().invoke(
-        cli, ["shifts", *arguments, "--workspace", str(workspace.root)], catch_exceptions=False
+        cli, ["behavior", "shifts", *arguments, "--workspace", str(workspace.root)], catch_exceptions=False
     )
 
 

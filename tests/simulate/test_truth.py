@@ -113,3 +113,13 @@ def test_a_tampered_truth_is_noticed_and_the_message_makes_the_same_world_again(
     again = f"'swipewise simulate {folder} --videos 30 --viewers 20 --days 30 --seed 5'"
     with pytest.raises(InputFileError, match=f"{TRUTH_NAME} differs from what this version draws .*{again}"):
         Truth.load(folder)
+
+
+def test_the_truth_of_a_world_with_taste_groups_names_them(tmp_path: Path) -> None:
+    world = draw_world(WorldConfig(videos=12, viewers=9, taste_groups=3))
+    table = truth_table(world)
+    assert table["taste_group"].to_list() == world.taste_group_U.tolist()
+    table.write_parquet(tmp_path / "truth.parquet")
+    (tmp_path / "world.json").write_text(json.dumps(world.config.as_dict()))
+    assert np.array_equal(Truth.load(tmp_path).world.taste_UMT, world.taste_UMT)
+    assert "taste_group" not in truth_table(draw_world(WorldConfig(videos=12, viewers=9))).columns

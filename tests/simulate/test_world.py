@@ -31,7 +31,8 @@ def test_the_same_seed_gives_the_same_world(world: World) -> None:
 
 def test_another_seed_gives_another_world(world: World) -> None:
     other = arrays(draw_world(replace(CONFIG, seed=2)))
-    assert not [name for name, array in arrays(world).items() if np.array_equal(array, other[name])]
+    same = [name for name, array in arrays(world).items() if np.array_equal(array, other[name])]
+    assert same == ["taste_group_U"]  # nobody is of one
 
 
 def test_ids_are_distinct_and_in_row_order(world: World) -> None:
@@ -130,6 +131,7 @@ def by_hand(theme_VM: list[list[int]], weight_UM: list[list[float]], shift_at: i
         shift_at_U=np.full(viewers, shift_at),
         group_UM=np.zeros((viewers, 3), np.int64),
         profile_UM=np.zeros((viewers, 3), np.int64),
+        taste_group_U=np.full(viewers, -1),
     )
 
 
@@ -187,3 +189,27 @@ def test_a_video_without_any_modality_is_worth_its_appeal(world: World) -> None:
     assert np.delete(bare.utility(viewers, at), 3, axis=1) == pytest.approx(
         np.delete(world.utility(viewers, at), 3, axis=1)
     )
+
+
+def test_planted_taste_groups_are_alike_and_leave_the_rest_of_the_world_as_it_is(world: World) -> None:
+    planted = draw_world(replace(CONFIG, taste_groups=5))
+    group_U, taste_UX = planted.taste_group_U, planted.taste_UMT.reshape(CONFIG.viewers, -1)
+    assert set(group_U) == set(range(5))
+    for values_UX in (taste_UX, planted.weight_UM):
+        mean_GX = np.stack([values_UX[group_U == group].mean(axis=0) for group in range(5)])
+        within = float(((values_UX - mean_GX[group_U]) ** 2).mean())
+        assert within < 0.55 * float(values_UX.var(axis=0).mean())
+    assert planted.weight_UM.sum(axis=1) == pytest.approx(1.0)
+    told = (planted.profile_UM == planted.group_UM).mean()
+    assert 0.85 < told < 0.95  # a field that tells nothing may still be right
+    others = {
+        "taste_UMT",
+        "shifted_taste_UMT",
+        "weight_UM",
+        "group_UM",
+        "profile_UM",
+        "taste_group_U",
+        "shift_at_U",
+    }
+    same = {name for name, array in arrays(world).items() if np.array_equal(array, getattr(planted, name))}
+    assert same >= set(arrays(world)) - others
