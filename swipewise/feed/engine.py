@@ -190,6 +190,29 @@ class FeedEngine:
             removed=stock.shelf.removed,
         )
 
+    def predicted(self, viewer_id: str, video_ids: Sequence[str]) -> dict[str, dict[str, float]]:
+        """What the model expects a viewer to do with videos; of those that it does not know nothing.
+
+        Returns:
+            For each video the calibrated probability of each action, and the share watched; empty where no model ranks
+            for this viewer.
+
+        Raises:
+            StoreError: A store cannot be read.
+        """
+        stock = self._live.stock
+        _, history, _ = self._read(viewer_id, stock)
+        profile = self._log.profile(viewer_id)
+        known = [video_id for video_id in video_ids if video_id in stock.shelf.row_of]
+        if stock.scorer is None or not known or level_of(viewer_id, stock, history, profile)[0] is Level.POPULAR:
+            return {}
+        state = stock.scorer.viewer(history, profile, _present(history))
+        found = stock.scorer.predict(state, stock.shelf.rows_of(known))
+        return {
+            video_id: {name: float(values_N[place]) for name, values_N in found.items()}
+            for place, video_id in enumerate(known)
+        }
+
     def put_profile(self, profile: Profile) -> None:
         """Store a viewer's profile in place of the earlier one; it counts in the next feed.
 

@@ -1,0 +1,103 @@
+"""Charts for ECharts, in the colours of the page, whose light and dark they follow by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+INK, MUTED, LINE, ACCENT = "var(--ink)", "var(--muted)", "var(--line)", "var(--accent)"
+SERIES: Final = ("var(--visual)", "var(--text)", "var(--audio)", "var(--attributes)", "var(--id)", "var(--bad)")
+
+Options = dict[str, Any]
+
+
+def lines(
+    places: Sequence[Any],
+    series: Mapping[str, Sequence[float | None]],
+    *,
+    x: str,
+    y: str,
+    stacked: bool = False,
+    percent: bool = False,
+) -> Options:
+    """Lines over places; stacked: areas on top of each other.
+
+    Args:
+        places: Of the points, left to right.
+        series: A name and a value a place.
+        x: What the axis below shows.
+        y: What the axis beside shows.
+        stacked: Whether series add up.
+        percent: Whether values are shares of 1.
+    """
+    drawn = [
+        {
+            "name": name,
+            "type": "line",
+            "data": list(values),
+            "showSymbol": len(places) < 2,
+            "lineStyle": {"width": 1.5},
+            "emphasis": {"disabled": True},
+        }
+        | ({"stack": "all", "areaStyle": {"opacity": 0.25}} if stacked else {})
+        for name, values in series.items()
+    ]
+    return _framed(places, drawn, x=x, y=y, percent=percent)
+
+
+def columns(
+    places: Sequence[Any], series: Mapping[str, Sequence[float | None]], *, x: str, y: str, percent: bool = False
+) -> Options:
+    """Upright bars over places; arguments as of ``lines``."""
+    drawn = [
+        {"name": name, "type": "bar", "data": list(values), "barMaxWidth": 28, "emphasis": {"disabled": True}}
+        for name, values in series.items()
+    ]
+    return _framed(places, drawn, x=x, y=y, percent=percent)
+
+
+def _framed(places: Sequence[Any], drawn: list[Options], *, x: str, y: str, percent: bool) -> Options:
+    named = len(drawn) > 1
+    return {
+        "animation": False,
+        "color": list(SERIES),
+        "textStyle": {"fontFamily": "inherit", "color": MUTED},
+        "grid": {"left": 8, "right": 16, "top": 52 if named else 30, "bottom": 26, "containLabel": True},
+        "legend": {
+            "show": named,
+            "top": 0,
+            "left": 0,
+            "textStyle": {"color": INK},
+            "itemWidth": 14,
+            "type": "scroll",
+        },
+        "tooltip": _tooltip() | {"trigger": "axis"},
+        "xAxis": {
+            "type": "category",
+            "data": [str(place) for place in places],
+            "name": x,
+            "nameLocation": "middle",
+            "nameGap": 28,
+            "nameTextStyle": {"color": MUTED},
+            "axisLabel": {"color": MUTED, "hideOverlap": True},
+            "axisLine": {"lineStyle": {"color": LINE}},
+            "axisTick": {"show": False},
+        },
+        "yAxis": {
+            "type": "value",
+            "name": y,
+            "nameTextStyle": {"color": MUTED, "align": "left"},
+            "axisLabel": {"color": MUTED} | ({":formatter": "v => Math.round(v * 100) + '%'"} if percent else {}),
+            "splitLine": {"lineStyle": {"color": LINE}},
+        },
+        "series": drawn,
+    }
+
+
+def _tooltip() -> Options:
+    return {
+        "backgroundColor": "var(--surface)",
+        "borderColor": LINE,
+        "textStyle": {"color": INK, "fontSize": 12},
+        "axisPointer": {"lineStyle": {"color": MUTED}},
+    }

@@ -1,0 +1,13 @@
+"""The pages, one module each: a page asks ``data/`` and shows what it is given."""
+
+from __future__ import annotations
+
+from swipewise.console.context import Console
+
+
+def add_pages(console: Console) -> None:
+    """Put every page where its address is."""
+    from swipewise.console.pages import feed, overview
+
+    for module in (overview, feed):
+        module.add_page(console)
