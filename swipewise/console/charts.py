@@ -35,7 +35,7 @@ def lines(
             "name": name,
             "type": "line",
             "data": list(values),
-            "showSymbol": len(places) < 2,
+            "showSymbol": sum(value is not None for value in values) < 2,
             "lineStyle": {"width": 1.5},
             "emphasis": {"disabled": True},
         }
@@ -100,4 +100,16 @@ def _tooltip() -> Options:
         "borderColor": LINE,
         "textStyle": {"color": INK, "fontSize": 12},
         "axisPointer": {"lineStyle": {"color": MUTED}},
+    }
+
+
+def mark(options: Options, place: int, name: str) -> None:
+    """Draw a line upright through a chart of ``lines``, at one of its places."""
+    first = options["series"][0]
+    first["markLine"] = {
+        "symbol": "none",
+        "silent": True,
+        "lineStyle": {"color": "var(--warn)", "type": "dashed", "width": 1.5},
+        "label": {"formatter": name, "color": "var(--warn)"},
+        "data": [{"xAxis": place}],
     }

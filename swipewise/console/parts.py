@@ -185,3 +185,24 @@ def moment(at: datetime | None) -> str:
         return "–"
     there = at.astimezone(UTC)
     return f"{there.day} {there:%b %Y, %H:%M}"
+
+
+def facts(entries: Iterable[tuple[str, Content]]) -> Markup:
+    """Names and what they are, below each other."""
+    return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in entries), class_="facts")
+
+
+def searching(address: str, field: str, value: str, label: str) -> Markup:
+    """A form of one field whose answer is a page with an address of its own."""
+    return tag(
+        "form",
+        tag(
+            "div",
+            tag("label", label, for_="search"),
+            tag("input", id="search", name=field, value=value, type="search"),
+        ),
+        tag("button", "Search", class_="button", type="submit"),
+        method="get",
+        action=address,
+        role="search",
+    )

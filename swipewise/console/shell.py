@@ -20,9 +20,6 @@ PAGES: Final = (
     ("Feed", "/feed"),
     ("Viewers", "/viewers"),
     ("Videos", "/videos"),
-    ("Models", "/models"),
-    ("Ingestion", "/ingestion"),
-    ("Ask", "/ask"),
 )
 
 

@@ -24,7 +24,7 @@ from swipewise.feed.popularity import Popularity
 from swipewise.feed.recipes import personal_pipeline, popular_pipeline
 from swipewise.feed.similar import Similar, similar_videos
 from swipewise.feed.stages import Feed, Level, Query, Step
-from swipewise.feed.standing import Standing, level_of
+from swipewise.feed.standing import Outlook, Standing, level_of
 from swipewise.feed.stock import Stock, load_stock, restocked
 from swipewise.feed.trending import count_popularity
 from swipewise.schema import Col, Event, Interaction, Profile
@@ -162,17 +162,24 @@ class FeedEngine:
             feed = replace(live.popular.run(query, Level.POPULAR), note=str(error))
         return replace(feed, trace=(read, *feed.trace), controls=in_words(controls))
 
-    def standing(self, viewer_id: str) -> Standing:
-        """What is known of a viewer now, and what the model makes of it.
+    def standing(self, viewer_id: str, *, now: datetime | None = None) -> Standing:
+        """What is known of a viewer, and what the model makes of it.
+
+        Args:
+            viewer_id: Anybody.
+            now: As of when, timezone-aware, by default the present; what came later does not count.
 
         Raises:
             StoreError: A store cannot be read.
         """
         stock = self._live.stock
         _, history, controls = self._read(viewer_id, stock)
+        if now is None:
+            now = _present(history)
+        else:
+            history = [interaction for interaction in history if interaction.at <= now]
         profile = self._log.profile(viewer_id)
         level, note = level_of(viewer_id, stock, history, profile)
-        now = _present(history)
         beliefs = None
         if stock.scorer is not None and level is not Level.POPULAR:
             try:
@@ -190,12 +197,8 @@ class FeedEngine:
             removed=stock.shelf.removed,
         )
 
-    def predicted(self, viewer_id: str, video_ids: Sequence[str]) -> dict[str, dict[str, float]]:
-        """What the model expects a viewer to do with videos; of those that it does not know nothing.
-
-        Returns:
-            For each video the calibrated probability of each action, and the share watched; empty where no model ranks
-            for this viewer.
+    def outlook(self, viewer_id: str, video_ids: Sequence[str]) -> dict[str, Outlook]:
+        """What the model makes of videos for a viewer, seen ones too; nothing where it does not rank for this viewer.
 
         Raises:
             StoreError: A store cannot be read.
@@ -206,10 +209,13 @@ class FeedEngine:
         known = [video_id for video_id in video_ids if video_id in stock.shelf.row_of]
         if stock.scorer is None or not known or level_of(viewer_id, stock, history, profile)[0] is Level.POPULAR:
             return {}
-        state = stock.scorer.viewer(history, profile, _present(history))
-        found = stock.scorer.predict(state, stock.shelf.rows_of(known))
+        state, rows_N = stock.scorer.viewer(history, profile, _present(history)), stock.shelf.rows_of(known)
+        expected, weights_NM = stock.scorer.predict(state, rows_N), stock.scorer.score(state, rows_N).weights_NM
         return {
-            video_id: {name: float(values_N[place]) for name, values_N in found.items()}
+            video_id: Outlook(
+                expected={name: float(values_N[place]) for name, values_N in expected.items()},
+                weights=dict(zip(stock.scorer.modalities, weights_NM[place].tolist(), strict=True)),
+            )
             for place, video_id in enumerate(known)
         }
 

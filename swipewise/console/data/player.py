@@ -147,8 +147,8 @@ class Player:
         self.queue = self.queue[1:]
         self.predicted = {}
         if self.on is not None:
-            found = self.engine.predicted(self.viewer_id, [self.on.video_id])
-            self.predicted = found.get(self.on.video_id, {})
+            found = self.engine.outlook(self.viewer_id, [self.on.video_id]).get(self.on.video_id)
+            self.predicted = found.expected if found else {}
             self._shown.append(self.on.video_id)
             self._post([Action.EXPOSURE], None)
             self._place += 1

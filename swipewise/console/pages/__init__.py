@@ -7,7 +7,7 @@ from swipewise.console.context import Console
 
 def add_pages(console: Console) -> None:
     """Put every page where its address is."""
-    from swipewise.console.pages import feed, overview
+    from swipewise.console.pages import feed, overview, videos, viewers
 
-    for module in (overview, feed):
+    for module in (overview, feed, viewers, videos):
         module.add_page(console)

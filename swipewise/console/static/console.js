@@ -97,3 +97,58 @@ const swipewisePlayer = (() => {
 
   return { watched: () => Math.round((video()?.currentTime || 0) * 100) / 100 };
 })();
+
+// Frames and loudness of a clip, drawn here so that no server decodes for a page.
+(() => {
+  const frames = async (place) => {
+    const clip = document.createElement("video");
+    clip.muted = true;
+    clip.preload = "auto";
+    clip.src = place.dataset.frames;
+    await new Promise((resolve, reject) => {
+      clip.onloadeddata = resolve;
+      clip.onerror = reject;
+    });
+    for (let number = 0; number < 6; number++) {
+      clip.currentTime = ((number + 0.5) / 6) * clip.duration;
+      await new Promise((resolve) => (clip.onseeked = resolve));
+      const canvas = document.createElement("canvas");
+      canvas.width = 90;
+      canvas.height = Math.round((90 * clip.videoHeight) / clip.videoWidth);
+      canvas.getContext("2d").drawImage(clip, 0, 0, canvas.width, canvas.height);
+      place.append(canvas);
+    }
+    clip.removeAttribute("src");
+  };
+  const wave = async (place) => {
+    const bytes = await (await fetch(place.dataset.wave)).arrayBuffer();
+    const sound = await new OfflineAudioContext(1, 1, 16000).decodeAudioData(bytes);
+    const samples = sound.getChannelData(0);
+    const bars = Array.from({ length: 120 }, (_, bar) => {
+      const part = samples.subarray((bar * samples.length) / 120, ((bar + 1) * samples.length) / 120);
+      return Math.sqrt(part.reduce((sum, each) => sum + each * each, 0) / Math.max(1, part.length));
+    });
+    const top = Math.max(...bars, 1e-6);
+    const drawn = bars.map((loud, bar) => {
+      const height = Math.max(1, (44 * loud) / top);
+      return `<rect x="${bar * 5}" y="${24 - height / 2}" width="3" height="${height}" rx="1.5"/>`;
+    });
+    place.innerHTML = `<svg viewBox="0 0 600 48" preserveAspectRatio="none" fill="currentColor">${drawn.join("")}</svg>`;
+  };
+  const none = (place, text) => () => {
+    place.innerHTML = "";
+    place.append(Object.assign(document.createElement("span"), { className: "muted", textContent: text }));
+  };
+  const begin = () => {
+    for (const place of document.querySelectorAll("[data-frames]:empty")) {
+      if (!place.dataset.begun) frames(place).catch(none(place, "no picture"));
+      place.dataset.begun = "1";
+    }
+    for (const place of document.querySelectorAll("[data-wave]:empty")) {
+      if (!place.dataset.begun) wave(place).catch(none(place, "no sound"));
+      place.dataset.begun = "1";
+    }
+  };
+  addEventListener("load", () => new MutationObserver(begin).observe(document.body, { childList: true, subtree: true }));
+  addEventListener("load", begin);
+})();
