@@ -113,3 +113,39 @@ def mark(options: Options, place: int, name: str) -> None:
         "label": {"formatter": name, "color": "var(--warn)"},
         "data": [{"xAxis": place}],
     }
+
+
+def points(series: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str) -> Options:
+    """Shares against shares, a line a name, with the diagonal on which they agree.
+
+    Args:
+        series: A name and its points.
+        x: What the axis below shows.
+        y: What the axis beside shows.
+    """
+    most = max((value for places in series.values() for place in places for value in place), default=1.0)
+    diagonal = {
+        "name": "as predicted",
+        "type": "line",
+        "data": [[0, 0], [most, most]],
+        "showSymbol": False,
+        "lineStyle": {"type": "dashed", "width": 1, "color": MUTED},
+        "itemStyle": {"color": MUTED},
+        "emphasis": {"disabled": True},
+    }
+    drawn = [
+        {
+            "name": name,
+            "type": "line",
+            "data": [list(place) for place in places],
+            "symbolSize": 5,
+            "lineStyle": {"width": 1.5},
+            "emphasis": {"disabled": True},
+        }
+        for name, places in series.items()
+    ]
+    options = _framed((), [*drawn, diagonal], x=x, y=y, percent=True)
+    shares = {"type": "value", "axisLabel": options["yAxis"]["axisLabel"], "splitLine": {"show": False}}
+    options["xAxis"] |= shares
+    del options["xAxis"]["data"]
+    return options

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from fastapi import Request
 from nicegui import ui
@@ -20,6 +20,8 @@ PAGES: Final = (
     ("Feed", "/feed"),
     ("Viewers", "/viewers"),
     ("Videos", "/videos"),
+    ("Models", "/models"),
+    ("Ingestion", "/ingestion"),
 )
 
 
@@ -70,6 +72,17 @@ def element(name: str, classes: str = "") -> ui.element:
     """A live element, to be used as a context."""
     made = ui.element(name)
     return made.classes(classes) if classes else made
+
+
+def button(
+    name: str, on_click: Callable[[], Any], *, classes: str = "", disabled: bool = False, closes: bool = False
+) -> ui.element:
+    """A live button; ``closes``: it also closes the dialog that it is in."""
+    with element("button", f"button {classes}".strip()) as made:
+        made.props.update({"type": "button", "disabled": disabled} | ({"data-closes": True} if closes else {}))
+        show(tag("span", name), within="span")
+    made.on("click", on_click, args=[])
+    return made
 
 
 def show(markup: Markup, *, within: str = "div", classes: str = "") -> ui.html:

@@ -17,6 +17,7 @@ import pytest
 from click.testing import Result
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from swipewise.catalog import Catalog
 from swipewise.events.database import Database
 from swipewise.events.keys import KeyStore, Scope
 from swipewise.feed.publishing import list_models, publish
@@ -42,6 +43,8 @@ class Served:
     workspace: Workspace
     keys: dict[str, str]
     world: Path
+    runs: list[str]
+    rejected: str
 
 
 @dataclass
@@ -78,7 +81,10 @@ def served(quick_demo: tuple[Path, Result], tmp_path_factory: pytest.TempPathFac
     asked = '[server]\nkeys = "required"\npublish = "manual"\n'
     config.write_text(config.read_text().replace("[server]\n", asked))
     workspace = Workspace.open(root)
-    publish(workspace, list_models(workspace)[0].run)
+    _add_another_run(workspace)
+    runs = [model.run for model in list_models(workspace)]
+    publish(workspace, runs[-1])
+    rejected = _reject_a_sound_file(workspace, made / "world")
     database = Database(workspace.events_dir)
     keys = {
         scope: KeyStore(database).create([Scope(scope)], who="test", name=scope)[1] for scope in ("admin", "read")
@@ -95,10 +101,30 @@ def served(quick_demo: tuple[Path, Result], tmp_path_factory: pytest.TempPathFac
             assert process.stdout is not None
             found = re.search(r"at (http://\S+)", process.stdout.readline())
             assert found, (root / "log").read_text()
-            yield Served(address=found[1], workspace=workspace, keys=keys, world=made / "world")
+            yield Served(
+                address=found[1],
+                workspace=workspace,
+                keys=keys,
+                world=made / "world",
+                runs=runs,
+                rejected=rejected,
+            )
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=20)
+
+
+def _add_another_run(workspace: Workspace) -> None:
+    run = workspace.runs_dir / list_models(workspace)[0].run
+    shutil.copytree(run, run.with_name("20991231-000000-000000-abcdef"))
+
+
+def _reject_a_sound_file(workspace: Workspace, world: Path) -> str:
+    """Of another content than all others, so that it is new once it is taken."""
+    path = workspace.root / "late.mp4"
+    path.write_bytes((world / "clips" / "clip00000.mp4").read_bytes() + b"\0")
+    Catalog(workspace.catalog_dir).reject(str(path), None, "it was locked")
+    return str(path)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,8 @@ PAGES = {
     "/videos": ("Videos", "Videos"),
     "/videos?id=clip00010": ("clip00010", "Videos"),
     "/videos?id=nothing": ("Videos", "Videos"),
+    "/models": ("Models", "Models"),
+    "/ingestion": ("Ingestion", "Ingestion"),
 }
 
 

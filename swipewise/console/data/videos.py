@@ -111,8 +111,9 @@ def find_videos(videos: pl.DataFrame, words: str, limit: int) -> pl.DataFrame:
     found = videos
     if wanted := words.strip().casefold():
         text = pl.concat_str(
-            [pl.col(Col.VIDEO_ID), *(pl.col(name).fill_null("") for name in (Col.CAPTION, Col.CREATOR))]
-            + [pl.col(Col.TAGS).list.join(" ").fill_null("")],
+            Col.VIDEO_ID,
+            pl.col(Col.CAPTION, Col.CREATOR).fill_null(""),
+            pl.col(Col.TAGS).list.join(" ").fill_null(""),
             separator=" ",
         )
         found = videos.filter(text.str.to_lowercase().str.contains(wanted, literal=True))

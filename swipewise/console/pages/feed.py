@@ -18,7 +18,7 @@ from swipewise.console.context import Console
 from swipewise.console.data.player import Coming, Facts, Player, facts_of
 from swipewise.console.markup import Markup, tag
 from swipewise.console.parts import bars, clip, empty, pill, viewer_address
-from swipewise.console.shell import Visit, element, frame, show
+from swipewise.console.shell import Visit, button, element, frame, show
 from swipewise.errors import SwipewiseError
 from swipewise.events.controls import HIGHEST_FACTOR
 from swipewise.feed.stages import Dropped
@@ -287,14 +287,7 @@ class _FeedPage:
             self._small_button("Forget what was learned", lambda: self._player.learn(paused=paused, reset=True))
 
     def _small_button(self, name: str, change: Callable[[], None]) -> None:
-        with element("button", "button") as made:
-            made.props.update({"type": "button", "disabled": not self._player.writes})
-            show(tag("span", name), within="span")
-
-        async def handle() -> None:
-            await self._change(change)
-
-        made.on("click", handle)
+        button(name, partial(self._change, change), disabled=not self._player.writes)
 
 
 def _queue(root: str, queue: list[Coming]) -> Markup:
