@@ -79,7 +79,7 @@ def _add_console(app: FastAPI) -> None:
     from swipewise.errors import MissingExtraError
 
     try:
-        mount_console(app, app.state.engine, app.state.records)
+        mount_console(app, app.state.engine, app.state.records, app.state.metrics.text)
     except MissingExtraError as error:
         click.echo(f"note: no pages are served: {error}", err=True)
 

@@ -52,7 +52,8 @@ class Kept:
 class Console:
     """The workspace, its feed, and the stores that pages read.
 
-    ``root`` is the path under which the pages are reached.
+    ``root`` is the path under which the pages are reached; ``signs_in`` says whether keys are asked for; ``scrape``
+    gives the server's metrics in Prometheus' text format.
     """
 
     workspace: Workspace
@@ -63,4 +64,5 @@ class Console:
     teller: Teller
     root: str
     signs_in: bool
+    scrape: Callable[[], bytes]
     kept: Kept = field(default_factory=lambda: Kept(20.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -20,13 +21,14 @@ ROOT: Final = "/console"
 """The path of the pages."""
 
 
-def mount_console(app: FastAPI, engine: FeedEngine, records: Database) -> None:
+def mount_console(app: FastAPI, engine: FeedEngine, records: Database, scrape: Callable[[], bytes]) -> None:
     """Put the pages under ``/console``, and lead there from ``/``; once in a process, as NiceGUI is one app.
 
     Args:
         app: The server's, from ``create_app``.
         engine: What makes its feeds.
         records: The store of keys, jobs and the audit.
+        scrape: Gives the server's metrics, in Prometheus' text format.
 
     Raises:
         MissingExtraError: NiceGUI is not installed.
@@ -38,11 +40,13 @@ def mount_console(app: FastAPI, engine: FeedEngine, records: Database) -> None:
     except ImportError as error:
         raise MissingExtraError("the console", "console") from error
     from swipewise.console.context import Console
+    from swipewise.console.exports import export_routes
     from swipewise.console.gate import Gate
     from swipewise.console.markup import STATIC
     from swipewise.console.media import media_routes
     from swipewise.console.pages import add_pages
     from swipewise.console.sessions import Sessions
+    from swipewise.console.shell import failed_page
     from swipewise.console.signing import signing_routes
 
     if nicegui.app.config.has_run_config:
@@ -61,12 +65,15 @@ def mount_console(app: FastAPI, engine: FeedEngine, records: Database) -> None:
         teller=Teller(catalog),
         root=ROOT,
         signs_in=keys_asked,
+        scrape=scrape,
     )
     pages: Any = nicegui.app
     pages.config.quasar_config["loadingBar"] = {"skipHijack": True}
+    pages.on_page_exception(failed_page)
     pages.add_static_files("/assets", STATIC, max_cache_age=31_536_000)
     pages.include_router(signing_routes(sessions, console.audit))
     pages.include_router(media_routes(console))
+    pages.include_router(export_routes(console))
     add_pages(console)
     ui.run_with(
         app,

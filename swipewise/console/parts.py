@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from nicegui import ui
 
+from swipewise.console.data.tables import TABLES, kinds_of
 from swipewise.console.markup import Content, Markup, tag
 from swipewise.console.shell import element, show
 
@@ -141,11 +142,20 @@ def viewer_address(root: str, viewer_id: str) -> str:
 
 
 def chart(
-    title: str, options: dict[str, Any], *, hint: str = "", classes: str = "", numbers: Markup | None = None
+    title: str,
+    options: dict[str, Any],
+    *,
+    hint: str = "",
+    classes: str = "",
+    numbers: Markup | None = None,
+    extra: Markup | None = None,
 ) -> None:
     """A card with a chart, and with its numbers as a table for whoever cannot see it."""
     with element("section", f"card {classes}".strip()):
-        show(tag("h2", title) + (tag("p", hint, class_="hint") if hint else ""), classes="card-head")
+        show(
+            Markup("").join([tag("h2", title), extra or "", tag("p", hint, class_="hint") if hint else ""]),
+            classes="card-head",
+        )
         drawn = ui.echart(options, renderer="svg")
         drawn.props["role"] = "img"
         drawn.props["aria-label"] = f"{title}. {hint}".strip()
@@ -206,3 +216,20 @@ def searching(address: str, field: str, value: str, label: str) -> Markup:
         action=address,
         role="search",
     )
+
+
+def exports(root: str, name: str, id: str = "") -> Markup:
+    """Links to a table of ``TABLES`` in each form that it can be had in; ``id`` names the viewer or video it is of."""
+    taken = TABLES[name]
+    query = f"?id={quote(id, safe='')}" if id else ""
+    links = (
+        tag(
+            "a",
+            kind.upper() if kind != "parquet" else "Parquet",
+            href=f"{root}/export/{name}.{kind}{query}",
+            download=f"{name}.{kind}",
+            aria_label=f"{taken.title} as {kind}",
+        )
+        for kind in kinds_of(taken)
+    )
+    return tag("span", *links, class_="exports")

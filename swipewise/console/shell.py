@@ -14,6 +14,7 @@ from swipewise.console.context import Console
 from swipewise.console.gate import SESSION
 from swipewise.console.markup import Markup, asset, head, tag
 from swipewise.console.sessions import Session
+from swipewise.errors import SwipewiseError
 
 PAGES: Final = (
     ("Overview", "/"),
@@ -22,6 +23,7 @@ PAGES: Final = (
     ("Videos", "/videos"),
     ("Models", "/models"),
     ("Ingestion", "/ingestion"),
+    ("Ask", "/ask"),
 )
 
 
@@ -140,4 +142,18 @@ def _foot(visit: Visit) -> Markup:
         tag("button", "Light or dark", class_="button plain", type="button", data_theme_toggle=True),
         sign_out if console.signs_in else None,
         class_="foot",
+    )
+
+
+def failed_page(error: Exception) -> None:
+    """What is shown in place of a page that cannot be made."""
+    root = ui.context.client.request.scope.get("root_path", "")
+    ui.add_head_html(str(head(root)))
+    ui.page_title("Not shown · Swipewise")
+    known = isinstance(error, SwipewiseError)
+    show(
+        tag("h1", "This page cannot be shown")
+        + tag("p", str(error) if known else "The server's log has the details.", class_="lead")
+        + tag("a", "Overview", class_="button", href=f"{root}/"),
+        classes="sign-in card",
     )

@@ -74,6 +74,7 @@ def create_app(workspace: Workspace, *, warm: bool = False) -> FastAPI:
     app.state.engine, app.state.runner, app.state.intake = engine, runner, intake
     catalog = Catalog(workspace.catalog_dir)
     audit, metrics = AuditLog(records), Metrics(intake.queue.counts)
+    app.state.metrics = metrics
     app.state.records, app.state.readiness = records, Readiness(catalog, intake.queue)
     protect(app, workspace.config.server, KeyRing(KeyStore(records)), audit, metrics)
     _add_problems(app)

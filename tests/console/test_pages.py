@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from tests.console.conftest import Served
+from tests.console.conftest import Complaints, Served
 
 PAGES = {
     "/": ("Overview", "Overview"),
@@ -19,6 +19,7 @@ PAGES = {
     "/videos?id=nothing": ("Videos", "Videos"),
     "/models": ("Models", "Models"),
     "/ingestion": ("Ingestion", "Ingestion"),
+    "/ask?q=clip": ("Ask", "Ask"),
 }
 
 
@@ -74,3 +75,28 @@ def test_the_theme_is_kept(page: Page, served: Served) -> None:
     assert page.evaluate(theme) == "dark"
     page.reload(wait_until="networkidle")
     assert page.evaluate(theme) == "dark"
+
+
+def test_tables_are_taken_away_from_where_they_are_shown(page: Page, served: Served) -> None:
+    opened(page, served, "/", "Overview")
+    with page.expect_download() as begun:
+        page.get_by_role("link", name="Funnel as csv").click()
+    assert begun.value.suggested_filename == "funnel.csv"
+    assert begun.value.path().read_text().startswith("step,interactions,share\n")
+
+
+def test_a_page_that_cannot_be_made_says_why(page: Page, served: Served, complaints: Complaints) -> None:
+    history = served.workspace.events_dir / "history"
+    away = history.with_name("history-away")
+    history.rename(away)
+    history.write_text("damaged")
+    try:
+        page.goto(f"{served.address}/console/viewers?id=viewer00003")
+        page.get_by_role("heading", name="This page cannot be shown").wait_for()
+        assert page.get_by_text(str(history)).is_visible()
+    finally:
+        history.unlink()
+        away.rename(history)
+    # Only the page's own status, of which the browser tells twice.
+    assert len(complaints.found) == 2
+    complaints.found.clear()

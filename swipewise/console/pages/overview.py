@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import polars as pl
 from fastapi import Request
@@ -10,13 +12,17 @@ from nicegui import ui
 
 from swipewise.console import charts
 from swipewise.console.context import Console
+from swipewise.console.data.behavior import COHORTS, Behavior, platform_behavior
 from swipewise.console.data.health import COUNT, Activity, CatalogueHealth, activity, catalogue_health
+from swipewise.console.data.models import alerts
+from swipewise.console.data.serving import feed_service
 from swipewise.console.markup import Markup, tag
-from swipewise.console.parts import card, chart, empty, moment, number, percent, table, tiles
+from swipewise.console.parts import bars, card, chart, empty, exports, facts, moment, number, percent, table, tiles
 from swipewise.console.shell import Visit, element, frame, show
 from swipewise.schema import Action, Col
 
 _SHOWN_REASONS = 5
+_WEEKS = 12
 _ADD = "swipewise videos add clips/"
 _IMPORT = "swipewise events import log.csv"
 
@@ -26,21 +32,106 @@ def add_page(console: Console) -> None:
 
     @ui.page("/", response_timeout=60)
     async def overview(request: Request) -> None:
-        workspace, kept = console.workspace, console.kept
-        health = await asyncio.to_thread(kept.get, "health", lambda: catalogue_health(console.catalog))
-        done = await asyncio.to_thread(kept.get, "activity", lambda: activity(workspace.events_dir))
+        health, done, behavior = await asyncio.to_thread(_found, console)
+        warnings = await asyncio.to_thread(alerts, console.workspace)
         with frame(Visit.of(console, request), "Overview", section="Overview", lead=_lead(console)):
             show(_figures(health, done))
             with element("div", "grid"):
-                _activity(done)
+                _activity(console, done)
+                show(_served(console), classes="third")
+                show(_alerts(console, warnings), classes="two-thirds")
+                if not done.daily.is_empty():
+                    _behavior(console, behavior)
                 show(_catalogue(health), classes="half")
                 show(_rejected(console, health), classes="half")
-                _uploads(health)
+                _uploads(console, health)
+
+
+def _found(console: Console) -> tuple[CatalogueHealth, Activity, Behavior]:
+    workspace, kept = console.workspace, console.kept
+    return (
+        kept.get("health", lambda: catalogue_health(console.catalog)),
+        kept.get("activity", lambda: activity(workspace.events_dir)),
+        kept.get("behavior", lambda: platform_behavior(workspace, console.catalog)),
+    )
 
 
 def _lead(console: Console) -> str:
     engine = console.engine
     return f"Run {engine.run} ranks." if engine.run else f"No model ranks: {engine.note}."
+
+
+def _served(console: Console) -> Markup:
+    served = feed_service(console.scrape().decode())
+    if not served.feeds:
+        return card("Feeds", empty("None asked for", "Since the server was started.", "GET /v1/feed"))
+    rows = [("asked for", number(served.feeds)), ("failed", number(served.failed))]
+    rows += [(f"{share:.0%} took at most", f"{1000 * took:.1f} ms") for share, took in served.seconds.items()]
+    return card("Feeds", facts(rows), hint="Since the server was started.")
+
+
+def _alerts(console: Console, warnings: Sequence[Mapping[str, Any]]) -> Markup:
+    if not (console.workspace.report_dir / "audit.json").is_file():
+        told = empty("Not audited yet", "The audit looks for what goes wrong in models.", "swipewise audit")
+        return card("Alerts", told)
+    if not warnings:
+        return card("Alerts", empty("None", "The last audit warns of nothing."))
+    rows = [(each["title"], each["text"], each["mend"] or "–") for each in warnings]
+    return card("Alerts", table("Alerts", ("Check", "Found", "What to do"), rows), hint="Of the last audit.")
+
+
+def _behavior(console: Console, behavior: Behavior) -> None:
+    root, steps, curve = console.root, behavior.funnel, behavior.watched
+    shares = {row[Col.STEP]: row[Col.SHARE] or 0.0 for row in steps.to_dicts()}
+    show(
+        card(
+            "Funnel",
+            bars("Share of exposures that reached each step", shares, most=1.0),
+            hint=f"Of {number(steps[Col.INTERACTIONS][0])} exposures.",
+            extra=exports(root, "funnel"),
+        ),
+        classes="half",
+    )
+    chart(
+        "How far clips are watched",
+        charts.lines(
+            [percent(at) for at in curve[Col.WATCHED]],
+            {"still watching": curve[Col.REMAINING].to_list()},
+            x="share of the clip",
+            y="viewers",
+            percent=True,
+        ),
+        classes="half",
+        extra=exports(root, "watch-curve"),
+    )
+    show(
+        card(
+            "Retention",
+            _cohorts(behavior),
+            hint="By the week of a viewer's first event: the share that came again in each week after it.",
+            extra=exports(root, "retention"),
+        )
+    )
+
+
+def _cohorts(behavior: Behavior) -> Markup:
+    """A row a cohort, a column a week, darker where more came again."""
+    latest = behavior.retention[Col.COHORT].unique().sort().tail(COHORTS)
+    shown = behavior.retention.filter(pl.col(Col.COHORT).is_in(latest.implode()))
+    weeks = range(min(_WEEKS, shown[Col.PERIOD].n_unique()))
+    rows = []
+    for cohort in latest:
+        of_cohort = shown.filter(pl.col(Col.COHORT) == cohort)
+        share = dict(zip(of_cohort[Col.PERIOD], of_cohort[Col.SHARE], strict=True))
+        cells = (
+            tag("span", percent(share[week]), class_="heat", style=f"--share:{100 * share[week]:.0f}%")
+            if week in share
+            else ""
+            for week in weeks
+        )
+        rows.append((f"{cohort:%d %b %Y}", number(int(of_cohort[Col.SIZE][0])), *cells))
+    heads = ("Week of", "Viewers", *(f"+{week}" for week in weeks))
+    return table("Retention by cohort", heads, rows, numbers=range(1, len(heads)))
 
 
 def _figures(health: CatalogueHealth, done: Activity) -> Markup:
@@ -56,7 +147,7 @@ def _figures(health: CatalogueHealth, done: Activity) -> Markup:
     )
 
 
-def _activity(done: Activity) -> None:
+def _activity(console: Console, done: Activity) -> None:
     if done.daily.is_empty():
         show(card("Events", empty("No events yet", "Post them to /v1/events, or import a log.", _IMPORT)))
         return
@@ -70,6 +161,7 @@ def _activity(done: Activity) -> None:
         hint="By action, in UTC.",
         classes="two-thirds",
         numbers=_numbers("Events a day", by_day),
+        extra=exports(console.root, "events-by-day"),
     )
     chart(
         "Events a minute",
@@ -81,6 +173,7 @@ def _activity(done: Activity) -> None:
         ),
         hint="Over the last hour.",
         classes="third",
+        extra=exports(console.root, "events-by-minute"),
     )
 
 
@@ -110,13 +203,14 @@ def _rejected(console: Console, health: CatalogueHealth) -> Markup:
     )
 
 
-def _uploads(health: CatalogueHealth) -> None:
+def _uploads(console: Console, health: CatalogueHealth) -> None:
     if health.uploads.is_empty():
         return
     days = health.uploads.upsample(Col.DAY, every="1d").with_columns(pl.col(COUNT).fill_null(0))
     chart(
         "Uploads a day",
         charts.columns(days[Col.DAY].to_list(), {"videos": days[COUNT].to_list()}, x="day", y="videos"),
+        extra=exports(console.root, "uploads-by-day"),
     )
 
 

@@ -20,6 +20,7 @@ from swipewise.console.parts import (
     chart,
     clip,
     empty,
+    exports,
     facts,
     moment,
     number,
@@ -97,7 +98,7 @@ def _one(visit: Visit, found: VideoFile) -> None:
     ):
         show(_player(console, found), classes="third")
         show(_facts(found) + _path(found), classes="two-thirds stack")
-        _watching(found)
+        _watching(console, found)
         show(_judged(found), classes="half")
         show(_watchers(console, found))
         show(_similar(console, found))
@@ -158,7 +159,7 @@ def _path(found: VideoFile) -> Markup:
     return card("From upload to first exposure", facts([(name, moment(at)) for name, at in steps]))
 
 
-def _watching(found: VideoFile) -> None:
+def _watching(console: Console, found: VideoFile) -> None:
     curve = found.watched
     if not curve[Col.WATCHERS].sum():
         show(card("How far it is watched", empty("Nobody has watched it yet", "It is shown among what is fresh.")))
@@ -173,6 +174,7 @@ def _watching(found: VideoFile) -> None:
             percent=True,
         ),
         hint=f"Of {curve[Col.WATCHERS][0]:,} who began, how many are still there.",
+        extra=exports(console.root, "video-watch-curve", found.video.video_id),
         classes="half",
     )
 
@@ -204,6 +206,7 @@ def _watchers(console: Console, found: VideoFile) -> Markup:
         "Who met it",
         table("Viewers", ("Viewer", "First shown", "Watched", "Did"), rows, numbers=(2,)),
         hint=f"{number(len(found.viewers))} viewers, those who watched most of it first.",
+        extra=exports(console.root, "video-audience", found.video.video_id),
     )
 
 

@@ -21,6 +21,7 @@ from swipewise.console.parts import (
     chart,
     clip,
     empty,
+    exports,
     facts,
     moment,
     number,
@@ -205,6 +206,7 @@ def _nearest(console: Console, found: ViewerFile) -> Markup:
         "Nearest viewers",
         table("Nearest viewers", ("Viewer", "Liked by both", "Likeness"), rows, numbers=(1, 2)),
         hint="By the videos that both liked.",
+        extra=exports(console.root, "nearest-viewers", found.viewer_id),
     )
 
 
@@ -227,4 +229,5 @@ def _history(console: Console, found: ViewerFile) -> Markup:
         "History",
         table("History", ("Video", "Caption", "At", "Watched", "Did"), rows, numbers=(3,)),
         hint=f"The latest {min(_DONE, len(found.history))} of {len(found.history):,}.",
+        extra=exports(console.root, "viewer-history", found.viewer_id),
     )
