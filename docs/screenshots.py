@@ -31,6 +31,12 @@ FLAGS = [
 PAGES = {
     "overview": "/",
     "feed": "/feed?viewer=viewer00000",
+    "viewer": "/viewers?id=viewer00009",
+    "video": "/videos?id=clip00010",
+    "map": "/map?colour=segment",
+    "models": "/models",
+    "ingestion": "/ingestion",
+    "ask": "/ask?q=guitar",
 }
 
 
@@ -47,7 +53,8 @@ def main(server: str, only: list[str]) -> None:
                     if only and name not in only:
                         continue
                     page.goto(f"{server}/console{path}", wait_until="networkidle")
-                    page.wait_for_timeout(800)
+                    page.locator(".nicegui-echart svg, .card").last.wait_for()
+                    page.wait_for_timeout(1500)
                     height = min(LONGEST, page.evaluate("document.documentElement.scrollHeight"))
                     page.set_viewport_size({"width": width, "height": height})
                     page.wait_for_timeout(300)

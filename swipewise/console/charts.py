@@ -149,3 +149,39 @@ def points(series: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: st
     options["xAxis"] |= shares
     del options["xAxis"]["data"]
     return options
+
+
+def scatter(series: Mapping[str, Sequence[Options]]) -> Options:
+    """Named points in a plane whose axes mean nothing by themselves; a colour a series, viewers as diamonds."""
+    bare = {"show": False, "type": "value", "scale": True}
+    drawn = [
+        {
+            "name": name,
+            "type": "scatter",
+            "data": list(places),
+            "symbol": "circle" if name.startswith("videos") else "diamond",
+            "symbolSize": 5 if name.startswith("videos") else 8,
+            "itemStyle": {"opacity": 0.75},
+            "emphasis": {"disabled": True},
+        }
+        for name, places in series.items()
+    ]
+    return {
+        "animation": False,
+        "color": list(SERIES),
+        "textStyle": {"fontFamily": "inherit", "color": MUTED},
+        "grid": {"left": 8, "right": 8, "top": 36, "bottom": 8},
+        "legend": {
+            "top": 0,
+            "left": 0,
+            "itemWidth": 10,
+            "itemHeight": 10,
+            "itemGap": 18,
+            "textStyle": {"color": INK},
+            "type": "scroll",
+        },
+        "tooltip": _tooltip() | {"trigger": "item", "formatter": "{b}"},
+        "xAxis": bare,
+        "yAxis": bare,
+        "series": drawn,
+    }

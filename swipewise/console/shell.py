@@ -21,6 +21,7 @@ PAGES: Final = (
     ("Feed", "/feed"),
     ("Viewers", "/viewers"),
     ("Videos", "/videos"),
+    ("Interest map", "/map"),
     ("Models", "/models"),
     ("Ingestion", "/ingestion"),
     ("Ask", "/ask"),

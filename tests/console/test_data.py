@@ -16,6 +16,7 @@ from swipewise.catalog import Catalog
 from swipewise.console.context import Kept
 from swipewise.console.data.behavior import platform_behavior
 from swipewise.console.data.health import COUNT, activity, catalogue_health
+from swipewise.console.data.interests import read_interests
 from swipewise.console.data.models import findings
 from swipewise.console.data.serving import FeedService, feed_service
 from swipewise.console.data.tables import TABLES, kinds_of, table_named, written
@@ -33,7 +34,9 @@ def console(quick_demo: tuple[Path, Result]) -> Iterator[Any]:
     workspace = Workspace.open(quick_demo[0])
     catalog = Catalog(workspace.catalog_dir)
     with FeedEngine.open(workspace) as engine:
-        yield SimpleNamespace(workspace=workspace, catalog=catalog, engine=engine, teller=Teller(catalog))
+        yield SimpleNamespace(
+            workspace=workspace, catalog=catalog, engine=engine, teller=Teller(catalog), kept=Kept(600.0)
+        )
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +109,7 @@ def test_behavior_of_the_platform(console: Any, log: pl.DataFrame) -> None:
     steps = dict(found.funnel.select(Col.STEP, Col.INTERACTIONS).rows())
     assert steps["exposure"] == (log["action"] == "exposure").sum()
     assert found.retention[Col.SHARE].max() == 1.0
-    assert found.watched[Col.REMAINING][0] == 1.0
+    assert found.watched[Col.REMAINING][0] == pytest.approx(1.0)
 
 
 def test_models_and_their_report(console: Any) -> None:
@@ -171,3 +174,19 @@ def test_what_takes_long_is_kept_longer() -> None:
     assert kept.get("a", find) == 1
     now[0] = 55.0
     assert kept.get("a", find) == 2
+
+
+def test_the_map_shows_everybody_in_bounds_and_a_sample_where_there_are_many(
+    console: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = console.kept.get(
+        ("interests", console.engine.run), lambda: read_interests(console.workspace, console.engine.run)
+    )
+    assert set(found.places.filter(pl.col(Col.KIND) == "video")[Col.ID]) == set(
+        console.catalog.videos()[Col.VIDEO_ID]
+    )
+    assert found.places.select(Col.X, Col.Y).to_numpy().__abs__().max() <= 1.0
+    assert len(found.shown()) == len(found.places)
+    monkeypatch.setattr("swipewise.console.data.interests.SHOWN", 10)
+    assert found.shown()[Col.KIND].value_counts()[COUNT].to_list() == [10, 10]
+    assert found.shown().equals(found.shown())

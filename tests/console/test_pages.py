@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
@@ -17,6 +19,7 @@ PAGES = {
     "/videos": ("Videos", "Videos"),
     "/videos?id=clip00010": ("clip00010", "Videos"),
     "/videos?id=nothing": ("Videos", "Videos"),
+    "/map?colour=segment": ("Interest map", "Interest map"),
     "/models": ("Models", "Models"),
     "/ingestion": ("Ingestion", "Ingestion"),
     "/ask?q=clip": ("Ask", "Ask"),
@@ -29,9 +32,9 @@ def opened(page: Page, served: Served, path: str, title: str) -> Page:
     return page
 
 
-def grave_faults(page: Page) -> dict[str, list[str]]:
+def grave_faults(page: Page, **options: Any) -> dict[str, list[str]]:
     """What axe-core finds that keeps people out."""
-    found = Axe().run(page, options={"preload": False}).response["violations"]
+    found = Axe().run(page, options={"preload": False, **options}).response["violations"]
     return {
         each["id"]: [node["html"] for node in each["nodes"]][:3]
         for each in found
@@ -44,9 +47,10 @@ def test_every_page_loads_cleanly_keeps_nobody_out_and_fits_a_phone(page: Page, 
     title, section = PAGES[path]
     opened(page, served, path, title)
     assert page.title() == f"{title} · Swipewise"
-    for theme in ("light", "dark"):
-        page.evaluate("theme => (document.documentElement.dataset.theme = theme)", theme)
-        assert grave_faults(page) == {}, theme
+    assert grave_faults(page) == {}
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    # All but the colours is the same in both themes.
+    assert grave_faults(page, runOnly=["color-contrast", "link-in-text-block"]) == {}
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert not page.get_by_role("navigation").is_visible()
@@ -86,17 +90,14 @@ def test_tables_are_taken_away_from_where_they_are_shown(page: Page, served: Ser
 
 
 def test_a_page_that_cannot_be_made_says_why(page: Page, served: Served, complaints: Complaints) -> None:
-    history = served.workspace.events_dir / "history"
-    away = history.with_name("history-away")
-    history.rename(away)
-    history.write_text("damaged")
+    some_day = next((served.workspace.events_dir / "history").glob("day=*"))
+    away = some_day.with_name("away")
+    some_day.rename(away)
     try:
         page.goto(f"{served.address}/console/viewers?id=viewer00003")
         page.get_by_role("heading", name="This page cannot be shown").wait_for()
-        assert page.get_by_text(str(history)).is_visible()
     finally:
-        history.unlink()
-        away.rename(history)
+        away.rename(some_day)
     # Only the page's own status, of which the browser tells twice.
     assert len(complaints.found) == 2
     complaints.found.clear()

@@ -12,6 +12,7 @@ import polars as pl
 from swipewise.console.context import Console
 from swipewise.console.data.behavior import platform_behavior
 from swipewise.console.data.health import COUNT, activity, catalogue_health
+from swipewise.console.data.interests import read_interests
 from swipewise.console.data.videos import video_file
 from swipewise.console.data.viewers import viewer_file, viewers_seen
 from swipewise.errors import DataError, UnknownIdError
@@ -63,6 +64,13 @@ def _history(console: Console, viewer_id: str) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
+def _map(console: Console, _id: str) -> pl.DataFrame:
+    run = console.engine.run
+    if run is None:
+        raise DataError(f"there is no map without a model: {console.engine.note}")
+    return console.kept.get(("interests", run), lambda: read_interests(console.workspace, run)).places
+
+
 TABLES: Final[Mapping[str, Taken]] = {
     "videos": Taken(title="Videos", read=lambda console, _: console.catalog.videos()),
     "rejected": Taken(title="Rejected files", read=lambda console, _: console.catalog.rejected()),
@@ -99,6 +107,7 @@ TABLES: Final[Mapping[str, Taken]] = {
         read=lambda console, _: platform_behavior(console.workspace, console.catalog).watched,
         plot=Plot(x=Col.WATCHED, y=(Col.REMAINING,)),
     ),
+    "interest-map": Taken(title="Interest map", read=_map),
     "viewer-history": Taken(title="History of a viewer", read=_history, of="viewer"),
     "nearest-viewers": Taken(
         title="Nearest viewers",

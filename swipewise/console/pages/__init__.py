@@ -7,7 +7,7 @@ from swipewise.console.context import Console
 
 def add_pages(console: Console) -> None:
     """Put every page where its address is."""
-    from swipewise.console.pages import ask, feed, ingestion, models, overview, videos, viewers
+    from swipewise.console.pages import ask, feed, ingestion, interests, models, overview, videos, viewers
 
-    for module in (overview, feed, viewers, videos, models, ingestion, ask):
+    for module in (overview, feed, viewers, videos, interests, models, ingestion, ask):
         module.add_page(console)
