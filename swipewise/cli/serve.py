@@ -13,6 +13,8 @@ import click
 from swipewise.cli.options import workspace_option
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from swipewise.workspace import Workspace
 
 _EXAMPLES = """\b
@@ -59,6 +61,7 @@ def command(
     with listener:
         _check_reach(listener, config.keys)
         app = create_app(workspace, warm=True)
+        _add_console(app)
         address = _address(listener, "https" if tls_cert else "http")
         click.echo(_greeting(address, workspace, app.state.engine.note or app.state.engine.run))
         for note in other_encoders(app.state.engine.encoders, workspace):
@@ -68,6 +71,17 @@ def command(
         except KeyboardInterrupt:
             # Raised by uvicorn once everything in flight was answered.
             click.echo("stopped")
+
+
+def _add_console(app: FastAPI) -> None:
+    """Put the pages beside the API where what they are made with is installed."""
+    from swipewise.console import mount_console
+    from swipewise.errors import MissingExtraError
+
+    try:
+        mount_console(app, app.state.engine, app.state.records, app.state.metrics.text)
+    except MissingExtraError as error:
+        click.echo(f"note: no pages are served: {error}", err=True)
 
 
 def _check_tls(cert: str, key: str) -> None:
@@ -141,7 +155,7 @@ def _greeting(address: str, workspace: Workspace, model: str) -> str:
     key = ' -H "Authorization: Bearer $KEY"' if required else ""
     return "\n".join(
         [
-            f"serving {workspace.root} at {address} (API: {address}/docs)",
+            f"serving {workspace.root} at {address} (console: {address}/, API: {address}/docs)",
             f"model: {model}",
             "keys: required, from 'swipewise keys create'"
             if required

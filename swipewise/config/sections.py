@@ -310,6 +310,9 @@ class ServerConfig:
     )
     tls_cert: str = _key("", "PEM file with the certificate and those that lead to it; empty: plain HTTP")
     tls_key: str = _key("", "PEM file with the certificate's private key; empty: it is in tls_cert")
+    session_hours: float = _key(
+        12.0, "time after which somebody who signed in to the console signs in again", low=0.01
+    )
     rate_events: float = _key(
         1000.0, "requests a second with scope events, of one key or without keys one address; 0: any", low=0
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from swipewise.events.keys import Scope
-from swipewise.server.exchange import Exchange
+from swipewise.server.exchange import WEBSOCKET, Exchange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +62,16 @@ ROUTES: Final = {
 }
 """(method, template of the route) -> what it asks for."""
 
+CONSOLE: Final = frozenset({("GET", "/"), ("GET", "/console"), ("POST", "/console"), (WEBSOCKET, "/console")})
+"""What takes no key here as the console looks for itself who is signed in, where it is mounted."""
+
 
 def access_of(exchange: Exchange, *, open_metrics: bool) -> Access:
     """What a request asks for; of one that no route takes, the most."""
     if exchange.route is None:
         return _ADMIN
     if open_metrics and exchange.route == "/metrics":
+        return _OPEN
+    if (exchange.method, exchange.route) in CONSOLE:
         return _OPEN
     return ROUTES.get((exchange.method, exchange.route), _ADMIN)

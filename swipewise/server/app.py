@@ -76,6 +76,7 @@ def create_app(workspace: Workspace, *, warm: bool = False) -> FastAPI:
     catalog = Catalog(workspace.catalog_dir)
     app.state.answers = AnswerLog(Answers(records), days=workspace.config.feed.log_days)
     audit, metrics = AuditLog(records), Metrics(intake.queue.counts, lambda: app.state.answers.lost)
+    app.state.metrics = metrics
     app.state.records, app.state.readiness = records, Readiness(catalog, intake.queue)
     protect(app, workspace.config.server, KeyRing(KeyStore(records)), audit, metrics)
     _add_problems(app)
