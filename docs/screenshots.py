@@ -32,7 +32,7 @@ PAGES = {
     "overview": "/",
     "feed": "/feed?viewer=viewer00000",
     "viewer": "/viewers?id=viewer00009",
-    "video": "/videos?id=clip00010",
+    "video": "/videos?id=clip00015",
     "map": "/map?colour=segment",
     "models": "/models",
     "ingestion": "/ingestion",
