@@ -17,7 +17,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Swipewise needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,foundation,onnx,otel,postgres,ray,screen,text]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[console,dev,foundation,onnx,otel,postgres,ray,screen,text]'
 	touch $(STAMP)
 
 demo: setup

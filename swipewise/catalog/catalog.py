@@ -141,6 +141,13 @@ class Catalog:
         """The (modality, encoder identity) pairs that have a column of vectors, in order of name."""
         return [split_column(name) for name in sorted(_vector_columns(self._videos.open()))]
 
+    def present(self) -> dict[tuple[Modality, str], int]:
+        """For each (modality, encoder identity) how many videos have a vector of it."""
+        return {
+            split_column(name): len(self._visible.read([Col.VIDEO_ID], f"`{name}` IS NOT NULL"))
+            for name in sorted(_vector_columns(self._videos.open()))
+        }
+
     def encoders_of(self, video_id: str) -> list[tuple[Modality, str]]:
         """The pairs for which this video has a vector.
 

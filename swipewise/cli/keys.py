@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from swipewise.events.keys import ApiKey
     from swipewise.workspace import Workspace
 
-_SCOPES = ("events", "feed", "admin")
+_SCOPES = ("events", "feed", "admin", "read")
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 _EXAMPLES = """\b
@@ -62,7 +62,8 @@ def command() -> None:
     "scopes",
     type=click.Choice(_SCOPES),
     multiple=True,
-    help="What it may be used for: events, to post what viewers do; feed, to read feeds; admin, for everything. "
+    help="What it may be used for: events, to post what viewers do; feed, to read feeds; read, to look at the "
+    "console; admin, for everything. "
     "May be given more than once.",
 )
 @click.option("--name", default="", help="What to call it, in logs and in the audit.  [default: its id]")

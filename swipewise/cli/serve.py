@@ -13,6 +13,8 @@ from swipewise.cli.options import workspace_option
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from fastapi import FastAPI
+
     from swipewise.workspace import Workspace
 
 _EXAMPLES = """\b
@@ -76,6 +78,17 @@ def command(
             click.echo("stopped")
 
 
+def _add_console(app: FastAPI) -> None:
+    """Put the pages beside the API where what they are made with is installed."""
+    from swipewise.console import mount_console
+    from swipewise.errors import MissingExtraError
+
+    try:
+        mount_console(app, app.state.engine, app.state.records, app.state.metrics.text)
+    except MissingExtraError as error:
+        click.echo(f"note: no pages are served: {error}", err=True)
+
+
 def _serve_alone(
     workspace: Workspace, listener: socket.socket, address: str, _workers: int, tls_cert: str, tls_key: str
 ) -> None:
@@ -83,6 +96,7 @@ def _serve_alone(
     from swipewise.training.workspace_data import other_encoders
 
     app = create_app(workspace, warm=True)
+    _add_console(app)
     engine = app.state.engine
     _greet(_greeting(address, workspace, engine.note or engine.run), other_encoders(engine.encoders, workspace))
     Server(app, workspace.config.server, tls_cert=tls_cert, tls_key=tls_key).run(sockets=[listener])
@@ -116,10 +130,12 @@ def _greet(greeting: str, notes: Iterable[str]) -> None:
 def _greeting(address: str, workspace: Workspace, model: str, workers: int = 1) -> str:
     event = '{"event_id": "e1", "viewer_id": "ann", "video_id": "VIDEO", "action": "like"}'
     required = workspace.config.server.keys == "required"
+    # What a page shows is held in one process.
+    pages = f"console: {address}/, " if workers == 1 else ""
     key = ' -H "Authorization: Bearer $KEY"' if required else ""
     return "\n".join(
         [
-            f"serving {workspace.root} at {address} (API: {address}/docs)",
+            f"serving {workspace.root} at {address} ({pages}API: {address}/docs)",
             f"model: {model}",
             *([f"workers: {workers}"] if workers > 1 else []),
             "keys: required, from 'swipewise keys create'"

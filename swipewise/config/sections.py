@@ -322,6 +322,9 @@ class ServerConfig:
     workers: int = _key(
         1, "processes that answer; each holds the model, and grants its share of the rates", low=1, high=256
     )
+    session_hours: float = _key(
+        12.0, "time after which somebody who signed in to the console signs in again", low=0.01
+    )
     rate_events: float = _key(
         1000.0, "requests a second with scope events, of one key or without keys one address; 0: any", low=0
     )

@@ -52,6 +52,8 @@ class Scope(StrEnum):
     EVENTS = "events"
     FEED = "feed"
     ADMIN = "admin"
+    READ = "read"
+    """The console's pages, to look only; no route of the API."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import datetime
 from threading import Lock
 from time import perf_counter
 from types import TracebackType
@@ -20,7 +21,7 @@ from swipewise.feed.live import Live, popular_now
 from swipewise.feed.requests import Request, present, query_of
 from swipewise.feed.similar import Similar, similar_videos
 from swipewise.feed.stages import Feed, Level, Query, Step
-from swipewise.feed.standing import Standing, level_of
+from swipewise.feed.standing import Outlook, Standing, level_of
 from swipewise.feed.stock import load_stock, restocked
 from swipewise.schema import Event, Interaction, Profile
 from swipewise.workspace import Workspace
@@ -140,8 +141,12 @@ class FeedEngine:
             cursor=cursor.after([each.video_id for each in feed.recommendations]).text,
         )
 
-    def standing(self, viewer_id: str) -> Standing:
-        """What is known of a viewer now, and what the model makes of it.
+    def standing(self, viewer_id: str, *, now: datetime | None = None) -> Standing:
+        """What is known of a viewer, and what the model makes of it.
+
+        Args:
+            viewer_id: Anybody.
+            now: As of when, timezone-aware, by default the present; what came later does not count.
 
         Raises:
             StoreError: A store cannot be read.
@@ -149,8 +154,11 @@ class FeedEngine:
         stock = self._live.stock
         known = self._histories.known(viewer_id)
         history, profile = known.history(stock.shelf.seconds_of), known.profile
+        if now is None:
+            now = present(history)
+        else:
+            history = [interaction for interaction in history if interaction.at <= now]
         level, note = level_of(viewer_id, stock, history, profile)
-        now = present(history)
         beliefs = None
         if stock.scorer is not None and level is not Level.POPULAR:
             try:
@@ -167,6 +175,28 @@ class FeedEngine:
             video_ids=stock.shelf.video_ids,
             removed=stock.shelf.removed,
         )
+
+    def outlook(self, viewer_id: str, video_ids: Sequence[str]) -> dict[str, Outlook]:
+        """What the model makes of videos for a viewer, seen ones too; nothing where it does not rank for this viewer.
+
+        Raises:
+            StoreError: A store cannot be read.
+        """
+        stock = self._live.stock
+        viewer = self._histories.known(viewer_id)
+        history, profile = viewer.history(stock.shelf.seconds_of), viewer.profile
+        known = [video_id for video_id in video_ids if video_id in stock.shelf.row_of]
+        if stock.scorer is None or not known or level_of(viewer_id, stock, history, profile)[0] is Level.POPULAR:
+            return {}
+        state, rows_N = stock.scorer.viewer(history, profile, present(history)), stock.shelf.rows_of(known)
+        expected, weights_NM = stock.scorer.predict(state, rows_N), stock.scorer.score(state, rows_N).weights_NM
+        return {
+            video_id: Outlook(
+                expected={name: float(values_N[place]) for name, values_N in expected.items()},
+                weights=dict(zip(stock.scorer.modalities, weights_NM[place].tolist(), strict=True)),
+            )
+            for place, video_id in enumerate(known)
+        }
 
     def put_profile(self, profile: Profile) -> None:
         """Store a viewer's profile in place of the earlier one; it counts in the next feed.

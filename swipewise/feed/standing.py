@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,18 @@ class Standing:
     beliefs: Beliefs | None
     video_ids: tuple[str, ...]
     removed: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What the model makes of a video for a viewer.
+
+    ``expected`` is the calibrated probability of each action, and the share watched; ``weights`` holds the α of each
+    modality.
+    """
+
+    expected: Mapping[str, float]
+    weights: Mapping[str, float]
 
 
 def level_of(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from swipewise.events.keys import Scope
-from swipewise.server.exchange import Exchange
+from swipewise.server.exchange import WEBSOCKET, Exchange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,9 @@ ROUTES: Final = {
 }
 """(method, template of the route) -> what it asks for."""
 
+CONSOLE: Final = frozenset({("GET", "/"), ("GET", "/console"), ("POST", "/console"), (WEBSOCKET, "/console")})
+"""What takes no key here as the console looks for itself who is signed in, where it is mounted."""
+
 
 _OPEN_PATHS: Final = frozenset(template for (_, template), access in ROUTES.items() if access.scope is None)
 
@@ -71,5 +74,7 @@ def access_of(exchange: Exchange, path: str, *, open_metrics: bool) -> Access:
     if exchange.route is None:
         return _OPEN if path in _OPEN_PATHS else _ADMIN
     if open_metrics and exchange.route == "/metrics":
+        return _OPEN
+    if (exchange.method, exchange.route) in CONSOLE:
         return _OPEN
     return ROUTES.get((exchange.method, exchange.route), _ADMIN)

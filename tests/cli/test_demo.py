@@ -21,10 +21,9 @@ def demo(*arguments: object) -> Result:
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+def first(quick_demo: tuple[Path, Result]) -> tuple[Path, Result]:
     """A demo and what it printed; tests may run it again."""
-    folder = tmp_path_factory.mktemp("demo") / "try"
-    return folder, demo(folder)
+    return quick_demo
 
 
 def steps(output: str) -> dict[str, str]:

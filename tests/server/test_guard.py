@@ -122,10 +122,10 @@ def test_what_is_added_later_takes_an_admin_key(app: FastAPI, new_key: NewKey) -
         await socket.accept()
         await socket.close()
 
-    app.router.routes.append(Mount("/console", app=PlainTextResponse("secret")))
+    app.router.routes.append(Mount("/pages", app=PlainTextResponse("secret")))
     admin, feed = new_key("admin"), new_key("feed", "events")
     with TestClient(app) as client:
-        for path in ("/v1/forgotten", "/console", "/console/page"):
+        for path in ("/v1/forgotten", "/pages", "/pages/page"):
             assert client.get(path).status_code == 401
             assert client.get(path, headers=feed).status_code == 403
             assert "secret" in client.get(path, headers=admin).text

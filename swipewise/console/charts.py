@@ -1,0 +1,187 @@
+"""Charts for ECharts, in the colours of the page, whose light and dark they follow by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+INK, MUTED, LINE, ACCENT = "var(--ink)", "var(--muted)", "var(--line)", "var(--accent)"
+SERIES: Final = ("var(--visual)", "var(--text)", "var(--audio)", "var(--attributes)", "var(--id)", "var(--bad)")
+
+Options = dict[str, Any]
+
+
+def lines(
+    places: Sequence[Any],
+    series: Mapping[str, Sequence[float | None]],
+    *,
+    x: str,
+    y: str,
+    stacked: bool = False,
+    percent: bool = False,
+) -> Options:
+    """Lines over places; stacked: areas on top of each other.
+
+    Args:
+        places: Of the points, left to right.
+        series: A name and a value a place.
+        x: What the axis below shows.
+        y: What the axis beside shows.
+        stacked: Whether series add up.
+        percent: Whether values are shares of 1.
+    """
+    drawn = [
+        {
+            "name": name,
+            "type": "line",
+            "data": list(values),
+            "showSymbol": sum(value is not None for value in values) < 2,
+            "lineStyle": {"width": 1.5},
+            "emphasis": {"disabled": True},
+        }
+        | ({"stack": "all", "areaStyle": {"opacity": 0.25}} if stacked else {})
+        for name, values in series.items()
+    ]
+    return _framed(places, drawn, x=x, y=y, percent=percent)
+
+
+def columns(
+    places: Sequence[Any], series: Mapping[str, Sequence[float | None]], *, x: str, y: str, percent: bool = False
+) -> Options:
+    """Upright bars over places; arguments as of ``lines``."""
+    drawn = [
+        {"name": name, "type": "bar", "data": list(values), "barMaxWidth": 28, "emphasis": {"disabled": True}}
+        for name, values in series.items()
+    ]
+    return _framed(places, drawn, x=x, y=y, percent=percent)
+
+
+def _framed(places: Sequence[Any], drawn: list[Options], *, x: str, y: str, percent: bool) -> Options:
+    named = len(drawn) > 1
+    return {
+        "animation": False,
+        "color": list(SERIES),
+        "textStyle": {"fontFamily": "inherit", "color": MUTED},
+        "grid": {"left": 8, "right": 16, "top": 52 if named else 30, "bottom": 26, "containLabel": True},
+        "legend": {
+            "show": named,
+            "top": 0,
+            "left": 0,
+            "textStyle": {"color": INK},
+            "itemWidth": 14,
+            "type": "scroll",
+        },
+        "tooltip": _tooltip() | {"trigger": "axis"},
+        "xAxis": {
+            "type": "category",
+            "data": [str(place) for place in places],
+            "name": x,
+            "nameLocation": "middle",
+            "nameGap": 28,
+            "nameTextStyle": {"color": MUTED},
+            "axisLabel": {"color": MUTED, "hideOverlap": True},
+            "axisLine": {"lineStyle": {"color": LINE}},
+            "axisTick": {"show": False},
+        },
+        "yAxis": {
+            "type": "value",
+            "name": y,
+            "nameTextStyle": {"color": MUTED, "align": "left"},
+            "axisLabel": {"color": MUTED} | ({":formatter": "v => Math.round(v * 100) + '%'"} if percent else {}),
+            "splitLine": {"lineStyle": {"color": LINE}},
+        },
+        "series": drawn,
+    }
+
+
+def _tooltip() -> Options:
+    return {
+        "backgroundColor": "var(--surface)",
+        "borderColor": LINE,
+        "textStyle": {"color": INK, "fontSize": 12},
+        "axisPointer": {"lineStyle": {"color": MUTED}},
+    }
+
+
+def mark(options: Options, place: int, name: str) -> None:
+    """Draw a line upright through a chart of ``lines``, at one of its places."""
+    first = options["series"][0]
+    first["markLine"] = {
+        "symbol": "none",
+        "silent": True,
+        "lineStyle": {"color": "var(--warn)", "type": "dashed", "width": 1.5},
+        "label": {"formatter": name, "color": "var(--warn)"},
+        "data": [{"xAxis": place}],
+    }
+
+
+def points(series: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str) -> Options:
+    """Shares against shares, a line a name, with the diagonal on which they agree.
+
+    Args:
+        series: A name and its points.
+        x: What the axis below shows.
+        y: What the axis beside shows.
+    """
+    most = max((value for places in series.values() for place in places for value in place), default=1.0)
+    diagonal = {
+        "name": "as predicted",
+        "type": "line",
+        "data": [[0, 0], [most, most]],
+        "showSymbol": False,
+        "lineStyle": {"type": "dashed", "width": 1, "color": MUTED},
+        "itemStyle": {"color": MUTED},
+        "emphasis": {"disabled": True},
+    }
+    drawn = [
+        {
+            "name": name,
+            "type": "line",
+            "data": [list(place) for place in places],
+            "symbolSize": 5,
+            "lineStyle": {"width": 1.5},
+            "emphasis": {"disabled": True},
+        }
+        for name, places in series.items()
+    ]
+    options = _framed((), [*drawn, diagonal], x=x, y=y, percent=True)
+    shares = {"type": "value", "axisLabel": options["yAxis"]["axisLabel"], "splitLine": {"show": False}}
+    options["xAxis"] |= shares
+    del options["xAxis"]["data"]
+    return options
+
+
+def scatter(series: Mapping[str, Sequence[Options]]) -> Options:
+    """Named points in a plane whose axes mean nothing by themselves; a colour a series, viewers as diamonds."""
+    bare = {"show": False, "type": "value", "scale": True}
+    drawn = [
+        {
+            "name": name,
+            "type": "scatter",
+            "data": list(places),
+            "symbol": "circle" if name.startswith("videos") else "diamond",
+            "symbolSize": 5 if name.startswith("videos") else 8,
+            "itemStyle": {"opacity": 0.75},
+            "emphasis": {"disabled": True},
+        }
+        for name, places in series.items()
+    ]
+    return {
+        "animation": False,
+        "color": list(SERIES),
+        "textStyle": {"fontFamily": "inherit", "color": MUTED},
+        "grid": {"left": 8, "right": 8, "top": 36, "bottom": 8},
+        "legend": {
+            "top": 0,
+            "left": 0,
+            "itemWidth": 10,
+            "itemHeight": 10,
+            "itemGap": 18,
+            "textStyle": {"color": INK},
+            "type": "scroll",
+        },
+        "tooltip": _tooltip() | {"trigger": "item", "formatter": "{b}"},
+        "xAxis": bare,
+        "yAxis": bare,
+        "series": drawn,
+    }

@@ -1,0 +1,60 @@
+"""Everybody's interests at once: the map of videos and viewers, and segments of viewers who like the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from swipewise.behavior.interest_map import LANDMARKS
+from swipewise.behavior.segments import LEAST_INTERACTIONS, MOST_SEGMENTS, describe_segments
+from swipewise.errors import ArtifactError, DataError
+from swipewise.schema import Col
+from swipewise.training.crowd import Crowd, caption_words
+from swipewise.workspace import Workspace
+
+SHOWN: Final = 1_500
+"""Videos, and viewers, that a page shows of a map; of more a sample is drawn."""
+_SEED: Final = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interests:
+    """``places`` is as of ``Crowd.interest_map``, with segment (0: none); ``segments`` as of ``describe_segments``.
+
+    ``note`` says why there are no segments.
+    """
+
+    places: pl.DataFrame
+    segments: pl.DataFrame | None
+    note: str = ""
+
+    def shown(self) -> pl.DataFrame:
+        """As many videos and viewers as a page can show, the same each time."""
+        kinds = self.places.partition_by(Col.KIND)
+        return pl.concat(kind.sample(min(SHOWN, len(kind)), seed=_SEED) for kind in kinds)
+
+
+def read_interests(workspace: Workspace, run: str) -> Interests:
+    """Draw the map of a run, and tell its viewers apart; it takes seconds to minutes, so keep what it gives.
+
+    Raises:
+        ArtifactError: The model is missing or damaged, or the catalogue lacks a modality that it reads.
+        DataError: There are too few videos, or nobody has done anything.
+        StoreError: A store cannot be read.
+    """
+    crowd = Crowd.read(workspace, workspace.runs_dir / run)
+    places = crowd.interest_map(landmarks=LANDMARKS, seed=_SEED)
+    try:
+        members, taste_UT = crowd.segments(least=LEAST_INTERACTIONS, most=MOST_SEGMENTS, count=None, seed=_SEED)
+    except (ArtifactError, DataError) as error:
+        return Interests(places=places.with_columns(pl.lit(0).alias(Col.SEGMENT)), segments=None, note=str(error))
+    topics = crowd.topics(caption_words(workspace, crowd.dataset.video_ids))
+    of_viewer = members.select(pl.col(Col.VIEWER_ID).alias(Col.ID), Col.SEGMENT, pl.lit("viewer").alias(Col.KIND))
+    return Interests(
+        places=places.join(of_viewer, on=[Col.ID, Col.KIND], how="left").with_columns(
+            pl.col(Col.SEGMENT).fill_null(0)
+        ),
+        segments=describe_segments(members[Col.SEGMENT].to_numpy(), taste_UT, topics),
+    )

@@ -1,0 +1,186 @@
+"""The tables and plots that can be taken away, by name: CSV, Parquet, and PNG for those that are drawn."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from swipewise.console.context import Console
+from swipewise.console.data.behavior import platform_behavior
+from swipewise.console.data.health import COUNT, activity, catalogue_health
+from swipewise.console.data.interests import read_interests
+from swipewise.console.data.videos import video_file
+from swipewise.console.data.viewers import viewer_file, viewers_seen
+from swipewise.errors import DataError, UnknownIdError
+from swipewise.schema import Col
+
+Read = Callable[[Console, str], pl.DataFrame]
+_INCHES: Final = (9.0, 4.5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plot:
+    """How a table is drawn: the column below, those beside, and bars instead of lines."""
+
+    x: str
+    y: tuple[str, ...]
+    bars: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A table that can be taken away.
+
+    ``of`` says whether it is about one viewer or one video; ``read`` is given the id.
+    """
+
+    title: str
+    read: Read
+    plot: Plot | None = None
+    of: str = ""
+
+
+def _daily(console: Console, _id: str) -> pl.DataFrame:
+    daily = activity(console.workspace.events_dir).daily
+    return daily.pivot(Col.ACTION, index=Col.DAY, values=COUNT).fill_null(0).sort(Col.DAY)
+
+
+def _history(console: Console, viewer_id: str) -> pl.DataFrame:
+    found = viewer_file(console.engine, console.catalog, console.teller, viewer_id)
+    rows = [
+        {
+            Col.VIDEO_ID: each.video_id,
+            Col.AT: each.at,
+            Col.WATCH_SECONDS: each.watch_seconds,
+            Col.WATCH_RATIO: each.watch_ratio,
+            "actions": " ".join(sorted(each.actions)),
+        }
+        for each in found.history
+    ]
+    return pl.DataFrame(rows)
+
+
+def _map(console: Console, _id: str) -> pl.DataFrame:
+    run = console.engine.run
+    if run is None:
+        raise DataError(f"there is no map without a model: {console.engine.note}")
+    return console.kept.get(("interests", run), lambda: read_interests(console.workspace, run)).places
+
+
+TABLES: Final[Mapping[str, Taken]] = {
+    "videos": Taken(title="Videos", read=lambda console, _: console.catalog.videos()),
+    "rejected": Taken(title="Rejected files", read=lambda console, _: console.catalog.rejected()),
+    "viewers": Taken(title="Viewers", read=lambda console, _: viewers_seen(console.workspace.events_dir)),
+    "events-by-day": Taken(
+        title="Events a day", read=_daily, plot=Plot(x=Col.DAY, y=("exposure", "view", "like"))
+    ),
+    "events-by-minute": Taken(
+        title="Events a minute, last hour",
+        read=lambda console, _: activity(console.workspace.events_dir).minutes,
+        plot=Plot(x=Col.AT, y=(COUNT,), bars=True),
+    ),
+    "uploads-by-day": Taken(
+        title="Uploads a day",
+        read=lambda console, _: catalogue_health(console.catalog).uploads,
+        plot=Plot(x=Col.DAY, y=(COUNT,), bars=True),
+    ),
+    "funnel": Taken(
+        title="Funnel",
+        read=lambda console, _: platform_behavior(console.workspace, console.catalog).funnel,
+        plot=Plot(x=Col.STEP, y=(Col.SHARE,), bars=True),
+    ),
+    "retention": Taken(
+        title="Retention by week of the first event",
+        read=lambda console, _: platform_behavior(console.workspace, console.catalog).retention,
+    ),
+    "returning": Taken(
+        title="Retention, all cohorts",
+        read=lambda console, _: platform_behavior(console.workspace, console.catalog).returning,
+        plot=Plot(x=Col.PERIOD, y=(Col.SHARE,)),
+    ),
+    "watch-curve": Taken(
+        title="How far clips are watched",
+        read=lambda console, _: platform_behavior(console.workspace, console.catalog).watched,
+        plot=Plot(x=Col.WATCHED, y=(Col.REMAINING,)),
+    ),
+    "interest-map": Taken(title="Interest map", read=_map),
+    "viewer-history": Taken(title="History of a viewer", read=_history, of="viewer"),
+    "nearest-viewers": Taken(
+        title="Nearest viewers",
+        read=lambda console, id_: viewer_file(console.engine, console.catalog, console.teller, id_).nearest,
+        of="viewer",
+    ),
+    "video-audience": Taken(
+        title="Who met a video",
+        read=lambda console, id_: video_file(console.engine, console.catalog, id_).viewers,
+        of="video",
+    ),
+    "video-watch-curve": Taken(
+        title="How far a video is watched",
+        read=lambda console, id_: video_file(console.engine, console.catalog, id_).watched,
+        plot=Plot(x=Col.WATCHED, y=(Col.REMAINING,)),
+        of="video",
+    ),
+}
+"""By the name under which they are asked for."""
+
+
+def table_named(name: str) -> Taken:
+    """A table by its name.
+
+    Raises:
+        UnknownIdError: There is none of this name.
+    """
+    if name not in TABLES:
+        raise UnknownIdError(f"no table {name!r}: there are {', '.join(TABLES)}")
+    return TABLES[name]
+
+
+def kinds_of(taken: Taken) -> tuple[str, ...]:
+    """In which forms a table can be had."""
+    return ("csv", "parquet", "png") if taken.plot else ("csv", "parquet")
+
+
+def written(taken: Taken, frame: pl.DataFrame, kind: str) -> bytes:
+    """A table as the bytes of a file.
+
+    Raises:
+        DataError: It cannot be had in this form.
+    """
+    if kind not in kinds_of(taken):
+        raise DataError(f"{taken.title} as {kind!r}: it can be had as {', '.join(kinds_of(taken))}")
+    file = io.BytesIO()
+    if kind == "parquet":
+        frame.write_parquet(file)
+    elif kind == "csv":
+        lists = [name for name, type_ in frame.schema.items() if isinstance(type_, pl.List)]
+        frame.with_columns(pl.col(name).cast(pl.List(pl.String)).list.join(" ") for name in lists).write_csv(file)
+    else:
+        assert taken.plot is not None, "it can be had as PNG"
+        _draw(taken, taken.plot, frame, file)
+    return file.getvalue()
+
+
+def _draw(taken: Taken, plot: Plot, frame: pl.DataFrame, file: io.BytesIO) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=_INCHES, layout="constrained")
+    axes = figure.subplots()
+    places = frame[plot.x].to_list() if plot.x in frame.columns else []
+    for name in plot.y:
+        if name in frame.columns:
+            drawn = axes.bar if plot.bars else axes.plot
+            drawn(places, frame[name].to_list(), label=name)
+    axes.set_title(taken.title)
+    axes.set_xlabel(plot.x.replace("_", " "))
+    axes.spines[["top", "right"]].set_visible(False)
+    if len(plot.y) > 1:
+        axes.legend(frameon=False)
+    elif plot.y:
+        axes.set_ylabel(plot.y[0].replace("_", " "))
+    figure.autofmt_xdate() if places and plot.x in (Col.DAY, Col.AT) else None
+    figure.savefig(file, format="png", dpi=150)

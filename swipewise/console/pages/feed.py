@@ -1,0 +1,329 @@
+"""The feed as a viewer meets it, and why it is as it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from secrets import token_hex
+from typing import Any, Final
+from urllib.parse import quote
+
+from fastapi import Request
+from fastapi.responses import RedirectResponse, Response
+from nicegui import ui
+
+from swipewise.console.context import Console
+from swipewise.console.data.player import Coming, Facts, Player, facts_of
+from swipewise.console.markup import Markup, tag
+from swipewise.console.parts import bars, clip, empty, pill, viewer_address
+from swipewise.console.shell import Visit, button, element, frame, show
+from swipewise.errors import SwipewiseError
+from swipewise.events.controls import HIGHEST_FACTOR
+from swipewise.feed.stages import Dropped
+from swipewise.schema import WATCH, Action, Modality
+
+_ACTIONS: Final = (
+    ("Like", "l", Action.LIKE),
+    ("Follow", "f", Action.FOLLOW),
+    ("Skip", "s", Action.SKIP),
+    ("Hide", "h", Action.HIDE),
+)
+_WATCHED: Final = "() => emit(swipewisePlayer.watched())"
+_EXPECTED: Final = {WATCH: "watched", Action.FINISH: "finished", Action.FOLLOW: "followed", Action.SKIP: "skipped"}
+
+
+def add_page(console: Console) -> None:
+    """Put the page at ``/feed``."""
+
+    @ui.page("/feed", response_timeout=30)
+    async def feed(request: Request, viewer: str = "") -> Response | None:
+        if not viewer:
+            return RedirectResponse(f"{console.root}/feed?viewer=guest-{token_hex(3)}", 303)
+        visit = Visit.of(console, request)
+        player = Player(
+            engine=console.engine, catalog=console.catalog, viewer_id=viewer, writes=visit.session.may_change
+        )
+        await asyncio.to_thread(player.begin)
+        with frame(
+            visit,
+            "Feed",
+            section="Feed",
+            lead="The feed of one viewer, played. What you do here is posted as events of that viewer.",
+            aside=_chooser(console, viewer),
+        ):
+            _FeedPage(visit, player).build()
+        return None
+
+
+def _chooser(console: Console, viewer_id: str) -> Markup:
+    return tag(
+        "form",
+        tag(
+            "div", tag("label", "Viewer", for_="viewer"), tag("input", id="viewer", name="viewer", value=viewer_id)
+        ),
+        tag("button", "Open", class_="button", type="submit"),
+        tag("a", "Somebody new", class_="button", href=f"{console.root}/feed"),
+        method="get",
+        action=f"{console.root}/feed",
+    )
+
+
+class _FeedPage:
+    """The live parts of one open page."""
+
+    def __init__(self, visit: Visit, player: Player) -> None:
+        self._visit = visit
+        self._root = visit.console.root
+        self._player = player
+        self._turn = asyncio.Lock()
+        self._turns = 0
+
+    def build(self) -> None:
+        if not self._visit.session.may_change:
+            show(tag("p", "You are signed in to look only: nothing is posted.", class_="notice"))
+        with element("div", "feed"):
+            with element("section", "stage") as stage:
+                stage.props["aria-label"] = "Player"
+                self._stage = stage
+                self._build_stage()
+            with element("div", "coming card"):
+                self._queue = show(Markup(""))
+            with element("div", "why"):
+                self._why = show(Markup(""), classes="card")
+                with element("section", "card"):
+                    self._build_controls()
+                self._dropped = show(Markup(""), classes="card")
+        self._said = show(Markup(""))
+        self._said.classes("said visually-hidden").props["role"] = "status"
+        self._draw()
+
+    def _build_stage(self) -> None:
+        with element("div", "screen"):
+            self._video = element("video")
+            self._video.props.update({"playsinline": True, "autoplay": True, "muted": True, "tabindex": "0"})
+            self._video.on("ended", self._handler(self._finish), js_handler=_WATCHED)
+            self._over = show(Markup(""), classes="over")
+        with element("div", "actions"):
+            for name, key, action in _ACTIONS:
+                self._button(name, key, partial(self._player.act, action))
+            self._button("Next", "ArrowDown", self._player.next, primary=True)
+        with element("div", "actions minor"):
+            self._button("No more of this creator", "c", self._player.hide_creator)
+            show(tag("button", "Sound", class_="button", type="button", data_sound=True, aria_pressed="false"))
+        show(
+            tag(
+                "p",
+                "Keys: L like, F follow, S skip, H hide, C no more of the creator, ↓ next, space pauses, M sound. "
+                "On a phone swipe up for the next, right to like, left to skip.",
+                class_="hint small",
+            )
+        )
+
+    def _button(
+        self, name: str, key: str, change: Callable[[float | None], None], *, primary: bool = False
+    ) -> None:
+        with element("button", "button primary" if primary else "button") as made:
+            made.props.update({"type": "button", "data-key": key})
+            show(tag("span", name), within="span")
+        made.on("click", self._handler(change), js_handler=_WATCHED)
+
+    def _handler(self, change: Callable[[float | None], None]) -> Callable[[Any], Any]:
+        async def handle(event: Any) -> None:
+            seconds = event.args if isinstance(event.args, int | float) else None
+            await self._change(lambda: change(seconds))
+
+        return handle
+
+    def _finish(self, seconds: float | None) -> None:
+        self._player.act(Action.FINISH, seconds)
+
+    async def _change(self, change: Callable[[], None]) -> None:
+        """Let one thing happen after the other, and show what became of it."""
+        async with self._turn:
+            try:
+                await asyncio.to_thread(change)
+            except SwipewiseError as error:
+                self._said.set_content(str(tag("span", str(error))))
+                return
+            self._draw()
+
+    def _build_controls(self) -> None:
+        show(tag("h2", "What the viewer asks for"))
+        controls = self._player.controls
+        for modality in Modality:
+            value = controls.modalities.get(modality, 1.0)
+            with element("div", "slider"):
+                show(tag("label", modality.value, for_=f"weight-{modality}"))
+                slider = element("input")
+                slider.props.update(
+                    {
+                        "type": "range",
+                        "id": f"weight-{modality}",
+                        "min": 0,
+                        "max": HIGHEST_FACTOR,
+                        "step": 0.1,
+                        "value": value,
+                        "disabled": not self._player.writes,
+                    }
+                )
+                number = show(tag("span", f"{value:g}×"), within="span")
+                slider.on(
+                    "change", self._weigher(modality, number), js_handler="(e) => emit(Number(e.target.value))"
+                )
+        self._asked = element("div", "asked")
+
+    def _weigher(self, modality: str, number: ui.html) -> Callable[[Any], Any]:
+        async def handle(event: Any) -> None:
+            factor = float(event.args)
+            await self._change(lambda: self._player.weigh(modality, factor))
+            number.set_content(f"{factor:g}×")
+
+        return handle
+
+    def _draw(self) -> None:
+        player = self._player
+        facts = player.facts
+        address = f"{self._root}/media/clips/{quote(facts.video_id, safe='')}" if facts else None
+        if self._video.props.get("src") != address:
+            self._video.props["src"] = address
+            self._video.props["aria-label"] = f"Clip {facts.video_id}" if facts else "No clip"
+            self._video.update()
+        self._over.set_content(str(self._told(facts)))
+        self._queue.set_content(str(_queue(self._root, player.queue)))
+        self._why.set_content(str(self._reasons()))
+        self._dropped.set_content(str(self._left_out()))
+        self._draw_asked()
+        self._turns += 1
+        self._stage.props["data-turn"] = self._turns
+        self._stage.update()
+        self._said.set_content(str(tag("span", f"Now: {facts.video_id}" if facts else "Nothing left to show")))
+
+    def _told(self, facts: Facts | None) -> Markup:
+        if facts is None:
+            return empty(
+                "Nothing left", "This viewer has seen all that can be shown.", "swipewise videos add clips/"
+            )
+        done = Markup("").join(pill(action.value, "accent") for action in sorted(self._player.done))
+        return Markup("").join(
+            [
+                tag(
+                    "p",
+                    tag("strong", facts.creator or "no creator"),
+                    " ",
+                    tag("span", facts.video_id, class_="mono"),
+                ),
+                tag("p", facts.caption) if facts.caption else Markup(""),
+                tag("p", done, class_="pills") if done else Markup(""),
+            ]
+        )
+
+    def _reasons(self) -> Markup:
+        on, feed = self._player.on, self._player.feed
+        parts = [tag("div", tag("h2", "Why this clip"), class_="card-head")]
+        if feed is not None:
+            level = tag(
+                "p", pill(f"level: {feed.level}", "accent"), " ", pill(f"source: {on.source}") if on else None
+            )
+            parts += [level, tag("p", feed.note, class_="hint") if feed.note else Markup("")]
+        if on is not None and on.modality_weights:
+            parts += [
+                tag("h3", "What it is judged by"),
+                bars("Weight of each modality", dict(_falling(on.modality_weights)), coloured=True),
+            ]
+        if on is not None and on.evidence:
+            facts = facts_of(self._visit.console.catalog, [each.video_id for each in on.evidence])
+            clips = (
+                clip(
+                    self._root, each.video_id, facts[each.video_id].caption, note=f"likeness {each.similarity:.2f}"
+                )
+                for each in on.evidence
+                if each.video_id in facts
+            )
+            parts += [tag("h3", "Liked before, and like it"), tag("div", *clips, class_="strip")]
+        if self._player.predicted:
+            named = {_EXPECTED.get(name, name): share for name, share in _falling(self._player.predicted)}
+            parts += [tag("h3", "What is expected"), bars("Chance of each action", named, most=1.0)]
+        if len(parts) <= 3 and on is not None and not on.modality_weights:
+            parts.append(tag("p", "It is popular or new. Like or finish a clip, and the model takes over."))
+        parts.append(
+            tag("p", tag("a", "All about this viewer", href=viewer_address(self._root, self._player.viewer_id)))
+        )
+        return Markup("").join(parts)
+
+    def _left_out(self) -> Markup:
+        feed = self._player.feed
+        dropped = feed.dropped if feed else ()
+        counts = Counter(each.reason for each in dropped)
+        rows = (
+            tag(
+                "li",
+                tag("strong", f"{count:,} "),
+                reason,
+                tag("span", f" such as {_first(dropped, reason)}", class_="muted"),
+            )
+            for reason, count in counts.most_common()
+        )
+        asked = (tag("li", line) for line in (feed.controls if feed else ()))
+        return Markup("").join(
+            [
+                tag("div", tag("h2", "What was left out"), class_="card-head"),
+                tag("ul", *rows, *asked, class_="lines") if dropped else tag("p", "Nothing.", class_="muted"),
+            ]
+        )
+
+    def _draw_asked(self) -> None:
+        """Hidden creators and learning, each with the way back."""
+        controls = self._player.controls
+        self._asked.clear()
+        with self._asked:
+            for creator in sorted(name for name, share in controls.creators.items() if share == 0):
+                self._small_button(f"Show {creator} again", partial(self._player.show_creator, creator))
+            paused = controls.paused_at is not None
+            self._small_button(
+                "Go on learning" if paused else "Pause learning", lambda: self._player.learn(paused=not paused)
+            )
+            self._small_button("Forget what was learned", lambda: self._player.learn(paused=paused, reset=True))
+
+    def _small_button(self, name: str, change: Callable[[], None]) -> None:
+        button(name, partial(self._change, change), disabled=not self._player.writes)
+
+
+def _queue(root: str, queue: list[Coming]) -> Markup:
+    if not queue:
+        return tag("h2", "Up next") + empty("The queue is empty", "All clips have been seen, hidden or left out.")
+    rows = (
+        tag(
+            "li",
+            tag("span", place, class_="place"),
+            tag("img", src=f"{root}/media/pictures/{quote(each.facts.video_id, safe='')}", alt="", loading="lazy"),
+            tag(
+                "span",
+                tag("span", each.facts.caption or "no caption", class_="words"),
+                tag("span", each.facts.creator or "", " · ", each.facts.video_id, class_="muted small"),
+                class_="told",
+            ),
+            _movement(each.moved),
+            class_="new" if each.moved is None else None,
+            data_video=each.facts.video_id,
+        )
+        for place, each in enumerate(queue, 1)
+    )
+    return tag("div", tag("h2", "Up next"), class_="card-head") + tag("ol", *rows, class_="queue")
+
+
+def _movement(moved: int | None) -> Markup:
+    if moved is None:
+        return pill("new", "good")
+    if moved == 0:
+        return Markup("")
+    return pill(f"▲ {moved}", "good") if moved > 0 else pill(f"▼ {-moved}")
+
+
+def _falling(shares: Mapping[str, float]) -> list[tuple[str, float]]:
+    return sorted(((str(name), float(share)) for name, share in shares.items()), key=lambda each: -each[1])
+
+
+def _first(dropped: Sequence[Dropped], reason: str) -> str:
+    return next(each.video_id for each in dropped if each.reason == reason)

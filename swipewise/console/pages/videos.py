@@ -1,0 +1,243 @@
+"""The catalogue, and one video of it."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import quote
+
+from fastapi import Request
+from nicegui import ui
+
+from swipewise.console import charts
+from swipewise.console.context import Console
+from swipewise.console.data.player import facts_of
+from swipewise.console.data.videos import FUSED, VideoFile, find_videos, video_file
+from swipewise.console.markup import Markup, tag
+from swipewise.console.media import clip_path
+from swipewise.console.parts import (
+    bars,
+    card,
+    chart,
+    clip,
+    empty,
+    exports,
+    facts,
+    moment,
+    number,
+    percent,
+    pill,
+    searching,
+    table,
+    video_address,
+    viewer_address,
+)
+from swipewise.console.shell import Visit, element, frame, show
+from swipewise.errors import UnknownIdError
+from swipewise.schema import FLAG_ACTIONS, Col
+
+_LISTED = 60
+_WATCHERS = 15
+
+
+def add_page(console: Console) -> None:
+    """Put the page at ``/videos``; with ``id`` it is about one video."""
+
+    @ui.page("/videos", response_timeout=60)
+    async def videos(request: Request, id: str = "", q: str = "") -> None:
+        visit = Visit.of(console, request)
+        if not id:
+            await _list(visit, q)
+            return
+        try:
+            found = await asyncio.to_thread(video_file, console.engine, console.catalog, id)
+        except UnknownIdError as error:
+            with frame(visit, "Videos", section="Videos", aside=_search(console, q)):
+                show(card("Not found", empty(id, str(error))))
+            return
+        _one(visit, found)
+
+
+def _search(console: Console, words: str) -> Markup:
+    return searching(f"{console.root}/videos", "q", words, "Words, creator or id")
+
+
+async def _list(visit: Visit, words: str) -> None:
+    console = visit.console
+    whole = await asyncio.to_thread(console.kept.get, "videos", console.catalog.videos)
+    found = await asyncio.to_thread(find_videos, whole, words, _LISTED)
+    lead = f"{len(whole):,} videos; the newest first."
+    with frame(visit, "Videos", section="Videos", lead=lead, aside=_search(console, words)):
+        if whole.is_empty():
+            show(
+                card(
+                    "Catalogue",
+                    empty("No videos yet", "Add a folder or a manifest.", "swipewise videos add clips/"),
+                )
+            )
+        elif found.is_empty():
+            show(card("Catalogue", empty("Nothing found", f"No id, caption, creator or tag holds {words!r}.")))
+        else:
+            clips = (
+                clip(console.root, row[Col.VIDEO_ID], row[Col.CAPTION] or "", note=row[Col.CREATOR] or "")
+                for row in found.to_dicts()
+            )
+            show(tag("section", tag("div", *clips, class_="thumbs"), class_="card", aria_label="Videos"))
+
+
+def _one(visit: Visit, found: VideoFile) -> None:
+    console, video = visit.console, found.video
+    with (
+        frame(
+            visit,
+            video.video_id,
+            section="Videos",
+            lead=video.caption or "No caption.",
+            aside=_search(console, ""),
+        ),
+        element("div", "grid"),
+    ):
+        show(_player(console, found), classes="third")
+        show(_facts(found) + _path(found), classes="two-thirds stack")
+        _watching(console, found)
+        show(_judged(found), classes="half")
+        show(_watchers(console, found))
+        show(_similar(console, found))
+        show(_duplicates(console, found))
+
+
+def _player(console: Console, found: VideoFile) -> Markup:
+    video = found.video
+    if clip_path(video) is None:
+        return card("Clip", empty("The file is not on this machine", video.uri))
+    source = f"{console.root}/media/clips/{quote(video.video_id, safe='')}"
+    return card(
+        "Clip",
+        tag(
+            "video",
+            src=source,
+            controls=True,
+            playsinline=True,
+            preload="metadata",
+            class_="player",
+            aria_label=f"Clip {video.video_id}",
+        ),
+        tag("h3", "Frames"),
+        tag("div", class_="frames", data_frames=source, role="img", aria_label="Six frames of the clip"),
+        tag("h3", "Sound"),
+        tag("div", class_="wave", data_wave=source, role="img", aria_label="Loudness of the clip over its length"),
+    )
+
+
+def _facts(found: VideoFile) -> Markup:
+    video = found.video
+    size = f"{video.width} × {video.height}" if video.width else "–"
+    return card(
+        "What is known",
+        facts(
+            [
+                ("Creator", video.creator or "–"),
+                ("Tags", tag("span", *(pill(each) + " " for each in video.tags)) if video.tags else "–"),
+                ("Length", f"{video.duration_seconds:.1f} s" if video.duration_seconds else "–"),
+                ("Picture", size),
+                ("Language", video.language or "–"),
+                ("Spoken", video.speech or "–"),
+                ("On the screen", video.screen_text or "–"),
+                ("Vectors", ", ".join(f"{modality} by {name}" for modality, name in found.vectors) or "none"),
+                ("File", tag("span", video.uri, class_="mono")),
+            ]
+        ),
+    )
+
+
+def _path(found: VideoFile) -> Markup:
+    """From the upload to the first exposure."""
+    steps = [
+        ("Uploaded", found.video.uploaded_at),
+        ("In the catalogue", found.ingested_at),
+        ("First shown", found.first_shown_at),
+    ]
+    return card("From upload to first exposure", facts([(name, moment(at)) for name, at in steps]))
+
+
+def _watching(console: Console, found: VideoFile) -> None:
+    curve = found.watched
+    if not curve[Col.WATCHERS].sum():
+        show(card("How far it is watched", empty("Nobody has watched it yet", "It is shown among what is fresh.")))
+        return
+    chart(
+        "How far it is watched",
+        charts.lines(
+            [percent(at) for at in curve[Col.WATCHED]],
+            {"still watching": curve[Col.REMAINING].to_list()},
+            x="share of the clip",
+            y="viewers",
+            percent=True,
+        ),
+        hint=f"Of {curve[Col.WATCHERS][0]:,} who began, how many are still there.",
+        extra=exports(console.root, "video-watch-curve", found.video.video_id),
+        classes="half",
+    )
+
+
+def _judged(found: VideoFile) -> Markup:
+    if not found.weights:
+        return card("What it is judged by", empty("Not told", "No model ranks for those who watched it."))
+    ordered = dict(sorted(found.weights.items(), key=lambda each: -each[1]))
+    return card(
+        "What it is judged by",
+        bars("Mean weight of each modality", ordered, coloured=True),
+        hint="Mean weight of each modality over its latest watchers.",
+    )
+
+
+def _watchers(console: Console, found: VideoFile) -> Markup:
+    if found.viewers.is_empty():
+        return card("Who met it", empty("Nobody yet", "It has not been shown to anybody."))
+    rows = [
+        (
+            tag("a", row[Col.VIEWER_ID], href=viewer_address(console.root, row[Col.VIEWER_ID])),
+            moment(row[Col.AT]),
+            percent(row[Col.WATCH_RATIO]),
+            tag("span", *(pill(each.value) + " " for each in FLAG_ACTIONS if row[each])),
+        )
+        for row in found.viewers.head(_WATCHERS).to_dicts()
+    ]
+    return card(
+        "Who met it",
+        table("Viewers", ("Viewer", "First shown", "Watched", "Did"), rows, numbers=(2,)),
+        hint=f"{number(len(found.viewers))} viewers, those who watched most of it first.",
+        extra=exports(console.root, "video-audience", found.video.video_id),
+    )
+
+
+def _similar(console: Console, found: VideoFile) -> Markup:
+    parts = []
+    known = facts_of(console.catalog, [each.video_id for row in found.similar.values() for each in row])
+    for name in (FUSED, *(key for key in found.similar if key != FUSED)):
+        parts.append(tag("h3", "By all together" if name == FUSED else f"By {name}"))
+        row = found.similar.get(name)
+        if not row:
+            parts.append(tag("p", found.complaints.get(name, "Nothing is like it."), class_="muted"))
+            continue
+        clips = (
+            clip(
+                console.root,
+                each.video_id,
+                known[each.video_id].caption if each.video_id in known else "",
+                note=f"{each.similarity:.2f}",
+            )
+            for each in row
+        )
+        parts.append(
+            tag("div", *clips, class_="strip", tabindex="0", role="group", aria_label=f"Like it by {name}")
+        )
+    return card("Like it", *parts, hint="Numbers are cosines.", classes="stack-tight")
+
+
+def _duplicates(console: Console, found: VideoFile) -> Markup:
+    linked = [*([found.duplicate_of] if found.duplicate_of else []), *found.duplicates]
+    if not linked:
+        return card("Near-duplicates", empty("None", "No other file has the same picture and sound."))
+    links = (tag("li", tag("a", each, href=video_address(console.root, each))) for each in linked)
+    first = f"The first of them is {found.duplicate_of}." if found.duplicate_of else "This is the first of them."
+    return card("Near-duplicates", tag("ul", *links), hint=f"A feed shows one. {first}")

@@ -1,0 +1,17 @@
+"""What takes long to make, once for all tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from swipewise.cli import cli
+
+
+@pytest.fixture(scope="session")
+def quick_demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """The folder of a quick demo, and what it printed. Take a copy of it to change what it holds."""
+    folder = tmp_path_factory.mktemp("demo") / "try"
+    return folder, CliRunner().invoke(cli, ["demo", "--quick", str(folder)])

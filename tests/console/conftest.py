@@ -1,0 +1,180 @@
+"""A server over a copy of a quick demo, and one browser, for all tests of the pages."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from swipewise.catalog import Catalog
+from swipewise.events.database import Database
+from swipewise.events.keys import KeyStore, Scope
+from swipewise.feed.publishing import list_models, publish
+from swipewise.workspace import CONFIG_NAME, Workspace
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """A server that asks for keys, and the workspace it serves."""
+
+    address: str
+    workspace: Workspace
+    keys: dict[str, str]
+    world: Path
+    runs: list[str]
+    rejected: str
+
+
+@dataclass
+class Complaints:
+    """All that went wrong in a page: console errors, failed requests, and requests to elsewhere."""
+
+    server: str
+    found: list[str] = field(default_factory=list)
+
+    def listen(self, page: Page) -> None:
+        page.on("console", lambda m: m.type in ("error", "warning") and self.found.append(f"{m.type}: {m.text}"))
+        page.on("pageerror", lambda error: self.found.append(f"error: {error}"))
+        page.on("response", lambda r: r.status >= 400 and self.found.append(f"{r.status} {r.url}"))
+        page.on("requestfailed", self._failed)
+        page.on("request", self._asked)
+
+    def _failed(self, request: Any) -> None:
+        # A clip is not read to its end where the next one is put on.
+        if "/media/clips/" not in request.url:
+            self.found.append(f"failed: {request.url} {request.failure}")
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith((self.server, "data:", "blob:", self.server.replace("http", "ws", 1))):
+            self.found.append(f"elsewhere: {request.url}")
+
+
+@pytest.fixture(scope="session")
+def served(quick_demo: tuple[Path, Result], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """``swipewise serve`` in a process of its own."""
+    made, _ = quick_demo
+    root = tmp_path_factory.mktemp("console") / "shop"
+    shutil.copytree(made, root, ignore=shutil.ignore_patterns("world"))
+    config = root / CONFIG_NAME
+    asked = '[server]\nkeys = "required"\npublish = "manual"\n'
+    config.write_text(config.read_text().replace("[server]\n", asked))
+    workspace = Workspace.open(root)
+    _add_another_run(workspace)
+    runs = [model.run for model in list_models(workspace)]
+    publish(workspace, runs[-1])
+    rejected = _reject_a_sound_file(workspace, made / "world")
+    database = Database(workspace.events_dir)
+    keys = {
+        scope: KeyStore(database).create([Scope(scope)], who="test", name=scope)[1] for scope in ("admin", "read")
+    }
+    database.close()
+    command = [sys.executable, "-c", "from swipewise.cli import main; main()"]
+    arguments = [*command, "serve", "--port", "0", "--workspace", str(root)]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with (
+        (root / "log").open("w") as log,
+        subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=log, text=True, env=environment) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            found = re.search(r"at (http://\S+)", process.stdout.readline())
+            assert found, (root / "log").read_text()
+            yield Served(
+                address=found[1],
+                workspace=workspace,
+                keys=keys,
+                world=made / "world",
+                runs=runs,
+                rejected=rejected,
+            )
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=20)
+
+
+def _add_another_run(workspace: Workspace) -> None:
+    run = workspace.runs_dir / list_models(workspace)[0].run
+    shutil.copytree(run, run.with_name("20991231-000000-000000-abcdef"))
+
+
+def _reject_a_sound_file(workspace: Workspace, world: Path) -> str:
+    """Of another content than all others, so that it is new once it is taken."""
+    path = workspace.root / "late.mp4"
+    path.write_bytes((world / "clips" / "clip00000.mp4").read_bytes() + b"\0")
+    Catalog(workspace.catalog_dir).reject(str(path), None, "it was locked")
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium; a machine without it tests no page."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("pages are tested in Chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def states(served: Served, browser: Browser) -> dict[str, Any]:
+    """The cookies of somebody who has signed in, by the scope of the key."""
+    found = {}
+    for scope, key in served.keys.items():
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(f"{served.address}/console/sign-in")
+        page.get_by_label("Key").fill(key)
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("heading", name="Overview").wait_for()
+        found[scope] = context.storage_state()
+        context.close()
+    return found
+
+
+@pytest.fixture
+def complaints(served: Served) -> Iterator[Complaints]:
+    """What pages complain of; a test fails where there is anything at its end."""
+    kept = Complaints(served.address)
+    yield kept
+    assert kept.found == []
+
+
+@pytest.fixture
+def context(browser: Browser, states: dict[str, Any]) -> Iterator[BrowserContext]:
+    """A window of an administrator."""
+    opened = browser.new_context(storage_state=states["admin"], viewport={"width": 1280, "height": 900})
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, complaints: Complaints) -> Page:
+    """A page of theirs that is listened to."""
+    opened = context.new_page()
+    opened.set_default_timeout(15_000)
+    complaints.listen(opened)
+    return opened

@@ -1,0 +1,192 @@
+"""What pages show, held against what is known of the demo's world."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import polars as pl
+import pytest
+from click.testing import Result
+
+from swipewise.catalog import Catalog
+from swipewise.console.context import Kept
+from swipewise.console.data.behavior import platform_behavior
+from swipewise.console.data.health import COUNT, activity, catalogue_health
+from swipewise.console.data.interests import read_interests
+from swipewise.console.data.models import findings
+from swipewise.console.data.serving import FeedService, feed_service
+from swipewise.console.data.tables import TABLES, kinds_of, table_named, written
+from swipewise.console.data.videos import FUSED, find_videos, video_file
+from swipewise.console.data.viewers import viewer_file, viewers_seen
+from swipewise.errors import DataError, UnknownIdError
+from swipewise.feed.engine import FeedEngine
+from swipewise.feed.standing import Teller
+from swipewise.schema import Col
+from swipewise.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def console(quick_demo: tuple[Path, Result]) -> Iterator[Any]:
+    workspace = Workspace.open(quick_demo[0])
+    catalog = Catalog(workspace.catalog_dir)
+    with FeedEngine.open(workspace) as engine:
+        yield SimpleNamespace(
+            workspace=workspace, catalog=catalog, engine=engine, teller=Teller(catalog), kept=Kept(600.0)
+        )
+
+
+@pytest.fixture(scope="module")
+def log(quick_demo: tuple[Path, Result]) -> pl.DataFrame:
+    return pl.read_parquet(quick_demo[0] / "world" / "events.parquet")
+
+
+def test_the_catalogue_and_the_log_are_counted(console: Any, log: pl.DataFrame) -> None:
+    health = catalogue_health(console.catalog)
+    assert health.videos == 120
+    assert health.present["visual", "descriptor@1"] == 120
+    assert health.uploads[COUNT].sum() == 120
+    found = activity(console.workspace.events_dir)
+    assert found.daily[COUNT].sum() == len(log)
+    assert (len(found.minutes), found.last) == (60, log[Col.AT].max())
+
+
+def test_a_video_tells_who_met_it_and_what_is_like_it(console: Any, log: pl.DataFrame) -> None:
+    video_id = log[Col.VIDEO_ID].mode()[0]
+    found = video_file(console.engine, console.catalog, video_id)
+    met = log.filter(pl.col(Col.VIDEO_ID) == video_id)
+    assert set(found.viewers[Col.VIEWER_ID]) == set(met[Col.VIEWER_ID])
+    assert found.first_shown_at == met[Col.AT].min()
+    assert found.watched[Col.REMAINING][0] == 1.0
+    assert sum(found.weights.values()) == pytest.approx(1.0)
+    assert len(found.similar[FUSED]) == 8
+    assert video_id not in {each.video_id for row in found.similar.values() for each in row}
+    with pytest.raises(UnknownIdError, match="did you mean"):
+        video_file(console.engine, console.catalog, f"{video_id}x")
+
+
+def test_videos_are_found_by_any_of_their_words(console: Any) -> None:
+    videos = console.catalog.videos()
+    assert find_videos(videos, "CLIP00010", 5)[Col.VIDEO_ID].to_list() == ["clip00010"]
+    creator = videos[Col.CREATOR][0]
+    assert set(find_videos(videos, creator, 50)[Col.CREATOR]) == {creator}
+    assert find_videos(videos, "no such words", 5).is_empty()
+    assert find_videos(videos, " ", 3)[Col.UPLOADED_AT].to_list() == videos[Col.UPLOADED_AT].top_k(3).to_list()
+
+
+def test_a_viewer_tells_what_they_did_and_who_is_near(console: Any, log: pl.DataFrame) -> None:
+    viewer_id = log[Col.VIEWER_ID].mode()[0]
+    found = viewer_file(console.engine, console.catalog, console.teller, viewer_id)
+    assert found.history[0].at == max(each.at for each in found.history)
+    assert {each.video_id for each in found.history} == set(
+        log.filter(pl.col(Col.VIEWER_ID) == viewer_id)[Col.VIDEO_ID]
+    )
+    assert list(found.moments) == sorted(found.moments)
+    assert all(len(theme.tastes) == len(found.moments) for theme in found.themes)
+    assert viewer_id not in found.nearest[Col.VIEWER_ID].to_list()
+    assert found.nearest["likeness"].is_between(0, 1).all()
+    assert viewers_seen(console.workspace.events_dir)[Col.VIEWER_ID].n_unique() == log[Col.VIEWER_ID].n_unique()
+
+
+def test_of_nobody_nothing_is_told(console: Any) -> None:
+    found = viewer_file(console.engine, console.catalog, console.teller, "nobody")
+    assert (found.profile, found.history, found.themes, found.change) == ({}, [], [], None)
+    assert found.nearest.is_empty()
+
+
+def test_what_is_believed_of_a_viewer_heeds_only_what_was_done_by_then(console: Any, log: pl.DataFrame) -> None:
+    viewer_id = log[Col.VIEWER_ID].mode()[0]
+    times = log.filter(pl.col(Col.VIEWER_ID) == viewer_id)[Col.AT].unique().sort()
+    early = console.engine.standing(viewer_id, now=times[0])
+    assert early.interactions < console.engine.standing(viewer_id).interactions
+
+
+def test_behavior_of_the_platform(console: Any, log: pl.DataFrame) -> None:
+    found = platform_behavior(console.workspace, console.catalog)
+    steps = dict(found.funnel.select(Col.STEP, Col.INTERACTIONS).rows())
+    assert steps["exposure"] == (log["action"] == "exposure").sum()
+    assert found.retention[Col.SHARE].max() == 1.0
+    assert found.watched[Col.REMAINING][0] == pytest.approx(1.0)
+
+
+def test_models_and_their_report(console: Any) -> None:
+    found = findings(console.workspace)
+    (run,) = found.runs
+    assert run.sizes["videos"] == 120
+    assert run.learning
+    assert found.evaluation is not None
+    assert found.evaluation["run"]["id"] == run.model.run
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_can_be_taken_in_each_of_its_forms(console: Any, name: str, log: pl.DataFrame) -> None:
+    taken = table_named(name)
+    of = {"viewer": Col.VIEWER_ID, "video": Col.VIDEO_ID}.get(taken.of)
+    frame = taken.read(console, log[of].mode()[0] if of else "")
+    for kind in kinds_of(taken):
+        content = written(taken, frame, kind)
+        if kind == "parquet":
+            assert pl.read_parquet(io.BytesIO(content)).equals(frame)
+        elif kind == "csv":
+            assert content.decode().splitlines()[0].split(",") == frame.columns
+        else:
+            assert content.startswith(b"\x89PNG")
+
+
+def test_what_cannot_be_taken_says_what_can() -> None:
+    with pytest.raises(UnknownIdError, match="no table 'x': there are videos"):
+        table_named("x")
+    with pytest.raises(DataError, match="Videos as 'png': it can be had as csv, parquet"):
+        written(TABLES["videos"], pl.DataFrame(), "png")
+
+
+def test_the_servers_metrics_are_read() -> None:
+    assert feed_service("") == FeedService()
+    text = """# TYPE swipewise_requests counter
+swipewise_requests_total{method="GET",route="/v1/feed",status="200"} 3.0
+swipewise_requests_total{method="GET",route="/v1/feed",status="503"} 1.0
+swipewise_requests_total{method="GET",route="/healthz",status="200"} 9.0
+# TYPE swipewise_request_seconds histogram
+swipewise_request_seconds_bucket{le="0.01",method="GET",route="/v1/feed"} 2.0
+swipewise_request_seconds_bucket{le="0.02",method="GET",route="/v1/feed"} 4.0
+swipewise_request_seconds_bucket{le="+Inf",method="GET",route="/v1/feed"} 4.0
+"""
+    found = feed_service(text)
+    assert (found.feeds, found.failed) == (4, 1)
+    assert found.seconds[0.5] == pytest.approx(0.01)
+    assert found.seconds[0.95] == pytest.approx(0.019)
+
+
+def test_what_takes_long_is_kept_longer() -> None:
+    now, calls = [0.0], []
+
+    def find() -> int:
+        calls.append(now[0])
+        now[0] += 5.0
+        return len(calls)
+
+    kept = Kept(20.0, lambda: now[0])
+    assert (kept.get("a", find), kept.get("a", find)) == (1, 1)
+    now[0] = 54.0
+    assert kept.get("a", find) == 1
+    now[0] = 55.0
+    assert kept.get("a", find) == 2
+
+
+def test_the_map_shows_everybody_in_bounds_and_a_sample_where_there_are_many(
+    console: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = console.kept.get(
+        ("interests", console.engine.run), lambda: read_interests(console.workspace, console.engine.run)
+    )
+    assert set(found.places.filter(pl.col(Col.KIND) == "video")[Col.ID]) == set(
+        console.catalog.videos()[Col.VIDEO_ID]
+    )
+    assert found.places.select(Col.X, Col.Y).to_numpy().__abs__().max() <= 1.0
+    assert len(found.shown()) == len(found.places)
+    monkeypatch.setattr("swipewise.console.data.interests.SHOWN", 10)
+    assert found.shown()[Col.KIND].value_counts()[COUNT].to_list() == [10, 10]
+    assert found.shown().equals(found.shown())
