@@ -20,5 +20,9 @@ def quick_demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together what shares fixtures: all that takes the demo, and otherwise the tests of a file."""
     for item in items:
-        shared = "demo" if "quick_demo" in getattr(item, "fixturenames", ()) else f"{item.path.parent.name}/{item.path.stem}"
+        shared = (
+            "demo"
+            if "quick_demo" in getattr(item, "fixturenames", ())
+            else f"{item.path.parent.name}/{item.path.stem}"
+        )
         item.add_marker(pytest.mark.xdist_group(shared))
