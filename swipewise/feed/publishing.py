@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from swipewise.errors import ArtifactError, ConfigError, MissingExtraError, UnknownIdError
+from swipewise.errors import ArtifactError, ConfigError, UnknownIdError
 from swipewise.feed import stock
 from swipewise.feed.bundles import (
     KEPT,
@@ -131,22 +131,19 @@ def export(workspace: Workspace, run_name: str) -> Manifest:
 
 
 def _exported(workspace: Workspace, run: Path) -> list[str]:
-    """The files of the run's exported encoder, which is made where the configuration asks for one.
+    """The files of the run's exported encoder; it is made where the configuration insists on one.
 
-    With "auto" a run is published without one where the libraries are not installed.
+    That takes a ranking of the validation period, so with "auto" only what is there already is published.
     """
     from swipewise.training import exported
-    from swipewise.training.exporting import export_run
+    from swipewise.training.exporting import export_run, whole_export
 
     wanted = workspace.config.server.inference
     if wanted == exported.EAGER:
         return []
-    try:
-        manifest = export_run(workspace, run)
-    except MissingExtraError:
-        if wanted == exported.AUTO:
-            return []
-        raise
+    manifest = whole_export(run) if wanted == exported.AUTO else export_run(workspace, run)
+    if manifest is None:
+        return []
     return [f"{exported.FOLDER}/{name}" for name in (exported.MANIFEST, *manifest.files)]
 
 

@@ -54,14 +54,8 @@ def export_run(workspace: Workspace, run_dir: Path) -> Manifest:
         MissingExtraError: The libraries are not installed.
         StoreError: The workspace cannot be read.
     """
-    try:
-        known = read_manifest(run_dir)
-        if known is not None and all(
-            digest_of(run_dir / FOLDER / name) == sha for name, sha in known.files.items()
-        ):
-            return known
-    except ArtifactError:
-        pass  # made anew below
+    if known := whole_export(run_dir):
+        return known
     fitted = FittedModel.load(run_dir / MODEL_NAME)
     graphs = graphs_of(fitted)
     content = None if fitted.tastes is None else len(fitted.tastes.themes.axes)
@@ -85,6 +79,18 @@ def export_run(workspace: Workspace, run_dir: Path) -> Manifest:
     write_manifest(run_dir, manifest)
     os.utime(run_dir)  # servers look at its time
     return manifest
+
+
+def whole_export(run_dir: Path) -> Manifest | None:
+    """The export of a run where it was made and is whole, else None."""
+    try:
+        known = read_manifest(run_dir)
+        whole = known is not None and all(
+            digest_of(run_dir / FOLDER / name) == sha for name, sha in known.files.items()
+        )
+    except ArtifactError:
+        return None
+    return known if whole else None
 
 
 def graphs_of(fitted: FittedModel) -> dict[str, bytes]:

@@ -14,7 +14,7 @@ from tests.feed.fakes import FakeScorer
 
 
 def test_models_are_listed_published_and_gone_back_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "swipewise.toml").write_text('[server]\npublish = "manual"\ninference = "eager"\n')
+    (tmp_path / "swipewise.toml").write_text('[server]\npublish = "manual"\n')
     runs = Workspace.open(tmp_path).runs_dir
     monkeypatch.setattr(stock, "load_scorer", lambda *_: FakeScorer("ab", np.eye(2, dtype=np.float32)))
 

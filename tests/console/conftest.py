@@ -127,9 +127,12 @@ def _reject_a_sound_file(workspace: Workspace, world: Path) -> str:
     return str(path)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Chromium; a machine without it tests no page."""
+    """Chromium; a machine without it tests no page.
+
+    It ends with the tests of this folder: its event loop would be in the way of others'.
+    """
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("pages are tested in Chromium: apt-get install chromium")
@@ -139,7 +142,7 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def states(served: Served, browser: Browser) -> dict[str, Any]:
     """The cookies of somebody who has signed in, by the scope of the key."""
     found = {}

@@ -114,11 +114,10 @@ def test_behavior_of_the_platform(console: Any, log: pl.DataFrame) -> None:
 
 def test_models_and_their_report(console: Any) -> None:
     found = findings(console.workspace)
-    (run,) = found.runs
+    assert found.evaluation is not None
+    run = next(each for each in found.runs if each.model.run == found.evaluation["run"]["id"])
     assert run.sizes["videos"] == 120
     assert run.learning
-    assert found.evaluation is not None
-    assert found.evaluation["run"]["id"] == run.model.run
 
 
 @pytest.mark.parametrize("name", TABLES)

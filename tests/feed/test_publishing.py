@@ -31,7 +31,7 @@ PutRun = Callable[[str], Path]
 @pytest.fixture
 def shop(workspace: Workspace) -> Workspace:
     """The workspace, serving what is published."""
-    server = replace(workspace.config.server, publish="manual", inference="eager")
+    server = replace(workspace.config.server, publish="manual")
     return replace(workspace, config=replace(workspace.config, server=server))
 
 
@@ -298,7 +298,7 @@ while True:
 def test_a_kill_at_any_moment_leaves_a_whole_bundle(shop: Workspace, run: PutRun) -> None:
     run("r1")
     run("r2")
-    (shop.root / "swipewise.toml").write_text('[server]\npublish = "manual"\ninference = "eager"\n')
+    (shop.root / "swipewise.toml").write_text('[server]\npublish = "manual"\n')
     rng = random.Random(0)
     import sys
 

@@ -32,7 +32,7 @@ def two_runs(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace
 
 @pytest.fixture
 def manual(two_runs: Workspace) -> Iterator[TestClient]:
-    server = replace(two_runs.config.server, publish="manual", inference="eager")
+    server = replace(two_runs.config.server, publish="manual")
     opened = replace(two_runs, config=replace(two_runs.config, server=server))
     with TestClient(create_app(opened), raise_server_exceptions=False) as client:
         yield client

@@ -56,7 +56,9 @@ def until(done: Callable[[], bool]) -> None:
 
 
 def log_of(path: Path, message: str) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in path.read_text().splitlines() if line.startswith("{")]
+    # The last line may be half written.
+    whole = path.read_text().rpartition("\n")[0]
+    lines = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
     return [line for line in lines if line["message"] == message]
 
 
