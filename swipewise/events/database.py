@@ -156,6 +156,24 @@ class Database:
         """An INSERT that has ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
         return sqlite.insert(table) if self._engine.dialect.name == "sqlite" else postgresql.insert(table)
 
+    def add_new(
+        self,
+        connection: sa.Connection,
+        table: sa.TableClause,
+        columns: Sequence[str],
+        rows: Sequence[tuple[Any, ...]],
+    ) -> int:
+        """Insert rows, but for those whose first column is there already; how many were.
+
+        They go to the driver as they are: SQLAlchemy takes as long to look at a row as SQLite to store it.
+        """
+        marks = ", ".join(["?" if connection.dialect.name == "sqlite" else "%s"] * len(columns))
+        statement = (
+            f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks}) "
+            f"ON CONFLICT ({columns[0]}) DO NOTHING"
+        )
+        return connection.exec_driver_sql(statement, list(rows)).rowcount
+
     def scrub(self, tables: Sequence[sa.TableClause]) -> None:
         """Write tables anew, so that nothing of what was deleted is left in their files; on SQLite the whole store.
 

@@ -227,14 +227,19 @@ class FeedEngine:
         catalog = Catalog(self.workspace.catalog_dir)
         return similar_videos(self._live.stock, catalog, video_id, limit=limit, modality=modality)
 
-    def observe(self, events: Sequence[Event]) -> Appended:
+    def observe(self, events: Sequence[Event], *, checked: bool = False) -> Appended:
         """Write events to the log; they are on disk when this returns, each ``event_id`` once.
 
+        Args:
+            events: What was done.
+            checked: Whether they are known to break no rule of the log, so that it need not look.
+
         Raises:
+            DataError: An event breaks a rule of the log; none is written.
             StoreError: They cannot be written; none of them was.
         """
         with self._writing:
-            return self._log.append(events)
+            return self._log.append(events, checked=checked)
 
     def unknown_videos(self, events: Sequence[Event]) -> tuple[str, ...]:
         """The videos named by ``events`` that are not in the catalogue, each once."""

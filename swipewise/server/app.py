@@ -110,8 +110,8 @@ def create_app(
         They are on disk when the answer comes, and an `event_id` counts once however often it is sent: a client
         that got no answer sends the same again.
         """
-        events = [each.to_event() for each in parse_events(body)]
-        appended = engine.observe(events)
+        events = parse_events(body)
+        appended = engine.observe(events, checked=True)
         metrics.events_taken(appended)
         return EventsAnswer(
             added=appended.added,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import fields
 from difflib import get_close_matches
 from typing import Annotated, Any
 
 from fastapi import Request
 from pydantic import Field, TypeAdapter, ValidationError
 
+from swipewise.events.rules import ID_PATTERN, id_fault
 from swipewise.server.messages import FieldProblem, PostedEvent
 
 MAX_BYTES = 2 * 1024 * 1024
@@ -51,7 +53,7 @@ def parse_events(body: bytes) -> list[PostedEvent]:
         found = error.errors(include_url=False)
         if any(each["type"] == "too_long" and not each["loc"] for each in found):
             raise BadRequestError(413, f"too many events in one request: send at most {MAX_EVENTS}") from error
-        raise invalid(found, PostedEvent.model_fields) from error
+        raise invalid(found, (field.name for field in fields(PostedEvent))) from error
 
 
 def invalid(errors: Iterable[Mapping[str, Any]], known_fields: Iterable[str] = ()) -> BadRequestError:
@@ -94,13 +96,15 @@ def _message(error: Mapping[str, Any], known_fields: tuple[str, ...]) -> str:
     kind, value = error["type"], error.get("input")
     if kind == "missing":
         return "is required"
-    if kind == "extra_forbidden":
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"is not a field{_nearest(str(error['loc'][-1]), known_fields) if known_fields else ''}"
     if kind == "enum":
         valid = tuple(re.findall(r"'([^']*)'", error["ctx"]["expected"]))
         return f"unknown {error['loc'][-1]} {_shortened(value)}{_nearest(str(value), valid)}"
     if kind == "json_invalid":
         return f"is not JSON: {error['ctx']['error']}"
+    if kind == "string_pattern_mismatch" and error["ctx"]["pattern"] == ID_PATTERN:
+        return f"{value!r} {id_fault(str(value))}"
     text = str(error["msg"]).removeprefix("Value error, ")
     return f"{text[:1].lower()}{text[1:]}, not {_shortened(value)}" if kind != "value_error" else text
 

@@ -148,7 +148,7 @@ def test_a_body_that_is_too_large(client: TestClient) -> None:
 
 
 def test_a_store_that_fails_asks_for_another_try(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise StoreError("cannot use the live event log: database or disk is full")
 
     monkeypatch.setattr("swipewise.events.live.EventLog.append", full)

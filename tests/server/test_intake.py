@@ -15,7 +15,7 @@ LIKE = {"event_id": "e1", "viewer_id": "ann", "video_id": "v1", "action": "like"
 
 
 def parse(payload: object) -> list[Event]:
-    return [each.to_event() for each in parse_events(json.dumps(payload).encode())]
+    return list(parse_events(json.dumps(payload).encode()))
 
 
 def changed(**changes: Any) -> dict[str, Any]:
