@@ -56,7 +56,7 @@ def one_or_many(model: type[Any], most: int) -> dict[str, Any]:
     return {"schema": {"anyOf": [one, {"type": "array", "items": one, "maxItems": most}]}}
 
 
-# An Event itself, made without a call of Python: no other shape of a thousand events a request is as cheap.
+# An Event itself, so that a request's thousand are made once: pydantic fills them without a call of __init__.
 @dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
 class PostedEvent(Event):
     """One thing a viewer did.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,8 @@ LIKE = {"event_id": "e1", "viewer_id": "ann", "video_id": "v1", "action": "like"
 
 
 def parse(payload: object) -> list[Event]:
-    return list(parse_events(json.dumps(payload).encode()))
+    # A dataclass is equal to one of the very same class alone.
+    return [Event(**asdict(each)) for each in parse_events(json.dumps(payload).encode())]
 
 
 def changed(**changes: Any) -> dict[str, Any]:
@@ -66,6 +68,8 @@ def test_absent_id_and_time_are_filled_in() -> None:
         ({"viewer": "ann"}, "viewer: is not a field: did you mean 'viewer_id'?"),
         ({"at": "2025-06-01T12:00:00"}, "at: input should have timezone info, not '2025-06-01T12:00:00'"),
         ({"at": "yesterday"}, "at: input should be a valid datetime"),
+        ({"at": "0001-01-01T00:00:00+10:00"}, "at: 0001-01-01T00:00:00+10:00 lies before the year 1 in UTC"),
+        ({"at": "9999-12-31T23:59:59-10:00"}, "at: 9999-12-31T23:59:59-10:00 lies in the future, it is"),
         ({"at": "2999-01-01T00:00:00Z"}, "at: 2999-01-01T00:00:00+00:00 lies in the future, it is"),
         ({"watch_seconds": -1}, "watch_seconds: input should be greater than or equal to 0, not -1"),
         ({"watch_seconds": "3"}, "watch_seconds: input should be a valid number, not '3'"),
