@@ -57,6 +57,7 @@ def one_or_many(model: type[Any], most: int) -> dict[str, Any]:
 
 
 # An Event itself, so that a request's thousand are made once: pydantic fills them without a call of __init__.
+# A Field that does not say kw_only itself is read, and complained about, before those without a default.
 @dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
 class PostedEvent(Event):
     """One thing a viewer did.
@@ -65,17 +66,18 @@ class PostedEvent(Event):
     retry then counts twice.
     """
 
-    event_id: Id = Field(default_factory=lambda: str(uuid4()), description="Generated when absent.")
+    event_id: Id = Field(default_factory=lambda: str(uuid4()), kw_only=True, description="Generated when absent.")
     viewer_id: Id
     video_id: Id
     action: ActionName
     at: Moment = Field(
         default_factory=lambda: datetime.now(UTC),
+        kw_only=True,
         description="ISO 8601 with a time zone; the moment of receipt when absent.",
     )
-    watch_seconds: float | None = Field(default=None, ge=0, le=1e6, allow_inf_nan=False)
+    watch_seconds: float | None = Field(default=None, kw_only=True, ge=0, le=1e6, allow_inf_nan=False)
     position: Annotated[int | None, BeforeValidator(_whole)] = Field(
-        default=None, ge=0, le=1_000_000, description="Place in the feed, from 0."
+        default=None, kw_only=True, ge=0, le=1_000_000, description="Place in the feed, from 0."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from swipewise.schema import Action, Event
 from swipewise.server.intake import MAX_EVENTS, BadRequestError, parse_events
+from swipewise.server.messages import PostedEvent
 
 LIKE = {"event_id": "e1", "viewer_id": "ann", "video_id": "v1", "action": "like", "at": "2025-06-01T12:00:00Z"}
 
@@ -96,6 +97,14 @@ def test_a_mistake_in_a_list_names_the_place_and_every_field() -> None:
         parse([LIKE, changed(action="liek"), changed(position=-1)])
     assert caught.value.fields is not None
     assert [problem.field for problem in caught.value.fields] == ["[1].action", "[2].position"]
+
+
+def test_fields_are_complained_about_in_the_order_they_are_described_in() -> None:
+    described = [field.name for field in fields(PostedEvent)]
+    with pytest.raises(BadRequestError) as caught:
+        parse({name: [] for name in ("other", *reversed(described))})
+    assert caught.value.fields is not None
+    assert [problem.field for problem in caught.value.fields] == [*described, "other"]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[", b'{"viewer_id": "\\ud800"}', b"\xff"])
