@@ -188,8 +188,7 @@ def test_the_page_names_commands_that_there_are() -> None:
     for span in spans:
         check_command(shlex.split(span))
     for script in re.findall(r"`(?:python )?(benchmarks/\w+\.py)", PAGE):
-        # The one that fills the table comes with what it measures.
-        assert (ROOT / script).is_file() or script == "benchmarks/feed.py", script
+        assert (ROOT / script).is_file(), script
 
 
 def test_the_page_names_keys_and_files_that_there_are() -> None:
