@@ -10,22 +10,15 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests.console.chromium import FLAGS
+
 IMAGES = Path(__file__).parent / "images"
 WIDTHS = (1440, 390)
 MOST_BYTES = 150_000
 LONGEST = 1800
 """Pixels of a page that are shown, from its top."""
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-]
 
 
 PAGES = {
@@ -44,7 +37,9 @@ def main(server: str, only: list[str]) -> None:
     """Take all pictures, or those named."""
     IMAGES.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=[*FLAGS, "--hide-scrollbars"]
+        )
         for width in WIDTHS:
             for theme in ("light", "dark"):
                 context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
@@ -77,4 +72,6 @@ def _keep(png: bytes, path: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(f"name a server that runs without keys: python {sys.argv[0]} http://127.0.0.1:8000 [PAGE ...]")
     main(sys.argv[1].rstrip("/"), sys.argv[2:])

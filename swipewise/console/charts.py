@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import polars as pl
+
+from swipewise.console.parts import percent as in_percent
+from swipewise.schema import Col
+
 INK, MUTED, LINE, ACCENT = "var(--ink)", "var(--muted)", "var(--line)", "var(--accent)"
 SERIES: Final = ("var(--visual)", "var(--text)", "var(--audio)", "var(--attributes)", "var(--id)", "var(--bad)")
 
@@ -43,6 +48,17 @@ def lines(
         for name, values in series.items()
     ]
     return _framed(places, drawn, x=x, y=y, percent=percent)
+
+
+def watched(curve: pl.DataFrame) -> Options:
+    """How many are still watching after each share of a clip; ``curve`` is one of ``behavior.watching``."""
+    return lines(
+        [in_percent(at) for at in curve[Col.WATCHED]],
+        {"still watching": curve[Col.REMAINING].to_list()},
+        x="share of the clip",
+        y="viewers",
+        percent=True,
+    )
 
 
 def columns(

@@ -22,17 +22,7 @@ from swipewise.events.database import Database
 from swipewise.events.keys import KeyStore, Scope
 from swipewise.feed.publishing import list_models, publish
 from swipewise.workspace import CONFIG_NAME, Workspace
-
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from tests.console.chromium import FLAGS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -94,13 +94,7 @@ def _behavior(console: Console, behavior: Behavior) -> None:
     )
     chart(
         "How far clips are watched",
-        charts.lines(
-            [percent(at) for at in curve[Col.WATCHED]],
-            {"still watching": curve[Col.REMAINING].to_list()},
-            x="share of the clip",
-            y="viewers",
-            percent=True,
-        ),
+        charts.watched(curve),
         classes="half",
         extra=exports(root, "watch-curve"),
     )

@@ -166,13 +166,7 @@ def _watching(console: Console, found: VideoFile) -> None:
         return
     chart(
         "How far it is watched",
-        charts.lines(
-            [percent(at) for at in curve[Col.WATCHED]],
-            {"still watching": curve[Col.REMAINING].to_list()},
-            x="share of the clip",
-            y="viewers",
-            percent=True,
-        ),
+        charts.watched(curve),
         hint=f"Of {curve[Col.WATCHERS][0]:,} who began, how many are still there.",
         extra=exports(console.root, "video-watch-curve", found.video.video_id),
         classes="half",
