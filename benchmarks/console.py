@@ -21,11 +21,8 @@ import os
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 import shutil
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,7 +30,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from figures import Figures, Options, run
-from numpy.typing import NDArray
+from platforms import DAY, DAYS, START, Size, fill
 from sklearn.metrics import adjusted_rand_score
 
 from swipewise.behavior.activity import activity
@@ -46,32 +43,16 @@ from swipewise.behavior.taste_model import TasteModel
 from swipewise.behavior.watching import audience, first_exposures, watch_curve
 from swipewise.catalog import Catalog
 from swipewise.events import fold, read_active_days, read_events, read_rollups, video_interactions
-from swipewise.events.frames import EVENT_SCHEMA
-from swipewise.events.history import History
 from swipewise.events.rollups import ROLLUPS_NAME, WATCH_STEPS
-from swipewise.schema import CONTENT_MODALITIES, Action, Col, Video
+from swipewise.schema import CONTENT_MODALITIES, Col
 from swipewise.simulate.behave import behave
 from swipewise.simulate.world import THEMES, WorldConfig, draw_world
 from swipewise.workspace import Workspace
 
-START = datetime(2025, 1, 1, tzinfo=UTC)
-DAYS = 30
 WORLDS = (60, 61, 62)
 GROUPS = 6
 REPEATS = 3
 TOPICS, WIDTH = 24, 64
-
-_DAY = timedelta(days=1)
-_SECONDS_V = (5.0, 60.0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
-    """How large the platform is."""
-
-    videos: int
-    viewers: int
-    interactions: int
 
 
 def measure(figures: Figures, options: Options) -> None:
@@ -81,7 +62,7 @@ def measure(figures: Figures, options: Options) -> None:
     size = Size(videos=5_000, viewers=5_000, interactions=200_000) if options.quick else full
     with TemporaryDirectory() as directory:
         workspace = Workspace.create(Path(directory) / "shop")
-        _fill(workspace, size)
+        fill(workspace, size)
         _pages(figures, workspace)
     _of_models(figures, size)
 
@@ -104,7 +85,7 @@ def _pages(figures: Figures, workspace: Workspace) -> None:
     shutil.rmtree(newest)
     figures.record("counting one more day", _seconds(counts), unit=" s")
     most, middling = (f"clip{number:06d}" for number in (0, len(catalog.stamps()) // 100))
-    last = START + (DAYS - 1) * _DAY
+    last = START + (DAYS - 1) * DAY
     known = catalog.videos().select(Col.VIDEO_ID, Col.UPLOADED_AT, Col.INGESTED_AT)
     members = _members(workspace)
     pages: dict[str, Callable[[], object]] = {
@@ -164,87 +145,6 @@ def _members(workspace: Workspace) -> pl.DataFrame:
     ids = read_active_days(workspace.events_dir).select(pl.col(Col.VIEWER_ID).unique()).collect()
     drawn = np.random.default_rng(1).integers(0, GROUPS + 1, len(ids))
     return ids.with_columns(pl.Series(Col.SEGMENT, drawn))
-
-
-def _fill(workspace: Workspace, size: Size) -> None:
-    rng = np.random.default_rng(0)
-    video_ids = [f"clip{number:06d}" for number in range(size.videos)]
-    seconds_V = rng.uniform(*_SECONDS_V, size.videos).round(2)
-    videos = [
-        Video(
-            video_id=video_id,
-            uri=f"{video_id}.mp4",
-            content_hash=video_id,
-            caption=f"caption of {video_id} #tag{number % 50}",
-            uploaded_at=START - timedelta(minutes=number % 40_000),
-            duration_seconds=float(seconds_V[number]),
-        )
-        for number, video_id in enumerate(video_ids)
-    ]
-    Catalog(workspace.catalog_dir).upsert(videos, {})
-    weight_V = np.arange(1, size.videos + 1) ** -0.8
-    activity_U = rng.lognormal(0, 1, size.viewers)
-    joined_U = np.where(rng.random(size.viewers) < 0.5, 0, rng.integers(0, DAYS, size.viewers))
-    ids = pl.Series(video_ids), pl.Series([f"viewer{number:06d}" for number in range(size.viewers)])
-    for day in range(DAYS):
-        there_U = activity_U * (joined_U <= day) * (rng.random(size.viewers) < 0.35)
-        rows = size.interactions // DAYS
-        viewer_I, video_I = _drawn(rng, there_U, rows), _drawn(rng, weight_V, rows)
-        History(workspace.events_dir).append(_events(rng, day, viewer_I, video_I, seconds_V, *ids))
-        print(f"wrote day {day + 1} of {DAYS}", file=sys.stderr, end="\r", flush=True)
-    print(file=sys.stderr)
-
-
-def _drawn(rng: np.random.Generator, weight_N: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    total_N = np.cumsum(weight_N)
-    return np.searchsorted(total_N, rng.random(count) * total_N[-1]).astype(np.int64)
-
-
-def _events(
-    rng: np.random.Generator,
-    day: int,
-    viewer_I: NDArray[np.int64],
-    video_I: NDArray[np.int64],
-    seconds_V: NDArray[np.float64],
-    video_ids: pl.Series,
-    viewer_ids: pl.Series,
-) -> pl.DataFrame:
-    """The events of one day, as the history holds them."""
-    rows = len(viewer_I)
-    ratio_I = np.clip(rng.beta(1.2, 1.5, rows) * 1.2, 0.02, 1.0)
-    watched_I = (ratio_I * seconds_V[video_I]).round(2)
-    shown_at_I = (START + day * _DAY).timestamp() * 1e6 + rng.integers(0, 86_200_000_000, rows)
-    done_I = {
-        Action.EXPOSURE: np.ones(rows, bool),
-        Action.VIEW: rng.random(rows) < 0.9,
-        Action.FINISH: ratio_I >= 0.97,
-        Action.LIKE: rng.random(rows) < 0.08,
-        Action.COMMENT: rng.random(rows) < 0.01,
-        Action.SHARE: rng.random(rows) < 0.015,
-        Action.FOLLOW: rng.random(rows) < 0.005,
-        Action.SKIP: ratio_I < 0.12,
-    }
-    parts = []
-    for place, (action, chosen_I) in enumerate(done_I.items()):
-        chosen = np.flatnonzero(chosen_I)
-        after = (place > 0) * (watched_I[chosen] * 1e6 + place * 1000)
-        seconds = watched_I[chosen] if action == Action.VIEW else np.full(len(chosen), np.nan)
-        parts.append(
-            pl.DataFrame(
-                {
-                    Col.EVENT_ID: pl.Series(chosen + day * rows).cast(pl.String) + f"-{action}",
-                    Col.VIEWER_ID: viewer_ids.gather(viewer_I[chosen]),
-                    Col.VIDEO_ID: video_ids.gather(video_I[chosen]),
-                    Col.ACTION: pl.repeat(str(action), len(chosen), eager=True),
-                    Col.AT: pl.Series((shown_at_I[chosen] + after).astype(np.int64)).cast(
-                        pl.Datetime("us", "UTC")
-                    ),
-                    Col.WATCH_SECONDS: pl.Series(seconds).fill_nan(None),
-                    Col.POSITION: pl.zeros(len(chosen), dtype=pl.Int32, eager=True),
-                }
-            ).cast(dict(EVENT_SCHEMA))
-        )
-    return pl.concat(parts)
 
 
 def _agreement(seed: int) -> float:

@@ -18,6 +18,7 @@ from swipewise.backup.stores import copy_file, copy_history, copy_table
 from swipewise.config import Config
 from swipewise.errors import ConfigError, StoreError
 from swipewise.events.address import LIVE_NAME, without_password
+from swipewise.events.folded import FOLDED_NAME
 from swipewise.events.history import HISTORY_NAME
 from swipewise.events.rollups import ROLLUPS_NAME
 from swipewise.staging import put_in_place, refuse_what_is_there, staging
@@ -72,7 +73,8 @@ def _fill(workspace: Workspace, folder: Path, target: Path) -> Manifest:
         copy_table(table, files / table.relative_to(workspace.root))
     own = [
         workspace.events_dir / HISTORY_NAME,
-        workspace.events_dir / ROLLUPS_NAME,  # counted again where they are missing
+        workspace.events_dir / ROLLUPS_NAME,  # counted again where they are missing, and so is the next
+        workspace.events_dir / FOLDED_NAME,
         workspace.fetched_dir,
         *tables,
         target,

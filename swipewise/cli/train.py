@@ -53,22 +53,28 @@ def train_with_progress(workspace: Workspace, *, fresh: bool = False) -> Trainin
     for note in half_encoded(workspace):
         console.print(f"note: {note}", highlight=False, soft_wrap=True)
     columns = (
-        TextColumn("epoch {task.fields[epoch]}"),
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("batches"),
+        TextColumn("{task.fields[unit]}"),
         TimeElapsedColumn(),
         TextColumn("best validation NDCG@10 {task.fields[best]}"),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("training", total=None, epoch="1", best="-")
+        bar = progress.add_task("reading the log", total=None, unit="parts", best="-")
+
+        def on_fold(done: int, parts: int) -> None:
+            progress.update(bar, completed=done, total=parts)
 
         def on_plan(run_dir: Any, resumes: bool) -> None:
             console.print(f"{'resuming' if resumes else 'training'} run {run_dir.name}", highlight=False)
 
         def on_step(step: Step) -> None:
             best = "-" if step.best_ndcg is None else f"{step.best_ndcg:.4f}"
-            progress.update(bar, completed=step.done, total=step.total, epoch=str(step.epoch + 1), best=best)
+            what = f"epoch {step.epoch + 1}"
+            progress.update(
+                bar, completed=step.done, total=step.total, description=what, unit="batches", best=best
+            )
 
         def on_epoch(epoch: Epoch) -> None:
             ndcg = "-" if epoch.validation_ndcg is None else f"{epoch.validation_ndcg:.4f}"
@@ -77,7 +83,9 @@ def train_with_progress(workspace: Workspace, *, fresh: bool = False) -> Trainin
                 highlight=False,
             )
 
-        return train_workspace(workspace, fresh=fresh, on_plan=on_plan, on_step=on_step, on_epoch=on_epoch)
+        return train_workspace(
+            workspace, fresh=fresh, on_fold=on_fold, on_plan=on_plan, on_step=on_step, on_epoch=on_epoch
+        )
 
 
 def show(summary: TrainingSummary) -> None:

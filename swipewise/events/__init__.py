@@ -5,6 +5,7 @@ from swipewise.events.compaction import Compacted, compact
 from swipewise.events.controls import Controls, ViewerControls
 from swipewise.events.erasure import Erasure, erase_viewer, finish_erasures
 from swipewise.events.export import export_viewer
+from swipewise.events.folded import interaction_parts
 from swipewise.events.folding import as_sequences, fold
 from swipewise.events.importing import ImportSummary, import_events
 from swipewise.events.live import Appended, EventLog
@@ -38,6 +39,7 @@ __all__ = [
     "fold",
     "import_events",
     "import_viewers",
+    "interaction_parts",
     "read_active_days",
     "read_events",
     "read_interactions",

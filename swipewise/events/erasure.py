@@ -19,6 +19,7 @@ from swipewise.errors import DataError, StoreError, WorkspaceError
 from swipewise.events.answers import ANSWERS
 from swipewise.events.controls import CONTROLS
 from swipewise.events.database import EVENTS, PROFILES, Database, existing_database
+from swipewise.events.folded import forget_folded
 from swipewise.events.history import History
 from swipewise.events.moments import microseconds
 from swipewise.events.reading import read_events
@@ -143,6 +144,7 @@ def _finish_files(workspace: Workspace, database: Database) -> None:
     if not named:
         return
     erase_from_history(History(workspace.events_dir), named)
+    forget_folded(workspace)
     erase_from_rejects(workspace.events_dir, named)
     with database.write() as connection:
         for line in pending:

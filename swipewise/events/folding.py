@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from swipewise.events.frames import INTERACTION_SCHEMA
+from swipewise.events.frames import FOLDED_SCHEMA, INTERACTION_SCHEMA
 from swipewise.schema import FLAG_ACTIONS, Action, Col
 
 _OPENS = "opens"
@@ -14,6 +14,20 @@ _INTERACTION = "interaction"
 
 
 def fold(events: pl.LazyFrame, durations: pl.LazyFrame, *, flags: Sequence[Action] = FLAG_ACTIONS) -> pl.LazyFrame:
+    """Fold each exposure with the actions that followed it, and tell how much of its video was watched.
+
+    Args:
+        events: As for ``fold_events``.
+        durations: As for ``with_ratio``.
+        flags: As for ``fold_events``.
+
+    Returns:
+        What ``fold_events`` gives, with watch_ratio; in the same order.
+    """
+    return with_ratio(fold_events(events, flags=flags), durations)
+
+
+def fold_events(events: pl.LazyFrame, *, flags: Sequence[Action] = FLAG_ACTIONS) -> pl.LazyFrame:
     """Fold each exposure with the actions that followed it.
 
     An exposure opens an interaction, which takes all actions of the same viewer on the same video up to the next
@@ -23,14 +37,12 @@ def fold(events: pl.LazyFrame, durations: pl.LazyFrame, *, flags: Sequence[Actio
 
     Args:
         events: Long form, as ``read_events`` gives it, each event once.
-        durations: video_id and duration_seconds; a video that is absent has no duration.
         flags: The actions that get a bool of their own; an exposure's says whether it opened the interaction.
 
     Returns:
         viewer_id, video_id, at (of the first event), watch_seconds (the sum over the views; where no view tells,
-        the longest time another action tells; null where none does), watch_ratio (watch_seconds / duration, null
-        where either is unknown; above 1 when watched again), position (the first known) and a bool for each of
-        ``flags``; sorted by viewer, time and video.
+        the longest time another action tells; null where none does), position (the first known) and a bool for each
+        of ``flags``; sorted by viewer, time and video.
     """
     action = pl.col(Col.ACTION)
     pair_changes = pl.col(Col.VIEWER_ID).ne_missing(pl.col(Col.VIEWER_ID).shift()) | pl.col(
@@ -38,7 +50,8 @@ def fold(events: pl.LazyFrame, durations: pl.LazyFrame, *, flags: Sequence[Actio
     ).ne_missing(pl.col(Col.VIDEO_ID).shift())
     watched = pl.col(Col.WATCH_SECONDS)
     in_views = watched.filter(action == Action.VIEW)
-    rows = (
+    told = [name for name in FOLDED_SCHEMA if name not in FLAG_ACTIONS]
+    return (
         events.with_columns((action == Action.EXPOSURE).alias(_OPENS))
         .sort(
             Col.VIEWER_ID,
@@ -58,15 +71,29 @@ def fold(events: pl.LazyFrame, durations: pl.LazyFrame, *, flags: Sequence[Actio
             pl.col(Col.POSITION).drop_nulls().first(),
             *((action == flag).any().alias(flag) for flag in flags),
         )
-    )
-    known = durations.filter(pl.col(Col.DURATION) > 0).unique(Col.VIDEO_ID, keep="any")
-    told = [name for name in INTERACTION_SCHEMA if name not in FLAG_ACTIONS]
-    ratio = (pl.col(Col.WATCH_SECONDS) / pl.col(Col.DURATION)).alias(Col.WATCH_RATIO)
-    return (
-        rows.join(known.select(Col.VIDEO_ID, Col.DURATION), on=Col.VIDEO_ID, how="left")
-        .with_columns(ratio)
         .sort(Col.VIEWER_ID, Col.AT, Col.VIDEO_ID, _INTERACTION)
-        .select(*(pl.col(name).cast(INTERACTION_SCHEMA[name]) for name in told), *flags)
+        .select(*(pl.col(name).cast(FOLDED_SCHEMA[name]) for name in told), *flags)
+    )
+
+
+def with_ratio(folded: pl.LazyFrame, durations: pl.LazyFrame) -> pl.LazyFrame:
+    """Tell how much of its video each interaction watched.
+
+    Args:
+        folded: As ``fold_events`` gives it.
+        durations: video_id and duration_seconds; a video that is absent has no duration.
+
+    Returns:
+        The rows in their order with watch_ratio after watch_seconds: watch_seconds / duration, null where either is
+        unknown; above 1 when watched again.
+    """
+    known = durations.filter(pl.col(Col.DURATION) > 0).unique(Col.VIDEO_ID, keep="any")
+    ratio = (pl.col(Col.WATCH_SECONDS) / pl.col(Col.DURATION)).cast(pl.Float64).alias(Col.WATCH_RATIO)
+    told = [name for name in INTERACTION_SCHEMA if name not in FLAG_ACTIONS]
+    return (
+        folded.join(known.select(Col.VIDEO_ID, Col.DURATION), on=Col.VIDEO_ID, how="left", maintain_order="left")
+        .with_columns(ratio)
+        .select(*told, pl.exclude(*told, Col.DURATION))
     )
 
 

@@ -33,6 +33,9 @@ INTERACTION_SCHEMA: Final[dict[str, type[pl.DataType] | pl.DataType]] = {
 }
 """Interactions, one a row, in column order."""
 
+FOLDED_SCHEMA: Final = {name: kind for name, kind in INTERACTION_SCHEMA.items() if name != Col.WATCH_RATIO}
+"""What of interactions the events alone tell: all but what follows from the length of the videos."""
+
 
 def no_events() -> pl.DataFrame:
     """An event table without rows."""

@@ -21,6 +21,9 @@ from swipewise.schema import Col
 HISTORY_NAME: Final = "history"
 SCHEMA_VERSION: Final = 1
 _LOG: Final = "_delta_log"
+_ROWS_A_GROUP: Final = 131_072
+"""Sorted by viewer as they are, a reader of some viewers skips all but a few groups of this size."""
+
 # Delta refuses table properties it does not know; an application's transaction number is its place for a version
 # that is written in the same commit as the data.
 _SCHEMA_KEY: Final = "swipewise-schema"
@@ -173,7 +176,7 @@ class History:
 
     def _write(self, rows: pl.DataFrame, predicate: str | None) -> None:
         place = str(self.directory)
-        packed = WriterProperties(compression="ZSTD")
+        packed = WriterProperties(compression="ZSTD", max_row_group_size=_ROWS_A_GROUP)
         facts = CommitProperties(app_transactions=[Transaction(_SCHEMA_KEY, SCHEMA_VERSION)])
         if predicate is None:
             write_deltalake(

@@ -6,20 +6,15 @@ P = profile fields.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from swipewise.config import EventsConfig
-from swipewise.errors import DataError
-from swipewise.schema import FLAG_ACTIONS, Action, Col
-
-_ATTRIBUTES = (Col.CREATOR, Col.MUSIC, Col.LANGUAGE, Col.TAGS, Col.DURATION)
+from swipewise.schema import FLAG_ACTIONS, Action
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,86 +139,6 @@ class ActionPredictor(Protocol):
         ...
 
 
-def build_dataset(
-    videos: pl.DataFrame,
-    content: Mapping[str, tuple[list[str], NDArray[np.float32]]],
-    interactions: pl.DataFrame,
-    profiles: pl.DataFrame,
-    events: EventsConfig,
-) -> Dataset:
-    """Code tables of strings as arrays of indices.
-
-    Args:
-        videos: The catalogue: video_id and, where known, uploaded_at, creator, music, tags, language.
-        content: For each content modality the video ids that have it and their vectors (n, D), in one order.
-        interactions: Interactions as the event reader gives them; those with unknown videos are left out.
-        profiles: viewer_id and one column a profile field (strings, numbers or lists of strings).
-        events: What counts as positive.
-
-    Raises:
-        DataError: There are no videos, or no interaction is with a video of the catalogue.
-    """
-    if videos.is_empty():
-        raise DataError("the catalogue holds no videos: add some with 'swipewise videos add PATH'")
-    video_ids = tuple(videos[Col.VIDEO_ID])
-    video_index = pl.DataFrame({Col.VIDEO_ID: video_ids, "video": np.arange(len(video_ids))})
-    rows = interactions.join(video_index, on=Col.VIDEO_ID, how="inner")
-    if rows.is_empty():
-        raise DataError(
-            f"none of the {len(interactions)} interactions is with a video of the catalogue: "
-            "import behaviour with 'swipewise events import FILE', or check that its video ids match"
-        )
-    seen_viewers = pl.concat([rows[Col.VIEWER_ID], profiles[Col.VIEWER_ID].cast(pl.String)])
-    viewer_ids = tuple(seen_viewers.unique().sort())
-    viewer_index = pl.DataFrame({Col.VIEWER_ID: viewer_ids, "viewer": np.arange(len(viewer_ids))})
-    rows = rows.join(viewer_index, on=Col.VIEWER_ID).sort("viewer", Col.AT, "video")
-    coded = _interactions(rows, events)
-    attributes_VA, attribute_values = _categories(videos, _ATTRIBUTES)
-    fields = [name for name in profiles.columns if name != Col.VIEWER_ID]
-    aligned = viewer_index.join(profiles, on=Col.VIEWER_ID, how="left", maintain_order="left")
-    profile_UP, profile_values = _categories(aligned, fields)
-    return Dataset(
-        viewer_ids=viewer_ids,
-        video_ids=video_ids,
-        interactions=coded,
-        uploaded_at_V=upload_times(videos, coded),
-        content={name: _content(ids, values, video_ids) for name, (ids, values) in content.items()},
-        attributes_VA=attributes_VA,
-        attribute_values=attribute_values,
-        profile_UP=profile_UP,
-        profile_values=profile_values,
-    )
-
-
-def catalogue_dataset(
-    videos: pl.DataFrame,
-    content: Mapping[str, tuple[list[str], NDArray[np.float32]]],
-    profile_values: tuple[str, ...] = (),
-) -> Dataset:
-    """A catalogue without viewers; its arguments are those of :func:`build_dataset`."""
-    video_ids = tuple(videos[Col.VIDEO_ID])
-    attributes_VA, attribute_values = _categories(videos, _ATTRIBUTES)
-    nobody = no_interactions()
-    return Dataset(
-        viewer_ids=(),
-        video_ids=video_ids,
-        interactions=nobody,
-        uploaded_at_V=upload_times(videos, nobody),
-        content={name: _content(ids, values, video_ids) for name, (ids, values) in content.items()},
-        attributes_VA=attributes_VA,
-        attribute_values=attribute_values,
-        profile_UP=np.zeros((0, 0), np.int64),
-        profile_values=profile_values,
-    )
-
-
-def code_log(interactions: pl.DataFrame, video_ids: tuple[str, ...], events: EventsConfig) -> Interactions:
-    """Interactions with the videos of a catalogue, in time order, all as if of one viewer."""
-    video_index = pl.DataFrame({Col.VIDEO_ID: video_ids, "video": np.arange(len(video_ids))})
-    rows = interactions.join(video_index, on=Col.VIDEO_ID, how="inner").with_columns(viewer=pl.lit(0))
-    return _interactions(rows.sort(Col.AT), events) if len(rows) else no_interactions()
-
-
 def told_actions(rows: Interactions) -> NDArray[np.bool_]:
     """Of which interactions each action of FLAG_ACTIONS is known to have happened or not: (I, F).
 
@@ -263,82 +178,3 @@ def is_positive(
         positive_I |= flag[Action(name)]
     liked_I: NDArray[np.bool_] = positive_I & ~flag[Action.HIDE]
     return liked_I
-
-
-def _interactions(rows: pl.DataFrame, events: EventsConfig) -> Interactions:
-    ratio_I = rows[Col.WATCH_RATIO].fill_null(float("nan")).to_numpy().astype(np.float32)
-    actions_IF = np.stack([rows[flag].to_numpy() for flag in FLAG_ACTIONS], axis=1).astype(bool)
-    return Interactions(
-        viewer_I=rows["viewer"].to_numpy().astype(np.int64),
-        video_I=rows["video"].to_numpy().astype(np.int64),
-        at_I=_milliseconds(rows[Col.AT]),
-        watch_ratio_I=ratio_I,
-        actions_IF=actions_IF,
-        positive_I=is_positive(ratio_I, actions_IF, events),
-    )
-
-
-def _milliseconds(times: pl.Series) -> NDArray[np.int64]:
-    return times.dt.epoch("ms").to_numpy().astype(np.int64)
-
-
-def upload_times(videos: pl.DataFrame, rows: Interactions) -> NDArray[np.int64]:
-    """Known upload times; else the first interaction, as a video must have existed by then; else 0: (V,) int64."""
-    first = np.full(len(videos), np.iinfo(np.int64).max)
-    np.minimum.at(first, rows.video_I, rows.at_I)
-    first[first == np.iinfo(np.int64).max] = 0
-    if Col.UPLOADED_AT not in videos.columns:
-        return first
-    known = videos[Col.UPLOADED_AT]
-    return np.where(known.is_not_null().to_numpy(), known.dt.epoch("ms").fill_null(0).to_numpy(), first)
-
-
-def _content(ids: list[str], values: NDArray[np.float32], video_ids: tuple[str, ...]) -> ContentFeature:
-    """Spread vectors over all videos; float16 is cast before anything is computed from it."""
-    place = {video_id: row for row, video_id in enumerate(video_ids)}
-    known = [(place[video_id], row) for row, video_id in enumerate(ids) if video_id in place]
-    values_VD = np.zeros((len(video_ids), values.shape[1]), np.float32)
-    present_V = np.zeros(len(video_ids), bool)
-    if known:
-        to, source = np.array(known).T
-        values_VD[to] = values[source].astype(np.float32)
-        present_V[to] = np.isfinite(values_VD[to]).all(axis=1)
-        values_VD[~present_V] = 0.0
-    return ContentFeature(values_VD=values_VD, present_V=present_V)
-
-
-def _categories(table: pl.DataFrame, columns: Sequence[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Code each distinct "column=value" from 1; list columns take several places, 0 fills what is missing."""
-    codes: dict[str, int] = {}
-    parts: list[NDArray[np.int64]] = []
-    for name in columns:
-        if name not in table.columns:
-            continue
-        rows = [categories(name, value) for value in table[name].to_list()]
-        coded = np.zeros((len(table), max(map(len, rows), default=0)), np.int64)
-        for row, values in enumerate(rows):
-            coded[row, : len(values)] = [codes.setdefault(value, len(codes) + 1) for value in values]
-        parts.append(coded)
-    return np.concatenate(parts, axis=1) if parts else np.zeros((len(table), 0), np.int64), tuple(codes)
-
-
-def categories(name: str, value: Any) -> list[str]:
-    """A feature's value as categories; it never depends on the rest of the data, so that it means the same tomorrow.
-
-    A list gives one category an entry; numbers with a fraction or above 10 fall into steps of a quarter of a doubling.
-
-    >>> categories("tags", ["cats", "dogs"]), categories("age", "18-24"), categories("followers", 12_345)
-    (['tags=cats', 'tags=dogs'], ['age=18-24'], ['followers=~1.16e+04'])
-    """
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return []
-    if isinstance(value, list | tuple):
-        return [category for entry in value for category in categories(name, entry)]
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        exact = value == int(value) and abs(value) <= 10
-        return [f"{name}={int(value)}" if exact else f"{name}=~{_quarter_octave(value):.3g}"]
-    return [f"{name}={value}"]
-
-
-def _quarter_octave(value: float) -> float:
-    return math.copysign(2 ** (round(4 * math.log2(abs(value))) / 4), value)

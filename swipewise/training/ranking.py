@@ -4,7 +4,7 @@ Training uses it for early stopping, the baselines for tuning and evaluation for
 serves all three.
 
 Legend of shape suffixes: B = viewers, V = all videos, K = places of the ranking, R = pairs of a viewer and a
-relevant video.
+relevant video, X = pairs of a viewer and a video that is no candidate, N = pairs that may be in the ranking.
 """
 
 from __future__ import annotations
@@ -134,45 +134,57 @@ def top_k_unseen(
         DataError: A score is not a number.
     """
     videos = len(dataset.video_ids)
-    order_V = np.random.default_rng(0).permutation(videos)
+    lot_V = np.argsort(np.random.default_rng(0).permutation(videos))
     best_BK = np.full((len(viewers_B), k), NO_VIDEO)
     block = viewers_at_once(videos)
     for start in range(0, len(viewers_B), block):
         here = slice(start, start + block)
-        scores_BV = score(viewers_B[here], np.arange(videos))[:, order_V]
-        if np.isnan(scores_BV).any():
+        scores_BV = np.array(score(viewers_B[here], np.arange(videos)))
+        if np.isnan(scores_BV.max(axis=1)).any():
             raise DataError("a recommender's score is not a number: train it again with a smaller learning rate")
-        candidate_BV = _unseen(dataset, viewers_B[here])[:, order_V]
+        excluded_X = _seen(dataset, viewers_B[here])
         if uploaded_by_B is not None:
-            candidate_BV &= dataset.uploaded_at_V[order_V] <= uploaded_by_B[here, None]
-        places_BK = _top_k(np.where(candidate_BV, scores_BV, -np.inf), min(k, videos))
-        found_BK = np.take_along_axis(candidate_BV, places_BK, axis=1)
-        best_BK[here, : places_BK.shape[1]] = np.where(found_BK, order_V[places_BK], NO_VIDEO)
+            excluded_X = np.union1d(excluded_X, _not_there_yet(dataset.uploaded_at_V, uploaded_by_B[here]))
+        scores_BV.reshape(-1)[excluded_X] = -np.inf
+        best_BK[here, : min(k, videos)] = _top_k(scores_BV, min(k, videos), lot_V, excluded_X)
     return best_BK
 
 
-def _unseen(dataset: Dataset, viewers_B: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(B, V), False where the video is in the viewer's history."""
+def _seen(dataset: Dataset, viewers_B: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What is in the viewers' histories, as ``row * V + video``: (X,)."""
     offsets = dataset.viewer_offsets()
-    unseen_BV = np.ones((len(viewers_B), len(dataset.video_ids)), bool)
-    for row, viewer in enumerate(viewers_B):
-        unseen_BV[row, dataset.interactions.video_I[offsets[viewer] : offsets[viewer + 1]]] = False
-    return unseen_BV
+    first_B, count_B = offsets[viewers_B], offsets[viewers_B + 1] - offsets[viewers_B]
+    row_X = np.repeat(np.arange(len(viewers_B)), count_B)
+    place_X = np.arange(len(row_X)) + np.repeat(first_B - np.concatenate([[0], count_B.cumsum()[:-1]]), count_B)
+    return row_X * len(dataset.video_ids) + dataset.interactions.video_I[place_X]
 
 
-def _top_k(scores_BV: NDArray[np.floating], k: int) -> NDArray[np.int64]:
-    """Columns (B, k) of the largest values of each row, largest first; of equal ones the leftmost.
+def _not_there_yet(uploaded_at_V: NDArray[np.int64], by_B: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What was uploaded after each viewer's moment, as ``row * V + video``: (X,)."""
+    late = np.flatnonzero(uploaded_at_V > by_B.min())
+    row_X, place_X = np.nonzero(uploaded_at_V[late] > by_B[:, None])
+    return row_X * len(uploaded_at_V) + late[place_X]
 
-    As a stable sort of the whole row would give, in linear time: everything above the k-th value, then as many of
-    those equal to it as there is room for.
+
+def _top_k(
+    scores_BV: NDArray[np.floating], k: int, lot_V: NDArray[np.int64], excluded_X: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Columns (B, k) of the largest values of each row, largest first; of equal ones those with the lowest lots.
+
+    All that is not below the k-th value is sorted, which is little more than k a row. Where that reaches down to minus
+    infinity the excluded come last, and become ``NO_VIDEO``.
     """
-    kth_B1 = -np.partition(-scores_BV, k - 1, axis=1)[:, k - 1 : k]
-    above_BV = scores_BV > kth_B1
-    equal_BV = scores_BV == kth_B1
-    room_B1 = k - above_BV.sum(axis=1, keepdims=True)
-    columns_BK = np.nonzero(above_BV | (equal_BV & (equal_BV.cumsum(axis=1) <= room_B1)))[1].reshape(-1, k)
-    values_BK = np.take_along_axis(scores_BV, columns_BK, axis=1)
-    return np.take_along_axis(columns_BK, np.argsort(-values_BK, axis=1, kind="stable"), axis=1)
+    videos = scores_BV.shape[1]
+    kth_B = np.partition(scores_BV, videos - k, axis=1)[:, videos - k]
+    pair_N = np.flatnonzero(scores_BV >= kth_B[:, None])
+    score_N = scores_BV.reshape(-1)[pair_N]
+    row_N, video_N = np.divmod(pair_N, videos)
+    excluded_N = np.isneginf(score_N)
+    excluded_N[excluded_N] = np.isin(pair_N[excluded_N], excluded_X)
+    order_N = np.lexsort((lot_V[video_N], excluded_N, -score_N, row_N))
+    first_B = np.searchsorted(row_N, np.arange(len(scores_BV)))
+    chosen_BK = order_N[first_B[:, None] + np.arange(k)]
+    return np.where(excluded_N[chosen_BK], NO_VIDEO, video_N[chosen_BK])
 
 
 def rank_hits(score: ScoreFn, task: RankingTask, k: int) -> NDArray[np.bool_]:

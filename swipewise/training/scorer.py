@@ -20,19 +20,12 @@ from torch.nn import functional
 from swipewise.catalog import Catalog
 from swipewise.config import EventsConfig
 from swipewise.errors import ArtifactError
+from swipewise.events.folded import interaction_parts
 from swipewise.events.history import History
-from swipewise.events.reading import read_interactions
 from swipewise.schema import FLAG_ACTIONS, WATCH, Col, Evidence, Interaction, Profile
 from swipewise.training.beliefs import Beliefs
-from swipewise.training.dataset import (
-    Dataset,
-    Interactions,
-    catalogue_dataset,
-    categories,
-    code_log,
-    is_positive,
-    upload_times,
-)
+from swipewise.training.building import catalogue_dataset, categories, code_log, upload_times
+from swipewise.training.dataset import Dataset, Interactions, is_positive
 from swipewise.training.exported import EAGER, HistoryReader, choose_reader
 from swipewise.training.fitted import FittedModel
 from swipewise.training.inference import Interests, Projected
@@ -144,10 +137,11 @@ class Scorer:
         catalogue = catalogue_dataset(videos, content, fitted.vocabulary.profile_values)
         if fitted.config.trends:
             durations = videos.lazy().select(Col.VIDEO_ID, Col.DURATION)
-            log = History(workspace.events_dir).collected(
-                lambda: read_interactions(workspace.events_dir, durations).collect()
+            rows = History(workspace.events_dir).collected(
+                lambda: code_log(
+                    interaction_parts(workspace, durations), catalogue.video_ids, workspace.config.events
+                )
             )
-            rows = code_log(log, catalogue.video_ids, workspace.config.events)
             catalogue = replace(catalogue, interactions=rows, uploaded_at_V=upload_times(videos, rows))
         reader, inference = choose_reader(run_dir, workspace.config.server.inference)
         return cls(fitted, catalogue, workspace.config.events, reader=reader, inference=inference)

@@ -35,6 +35,7 @@ def train_workspace(
     workspace: Workspace,
     *,
     fresh: bool = False,
+    on_fold: Callable[[int, int], None] = lambda _done, _of: None,
     on_plan: Callable[[Path, bool], None] = lambda _path, _resumes: None,
     on_step: Callable[[Step], None] = lambda _: None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
@@ -46,6 +47,7 @@ def train_workspace(
     Args:
         workspace: Its catalogue and events are read, its runs are written.
         fresh: Leave interrupted trainings alone and start anew.
+        on_fold: Told how many parts of the history are folded, and of how many.
         on_plan: Told the run's folder, and whether it resumes, before the first step.
         on_step: Told after every batch.
         on_epoch: Told after every epoch.
@@ -57,7 +59,7 @@ def train_workspace(
     """
     with workspace.lock("train"):
         began = time.monotonic()
-        dataset = load_dataset(workspace)
+        dataset = load_dataset(workspace, on_part=on_fold)
         split = split_by_time(dataset, workspace.config.split)
         plan = make_plan(workspace.config, dataset, valid_start=split.valid_start, test_start=split.test_start)
         run_dir = open_run(workspace.runs_dir, plan, fresh=fresh)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from swipewise.catalog import Catalog
 from swipewise.catalog.records import vector_column
 from swipewise.encoders.contract import identity
 from swipewise.encoders.given import GivenVectors
 from swipewise.encoders.registry import build_encoders
+from swipewise.events.folded import interaction_parts
 from swipewise.events.history import History
-from swipewise.events.reading import read_interactions, read_profiles
+from swipewise.events.reading import read_profiles
 from swipewise.schema import Col
-from swipewise.training.dataset import Dataset, build_dataset
+from swipewise.training.building import build_dataset
+from swipewise.training.dataset import Dataset
 from swipewise.workspace import Workspace
 
 
-def load_dataset(workspace: Workspace) -> Dataset:
+def load_dataset(
+    workspace: Workspace, *, on_part: Callable[[int, int], None] = lambda _done, _of: None
+) -> Dataset:
     """Everything a recommender may learn from, in index-coded arrays.
+
+    Args:
+        workspace: Its catalogue and events are read; what is new in its history is folded, and kept.
+        on_part: Told how many parts of the history are folded, and of how many.
 
     Raises:
         DataError: There are no videos, or no interaction is with one of them.
@@ -30,11 +38,15 @@ def load_dataset(workspace: Workspace) -> Dataset:
         modality: catalog.vectors(modality, encoder)
         for modality, encoder in chosen_encoders(workspace, catalog).items()
     }
-    interactions = History(workspace.events_dir).collected(
-        lambda: read_interactions(workspace.events_dir, durations).collect()
-    )
-    return build_dataset(
-        videos, content, interactions, read_profiles(workspace.events_dir), workspace.config.events
+    profiles = read_profiles(workspace.events_dir)
+    return History(workspace.events_dir).collected(
+        lambda: build_dataset(
+            videos,
+            content,
+            interaction_parts(workspace, durations, on_part=on_part),
+            profiles,
+            workspace.config.events,
+        )
     )
 
 

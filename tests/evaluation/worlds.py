@@ -13,7 +13,8 @@ from swipewise.events import fold
 from swipewise.schema import Col
 from swipewise.simulate.behave import behave
 from swipewise.simulate.world import World, WorldConfig, draw_world
-from swipewise.training.dataset import Dataset, build_dataset
+from swipewise.training.building import build_dataset
+from swipewise.training.dataset import Dataset
 
 
 def small_world(*, size: int = 200, seed: int = 0) -> tuple[World, Dataset]:
@@ -24,7 +25,7 @@ def small_world(*, size: int = 200, seed: int = 0) -> tuple[World, Dataset]:
     uploaded = pl.Series(world.uploaded_at_V).cast(pl.Datetime("ms", "UTC"))
     videos = pl.DataFrame({Col.VIDEO_ID: world.video_ids, Col.UPLOADED_AT: uploaded})
     profiles = pl.DataFrame({Col.VIEWER_ID: world.viewer_ids})
-    return world, build_dataset(videos, {}, interactions, profiles, EventsConfig())
+    return world, build_dataset(videos, {}, [interactions], profiles, EventsConfig())
 
 
 class WorldTruth:

@@ -16,7 +16,8 @@ from swipewise.catalog import Catalog
 from swipewise.errors import ArtifactError
 from swipewise.events import viewer_interactions
 from swipewise.schema import Action, Col, Evidence, Interaction, Modality, Profile, Video
-from swipewise.training.dataset import Dataset, catalogue_dataset
+from swipewise.training.building import catalogue_dataset
+from swipewise.training.dataset import Dataset
 from swipewise.training.fitted import FittedModel, Weights
 from swipewise.training.recommender import InterestRecommender
 from swipewise.training.runs import MODEL_NAME
