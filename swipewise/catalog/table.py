@@ -23,11 +23,11 @@ Migration = Callable[[Any], None]
 """Changes a ``lance.LanceDataset`` by one version. May run twice if the process dies halfway, so must bear it."""
 
 _VERSION_KEY = "swipewise.schema_version"
-_FRAGMENTS = 32
+_FRAGMENTS = 16
 # Fragments of this size are left alone from then on, so that filling a large catalogue never rewrites it all. As many
 # commits of 64 rows as are merged at once make one, so that a row is merged once; merging takes memory by its size.
-_ROWS_A_FRAGMENT = 2048
-_ROWS_MERGED_AT_ONCE = 256
+_ROWS_A_FRAGMENT = 1024
+_ROWS_MERGED_AT_ONCE = 128
 _ROWS_A_FILE = 1_048_576
 # A reader works on one version for the length of one read; older versions than this have none.
 _KEEP_VERSIONS = timedelta(hours=1)
