@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from swipewise.cli import events_export
 from swipewise.cli.imports import as_json_object, files_argument, in_words, map_option
 from swipewise.cli.options import json_option, workspace_option
 from swipewise.schema import FLAG_ACTIONS, Col
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
 @click.group(epilog="Example: swipewise events import log.parquet --workspace shop")
 def command() -> None:
-    """Import behaviour logs and look at them."""
+    """Import behaviour logs, look at them, write them to a file."""
+
+
+command.add_command(events_export.export)
 
 
 _IMPORT_EXAMPLES = """\b

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from swipewise.cli import feed_export
 from swipewise.cli.options import json_option, workspace_option
 
 if TYPE_CHECKING:
@@ -25,6 +26,14 @@ _WEIGHTS = 3
 
 _EXAMPLES = """\b
 Examples:
+  swipewise feed ann                  the same as swipewise feed show ann
+  swipewise feed ann --size 5 --workspace shop
+  swipewise feed export feeds.parquet
+"""
+
+_SHOW_EXAMPLES = """\b
+Examples:
+  swipewise feed show ann
   swipewise feed ann
   swipewise feed ann --size 5 --workspace shop
   swipewise feed ann --language en --region us --context device=tv
@@ -40,7 +49,28 @@ def _pairs(_context: click.Context, _option: click.Parameter, values: tuple[str,
     return {name: value for name, _, value in pairs}
 
 
-@click.command(epilog=_EXAMPLES)
+class _FeedGroup(click.Group):
+    """What is no command of its own is a viewer, whose feed is shown."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in {*self.commands, *ctx.help_option_names}:
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_FeedGroup, epilog=_EXAMPLES)
+def command() -> None:
+    """Print a viewer's feed and why each video is in it, or write the feeds of all viewers to a file.
+
+    A viewer stands where a command would: 'swipewise feed ann' shows the feed of ann. One whose id is the name of a
+    command needs 'swipewise feed show ID'.
+    """
+
+
+command.add_command(feed_export.export)
+
+
+@command.command(epilog=_SHOW_EXAMPLES)
 @click.argument("viewer")
 @click.option("--size", type=click.IntRange(1, 1000), help="Videos wanted.  [default: feed.size of the workspace]")
 @click.option("--language", help="Leaves out videos known to be in others.")
@@ -51,7 +81,7 @@ def _pairs(_context: click.Context, _option: click.Parameter, values: tuple[str,
 @click.option("--request-id", help="Of an earlier feed: what is drawn is drawn the same.")
 @workspace_option
 @json_option
-def command(
+def show(
     viewer: str,
     size: int | None,
     language: str | None,

@@ -34,6 +34,8 @@ LEAVES = [(path, command) for path, command in EVERY if not isinstance(command, 
 # These make a workspace or work beside one.
 WITHOUT_WORKSPACE = {
     ("init",),
+    ("doctor",),
+    ("completion",),
     ("restore",),
     ("simulate",),
     ("demo",),
