@@ -91,7 +91,8 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; an error that a user can mend is one line on stderr and exit code 1."""
     try:
-        sys.exit(cli(standalone_mode=False))
+        # By its name the shells know whose completion they ask for.
+        sys.exit(cli(prog_name="swipewise", standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
