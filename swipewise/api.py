@@ -95,6 +95,42 @@ class Workspace(workspace.Workspace):
 
         return ingest_videos(self, sources, captions=None if captions is None else Path(captions), again=again)
 
+    @classmethod
+    def from_dataset(cls, layout: str, source: str | Path, root: str | Path) -> Workspace:
+        """Make a workspace of a data set, as ``swipewise datasets`` does.
+
+        Args:
+            layout: kuairand, microlens, mmrec, recbole, or generic: tables with Swipewise's own column names.
+            source: The data set's folder; it is only read.
+            root: A folder that is new or empty.
+
+        Raises:
+            UnknownIdError: There is no such layout.
+            InputFileError: A file of the source is missing or cannot be read.
+            DataError: What is in the source contradicts itself.
+            WorkspaceError: The folder holds something.
+        """
+        from swipewise.datasets.convert import convert
+        from swipewise.datasets.layouts import LAYOUTS
+        from swipewise.errors import UnknownIdError
+
+        if layout not in LAYOUTS:
+            raise UnknownIdError(f"no layout {layout!r}: valid are {', '.join(LAYOUTS)}")
+        convert(LAYOUTS[layout], Path(source), Path(root))
+        return cls.open(root)
+
+    def encode(self) -> IngestSummary:
+        """Fill the columns of configured encoders that have not looked at every video yet.
+
+        Raises:
+            ConfigError: The encoders cannot be had.
+            WorkspaceError: Another ingestion is running here.
+            StoreError: The catalogue cannot be read or written.
+        """
+        from swipewise.ingest import encode_videos
+
+        return encode_videos(self, self.config.encoders)
+
     def import_events(
         self, *sources: str | Path | pl.DataFrame, columns: Mapping[str, str] | None = None
     ) -> ImportSummary:
@@ -298,6 +334,30 @@ class Workspace(workspace.Workspace):
             search_with=Search(trials=trials),
             on_step=on_step,
         )
+
+    def transfer_from(
+        self, source: workspace.Workspace, *, trials: int = 20, on_step: Callable[[str], None] = lambda _: None
+    ) -> pl.DataFrame:
+        """Rank for the viewers of this workspace with the last model of another, for which all ids are new.
+
+        Args:
+            source: Whose model; its encoders must be those of this workspace.
+            trials: Settings that are tried for each baseline.
+            on_step: Told what is about to be done.
+
+        Returns:
+            recommender, segment, viewers, metric, value, low, high: of the transferred model, of this workspace's own
+            where there is one, and of baselines.
+
+        Raises:
+            UnknownIdError: The source has no finished run.
+            ArtifactError: The model's encoders are not those of this workspace.
+            DataError: Nobody likes anything new in the test period.
+        """
+        from swipewise.evaluation.session import figures_of
+        from swipewise.evaluation.transfer_session import transfer_workspace
+
+        return figures_of(transfer_workspace(source, self, trials=trials, on_step=on_step))
 
 
 def _plain_feed(engine: FeedEngine, viewer: str, k: int) -> Feed:

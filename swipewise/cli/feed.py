@@ -104,7 +104,7 @@ def show(
     if request_id is not None:
         request = replace(request, request_id=request_id)
     with FeedEngine.open(workspace) as engine:
-        feed = engine.feed(viewer, size=size, request=request)
+        feed, videos = engine.feed(viewer, size=size, request=request), engine.videos
     if as_json:
         click.echo(json.dumps(asdict(feed), ensure_ascii=False))
         return
@@ -114,7 +114,7 @@ def show(
         click.echo(f"asked for: {line}", err=True)
     if feed.recommendations:
         _print(_table(feed, _captions(workspace)))
-    click.echo(_summary(feed))
+    click.echo(_summary(feed, videos))
 
 
 def _print(table: Table) -> None:
@@ -174,7 +174,7 @@ def _shortened(caption: str | None) -> str:
     return text if len(text) <= _CAPTION else f"{text[: _CAPTION - 1]}…"
 
 
-def _summary(feed: Feed) -> str:
+def _summary(feed: Feed, videos: int) -> str:
     """What was chosen from what, and how long it took."""
     dropped: dict[str, int] = {}
     for each in feed.dropped:
@@ -182,7 +182,7 @@ def _summary(feed: Feed) -> str:
     chosen = len(feed.recommendations)
     left_out = "".join(f", {count} {reason}" for reason, count in dropped.items())
     took = sum(step.milliseconds for step in feed.trace)
-    if chosen == 0 and not dropped:
+    if not videos:
         return "nothing to show: the catalogue is empty, add videos with 'swipewise videos add PATH'"
     if chosen == 0:
         return f"nothing left to show{left_out}"

@@ -13,6 +13,7 @@ from typing import Final
 
 import swipewise
 from swipewise.doctor.finding import Finding, fail, ok, warn
+from swipewise.ingest.executor import available_cores
 
 _NEEDED: Final = {
     "torch": "torch",
@@ -143,7 +144,7 @@ def _gpu() -> Finding:
 
 
 def _processor() -> Finding:
-    cores = len(os.sched_getaffinity(0))
+    cores = available_cores()
     threads = os.environ.get("OMP_NUM_THREADS")
     told = f"{cores} cores" if cores > 1 else "1 core"
     return ok("processor", told + (f", OMP_NUM_THREADS={threads}" if threads else ""))

@@ -46,21 +46,7 @@ class Evaluation:
 
         ``low`` and ``high`` bound the 95% interval over viewers.
         """
-        return pl.DataFrame(
-            [
-                {
-                    Col.RECOMMENDER: name,
-                    Col.SEGMENT: segment,
-                    Col.VIEWERS: part["viewers"],
-                    Col.METRIC: metric,
-                    **{key: figure[key] for key in ("value", "low", "high")},
-                }
-                for segment, part in self.report["segments"].items()
-                for name, figures in part["figures"].items()
-                for metric, figure in figures.items()
-            ],
-            infer_schema_length=None,
-        )
+        return figures_of(self.report)
 
     @property
     def comparison(self) -> pl.DataFrame:
@@ -84,6 +70,25 @@ class Evaluation:
             ],
             infer_schema_length=None,
         )
+
+
+def figures_of(report: Mapping[str, Any]) -> pl.DataFrame:
+    """The figures of a report, also of a transfer: recommender, segment, viewers, metric, value, low, high."""
+    return pl.DataFrame(
+        [
+            {
+                Col.RECOMMENDER: name,
+                Col.SEGMENT: segment,
+                Col.VIEWERS: part["viewers"],
+                Col.METRIC: metric,
+                **{key: figure[key] for key in ("value", "low", "high")},
+            }
+            for segment, part in report["segments"].items()
+            for name, figures in part["figures"].items()
+            for metric, figure in figures.items()
+        ],
+        infer_schema_length=None,
+    )
 
 
 def evaluate_workspace(
