@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 # The last one needs real clips.
 BENCHMARKS ?= world shifts norms ablations history crash durability ingest encoders freshness pipeline retrieval feed guard console soak corpus
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint bench dist check-dist constraints clean
 
 setup: $(STAMP)
 
@@ -39,6 +39,18 @@ bench: setup
 		$(BIN)/python benchmarks/$$name.py || failed="$$failed $$name"; \
 	done; \
 	test -z "$$failed" || { echo "missed a bar or failed:$$failed" >&2; exit 1; }
+
+dist: setup
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+
+# Installs both into an empty environment and runs the demo there; takes minutes.
+check-dist: setup
+	rm -rf dist
+	$(BIN)/python .ci/check_dist.py dist
+
+constraints: setup
+	$(BIN)/python .ci/constraints.py > constraints.txt
 
 clean:
 	rm -rf demo dist .mypy_cache .ruff_cache .pytest_cache

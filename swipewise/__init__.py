@@ -7,19 +7,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from swipewise.api import Explanation as Explanation
+    from swipewise.api import Workspace as Workspace
     from swipewise.config import Config as Config
     from swipewise.errors import SwipewiseError as SwipewiseError
-    from swipewise.workspace import Workspace as Workspace
+    from swipewise.evaluation.session import Evaluation as Evaluation
+    from swipewise.feed.engine import FeedEngine as FeedEngine
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Config": "swipewise.config",
+    "Evaluation": "swipewise.evaluation.session",
+    "Explanation": "swipewise.api",
+    "FeedEngine": "swipewise.feed.engine",
     "SwipewiseError": "swipewise.errors",
-    "Workspace": "swipewise.workspace",
+    "Workspace": "swipewise.api",
 }
 
-__all__ = ["Config", "SwipewiseError", "Workspace", "__version__"]
+__all__ = ["Config", "Evaluation", "Explanation", "FeedEngine", "SwipewiseError", "Workspace", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

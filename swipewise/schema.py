@@ -144,6 +144,17 @@ class Col:
     Y = "y"
     MODALITY = "modality"
 
+    # figures
+    RECOMMENDER = "recommender"
+    METRIC = "metric"
+
+    # reasons
+    EVIDENCE = "evidence"
+    TASTE = "taste"
+    WORDS = "words"
+    VIDEOS = "videos"
+    SIMILARITY = "similarity"
+
     # jobs
     JOB_ID = "job_id"
     LOCATION = "location"

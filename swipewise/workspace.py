@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from swipewise.config import Config, template
 from swipewise.errors import StoreError, WorkspaceError
@@ -42,12 +42,13 @@ class Workspace:
     config: Config
 
     @classmethod
-    def create(cls, root: Path) -> Workspace:
+    def create(cls, root: Path | str) -> Self:
         """Make a workspace with a commented configuration; the folder may exist, a configuration may not.
 
         Raises:
             WorkspaceError: There is a workspace already, or the folder cannot be written.
         """
+        root = Path(root)
         path = root / CONFIG_NAME
         try:
             root.mkdir(parents=True, exist_ok=True)
@@ -60,7 +61,7 @@ class Workspace:
         return cls.open(root)
 
     @classmethod
-    def open(cls, root: Path | str | None = None) -> Workspace:
+    def open(cls, root: Path | str | None = None) -> Self:
         """Open the workspace at ``root``, else at ``$SWIPEWISE_WORKSPACE``, else here.
 
         Raises:

@@ -16,7 +16,7 @@ _COMMANDS = {
     "init": ("swipewise.cli.init", "Make a workspace with a commented configuration."),
     "simulate": ("swipewise.cli.simulate", "Write a simulated platform whose truth is known."),
     "videos": ("swipewise.cli.videos", "Add videos to the catalogue and look at it."),
-    "events": ("swipewise.cli.events", "Import behaviour logs."),
+    "events": ("swipewise.cli.events", "Import behaviour logs; write them to a file."),
     "viewers": ("swipewise.cli.viewers", "Import viewers' profiles; export or erase a viewer."),
     "datasets": ("swipewise.cli.datasets", "Turn a public data set into a workspace."),
     "train": ("swipewise.cli.train", "Fit the model to the workspace."),
@@ -25,13 +25,15 @@ _COMMANDS = {
     "audit": ("swipewise.cli.audit", "Look into a run: does the model use what it was built to use?"),
     "transfer": ("swipewise.cli.transfer", "Rank another platform with a model that has never seen it."),
     "models": ("swipewise.cli.models", "Choose which run is served, and go back to the one before."),
-    "feed": ("swipewise.cli.feed", "Print a viewer's feed and why each video is in it."),
+    "feed": ("swipewise.cli.feed", "Print a viewer's feed and why; write everybody's to a file."),
     "explored": ("swipewise.cli.explored", "Tell what drawing other videos would have achieved."),
     "behavior": ("swipewise.cli.behavior", "Look at what viewers do: funnel, retention, audiences, shifts."),
     "serve": ("swipewise.cli.serve", "Offer the feed, and take events and videos, over HTTP."),
     "keys": ("swipewise.cli.keys", "Make, list and revoke the keys that the server asks for."),
     "backup": ("swipewise.cli.backup", "Copy the workspace, or check a copy."),
     "restore": ("swipewise.cli.restore", "Make a workspace of a backup."),
+    "doctor": ("swipewise.cli.doctor", "Check the installation and a workspace; what to mend."),
+    "completion": ("swipewise.cli.completion", "Print what completes commands in a shell."),
     "demo": ("swipewise.cli.demo", "Run the whole main job on a simulated platform."),
 }
 
@@ -89,7 +91,8 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; an error that a user can mend is one line on stderr and exit code 1."""
     try:
-        sys.exit(cli(standalone_mode=False))
+        # By its name the shells know whose completion they ask for.
+        sys.exit(cli(prog_name="swipewise", standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from swipewise.cli.options import json_option, workspace_option
 
 if TYPE_CHECKING:
+    from swipewise.evaluation.session import Evaluation
     from swipewise.workspace import Workspace
 
 _EPILOG = """\b
@@ -83,45 +84,32 @@ def command(
     """
     from rich.console import Console
 
-    from swipewise.evaluation.report import json_of, write_report
+    from swipewise.evaluation.report import json_of
     from swipewise.evaluation.tables import print_tables
 
-    report = _examine(workspace, truth, against, trials, search_viewers, settings_path)
-    page = write_report(report, workspace.report_dir)
+    found = _evaluated(workspace, truth, against, trials, search_viewers, settings_path)
     if as_json:
-        click.echo(json_of(report), nl=False)
+        click.echo(json_of(found.report), nl=False)
         return
-    print_tables(report, Console(highlight=False))
-    click.echo(f"report: {page}")
+    print_tables(found.report, Console(highlight=False))
+    click.echo(f"report: {found.page}")
 
 
-def _examine(
+def _evaluated(
     workspace: Workspace,
     truth_dir: Path | None,
     against: tuple[str, ...],
     trials: int,
     search_viewers: int | None,
     settings_path: Path | None,
-) -> dict[str, Any]:
-    """Load the last run and put it through the exam, showing each step."""
-    from datetime import UTC, datetime
-
+) -> Evaluation:
+    """Put the last run through the exam, showing each step, and keep the settings that are found."""
     from rich.console import Console
 
     from swipewise.baselines.tuning import Tried, Tuned, load_settings, save_settings
-    from swipewise.evaluation.exam import Search, examine
-    from swipewise.evaluation.results import as_report
-    from swipewise.simulate.truth import TRUTH_NAME, Truth
-    from swipewise.training.recommender import InterestRecommender
-    from swipewise.training.runs import latest_run, read_record
-    from swipewise.training.workspace_data import load_dataset
+    from swipewise.evaluation.exam import Search
+    from swipewise.evaluation.session import evaluate_workspace
 
-    run_dir = latest_run(workspace.runs_dir)
-    run = read_record(run_dir)
-    valid_start, test_start = run["split"]["valid_start"], run["split"]["test_start"]
-    beside = workspace.root / "world"
-    if truth_dir is None and (beside / TRUTH_NAME).is_file():
-        truth_dir = beside
     known = load_settings(settings_path) if settings_path else {}
     found = dict(known)
     console = Console(stderr=True, highlight=False)
@@ -138,17 +126,6 @@ def _examine(
 
     how = Search(trials=trials, viewers=search_viewers, known=known, on_trial=on_trial, on_found=on_found)
     with console.status("reading the data") as status:
-        dataset = load_dataset(workspace)
-        exam = examine(
-            dataset,
-            InterestRecommender.load(run_dir, dataset),
-            valid_start=valid_start,
-            test_start=test_start,
-            truth=Truth.load(truth_dir) if truth_dir else None,
-            against=against,
-            search_with=how,
-            on_step=status.update,
+        return evaluate_workspace(
+            workspace, truth_dir=truth_dir, against=against, search_with=how, on_step=status.update
         )
-    return as_report(
-        exam, dataset, valid_start=valid_start, run_id=run_dir.name, run=run, evaluated_at=datetime.now(UTC)
-    )

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from swipewise.cli.imports import as_json_object, files_argument, in_words, map_option
+from swipewise.cli import events_export
+from swipewise.cli.imports import as_json_object, check_taken, files_argument, in_words, map_option
 from swipewise.cli.options import json_option, workspace_option
 from swipewise.schema import FLAG_ACTIONS, Col
 
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
 @click.group(epilog="Example: swipewise events import log.parquet --workspace shop")
 def command() -> None:
-    """Import behaviour logs and look at them."""
+    """Import behaviour logs, look at them, write them to a file."""
+
+
+command.add_command(events_export.export)
 
 
 _IMPORT_EXAMPLES = """\b
@@ -48,7 +52,8 @@ def import_files(files: tuple[Path, ...], mapping: Mapping[str, str], workspace:
     viewer_id, video_id and at (ISO 8601, or seconds or milliseconds since 1970); position and event_id are
     optional. A column mapped to watch_seconds whose name ends in _ms holds milliseconds.
 
-    Importing a file again adds nothing twice. Rows that cannot be are left out, each with its reason in a file.
+    Importing a file again adds nothing twice. Rows that cannot be are left out, each with its reason in a file; it
+    fails if nothing at all could be taken.
     """
     from swipewise.catalog import Catalog
     from swipewise.events import import_events
@@ -61,6 +66,7 @@ def import_files(files: tuple[Path, ...], mapping: Mapping[str, str], workspace:
         click.echo(json.dumps(as_json_object(summary)))
     else:
         click.echo(in_words(summary, "event", time.monotonic() - started))
+    check_taken(summary, files)
 
 
 @command.command(epilog="Example: swipewise events compact --workspace shop")

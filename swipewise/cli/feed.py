@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from swipewise.cli import feed_export
 from swipewise.cli.options import json_option, workspace_option
 
 if TYPE_CHECKING:
@@ -25,6 +26,14 @@ _WEIGHTS = 3
 
 _EXAMPLES = """\b
 Examples:
+  swipewise feed ann                  the same as swipewise feed show ann
+  swipewise feed ann --size 5 --workspace shop
+  swipewise feed export feeds.parquet
+"""
+
+_SHOW_EXAMPLES = """\b
+Examples:
+  swipewise feed show ann
   swipewise feed ann
   swipewise feed ann --size 5 --workspace shop
   swipewise feed ann --language en --region us --context device=tv
@@ -40,7 +49,28 @@ def _pairs(_context: click.Context, _option: click.Parameter, values: tuple[str,
     return {name: value for name, _, value in pairs}
 
 
-@click.command(epilog=_EXAMPLES)
+class _FeedGroup(click.Group):
+    """What is no command of its own is a viewer, whose feed is shown."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in {*self.commands, *ctx.help_option_names}:
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_FeedGroup, epilog=_EXAMPLES)
+def command() -> None:
+    """Print a viewer's feed and why each video is in it, or write the feeds of all viewers to a file.
+
+    A viewer stands where a command would: 'swipewise feed ann' shows the feed of ann. One whose id is the name of a
+    command needs 'swipewise feed show ID'.
+    """
+
+
+command.add_command(feed_export.export)
+
+
+@command.command(epilog=_SHOW_EXAMPLES)
 @click.argument("viewer")
 @click.option("--size", type=click.IntRange(1, 1000), help="Videos wanted.  [default: feed.size of the workspace]")
 @click.option("--language", help="Leaves out videos known to be in others.")
@@ -51,7 +81,7 @@ def _pairs(_context: click.Context, _option: click.Parameter, values: tuple[str,
 @click.option("--request-id", help="Of an earlier feed: what is drawn is drawn the same.")
 @workspace_option
 @json_option
-def command(
+def show(
     viewer: str,
     size: int | None,
     language: str | None,
@@ -74,7 +104,7 @@ def command(
     if request_id is not None:
         request = replace(request, request_id=request_id)
     with FeedEngine.open(workspace) as engine:
-        feed = engine.feed(viewer, size=size, request=request)
+        feed, videos = engine.feed(viewer, size=size, request=request), engine.videos
     if as_json:
         click.echo(json.dumps(asdict(feed), ensure_ascii=False))
         return
@@ -84,7 +114,7 @@ def command(
         click.echo(f"asked for: {line}", err=True)
     if feed.recommendations:
         _print(_table(feed, _captions(workspace)))
-    click.echo(_summary(feed))
+    click.echo(_summary(feed, videos))
 
 
 def _print(table: Table) -> None:
@@ -144,7 +174,7 @@ def _shortened(caption: str | None) -> str:
     return text if len(text) <= _CAPTION else f"{text[: _CAPTION - 1]}…"
 
 
-def _summary(feed: Feed) -> str:
+def _summary(feed: Feed, videos: int) -> str:
     """What was chosen from what, and how long it took."""
     dropped: dict[str, int] = {}
     for each in feed.dropped:
@@ -152,7 +182,7 @@ def _summary(feed: Feed) -> str:
     chosen = len(feed.recommendations)
     left_out = "".join(f", {count} {reason}" for reason, count in dropped.items())
     took = sum(step.milliseconds for step in feed.trace)
-    if chosen == 0 and not dropped:
+    if not videos:
         return "nothing to show: the catalogue is empty, add videos with 'swipewise videos add PATH'"
     if chosen == 0:
         return f"nothing left to show{left_out}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,12 +48,39 @@ def as_json_object(summary: ImportSummary) -> dict[str, Any]:
     return asdict(summary) | {"rejects_file": None if rejects is None else str(rejects)}
 
 
+def check_taken(summary: ImportSummary, files: Sequence[Path]) -> None:
+    """See that something could be read.
+
+    Raises:
+        InputFileError: The files hold no rows, or none of their rows could be read.
+    """
+    from swipewise.errors import InputFileError
+
+    if summary.added or summary.duplicates or summary.erased:
+        return
+    named = ", ".join(map(str, files))
+    if not summary.rejected:
+        raise InputFileError(f"{named}: no rows below the header: is it the right file?")
+    raise InputFileError(
+        f"{named}: no row could be taken ({_first_reason(summary)}): each is with its reason in {summary.rejects_file}"
+    )
+
+
+def _first_reason(summary: ImportSummary) -> str:
+    """The place and reason of the first rejected row."""
+    assert summary.rejects_file is not None, "rows were rejected"
+    with summary.rejects_file.open(encoding="utf-8") as file:
+        first = json.loads(file.readline())
+    return f"row {first['row']}: {first['reason']}"
+
+
 def in_words(summary: ImportSummary, what: str, seconds: float) -> str:
     """A summary as text: ``what`` was counted, and where to look when rows were left out."""
     lines = [f"added {counted(summary.added, what)}, {summary.duplicates:,} known already, in {seconds:.1f} s"]
     if summary.rejected:
         lines.append(
-            f"rejected {counted(summary.rejected, 'row')}; each with its reason in {summary.rejects_file}"
+            f"rejected {counted(summary.rejected, 'row')} ({_first_reason(summary)}); each with its reason in "
+            f"{summary.rejects_file}"
         )
     if summary.erased:
         lines.append(f"left out {counted(summary.erased, what)} of viewers who were erased")

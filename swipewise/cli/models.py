@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,12 @@ from swipewise.cli.trail import take_down
 if TYPE_CHECKING:
     from swipewise.feed.bundles import Bundle
     from swipewise.workspace import Workspace
+
+
+def _npz(_ctx: click.Context, _param: click.Parameter, value: Path | None) -> Path | None:
+    if value is not None and value.suffix != ".npz":
+        raise click.BadParameter(f"{str(value)!r} says no format: name it .npz")
+    return value
 
 
 @click.group(epilog="Example: swipewise models list --workspace shop")
@@ -64,9 +71,16 @@ def publish(run: str, workspace: Workspace, as_json: bool) -> None:
 
 @command.command(epilog="Example: swipewise models export 20260101-120000-000000-0cd83d -w shop")
 @click.argument("run")
+@click.option(
+    "--videos",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=_npz,
+    metavar="FILE.npz",
+    help="Write the catalogue as the encoder reads it to this .npz as well, for programs without Swipewise.",
+)
 @workspace_option
 @json_option
-def export(run: str, workspace: Workspace, as_json: bool) -> None:
+def export(run: str, videos: Path | None, workspace: Workspace, as_json: bool) -> None:
     """Export a run's encoder, which then reads viewers' histories in half the time; needs the extra [onnx].
 
     In single precision, and in 8 bits where NDCG@10 on the validation period stays within 0.5% of the network's own.
@@ -76,6 +90,8 @@ def export(run: str, workspace: Workspace, as_json: bool) -> None:
 
     take_down(workspace, "models export", run)
     manifest = publishing.export(workspace, run)
+    if videos is not None:
+        _write_videos(workspace, run, videos)
     if as_json:
         click.echo(json.dumps(asdict(manifest), indent=1))
         return
@@ -95,6 +111,15 @@ def rollback(workspace: Workspace, as_json: bool) -> None:
 
     take_down(workspace, "models rollback", "the model before")
     _show(publishing.rollback(workspace), as_json)
+
+
+def _write_videos(workspace: Workspace, run: str, path: Path) -> None:
+    from swipewise.cli.writing import whole_file
+    from swipewise.training.exported_videos import write_videos
+
+    with whole_file(path) as part, part.open("wb") as file:
+        count = write_videos(workspace, workspace.runs_dir / run, file)
+    click.echo(f"wrote {count:,} videos to {path}", err=True)
 
 
 def _show(bundle: Bundle, as_json: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -48,61 +48,14 @@ def command(workspace: Workspace, source_dir: Path, run_name: str | None, trials
 
     from swipewise.evaluation.report import json_of
     from swipewise.evaluation.transfer_report import print_transfer
+    from swipewise.evaluation.transfer_session import transfer_workspace
     from swipewise.workspace import Workspace
 
-    report = _transferred(Workspace.open(source_dir), run_name, workspace, trials)
+    with Console(stderr=True, highlight=False).status("loading the model") as status:
+        report = transfer_workspace(
+            Workspace.open(source_dir), workspace, run_name=run_name, trials=trials, on_step=status.update
+        )
     if as_json:
         click.echo(json_of(report), nl=False)
     else:
         print_transfer(report, Console(highlight=False))
-
-
-def _transferred(source: Workspace, run_name: str | None, target: Workspace, trials: int) -> dict[str, Any]:
-    """Load both sides and compare, showing each step."""
-    from rich.console import Console
-
-    from swipewise.catalog import Catalog
-    from swipewise.evaluation.audit_runs import chosen_run
-    from swipewise.evaluation.transfer import check_encoders, transfer
-    from swipewise.evaluation.transfer_report import as_transfer_report
-    from swipewise.training.fitted import FittedModel
-    from swipewise.training.runs import MODEL_NAME
-    from swipewise.training.workspace_data import chosen_encoders, load_dataset
-
-    run_dir = chosen_run(source.runs_dir, run_name)
-    fitted = FittedModel.load(run_dir / MODEL_NAME)
-    here = chosen_encoders(target, Catalog(target.catalog_dir))
-    check_encoders(fitted.encoders, here, run=run_dir.name, where=str(target.root))
-    with Console(stderr=True, highlight=False).status("reading the data") as status:
-        dataset = load_dataset(target)
-        own_run, valid_start, test_start = _own_run(target, dataset)
-        found = transfer(
-            fitted,
-            dataset,
-            valid_start=valid_start,
-            test_start=test_start,
-            own=FittedModel.load(own_run / MODEL_NAME) if own_run else None,
-            trials=trials,
-            on_step=status.update,
-        )
-    return as_transfer_report(
-        found,
-        source={"workspace": str(source.root), "run": run_dir.name},
-        target={"workspace": str(target.root), "run": own_run.name if own_run else None},
-        valid_start=valid_start,
-    )
-
-
-def _own_run(target: Workspace, dataset: Any) -> tuple[Path | None, int, int]:
-    """The last run of the platform itself, if there is one, and the moments of the split."""
-    from swipewise.errors import UnknownIdError
-    from swipewise.training.runs import latest_run, read_record
-    from swipewise.training.split import split_by_time
-
-    try:
-        run_dir = latest_run(target.runs_dir)
-    except UnknownIdError:
-        split = split_by_time(dataset, target.config.split)
-        return None, split.valid_start, split.test_start
-    moments = read_record(run_dir)["split"]
-    return run_dir, moments["valid_start"], moments["test_start"]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from swipewise.cli import videos_export
 from swipewise.cli.options import json_option, workspace_option
 from swipewise.cli.trail import take_down
 from swipewise.schema import Col
@@ -27,6 +28,9 @@ _SHOWN = 50
 @click.group(epilog="Example: swipewise videos add clips/ --workspace shop")
 def command() -> None:
     """Add videos to the catalogue and look at it."""
+
+
+command.add_command(videos_export.export)
 
 
 _ADD_EXAMPLES = """\b

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swipewise.cli.imports import as_json_object, files_argument, in_words, map_option
+from swipewise.cli.imports import as_json_object, check_taken, files_argument, in_words, map_option
 from swipewise.cli.options import json_option, workspace_option
 from swipewise.cli.trail import take_down
 from swipewise.cli.wording import counted
@@ -50,6 +50,7 @@ def import_files(files: tuple[Path, ...], mapping: Mapping[str, str], workspace:
         click.echo(json.dumps(as_json_object(summary)))
     else:
         click.echo(in_words(summary, "profile", time.monotonic() - started))
+    check_taken(summary, files)
 
 
 @command.command(epilog="Example: swipewise viewers show ann")

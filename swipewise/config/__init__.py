@@ -4,7 +4,7 @@ A section is a dataclass, a key is one of its fields, and the template that ``sw
 both, so that file, defaults and help cannot drift apart.
 """
 
-from swipewise.config.names import ENCODER_NAMES, HUGGINGFACE, database_fault, unknown_encoder
+from swipewise.config.names import ENCODER_NAMES, HUGGINGFACE, PYTHON, database_fault, unknown_encoder
 from swipewise.config.rules import RuleConfig
 from swipewise.config.sections import (
     EncodersConfig,
@@ -22,6 +22,7 @@ from swipewise.config.whole import Config, template
 __all__ = [
     "ENCODER_NAMES",
     "HUGGINGFACE",
+    "PYTHON",
     "Config",
     "EncodersConfig",
     "EventsConfig",

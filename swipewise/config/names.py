@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 HUGGINGFACE = "huggingface:"
 """What the name of a published model begins with."""
 
+PYTHON = "python:"
+"""What the name of an encoder of one's own begins with; ``module:Class`` follows."""
+
 ENCODER_NAMES = {
     "visual": ("descriptor", "dataset"),
     "audio": ("descriptor", "dataset"),
@@ -21,7 +24,10 @@ ENCODER_NAMES = {
     "speech": (),
     "screen": ("rapidocr",),
 }
-"""What these keys of [encoders] may name, beside ``huggingface:`` models, ``none`` and the ``fake`` of tests."""
+"""What these keys of [encoders] may name, beside ``huggingface:``, ``python:``, ``none`` and the ``fake`` of tests."""
+
+_OWN = ("visual", "audio", "text")
+"""The keys that may name a class of one's own."""
 
 
 def unknown_encoder(key: str, name: str) -> str | None:
@@ -30,9 +36,16 @@ def unknown_encoder(key: str, name: str) -> str | None:
     published = key != "screen"
     if name in (*valid, "none", "fake") or (published and name.startswith(HUGGINGFACE)):
         return None
+    if key in _OWN and name.startswith(PYTHON):
+        if re.fullmatch(r"[\w.]+:\w+", name.removeprefix(PYTHON)):
+            return None
+        return (
+            f"names an encoder {name!r}: write {PYTHON}module:Class, as in {PYTHON}mypackage.encoders:Brightness"
+        )
     if published and Path(name).is_dir():
         return f"names an unknown encoder {name!r}: did you mean {HUGGINGFACE + name!r}?"
-    named = [*valid, *([f"{HUGGINGFACE}<id or folder>"] if published else []), "none"]
+    named = [*valid, *([f"{HUGGINGFACE}<id or folder>"] if published else [])]
+    named += [*([f"{PYTHON}<module>:<class>"] if key in _OWN else []), "none"]
     return f"names an unknown encoder {name!r}{nearest(name, named)}"
 
 

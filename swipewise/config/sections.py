@@ -59,13 +59,15 @@ class EncodersConfig:
 
     visual: str = _key(
         "descriptor",
-        "descriptor: colour, texture, edges, motion; huggingface:<hub id or folder>; dataset: vectors it came with",
+        "descriptor: colour, texture, edges, motion; huggingface:<hub id or folder>; python:<module>:<class>; dataset: "
+        "vectors it came with",
     )
     audio: str = _key(
-        "descriptor", "descriptor: log-mel statistics, rhythm and timbre; huggingface:...; or dataset"
+        "descriptor", "descriptor: log-mel statistics, rhythm and timbre; huggingface:...; python:...; or dataset"
     )
     text: str = _key(
-        "descriptor", "descriptor: hashed words and n-grams; minilm: the [text] extra; huggingface:...; or dataset"
+        "descriptor",
+        "descriptor: hashed words and n-grams; minilm: the [text] extra; huggingface:...; python:...; or dataset",
     )
     speech: str = _key(
         "none", "what hears words, which are read after the caption: huggingface:<a Whisper>, or none"

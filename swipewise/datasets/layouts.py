@@ -105,6 +105,29 @@ LAYOUTS: Final = {
             ),
         ),
         Layout(
+            name="recbole",
+            title="RecBole's atomic files: interactions, items and users with typed headers",
+            files=(
+                (
+                    "*.inter",
+                    "user_id:token, item_id:token and, where known, timestamp:float, rating, label:float, and 0/1 "
+                    "fields such as like:float; *.train.inter, *.valid.inter and *.test.inter together (or part1 to "
+                    "part3)",
+                ),
+                (
+                    "*.item",
+                    "optional: item_id:token and, where known, title, creator or author_id, music, language, "
+                    "duration:float (seconds), uploaded_at:float; other token fields become tags",
+                ),
+                ("*.item, field:float_seq", "optional: a vector whose field's name tells visual, text or audio"),
+                ("*.user", "optional: user_id:token and profile fields"),
+            ),
+            notes=(
+                "Without 0/1 fields and label every interaction counts as a like, whatever its rating. Without times "
+                "the order stands in for them, and a split becomes periods one after the other.",
+            ),
+        ),
+        Layout(
             name="generic",
             title="Any data set, as tables with Swipewise's own column names",
             files=(

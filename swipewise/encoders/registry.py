@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from swipewise.config import EncodersConfig, unknown_encoder
+from swipewise.config import PYTHON, EncodersConfig, unknown_encoder
 from swipewise.encoders.contract import Encoder, Recognizer
+from swipewise.encoders.custom import custom_encoder
 from swipewise.encoders.foundation import PREFIX, FoundationEncoder, SpeechRecognizer
 from swipewise.encoders.words import with_words
 from swipewise.errors import ConfigError
@@ -68,7 +69,7 @@ def build_encoder(modality: Modality, name: str, settings: EncodersConfig | None
 
     Args:
         modality: What it encodes.
-        name: Of a descriptor, or ``huggingface:`` with a hub id or a folder.
+        name: Of a descriptor, ``huggingface:`` with a hub id or a folder, or ``python:`` with a module and a class.
         settings: How models are fetched and run.
 
     Raises:
@@ -78,6 +79,8 @@ def build_encoder(modality: Modality, name: str, settings: EncodersConfig | None
     _check(modality, name)
     if name.startswith(PREFIX):
         return FoundationEncoder(modality, name.removeprefix(PREFIX), settings or EncodersConfig())
+    if name.startswith(PYTHON):
+        return custom_encoder(modality, name.removeprefix(PYTHON))
     return _BUILDERS[modality][name]()
 
 

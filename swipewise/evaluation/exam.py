@@ -97,7 +97,7 @@ def examine(
     valid_start: int,
     test_start: int,
     truth: Truth | None = None,
-    against: Sequence[str] = USUAL,
+    against: Sequence[str | Peer] = USUAL,
     search_with: Search | None = None,
     seed: int = 0,
     on_step: Callable[[str], None] = lambda _: None,
@@ -110,7 +110,7 @@ def examine(
         valid_start: Milliseconds; baselines are fitted before it and tuned on what follows.
         test_start: Milliseconds; baselines are fitted again on all before it, and what follows is predicted.
         truth: Of a simulated world, by the data set's ids.
-        against: Names of baselines (see :data:`~swipewise.baselines.peers.PEERS`), in the order of the report.
+        against: Baselines in the order of the report, those of :data:`~swipewise.baselines.peers.PEERS` by name.
         search_with: How their settings are found.
         seed: Of the bootstrap.
         on_step: Told what is about to be done.
@@ -126,7 +126,7 @@ def examine(
     measured.append(evaluate(model, protocol))
     attention = attention_of(model, protocol.history, truth) if isinstance(model, Attentive) else None
     fitted = {model.name: model}
-    for peer in (PEERS[name] for name in against):
+    for peer in (PEERS[each] if isinstance(each, str) else each for each in against):
         on_step(f"tuning {peer.name}")
         contender = tuned(peer, train, validation, search_with or Search())
         contenders.append(contender)

@@ -201,7 +201,17 @@ class Database:
         try:
             yield
         except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError) as error:
-            raise StoreError(f"cannot use the live event log {self.name}: {_cause(error)}") from error
+            raise StoreError(
+                f"cannot use the live event log {self.name}: {_cause(error)}{_hint(error)}"
+            ) from error
+
+
+def _hint(error: Exception) -> str:
+    """The way out of what an SQLite file can suffer."""
+    told = str(error)
+    if "not a database" in told or "malformed" in told:
+        return ": bring it back with 'swipewise restore', or move it away and import its events again"
+    return ""
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from swipewise.events.delimited import read_csv
 from swipewise.events.jsonlines import decode_lines, read_jsonl
 from swipewise.events.tables import POLARS_ERRORS, ROW, Objects, Table, as_broken
 
+_PACKED: Final = (".gz", ".zip", ".bz2", ".xz", ".zst", ".7z", ".tar")
+_SHEETS: Final = (".xlsx", ".xls", ".ods")
 _KINDS: Final = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -69,8 +71,16 @@ def read_objects(path: Path, *, as_text: str) -> Objects:
 
 def _kind(path: Path) -> str:
     if path.suffix.lower() not in _KINDS:
-        raise InputFileError(f"{path}: cannot tell the format from {path.suffix!r}: name it {', '.join(_KINDS)}")
+        raise InputFileError(f"{path}: cannot tell the format from {path.suffix!r}: {_way_out(path)}")
     return _KINDS[path.suffix.lower()]
+
+
+def _way_out(path: Path) -> str:
+    if path.suffix.lower() in _PACKED:
+        return "unpack it first"
+    if path.suffix.lower() in _SHEETS:
+        return "save the sheet as CSV"
+    return f"name it {', '.join(_KINDS)}"
 
 
 def _content(path: Path) -> bytes:
@@ -79,7 +89,7 @@ def _content(path: Path) -> bytes:
     except OSError as error:
         raise InputFileError(f"{path}: cannot be read: {error.strerror}") from error
     if not data.strip():
-        raise InputFileError(f"{path}: is empty")
+        raise InputFileError(f"{path}: is empty: its first line has to name the columns")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in data.partition(b"\n")[0]:
         raise InputFileError(f"{path}: line 1 is not UTF-8 text: save it as UTF-8")
     if _kind(path) == "jsonl" and data.lstrip().startswith(b"["):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
@@ -18,6 +18,7 @@ from swipewise.events import Appended, EventLog
 from swipewise.feed.controls import in_words
 from swipewise.feed.histories import ViewerHistories
 from swipewise.feed.live import Live, popular_now
+from swipewise.feed.pipeline import Pipeline
 from swipewise.feed.requests import Request, present, query_of
 from swipewise.feed.similar import Similar, similar_videos
 from swipewise.feed.stages import Feed, Level, Query, Step
@@ -53,8 +54,13 @@ class FeedEngine:
         self._refreshing = Lock()
 
     @classmethod
-    def open(cls, workspace: Workspace) -> Self:
+    def open(cls, workspace: Workspace, *, adapt: Callable[[Pipeline], Pipeline] | None = None) -> Self:
         """Open the stores and load the newest run; without a usable one feeds are made of what is popular.
+
+        Args:
+            workspace: Whose.
+            adapt: Gives another pipeline in place of that of feeds with the model, such as one with another ``score``;
+                asked again whenever what it is made over has changed.
 
         Raises:
             StoreError: A store cannot be read.
@@ -63,7 +69,7 @@ class FeedEngine:
             log = undo.enter_context(EventLog.open(workspace.events_dir))
             histories = undo.enter_context(ViewerHistories(workspace.events_dir))
             stock = load_stock(workspace)
-            live = Live.of(stock, popular_now(workspace, stock), workspace.config.feed)
+            live = Live.of(stock, popular_now(workspace, stock), workspace.config.feed, adapt=adapt)
             engine = cls(workspace, log, histories, live)
             undo.pop_all()
         return engine

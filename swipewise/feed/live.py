@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -19,26 +20,42 @@ from swipewise.workspace import Workspace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """The stock, what is popular, who may be shown what, and the pipelines over them."""
+    """The stock, what is popular, who may be shown what, and the pipelines over them.
+
+    ``adapt`` gives another pipeline in place of ``personal`` as it would be; None: it stays.
+    """
 
     stock: Stock
     popularity: Popularity
     eligibility: Eligibility
     popular: Pipeline
     personal: Pipeline | None
+    adapt: Callable[[Pipeline], Pipeline] | None = None
 
     @classmethod
-    def of(cls, stock: Stock, popularity: Popularity, config: FeedConfig, *, before: Live | None = None) -> Live:
+    def of(
+        cls,
+        stock: Stock,
+        popularity: Popularity,
+        config: FeedConfig,
+        *,
+        before: Live | None = None,
+        adapt: Callable[[Pipeline], Pipeline] | None = None,
+    ) -> Live:
         """Make all of it; what depends on the shelf alone is taken over where it is the same as before."""
+        adapt = before.adapt if before else adapt
         known = before.eligibility if before and before.stock.shelf is stock.shelf else None
         eligibility = known or Eligibility(shelf=stock.shelf, rules=config.rules)
         personal = personal_pipeline(stock, popularity, config, eligibility.filters) if stock.scorer else None
+        if personal and adapt:
+            personal = adapt(personal)
         return cls(
             stock=stock,
             popularity=popularity,
             eligibility=eligibility,
             popular=popular_pipeline(stock, popularity, config, eligibility.filters),
             personal=personal,
+            adapt=adapt,
         )
 
 

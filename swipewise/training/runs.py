@@ -42,7 +42,13 @@ def latest_run(runs_dir: Path) -> Path:
     """
     finished = [path.parent for path in runs_dir.glob(f"*/{RECORD_NAME}")]
     if not finished:
-        raise UnknownIdError(f"no finished run in {runs_dir}: fit a model with 'swipewise train'")
+        stopped = any(runs_dir.glob(f"*/{PLAN_NAME}"))
+        way_out = (
+            "'swipewise train' goes on with the one that was stopped"
+            if stopped
+            else "fit a model with 'swipewise train'"
+        )
+        raise UnknownIdError(f"no finished run in {runs_dir}: {way_out}")
     return max(finished, key=lambda path: path.name)
 
 

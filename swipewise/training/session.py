@@ -6,13 +6,17 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 from swipewise.catalog import Catalog
+from swipewise.errors import DataError
 from swipewise.training.loop import Epoch, Step, fit_network
 from swipewise.training.runs import CHECKPOINT_NAME, MODEL_NAME, close_run, make_plan, open_run
 from swipewise.training.split import split_by_time
 from swipewise.training.workspace_data import chosen_encoders, load_dataset
 from swipewise.workspace import Workspace
+
+_LEAST_VIDEOS: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,11 @@ def train_workspace(
     with workspace.lock("train"):
         began = time.monotonic()
         dataset = load_dataset(workspace, on_part=on_fold)
+        if len(dataset.video_ids) < _LEAST_VIDEOS:
+            raise DataError(
+                f"the catalogue holds {dataset.video_ids[0]!r} alone: with one video there is nothing to rank, add "
+                "more with 'swipewise videos add PATH'"
+            )
         split = split_by_time(dataset, workspace.config.split)
         plan = make_plan(workspace.config, dataset, valid_start=split.valid_start, test_start=split.test_start)
         run_dir = open_run(workspace.runs_dir, plan, fresh=fresh)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
+from numpy.typing import NDArray
+
 from swipewise.catalog import Catalog
 from swipewise.catalog.records import vector_column
 from swipewise.encoders.contract import identity
 from swipewise.encoders.given import GivenVectors
 from swipewise.encoders.registry import build_encoders
+from swipewise.errors import UnknownIdError
 from swipewise.events.folded import interaction_parts
 from swipewise.events.history import History
 from swipewise.events.reading import read_profiles
@@ -88,3 +92,21 @@ def chosen_encoders(workspace: Workspace, catalog: Catalog) -> dict[str, str]:
     encoded = set(catalog.encoders())
     keys = {modality: identity(encoder) for modality, encoder in build_encoders(workspace.config.encoders).items()}
     return {str(modality): key for modality, key in keys.items() if (modality, key) in encoded}
+
+
+def configured_vectors(workspace: Workspace, modality: str) -> tuple[list[str], NDArray[np.float32]]:
+    """The vectors (N, D) of a content modality by the configured encoder, and the ids of the videos that have one.
+
+    Raises:
+        UnknownIdError: It has made none, or there is no such modality; the message names what there is.
+        StoreError: The catalogue cannot be read.
+    """
+    catalog = Catalog(workspace.catalog_dir)
+    chosen = chosen_encoders(workspace, catalog)
+    if modality not in chosen:
+        there = ", ".join(f"{name} by {encoder}" for name, encoder in chosen.items()) or "none"
+        raise UnknownIdError(
+            f"no {modality!r} vectors by a configured encoder in {workspace.catalog_dir}: there are {there}; encode "
+            "with 'swipewise videos encode', or set [encoders] in swipewise.toml"
+        )
+    return catalog.vectors(modality, chosen[modality])

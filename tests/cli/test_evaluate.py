@@ -34,7 +34,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drawn: tuple[Worl
     at_U = np.zeros(len(dataset.viewer_ids), np.int64)
     utility = WorldTruth(world).utilities(dataset.viewer_ids, dataset.video_ids, at_U)
     model = TableRecommender(utility, name="swipewise")
-    monkeypatch.setattr("swipewise.training.workspace_data.load_dataset", lambda _: dataset)
+    monkeypatch.setattr("swipewise.evaluation.session.load_dataset", lambda _: dataset)
     monkeypatch.setattr(InterestRecommender, "load", lambda _run_dir, _dataset: model)
     workspace = Workspace.create(tmp_path / "shop")
     split = split_by_time(dataset, SplitConfig())

@@ -42,7 +42,9 @@ def bring(workspace: Workspace, *more: str) -> Result:
 def test_import_says_what_came_in_and_what_did_not(workspace: Workspace) -> None:
     first, rejected, unknown = bring(workspace).stdout.splitlines()
     assert first.startswith("added 4 events, 0 known already, in ")
-    assert rejected.startswith("rejected 1 row; each with its reason in ")
+    assert rejected.startswith(
+        "rejected 1 row (row 6: action = 'stare' is not an action: did you mean 'share'?); each with"
+    )
     assert "stare" in Path(rejected.split(" in ")[-1]).read_text()
     assert unknown.startswith("not in the catalogue: 2 videos (v1, v2); their events are kept")
     assert bring(workspace).stdout.startswith("added 0 events, 4 known already")

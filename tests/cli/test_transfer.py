@@ -60,7 +60,7 @@ def test_the_platforms_own_run_is_compared_and_knows_more(trained: Workspace) ->
 
 def test_other_encoders_are_refused(trained: Workspace, shop: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "swipewise.training.workspace_data.chosen_encoders",
+        "swipewise.evaluation.transfer_session.chosen_encoders",
         lambda *_: {"visual": "descriptor@1", "text": "fake@1"},
     )
     result = run_transfer(trained, shop)

@@ -77,7 +77,9 @@ def test_the_test_period_is_never_looked_at(shop: Workspace, monkeypatch: pytest
     rows = dataset.interactions
     late_I = rows.at_I >= split.test_start
     turned = replace(rows, positive_I=rows.positive_I ^ late_I, watch_ratio_I=rows.watch_ratio_I * ~late_I)
-    monkeypatch.setattr("swipewise.training.session.load_dataset", lambda *_, **__: replace(dataset, interactions=turned))
+    monkeypatch.setattr(
+        "swipewise.training.session.load_dataset", lambda *_, **__: replace(dataset, interactions=turned)
+    )
     second = train_workspace(shop)
     assert second.run_dir != first.run_dir
     assert epochs_of(second.run_dir) == epochs_of(first.run_dir)

@@ -1,0 +1,103 @@
+"""``swipewise feed export``."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from swipewise.cli.options import json_option, workspace_option
+from swipewise.cli.wording import counted
+from swipewise.cli.writing import file_argument
+
+if TYPE_CHECKING:
+    from swipewise.workspace import Workspace
+
+_BLOCK = 200
+
+_EXAMPLES = """\b
+Examples:
+  swipewise feed export feeds.parquet
+  swipewise feed export feeds.csv --size 50 --viewers chosen.csv -w shop
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@file_argument
+@click.option(
+    "--size", type=click.IntRange(1, 1000), help="Videos a viewer.  [default: feed.size of the workspace]"
+)
+@click.option(
+    "--viewers",
+    "chosen",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="CSV, JSONL or Parquet whose column viewer_id says whose.  [default: all with an event or a profile]",
+)
+@workspace_option
+@json_option
+def export(file: Path, size: int | None, chosen: Path | None, workspace: Workspace, as_json: bool) -> None:
+    """Write the feeds of all viewers to FILE.parquet, .csv or .jsonl, as they would be served now.
+
+    A row a place: viewer_id, position, video_id, score, source, propensity, level. FILE is whole or not there.
+    Nothing is logged of it, as nobody is shown it.
+    """
+    from swipewise.cli.writing import written_in_blocks
+    from swipewise.feed.batch import feeds_in_blocks, known_viewers
+    from swipewise.feed.engine import FeedEngine
+    from swipewise.feed.frames import FEED_SCHEMA
+
+    began = time.monotonic()
+    viewers = known_viewers(workspace) if chosen is None else _named_in(chosen)
+    places = 0
+    with FeedEngine.open(workspace) as engine, written_in_blocks(file, FEED_SCHEMA) as write:
+        note = engine.note
+        with _progress_bar(len(viewers)) as advance:
+            for block in feeds_in_blocks(engine, viewers, size=size, block=_BLOCK):
+                write(block)
+                places += len(block)
+                advance(_BLOCK)
+    if note:
+        click.echo(f"note: {note}", err=True)
+    seconds = time.monotonic() - began
+    if as_json:
+        click.echo(json.dumps({"file": str(file), "viewers": len(viewers), "places": places, "seconds": seconds}))
+        return
+    click.echo(
+        f"wrote {counted(places, 'place')} of {counted(len(viewers), 'viewer')} to {file} in {seconds:.1f} s"
+    )
+
+
+def _named_in(path: Path) -> Sequence[str]:
+    """The viewers that a table names, each once, in its order."""
+    from swipewise.datasets.tables import Kind, require_columns, whole
+    from swipewise.errors import InputFileError
+    from swipewise.schema import Col
+
+    if not path.is_file():
+        raise InputFileError(f"{path}: no such file: --viewers names a table with a column {Col.VIEWER_ID}")
+    require_columns(path, (Col.VIEWER_ID,))
+    ids = whole(path, {Col.VIEWER_ID: Kind.ID})[Col.VIEWER_ID].drop_nulls()
+    viewers: list[str] = ids.unique(maintain_order=True).to_list()
+    return viewers
+
+
+@contextmanager
+def _progress_bar(viewers: int) -> Iterator[Callable[[int], None]]:
+    from rich import progress
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    columns = (
+        progress.TextColumn("viewers"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("viewers", total=viewers)
+        yield lambda done: bar.advance(task, done)
