@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 # The last one needs real clips.
 BENCHMARKS ?= world shifts norms ablations history crash durability ingest encoders freshness pipeline retrieval feed guard console soak corpus
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint docs bench clean
 
 setup: $(STAMP)
 
@@ -32,6 +32,9 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+docs: setup
+	$(BIN)/python -m mkdocs build --strict --quiet
+
 bench: setup
 	@failed=; \
 	for name in $(BENCHMARKS); do \
@@ -41,4 +44,4 @@ bench: setup
 	test -z "$$failed" || { echo "missed a bar or failed:$$failed" >&2; exit 1; }
 
 clean:
-	rm -rf demo dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf demo dist site .mypy_cache .ruff_cache .pytest_cache
