@@ -149,8 +149,9 @@ def chart(
     classes: str = "",
     numbers: Markup | None = None,
     extra: Markup | None = None,
+    below: Markup | None = None,
 ) -> None:
-    """A card with a chart, and with its numbers as a table for whoever cannot see it."""
+    """A card with a chart, and with its numbers as a table for whoever cannot see it; ``below`` follows the chart."""
     with element("section", f"card {classes}".strip()):
         show(
             Markup("").join([tag("h2", title), extra or "", tag("p", hint, class_="hint") if hint else ""]),
@@ -159,6 +160,8 @@ def chart(
         drawn = ui.echart(options, renderer="svg")
         drawn.props["role"] = "img"
         drawn.props["aria-label"] = f"{title}. {hint}".strip()
+        if below is not None:
+            show(below)
         if numbers is not None:
             show(tag("details", tag("summary", "The numbers"), numbers, class_="more"))
 

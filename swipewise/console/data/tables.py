@@ -12,7 +12,9 @@ import polars as pl
 from swipewise.console.context import Console
 from swipewise.console.data.behavior import platform_behavior
 from swipewise.console.data.health import COUNT, activity, catalogue_health
-from swipewise.console.data.interests import read_interests
+from swipewise.console.data.interests import Interests, read_map
+from swipewise.console.data.map_parts import Part
+from swipewise.console.data.serving import fallbacks
 from swipewise.console.data.videos import video_file
 from swipewise.console.data.viewers import viewer_file, viewers_seen
 from swipewise.errors import DataError, UnknownIdError
@@ -35,7 +37,7 @@ class Plot:
 class Taken:
     """A table that can be taken away.
 
-    ``of`` says whether it is about one viewer or one video; ``read`` is given the id.
+    ``of`` says whether it is about one viewer, one video or one part of the map; ``read`` is given the id.
     """
 
     title: str
@@ -49,8 +51,13 @@ def _daily(console: Console, _id: str) -> pl.DataFrame:
     return daily.pivot(Col.ACTION, index=Col.DAY, values=COUNT).fill_null(0).sort(Col.DAY)
 
 
+def _levels(console: Console) -> pl.DataFrame:
+    found = fallbacks(console.workspace.events_dir).levels
+    return found.pivot(Col.LEVEL, index=Col.AT, values=Col.FEEDS).sort(Col.AT)
+
+
 def _history(console: Console, viewer_id: str) -> pl.DataFrame:
-    found = viewer_file(console.engine, console.catalog, console.teller, viewer_id)
+    found = viewer_file(console, viewer_id)
     rows = [
         {
             Col.VIDEO_ID: each.video_id,
@@ -64,11 +71,18 @@ def _history(console: Console, viewer_id: str) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
-def _map(console: Console, _id: str) -> pl.DataFrame:
+def _interests(console: Console) -> Interests:
     run = console.engine.run
     if run is None:
         raise DataError(f"there is no map without a model: {console.engine.note}")
-    return console.kept.get(("interests", run), lambda: read_interests(console.workspace, run)).places
+    return read_map(console, run)
+
+
+def _trend(console: Console, _id: str) -> pl.DataFrame:
+    found = _interests(console)
+    if found.trend is None:
+        raise DataError(f"there are no segments: {found.note}")
+    return found.trend
 
 
 TABLES: Final[Mapping[str, Taken]] = {
@@ -82,6 +96,11 @@ TABLES: Final[Mapping[str, Taken]] = {
         title="Events a minute, last hour",
         read=lambda console, _: activity(console.workspace.events_dir).minutes,
         plot=Plot(x=Col.AT, y=(COUNT,), bars=True),
+    ),
+    "feeds-by-level": Taken(
+        title="Feeds by what they leaned on, last day",
+        read=lambda console, _: _levels(console),
+        plot=Plot(x=Col.AT, y=("model", "profile", "popular")),
     ),
     "uploads-by-day": Taken(
         title="Uploads a day",
@@ -107,11 +126,17 @@ TABLES: Final[Mapping[str, Taken]] = {
         read=lambda console, _: platform_behavior(console.workspace, console.catalog).watched,
         plot=Plot(x=Col.WATCHED, y=(Col.REMAINING,)),
     ),
-    "interest-map": Taken(title="Interest map", read=_map),
+    "interest-map": Taken(title="Interest map", read=lambda console, _: _interests(console).places),
+    "segment-trend": Taken(title="Active viewers of each segment, by week", read=_trend),
+    "map-part": Taken(
+        title="Part of the interest map",
+        read=lambda console, text: Part.parse(text).of(_interests(console).places),
+        of="part",
+    ),
     "viewer-history": Taken(title="History of a viewer", read=_history, of="viewer"),
     "nearest-viewers": Taken(
         title="Nearest viewers",
-        read=lambda console, id_: viewer_file(console.engine, console.catalog, console.teller, id_).nearest,
+        read=lambda console, id_: viewer_file(console, id_).nearest,
         of="viewer",
     ),
     "video-audience": Taken(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 from urllib.parse import quote
 
-from fastapi import Request
-from nicegui import ui
+import polars as pl
 
 from swipewise.console import charts
 from swipewise.console.context import Console
 from swipewise.console.data.player import facts_of
 from swipewise.console.data.videos import FUSED, VideoFile, find_videos, video_file
+from swipewise.console.listing import Listing, add_listing
 from swipewise.console.markup import Markup, tag
 from swipewise.console.media import clip_path
 from swipewise.console.parts import (
@@ -26,62 +27,45 @@ from swipewise.console.parts import (
     number,
     percent,
     pill,
-    searching,
     table,
     video_address,
     viewer_address,
 )
 from swipewise.console.shell import Visit, element, frame, show
-from swipewise.errors import UnknownIdError
 from swipewise.schema import FLAG_ACTIONS, Col
 
-_LISTED = 60
 _WATCHERS = 15
 
 
+def _shown(console: Console, found: pl.DataFrame) -> Markup:
+    clips = (
+        clip(console.root, row[Col.VIDEO_ID], row[Col.CAPTION] or "", note=row[Col.CREATOR] or "")
+        for row in found.to_dicts()
+    )
+    return tag("div", *clips, class_="thumbs")
+
+
+VIDEOS: Final = Listing(
+    section="Videos",
+    path="/videos",
+    asked="Words, creator or id",
+    lead="{} videos; the newest first.",
+    read=lambda console: console.videos(),
+    find=find_videos,
+    shown=_shown,
+    nothing=empty("No videos yet", "Add a folder of clips or a manifest.", "swipewise videos add clips/"),
+    unfound="No id, caption, creator or tag holds {}.",
+)
+
+
 def add_page(console: Console) -> None:
-    """Put the page at ``/videos``; with ``id`` it is about one video."""
-
-    @ui.page("/videos", response_timeout=60)
-    async def videos(request: Request, id: str = "", q: str = "") -> None:
-        visit = Visit.of(console, request)
-        if not id:
-            await _list(visit, q)
-            return
-        try:
-            found = await asyncio.to_thread(video_file, console.engine, console.catalog, id)
-        except UnknownIdError as error:
-            with frame(visit, "Videos", section="Videos", aside=_search(console, q)):
-                show(card("Not found", empty(id, str(error))))
-            return
-        _one(visit, found)
+    """Put the pages at ``/videos``."""
+    add_listing(console, VIDEOS, _open)
 
 
-def _search(console: Console, words: str) -> Markup:
-    return searching(f"{console.root}/videos", "q", words, "Words, creator or id")
-
-
-async def _list(visit: Visit, words: str) -> None:
+async def _open(visit: Visit, video_id: str) -> None:
     console = visit.console
-    whole = await asyncio.to_thread(console.kept.get, "videos", console.catalog.videos)
-    found = await asyncio.to_thread(find_videos, whole, words, _LISTED)
-    lead = f"{len(whole):,} videos; the newest first."
-    with frame(visit, "Videos", section="Videos", lead=lead, aside=_search(console, words)):
-        if whole.is_empty():
-            show(
-                card(
-                    "Catalogue",
-                    empty("No videos yet", "Add a folder or a manifest.", "swipewise videos add clips/"),
-                )
-            )
-        elif found.is_empty():
-            show(card("Catalogue", empty("Nothing found", f"No id, caption, creator or tag holds {words!r}.")))
-        else:
-            clips = (
-                clip(console.root, row[Col.VIDEO_ID], row[Col.CAPTION] or "", note=row[Col.CREATOR] or "")
-                for row in found.to_dicts()
-            )
-            show(tag("section", tag("div", *clips, class_="thumbs"), class_="card", aria_label="Videos"))
+    _one(visit, await asyncio.to_thread(video_file, console.engine, console.catalog, video_id))
 
 
 def _one(visit: Visit, found: VideoFile) -> None:
@@ -92,7 +76,7 @@ def _one(visit: Visit, found: VideoFile) -> None:
             video.video_id,
             section="Videos",
             lead=video.caption or "No caption.",
-            aside=_search(console, ""),
+            aside=VIDEOS.search(console),
         ),
         element("div", "grid"),
     ):
