@@ -17,6 +17,8 @@ from tests.console.chromium import FLAGS
 IMAGES = Path(__file__).parent / "images"
 WIDTHS = (1440, 390)
 MOST_BYTES = 150_000
+WAITING = ("Being drawn", "Being tried")
+"""What stands on a page until the rest has come."""
 LONGEST = 1800
 """Pixels of a page that are shown, from its top."""
 
@@ -49,6 +51,8 @@ def main(server: str, only: list[str]) -> None:
                         continue
                     page.goto(f"{server}/console{path}", wait_until="networkidle")
                     page.locator(".nicegui-echart svg, .card").last.wait_for()
+                    for told in WAITING:
+                        page.get_by_text(told, exact=True).wait_for(state="hidden", timeout=300_000)
                     page.wait_for_timeout(1500)
                     height = min(LONGEST, page.evaluate("document.documentElement.scrollHeight"))
                     page.set_viewport_size({"width": width, "height": height})

@@ -50,7 +50,10 @@ def lines(
         | ({"stack": "all", "areaStyle": {"opacity": 0.45}} if stacked else {})
         for name, values in series.items()
     ]
-    return _framed(places, drawn, x=x, y=y, percent=percent) | {"color": list(colours)}
+    options = _framed(places, drawn, x=x, y=y, percent=percent) | {"color": list(colours)}
+    options["xAxis"] |= {"boundaryGap": False}
+    options["xAxis"]["axisLabel"] |= {"alignMinLabel": "left", "alignMaxLabel": "right"}
+    return options
 
 
 def watched(curve: pl.DataFrame) -> Options:
@@ -80,7 +83,10 @@ def columns(
         | ({"stack": "all"} if stacked else {})
         for name, values in series.items()
     ]
-    return _framed(places, drawn, x=x, y=y, percent=percent) | {"color": list(colours)}
+    options = _framed(places, drawn, x=x, y=y, percent=percent) | {"color": list(colours)}
+    if all(isinstance(value, int) for values in series.values() for value in values):
+        options["yAxis"]["minInterval"] = 1
+    return options
 
 
 def _framed(places: Sequence[Any], drawn: list[Options], *, x: str, y: str, percent: bool) -> Options:

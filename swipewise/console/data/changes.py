@@ -13,7 +13,7 @@ from swipewise.schema import Action, Interaction
 
 TOP: Final = 10
 """Places of a feed that are compared."""
-TRIED: Final = 12
+TRIED: Final = 10
 """Watched videos without which the feed is made again."""
 _DONE: Final[Mapping[str, tuple[float, frozenset[Action]]]] = {
     "liked it and watched it to the end": (1.0, frozenset({Action.LIKE, Action.FINISH})),

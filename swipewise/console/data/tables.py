@@ -141,12 +141,12 @@ TABLES: Final[Mapping[str, Taken]] = {
     ),
     "video-audience": Taken(
         title="Who met a video",
-        read=lambda console, id_: video_file(console.engine, console.catalog, id_).viewers,
+        read=lambda console, id_: video_file(console, id_).viewers,
         of="video",
     ),
     "video-watch-curve": Taken(
         title="How far a video is watched",
-        read=lambda console, id_: video_file(console.engine, console.catalog, id_).watched,
+        read=lambda console, id_: video_file(console, id_).watched,
         plot=Plot(x=Col.WATCHED, y=(Col.REMAINING,)),
         of="video",
     ),

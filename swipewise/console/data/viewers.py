@@ -19,7 +19,7 @@ from swipewise.events.history import History
 from swipewise.feed.standing import Standing, Teller
 from swipewise.schema import Col, Interaction
 
-MOMENTS: Final = 12
+MOMENTS: Final = 8
 """Times at which it is asked what was believed."""
 THEMES: Final = 6
 _LONGEST: Final = 1000
@@ -82,9 +82,7 @@ def viewer_file(console: Console, viewer_id: str) -> ViewerFile:
     Raises:
         StoreError: A store cannot be read.
     """
-    engine, events_dir = console.engine, console.workspace.events_dir
-    lengths = console.videos().lazy().select(Col.VIDEO_ID, Col.DURATION)
-    history = viewer_interactions(events_dir, viewer_id, lengths, _LONGEST)[::-1]
+    engine, history = console.engine, history_of(console, viewer_id)
     profile = engine.profile(viewer_id)
     standing = engine.standing(viewer_id)
     moments = _moments([interaction.at for interaction in reversed(history)])
@@ -101,6 +99,16 @@ def viewer_file(console: Console, viewer_id: str) -> ViewerFile:
         facts=facts_of(console.catalog, list({interaction.video_id for interaction in history})),
         nearest=nearest_viewers(console, viewer_id, history),
     )
+
+
+def history_of(console: Console, viewer_id: str) -> list[Interaction]:
+    """What a viewer did, the newest first; of a very long history the latest.
+
+    Raises:
+        StoreError: A store cannot be read.
+    """
+    lengths = console.videos().lazy().select(Col.VIDEO_ID, Col.DURATION)
+    return viewer_interactions(console.workspace.events_dir, viewer_id, lengths, _LONGEST)[::-1]
 
 
 def nearest_viewers(console: Console, viewer_id: str, history: Sequence[Interaction]) -> pl.DataFrame:

@@ -14,15 +14,27 @@ _NAMED = 3
 _TITLE = "What would change the feed"
 
 
+def trying_card() -> Markup:
+    """What stands there until it has been tried."""
+    return card(
+        _TITLE, empty("Being tried", "The feed is made again for each thing that might have been otherwise.")
+    )
+
+
 def changes_card(console: Console, changes: Changes) -> Markup:
     """The card."""
     if not changes.top:
         return card(_TITLE, empty("Nothing was tried", changes.note or ""))
     parts: list[Content] = [tag("p", _summary(changes))]
-    if changes.watched:
+    telling = [each for each in changes.watched if each.joins or each.moved]
+    if telling:
+        silent = len(changes.watched) - len(telling)
         parts += [
             tag("h3", "A clip that had never been met"),
-            _table(console, "Without a clip", [(_without(console, each), each) for each in changes.watched]),
+            _table(console, "Without a clip", [(_without(console, each), each) for each in telling]),
+            tag("p", f"Without each of the {silent} others it would be the same.", class_="hint small")
+            if silent
+            else None,
         ]
     parts += [
         tag("h3", "What is done with the clip that comes next"),

@@ -46,7 +46,7 @@ def add_page(console: Console) -> None:
             show(_figures(found.health, found.activity))
             with element("div", "grid"):
                 _activity(console, found.activity)
-                show(_served(console), classes="third")
+                show(_served(console, found.fallbacks), classes="third")
                 _answered(console, found.fallbacks)
                 show(_alerts(console, found.alerts))
                 if not found.activity.daily.is_empty():
@@ -83,13 +83,24 @@ def _lead(console: Console) -> str:
     return f"Run {engine.run} ranks." if engine.run else f"No model ranks: {engine.note}."
 
 
-def _served(console: Console) -> Markup:
+def _served(console: Console, found: Fallbacks) -> Markup:
     served = feed_service(console.scrape().decode())
     if not served.feeds:
-        return card("Feeds", empty("None asked for", "Since the server was started.", "GET /v1/feed"))
-    rows = [("asked for", number(served.feeds)), ("failed", number(served.failed))]
-    rows += [(f"{share:.0%} took at most", f"{1000 * took:.1f} ms") for share, took in served.seconds.items()]
-    return card("Feeds", facts(rows), hint="Since the server was started.")
+        told = empty("None asked for", "Since the server was started.", "GET /v1/feed")
+    else:
+        rows = [("asked for", number(served.feeds)), ("failed", number(served.failed))]
+        rows += [(f"{share:.0%} took at most", f"{1000 * took:.1f} ms") for share, took in served.seconds.items()]
+        told = facts(rows)
+    sources = dict(found.sources.iter_rows())
+    shares = {name: count / max(1, sum(sources.values())) for name, count in sources.items()}
+    return card(
+        "Feeds",
+        told,
+        tag("h3", "Where videos of the latest came from") + bars("Share of videos by source", shares)
+        if shares
+        else None,
+        hint="Since the server was started.",
+    )
 
 
 def _answered(console: Console, found: Fallbacks) -> None:
@@ -104,8 +115,6 @@ def _answered(console: Console, found: Fallbacks) -> None:
     levels = [level for level in Level if level in wide.columns]
     total = {level: int(wide[level].sum()) for level in levels}
     feeds = sum(total.values())
-    sources = dict(found.sources.iter_rows())
-    shares = {name: count / max(1, sum(sources.values())) for name, count in sources.items()}
     chart(
         _ANSWERED,
         charts.columns(
@@ -120,7 +129,6 @@ def _answered(console: Console, found: Fallbacks) -> None:
         + ", ".join(f"{percent(total[level] / feeds)} on {_LEVELS[level]}" for level in levels)
         + ".",
         classes="two-thirds",
-        below=tag("h3", "Where their videos came from") + bars("Share of videos by source", shares),
         numbers=_numbers(_ANSWERED, wide),
         extra=exports(console.root, "feeds-by-level"),
     )
@@ -174,7 +182,12 @@ def _cohorts(behavior: Behavior) -> Markup:
         of_cohort = shown.filter(pl.col(Col.COHORT) == cohort)
         share = dict(zip(of_cohort[Col.PERIOD], of_cohort[Col.SHARE], strict=True))
         cells = (
-            tag("span", percent(share[week]), class_="heat", style=f"--share:{100 * share[week]:.0f}%")
+            tag(
+                "span",
+                percent(share[week]),
+                class_="heat" if share[week] else "heat none",
+                style=f"--share:{100 * share[week]:.0f}%",
+            )
             if week in share
             else ""
             for week in weeks

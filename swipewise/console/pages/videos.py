@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
@@ -27,6 +28,7 @@ from swipewise.console.parts import (
     number,
     percent,
     pill,
+    span,
     table,
     video_address,
     viewer_address,
@@ -65,7 +67,7 @@ def add_page(console: Console) -> None:
 
 async def _open(visit: Visit, video_id: str) -> None:
     console = visit.console
-    _one(visit, await asyncio.to_thread(video_file, console.engine, console.catalog, video_id))
+    _one(visit, await asyncio.to_thread(video_file, console, video_id))
 
 
 def _one(visit: Visit, found: VideoFile) -> None:
@@ -81,12 +83,11 @@ def _one(visit: Visit, found: VideoFile) -> None:
         element("div", "grid"),
     ):
         show(_player(console, found), classes="third")
-        show(_facts(found) + _path(found), classes="two-thirds stack")
+        show(_facts(found) + _path(found) + _judged(found), classes="two-thirds stack")
         _watching(console, found)
-        show(_judged(found), classes="half")
+        show(_duplicates(console, found), classes="half")
         show(_watchers(console, found))
         show(_similar(console, found))
-        show(_duplicates(console, found))
 
 
 def _player(console: Console, found: VideoFile) -> Markup:
@@ -114,39 +115,64 @@ def _player(console: Console, found: VideoFile) -> Markup:
 
 def _facts(found: VideoFile) -> Markup:
     video = found.video
-    size = f"{video.width} × {video.height}" if video.width else "–"
     return card(
         "What is known",
         facts(
             [
-                ("Creator", video.creator or "–"),
-                ("Tags", tag("span", *(pill(each) + " " for each in video.tags)) if video.tags else "–"),
-                ("Length", f"{video.duration_seconds:.1f} s" if video.duration_seconds else "–"),
-                ("Picture", size),
-                ("Language", video.language or "–"),
-                ("Spoken", video.speech or "–"),
-                ("On the screen", video.screen_text or "–"),
-                ("Vectors", ", ".join(f"{modality} by {name}" for modality, name in found.vectors) or "none"),
-                ("File", tag("span", video.uri, class_="mono")),
+                (name, told)
+                for name, told in (
+                    ("Creator", video.creator),
+                    ("Tags", tag("span", *(pill(each) + " " for each in video.tags)) if video.tags else None),
+                    ("Length", f"{video.duration_seconds:.1f} s" if video.duration_seconds else None),
+                    ("Picture", f"{video.width} × {video.height}" if video.width else None),
+                    ("Language", video.language),
+                    ("Spoken", video.speech),
+                    ("On the screen", video.screen_text),
+                    ("Vectors", ", ".join(f"{modality} by {name}" for modality, name in found.vectors) or "none"),
+                    ("File", tag("span", video.uri, class_="mono")),
+                )
+                if told
             ]
         ),
     )
 
 
 def _path(found: VideoFile) -> Markup:
-    """From the upload to the first exposure."""
-    steps = [
-        ("Uploaded", found.video.uploaded_at),
-        ("In the catalogue", found.ingested_at),
-        ("First shown", found.first_shown_at),
+    """From the upload to the first exposure, by way of the job that took it in where it was posted."""
+    video, job = found.video, found.job
+    steps: list[tuple[str, datetime | None, datetime | None]] = [("Uploaded", video.uploaded_at, None)]
+    if job is not None:
+        steps += [("Posted", job.created_at, None), ("Taken up", job.started_at, job.created_at)]
+    steps += [
+        ("In the catalogue", found.ingested_at, job.created_at if job else None),
+        ("First shown", found.first_shown_at, video.uploaded_at),
     ]
-    return card("From upload to first exposure", facts([(name, moment(at)) for name, at in steps]))
+    rows = [
+        (name, _after(at, since)) for name, at, since in steps if at or name in ("In the catalogue", "First shown")
+    ]
+    stages = {} if job is None else job.seconds
+    return card(
+        "From upload to first exposure",
+        facts(rows),
+        tag("h3", "Seconds of each stage") if stages else None,
+        facts([(stage, f"{took:.2f}") for stage, took in stages.items()]) if stages else None,
+    )
+
+
+def _after(at: datetime | None, since: datetime | None) -> str:
+    """A moment, and how long after another it came."""
+    if at is None:
+        return "not yet"
+    if since is None or at < since:
+        return moment(at)
+    return f"{moment(at)}, {span(at - since)} later"
 
 
 def _watching(console: Console, found: VideoFile) -> None:
     curve = found.watched
     if not curve[Col.WATCHERS].sum():
-        show(card("How far it is watched", empty("Nobody has watched it yet", "It is shown among what is fresh.")))
+        none = empty("Nobody has watched it yet", "It is shown among what is fresh.")
+        show(card("How far it is watched", none), classes="half")
         return
     chart(
         "How far it is watched",

@@ -18,7 +18,7 @@ from swipewise.console.data.player import facts_of
 from swipewise.console.data.viewers import ChangeTold, ViewerFile, viewer_file, viewers_seen
 from swipewise.console.listing import Listing, add_listing
 from swipewise.console.markup import Markup, tag
-from swipewise.console.pages.changes import changes_card
+from swipewise.console.pages.changes import changes_card, trying_card
 from swipewise.console.parts import (
     bars,
     card,
@@ -37,6 +37,7 @@ from swipewise.console.parts import (
     viewer_address,
 )
 from swipewise.console.shell import Visit, element, frame, show
+from swipewise.errors import SwipewiseError
 from swipewise.feed.stages import Level
 from swipewise.schema import Col
 
@@ -81,11 +82,10 @@ def add_page(console: Console) -> None:
 
 async def _open(visit: Visit, viewer_id: str) -> None:
     console = visit.console
-    found = await asyncio.to_thread(viewer_file, console, viewer_id)
-    _one(visit, found, await asyncio.to_thread(what_would_change, console.engine, viewer_id, found.history))
+    await _one(visit, await asyncio.to_thread(viewer_file, console, viewer_id))
 
 
-def _one(visit: Visit, found: ViewerFile, changes: Changes) -> None:
+async def _one(visit: Visit, found: ViewerFile) -> None:
     console = visit.console
     feed = f"{console.root}/feed?viewer={quote(found.viewer_id, safe='')}"
     aside = tag("div", tag("a", "Play the feed", class_="button primary", href=feed), class_="row")
@@ -96,10 +96,17 @@ def _one(visit: Visit, found: ViewerFile, changes: Changes) -> None:
             _weights(found)
             if found.change is not None:
                 show(_shift(console, found.change))
-            show(changes_card(console, changes))
+            place = show(trying_card())
             show(_profile(found), classes="third")
             show(_nearest(console, found), classes="two-thirds")
             show(_history(console, found))
+    # Feeds are made anew many times: the page is shown meanwhile.
+    await ui.context.client.connected()
+    try:
+        changes = await asyncio.to_thread(what_would_change, console.engine, found.viewer_id, found.history)
+    except SwipewiseError as error:
+        changes = Changes(note=str(error))
+    place.set_content(str(changes_card(console, changes)))
 
 
 def _lead(found: ViewerFile) -> str:
@@ -170,15 +177,15 @@ def _weights(found: ViewerFile) -> None:
             options = charts.lines(
                 [moment(at) for at, _ in known],
                 {name: [round(weights[name], 4) for _, weights in known] for name in beliefs.modality_weights},
-                x="time",
+                x="over time",
                 y="",
                 stacked=True,
                 percent=True,
+                colours=[f"var(--{name})" for name in beliefs.modality_weights],
             )
             charts.bare(options)
-            ui.echart(options, renderer="svg").props.update(
-                {"role": "img", "aria-label": "Weight of each modality over time"}
-            )
+            drawn = ui.echart(options, renderer="svg").classes("low")
+            drawn.props.update({"role": "img", "aria-label": "Weight of each modality over time"})
         if found.standing.controls:
             show(tag("ul", *asked, class_="lines"))
 
