@@ -17,6 +17,8 @@ from tests.console.chromium import FLAGS
 IMAGES = Path(__file__).parent / "images"
 WIDTHS = (1440, 390)
 MOST_BYTES = 150_000
+PLAIN_COLOURS, PLAIN_PIXELS = 64, 300
+"""Colours that are kept as they are: so many, of areas that are so large."""
 WAITING = ("Being drawn", "Being tried")
 """What stands on a page until the rest has come."""
 LONGEST = 1800
@@ -66,13 +68,25 @@ def main(server: str, only: list[str]) -> None:
 def _keep(png: bytes, path: Path) -> None:
     """Store a picture in few enough bytes: with fewer colours, then smaller."""
     picture = Image.open(BytesIO(png)).convert("RGB")
-    for colours, scale in ((256, 1.0), (128, 1.0), (128, 0.75), (96, 0.6), (64, 0.5)):
+    for colours, scale in ((256, 1.0), (160, 1.0), (160, 0.75), (128, 0.6), (96, 0.5)):
         size = (round(picture.width * scale), round(picture.height * scale))
-        reduced = picture.resize(size, Image.Resampling.LANCZOS).quantize(colours, dither=Image.Dither.NONE)
-        reduced.save(path, optimize=True)
+        reduced = picture.resize(size, Image.Resampling.LANCZOS)
+        reduced.quantize(colours, palette=_palette(picture, colours), dither=Image.Dither.NONE).save(
+            path, optimize=True
+        )
         if path.stat().st_size <= MOST_BYTES:
             return
     raise SystemExit(f"{path} has {path.stat().st_size} bytes, more than {MOST_BYTES}")
+
+
+def _palette(picture: Image.Image, colours: int) -> Image.Image:
+    """The colours of plain areas as they are, and so many more that the clips are told by."""
+    counts = picture.getcolors(picture.width * picture.height) or []
+    plain = [colour for count, colour in sorted(counts, reverse=True)[:PLAIN_COLOURS] if count >= PLAIN_PIXELS]
+    rest = picture.quantize(colours - len(plain)).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*(value for colour in plain for value in colour), *rest][: 3 * colours])
+    return palette
 
 
 if __name__ == "__main__":

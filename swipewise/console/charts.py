@@ -13,6 +13,9 @@ from swipewise.schema import Col
 INK, MUTED, LINE, ACCENT = "var(--ink)", "var(--muted)", "var(--line)", "var(--accent)"
 SERIES: Final = tuple(f"var(--series-{number})" for number in range(1, 11))
 """Colours that are told apart, in the order in which they are used up."""
+PLAIN: Final = "var(--series-5)"
+"""The grey among them, for what is not told apart."""
+TOLD_APART: Final = tuple(colour for colour in SERIES if colour != PLAIN)
 
 Options = dict[str, Any]
 
@@ -194,8 +197,13 @@ def points(series: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: st
     return options
 
 
-def scatter(series: Mapping[str, Sequence[Options]]) -> Options:
-    """Named points in a plane whose axes mean nothing by themselves; a colour a series, viewers as diamonds."""
+def scatter(series: Mapping[str, Sequence[Options]], colours: Mapping[str, str]) -> Options:
+    """Named points in a plane whose axes mean nothing by themselves; viewers are diamonds.
+
+    Args:
+        series: A name and its points.
+        colours: Of each series.
+    """
     bare = {"show": False, "type": "value", "scale": True}
     drawn = [
         {
@@ -204,14 +212,13 @@ def scatter(series: Mapping[str, Sequence[Options]]) -> Options:
             "data": list(places),
             "symbol": "circle" if name.startswith("videos") else "diamond",
             "symbolSize": 5 if name.startswith("videos") else 8,
-            "itemStyle": {"opacity": 0.75},
+            "itemStyle": {"opacity": 0.75, "color": colours[name]},
             "emphasis": {"disabled": True},
         }
         for name, places in series.items()
     ]
     return {
         "animation": False,
-        "color": list(SERIES),
         "textStyle": {"fontFamily": "inherit", "color": MUTED},
         "grid": {"left": 8, "right": 8, "top": 36, "bottom": 8},
         "legend": {
@@ -224,6 +231,9 @@ def scatter(series: Mapping[str, Sequence[Options]]) -> Options:
             "type": "scroll",
         },
         "tooltip": _tooltip() | {"trigger": "item", "formatter": "{b}"},
+        # Something is only drawn around where a button has asked for it.
+        "brush": {"xAxisIndex": 0, "yAxisIndex": 0, "toolbox": [], "outOfBrush": {"colorAlpha": 0.2}},
+        "toolbox": {"show": False},
         "xAxis": bare,
         "yAxis": bare,
         "series": drawn,

@@ -18,6 +18,7 @@ from swipewise.console.data.serving import fallbacks
 from swipewise.console.data.videos import video_file
 from swipewise.console.data.viewers import viewer_file, viewers_seen
 from swipewise.errors import DataError, UnknownIdError
+from swipewise.feed.stages import Level
 from swipewise.schema import Col
 
 Read = Callable[[Console, str], pl.DataFrame]
@@ -53,7 +54,8 @@ def _daily(console: Console, _id: str) -> pl.DataFrame:
 
 def _levels(console: Console) -> pl.DataFrame:
     found = fallbacks(console.workspace.events_dir).levels
-    return found.pivot(Col.LEVEL, index=Col.AT, values=Col.FEEDS).sort(Col.AT)
+    of_level = (pl.col(Col.FEEDS).filter(pl.col(Col.LEVEL) == level).sum().alias(level) for level in Level)
+    return found.group_by(Col.AT).agg(*of_level).sort(Col.AT)
 
 
 def _history(console: Console, viewer_id: str) -> pl.DataFrame:
@@ -100,7 +102,7 @@ TABLES: Final[Mapping[str, Taken]] = {
     "feeds-by-level": Taken(
         title="Feeds by what they leaned on, last day",
         read=lambda console, _: _levels(console),
-        plot=Plot(x=Col.AT, y=("model", "profile", "popular")),
+        plot=Plot(x=Col.AT, y=tuple(Level)),
     ),
     "uploads-by-day": Taken(
         title="Uploads a day",

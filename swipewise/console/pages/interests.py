@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from nicegui import ui
 
 from swipewise.console import charts
 from swipewise.console.context import Console
+from swipewise.console.data.categories import OTHER
 from swipewise.console.data.interests import Interests, read_map
 from swipewise.console.data.map_parts import CATEGORY, Part
 from swipewise.console.markup import Markup, tag
@@ -30,7 +32,7 @@ from swipewise.console.parts import (
 )
 from swipewise.console.shell import Visit, button, element, frame, show
 from swipewise.errors import DataError, SwipewiseError
-from swipewise.schema import Col
+from swipewise.schema import Col, Modality
 
 _TITLE: Final = "Interest map"
 _COLOURS: Final = (Col.MODALITY, CATEGORY, Col.SEGMENT)
@@ -136,7 +138,7 @@ class _MapPage:
             series.setdefault(_group(row, self._colour), []).append(
                 {"name": row[Col.ID], "value": [round(row[Col.X], 4), round(row[Col.Y], 4)]}
             )
-        return charts.scatter(series)
+        return charts.scatter(series, {name: _colour_of(name, list(series)) for name in series})
 
     async def _draw_around(self) -> None:
         await self._chart.run_chart_method("dispatchAction", _LASSO)
@@ -166,6 +168,19 @@ def _group(row: dict[str, Any], colour: str) -> str:
     if colour == Col.SEGMENT:
         return f"segment {row[Col.SEGMENT]}" if row[Col.SEGMENT] else "viewers in no segment"
     return f"viewers by {row[Col.MODALITY]}" if colour == Col.MODALITY else "viewers"
+
+
+def _colour_of(name: str, names: Sequence[str]) -> str:
+    """Modalities and segments have the same colour everywhere, what is in no group is grey, others in turn."""
+    kind, _, last = name.rpartition(" ")
+    if last in set(Modality):
+        return f"var(--{last})"
+    if kind == "segment":
+        return charts.TOLD_APART[(int(last) - 1) % len(charts.TOLD_APART)]
+    if not name.startswith("videos, ") or last == OTHER:
+        return charts.PLAIN
+    named = [each for each in names if each.startswith("videos, ") and not each.endswith(OTHER)]
+    return charts.TOLD_APART[named.index(name) % len(charts.TOLD_APART)]
 
 
 def _counted(places: pl.DataFrame) -> str:
@@ -217,7 +232,12 @@ def _segments(console: Console, found: Interests) -> None:
     chart(
         "Active viewers of each segment",
         charts.columns(
-            [f"{day:%d %b %Y}" for day in wide[Col.DAY]], named, x="week of", y="viewers", stacked=True
+            [f"{day:%d %b %Y}" for day in wide[Col.DAY]],
+            named,
+            x="week of",
+            y="viewers",
+            stacked=True,
+            colours=[_colour_of(name, ()) for name in named],
         ),
         hint="Viewers who did something in the week; weeks in which nobody did are left out.",
         extra=exports(console.root, "segment-trend"),

@@ -103,7 +103,7 @@ def _run_row(visit: Visit, run: RunFacts) -> tuple[Any, ...]:
     states += [pill("published", "accent")] if run.model.published else []
     return (
         tag("span", run.model.run, class_="mono"),
-        tag("span", *states) if states else "–",
+        tag("span", *states, class_="pills") if states else "–",
         number(run.model.validation_ndcg),
         number(run.best_epoch),
         f"{run.seconds / 60:.1f}" if run.seconds else "–",

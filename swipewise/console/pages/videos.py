@@ -83,9 +83,9 @@ def _one(visit: Visit, found: VideoFile) -> None:
         element("div", "grid"),
     ):
         show(_player(console, found), classes="third")
-        show(_facts(found) + _path(found) + _judged(found), classes="two-thirds stack")
+        told = _facts(found) + _path(found) + _judged(found) + _duplicates(console, found)
+        show(told, classes="two-thirds stack")
         _watching(console, found)
-        show(_duplicates(console, found), classes="half")
         show(_watchers(console, found))
         show(_similar(console, found))
 
@@ -172,14 +172,13 @@ def _watching(console: Console, found: VideoFile) -> None:
     curve = found.watched
     if not curve[Col.WATCHERS].sum():
         none = empty("Nobody has watched it yet", "It is shown among what is fresh.")
-        show(card("How far it is watched", none), classes="half")
+        show(card("How far it is watched", none))
         return
     chart(
         "How far it is watched",
         charts.watched(curve),
         hint=f"Of {curve[Col.WATCHERS][0]:,} who began, how many are still there.",
         extra=exports(console.root, "video-watch-curve", found.video.video_id),
-        classes="half",
     )
 
 
