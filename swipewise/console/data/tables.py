@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -13,6 +13,22 @@ from swipewise.console.context import Console
 from swipewise.console.data.behavior import platform_behavior
 from swipewise.console.data.health import COUNT, activity, catalogue_health
 from swipewise.console.data.interests import Interests, read_map
+from swipewise.console.data.long_tables import (
+    EPOCH,
+    NDCG,
+    OBSERVED,
+    PREDICTED,
+    RUN,
+    TASTE,
+    THEME,
+    WEIGHT,
+    calibration,
+    evaluation_figures,
+    learning_curves,
+    newest_jobs,
+    viewer_themes,
+    viewer_weights,
+)
 from swipewise.console.data.map_parts import Part
 from swipewise.console.data.serving import fallbacks
 from swipewise.console.data.videos import video_file
@@ -27,11 +43,13 @@ _INCHES: Final = (9.0, 4.5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
-    """How a table is drawn: the column below, those beside, and bars instead of lines."""
+    """How a table is drawn: the column below, those beside, as lines, bars or points; ``by`` names a series each."""
 
     x: str
     y: tuple[str, ...]
     bars: bool = False
+    points: bool = False
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +96,13 @@ def _interests(console: Console) -> Interests:
     if run is None:
         raise DataError(f"there is no map without a model: {console.engine.note}")
     return read_map(console, run)
+
+
+def _segments(console: Console, _id: str) -> pl.DataFrame:
+    found = _interests(console)
+    if found.segments is None:
+        raise DataError(f"there are no segments: {found.note}")
+    return found.segments
 
 
 def _trend(console: Console, _id: str) -> pl.DataFrame:
@@ -128,8 +153,43 @@ TABLES: Final[Mapping[str, Taken]] = {
         read=lambda console, _: platform_behavior(console.workspace, console.catalog).watched,
         plot=Plot(x=Col.WATCHED, y=(Col.REMAINING,)),
     ),
-    "interest-map": Taken(title="Interest map", read=lambda console, _: _interests(console).places),
-    "segment-trend": Taken(title="Active viewers of each segment, by week", read=_trend),
+    "interest-map": Taken(
+        title="Interest map",
+        read=lambda console, _: _interests(console).places,
+        plot=Plot(x=Col.X, y=(Col.Y,), points=True, by=Col.MODALITY),
+    ),
+    "segments": Taken(title="Segments", read=_segments),
+    "segment-trend": Taken(
+        title="Active viewers of each segment, by week",
+        read=_trend,
+        plot=Plot(x=Col.DAY, y=(Col.ACTIVE,), by=Col.SEGMENT),
+    ),
+    "learning-curves": Taken(
+        title="Learning curves",
+        read=lambda console, _: learning_curves(console),
+        plot=Plot(x=EPOCH, y=(NDCG,), by=RUN),
+    ),
+    "evaluation": Taken(
+        title="Figures of the last evaluation", read=lambda console, _: evaluation_figures(console)
+    ),
+    "calibration": Taken(
+        title="Calibration",
+        read=lambda console, _: calibration(console),
+        plot=Plot(x=PREDICTED, y=(OBSERVED,), by=Col.ACTION),
+    ),
+    "jobs": Taken(title="Jobs", read=lambda console, _: newest_jobs(console)),
+    "viewer-interest": Taken(
+        title="Interest of a viewer over time",
+        read=viewer_themes,
+        plot=Plot(x=Col.AT, y=(TASTE,), by=THEME),
+        of="viewer",
+    ),
+    "viewer-weights": Taken(
+        title="Modality weights of a viewer over time",
+        read=viewer_weights,
+        plot=Plot(x=Col.AT, y=(WEIGHT,), by=Col.MODALITY),
+        of="viewer",
+    ),
     "map-part": Taken(
         title="Part of the interest map",
         read=lambda console, text: Part.parse(text).of(_interests(console).places),
@@ -185,7 +245,7 @@ def written(taken: Taken, frame: pl.DataFrame, kind: str) -> bytes:
         frame.write_parquet(file)
     elif kind == "csv":
         lists = [name for name, type_ in frame.schema.items() if isinstance(type_, pl.List)]
-        frame.with_columns(pl.col(name).cast(pl.List(pl.String)).list.join(" ") for name in lists).write_csv(file)
+        frame.with_columns(pl.col(name).cast(pl.List(pl.String)).list.join("; ") for name in lists).write_csv(file)
     else:
         assert taken.plot is not None, "it can be had as PNG"
         _draw(taken, taken.plot, frame, file)
@@ -197,17 +257,26 @@ def _draw(taken: Taken, plot: Plot, frame: pl.DataFrame, file: io.BytesIO) -> No
 
     figure = Figure(figsize=_INCHES, layout="constrained")
     axes = figure.subplots()
-    places = frame[plot.x].to_list() if plot.x in frame.columns else []
-    for name in plot.y:
-        if name in frame.columns:
-            drawn = axes.bar if plot.bars else axes.plot
-            drawn(places, frame[name].to_list(), label=name)
+    series = _series(plot, frame)
+    for name, (places, values) in series.items():
+        if plot.points:
+            axes.scatter(places, values, s=4, label=name)
+        else:
+            (axes.bar if plot.bars else axes.plot)(places, values, label=name)
     axes.set_title(taken.title)
     axes.set_xlabel(plot.x.replace("_", " "))
     axes.spines[["top", "right"]].set_visible(False)
-    if len(plot.y) > 1:
+    if len(series) > 1:
         axes.legend(frameon=False)
-    elif plot.y:
+    if len(plot.y) == 1:
         axes.set_ylabel(plot.y[0].replace("_", " "))
-    figure.autofmt_xdate() if places and plot.x in (Col.DAY, Col.AT) else None
+    figure.autofmt_xdate() if len(frame) and plot.x in (Col.DAY, Col.AT) else None
     figure.savefig(file, format="png", dpi=150)
+
+
+def _series(plot: Plot, frame: pl.DataFrame) -> dict[str, tuple[list[Any], list[Any]]]:
+    """What is drawn: by name the places and the values."""
+    if not plot.by:
+        return {name: (frame[plot.x].to_list(), frame[name].to_list()) for name in plot.y if name in frame.columns}
+    parts = frame.partition_by(plot.by, as_dict=True, maintain_order=True)
+    return {str(name): (part[plot.x].to_list(), part[plot.y[0]].to_list()) for (name,), part in parts.items()}

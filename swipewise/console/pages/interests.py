@@ -223,6 +223,7 @@ def _segments(console: Console, found: Interests) -> None:
             "Segments",
             table("Segments", ("Segment", "Viewers", "Share", "Likes most"), rows, numbers=(1, 2)),
             hint="Viewers who like the same; in brackets how many times the usual odds of watching.",
+            extra=exports(console.root, "segments"),
         )
     )
     if found.trend is None or found.trend.is_empty():

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from swipewise.console import charts
+from swipewise.console.context import Console
 from swipewise.console.data.models import Json
 from swipewise.console.markup import Markup, tag
-from swipewise.console.parts import card, chart, empty, number, percent, pill, table
+from swipewise.console.parts import card, chart, empty, exports, number, percent, pill, table
 from swipewise.console.shell import show
 
 _METRICS = {"ndcg@10": "NDCG@10", "recall@10": "Recall@10", "recall@50": "Recall@50", "mrr": "MRR"}
@@ -19,7 +20,7 @@ _COLD = ("cold viewers", "cold videos")
 _VERDICTS = {"pass": "good", "warn": "warn", "skip": ""}
 
 
-def compared(report: Json | None) -> Markup:
+def compared(console: Console, report: Json | None) -> Markup:
     """All recommenders with their intervals, and whether the model beats each by more than chance."""
     if report is None:
         return card("Against the baselines", empty("Not evaluated yet", "", "swipewise evaluate"))
@@ -42,6 +43,7 @@ def compared(report: Json | None) -> Markup:
         table("Figures of all recommenders", ("Recommender", *_METRICS.values(), "p"), rows, numbers=range(1, 6)),
         hint=f"Run {report['run']['id']}; means over {report['protocol']['viewers']:,} viewers with 95% intervals. "
         "p: sign-flip test of NDCG@10 against the model, corrected after Holm.",
+        extra=exports(console.root, "evaluation"),
     )
 
 
@@ -117,7 +119,7 @@ def _collapse(audit: Json | None) -> Markup:
     return tag("p", pill(verdict, kind), " ", tag("span", told, class_="small"))
 
 
-def calibration(report: Json | None) -> None:
+def calibration(console: Console, report: Json | None) -> None:
     """How often what was predicted came true."""
     measured = ((report or {}).get("actions") or {}).get("actions", [])
     if report is None or not measured:
@@ -133,6 +135,7 @@ def calibration(report: Json | None) -> None:
             y="share that did",
         ),
         hint="Of exposures with a like prediction, how many came true; on the diagonal it is right.",
+        extra=exports(console.root, "calibration"),
         classes="half",
         numbers=table(
             "Calibration error",

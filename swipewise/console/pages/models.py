@@ -24,7 +24,7 @@ from swipewise.console.pages.measured import (
     compared,
     transferred,
 )
-from swipewise.console.parts import chart, empty, number, pill, table
+from swipewise.console.parts import chart, empty, exports, number, pill, table
 from swipewise.console.shell import Visit, button, element, frame, show
 from swipewise.errors import SwipewiseError
 from swipewise.feed.publishing import publish, rollback
@@ -41,11 +41,11 @@ def add_page(console: Console) -> None:
         lead = f"Run {serving} ranks." if serving else f"No model ranks: {console.engine.note}."
         with frame(visit, "Models", section="Models", lead=lead), element("div", "grid"):
             _runs(visit, found)
-            _learning(found)
-            show(compared(found.evaluation))
+            _learning(visit.console, found)
+            show(compared(console, found.evaluation))
             show(by_segment(found.evaluation))
             attention(found.evaluation, found.audit)
-            calibration(found.evaluation)
+            calibration(console, found.evaluation)
             show(audited(found.audit))
             show(ablated(found.ablation))
             show(transferred(found.transfers))
@@ -133,7 +133,7 @@ async def _change(visit: Visit, said: ui.html, action: str, run: str, work: Call
     ui.navigate.reload()
 
 
-def _learning(found: Findings) -> None:
+def _learning(console: Console, found: Findings) -> None:
     runs = [run for run in found.runs if run.learning][:CURVES]
     if not runs:
         return
@@ -145,4 +145,5 @@ def _learning(found: Findings) -> None:
         "Learning curves",
         charts.lines(places, series, x="epoch", y="NDCG@10"),
         hint="On the validation period, by epoch.",
+        extra=exports(console.root, "learning-curves"),
     )

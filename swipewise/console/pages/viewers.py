@@ -92,8 +92,8 @@ async def _one(visit: Visit, found: ViewerFile) -> None:
     with frame(visit, found.viewer_id, section="Viewers", lead=_lead(found), aside=aside):
         show(_figures(found))
         with element("div", "grid"):
-            _interest(found)
-            _weights(found)
+            _interest(console, found)
+            _weights(console, found)
             if found.change is not None:
                 show(_shift(console, found.change))
             place = show(trying_card())
@@ -129,7 +129,7 @@ def _figures(found: ViewerFile) -> Markup:
     )
 
 
-def _interest(found: ViewerFile) -> None:
+def _interest(console: Console, found: ViewerFile) -> None:
     if not found.themes:
         show(
             card("Interest over time", empty("Nothing is known yet", "It takes a model and a few watched clips.")),
@@ -152,12 +152,13 @@ def _interest(found: ViewerFile) -> None:
         "Interest over time",
         options,
         hint="The themes liked most: by how much the odds of watching them exceed what is usual.",
+        extra=exports(console.root, "viewer-interest", found.viewer_id),
         classes="two-thirds",
         numbers=table("Log-odds of watching beyond what is usual", heads, rows, numbers=range(1, len(heads))),
     )
 
 
-def _weights(found: ViewerFile) -> None:
+def _weights(console: Console, found: ViewerFile) -> None:
     beliefs = found.standing.beliefs
     if beliefs is None or not beliefs.modality_weights:
         told = empty("Not known", "No model ranks for this viewer yet.")
@@ -168,6 +169,7 @@ def _weights(found: ViewerFile) -> None:
     with element("section", "card third"):
         show(
             tag("h2", "What the viewer goes by")
+            + exports(console.root, "viewer-weights", found.viewer_id)
             + tag("p", "Weight of each modality, on average over the catalogue.", class_="hint"),
             classes="card-head",
         )
