@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -44,25 +44,30 @@ def main(server: str, only: list[str]) -> None:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=[*FLAGS, "--hide-scrollbars"]
         )
-        for width in WIDTHS:
-            for theme in ("light", "dark"):
-                context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
-                page = context.new_page()
-                for name, path in PAGES.items():
-                    if only and name not in only:
-                        continue
-                    page.goto(f"{server}/console{path}", wait_until="networkidle")
-                    page.locator(".nicegui-echart svg, .card").last.wait_for()
-                    for told in WAITING:
-                        page.get_by_text(told, exact=True).wait_for(state="hidden", timeout=300_000)
-                    page.wait_for_timeout(1500)
-                    height = min(LONGEST, page.evaluate("document.documentElement.scrollHeight"))
-                    page.set_viewport_size({"width": width, "height": height})
-                    page.wait_for_timeout(300)
-                    _keep(page.screenshot(), IMAGES / f"{name}-{width}-{theme}.png")
-                    page.set_viewport_size({"width": width, "height": 900})
-                context.close()
+        # One page after the other, as to play a feed changes what the others show.
+        for name, path in PAGES.items():
+            for width in WIDTHS if not only or name in only else ():
+                for theme in ("light", "dark"):
+                    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+                    _keep(
+                        _taken(context.new_page(), f"{server}/console{path}"),
+                        IMAGES / f"{name}-{width}-{theme}.png",
+                    )
+                    context.close()
         browser.close()
+
+
+def _taken(page: Page, address: str) -> bytes:
+    """A picture of a page, once all of it has come."""
+    page.goto(address, wait_until="networkidle")
+    page.locator(".nicegui-echart svg, .card").last.wait_for()
+    for told in WAITING:
+        page.get_by_text(told, exact=True).wait_for(state="hidden", timeout=300_000)
+    page.wait_for_timeout(1500)
+    height = min(LONGEST, page.evaluate("document.documentElement.scrollHeight"))
+    page.set_viewport_size({"width": page.viewport_size["width"], "height": height})
+    page.wait_for_timeout(300)
+    return page.screenshot()
 
 
 def _keep(png: bytes, path: Path) -> None:
