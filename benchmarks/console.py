@@ -1,12 +1,15 @@
 """What the pages of the console need of a large platform: processor seconds for each, and whether segments are found.
 
-Writes 100,000 videos and 10 million interactions of 100,000 viewers in 30 days (with --quick 5,000, 200,000 and 5,000)
-straight into the catalogue and the history of a new workspace: videos drawn by a power law, viewers of whom half join
-one by one, about 2.2 events an interaction. Then each function runs as a page calls it, from files to frame, once to
-warm the system's cache and three times for the median of the process's own processor time; polars has one thread.
+A workspace of 100,000 videos with vectors, and the model of a small one, trained for one epoch (with --quick 5,000),
+gets 10 million interactions of 100,000 viewers in 30 days (200,000 of 5,000) straight into its history: videos drawn
+by a power law, viewers of whom half join one by one, about 2.2 events an interaction. Then each function runs as a page
+calls it, from files to what is shown, once to warm the system's cache and three times for the median of the
+process's own processor time; polars and torch have one thread.
 
 - The counts of closed days are made once, before; what that takes is a figure without a bar, and so is a single day,
-  which is what each further day costs.
+  which is what each further day costs. Who liked what is read once for all viewers' pages and kept for a while.
+- Of viewers those with a middling history and a long one are asked about. What would change a feed is loaded after the
+  rest of a viewer's page.
 - Segments and the map are made from vectors of 100,000 viewers and videos. A page reads them from memory, where whoever
   serves it keeps them until the model changes; making them, and placing points on a map that is drawn, are figures.
 - The adjusted Rand index is that of segments against the groups of viewers that were planted, on simulated worlds of
@@ -19,10 +22,14 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import shutil
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,7 +37,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 from figures import Figures, Options, run
-from platforms import DAY, DAYS, START, Size, fill
+from numpy.typing import NDArray
+from shops import Crowd, grown_shop, trained_shop, viewer_name
 from sklearn.metrics import adjusted_rand_score
 
 from swipewise.behavior.activity import activity
@@ -42,17 +50,47 @@ from swipewise.behavior.segments import describe_segments, segment_trend, segmen
 from swipewise.behavior.taste_model import TasteModel
 from swipewise.behavior.watching import audience, first_exposures, watch_curve
 from swipewise.catalog import Catalog
+from swipewise.console.context import Console, Kept
+from swipewise.console.data.changes import Changes, what_would_change
+from swipewise.console.data.health import activity as events_of_late
+from swipewise.console.data.health import catalogue_health
+from swipewise.console.data.ingestion import ingestion_state
+from swipewise.console.data.nearest import Likes
+from swipewise.console.data.videos import find_videos, video_file
+from swipewise.console.data.viewers import history_of, viewer_file, viewers_seen
 from swipewise.events import fold, read_active_days, read_events, read_rollups, video_interactions
+from swipewise.events.audit_log import AuditLog
+from swipewise.events.database import Database
+from swipewise.events.frames import EVENT_SCHEMA
+from swipewise.events.history import History
+from swipewise.events.jobs import JobQueue
 from swipewise.events.rollups import ROLLUPS_NAME, WATCH_STEPS
-from swipewise.schema import CONTENT_MODALITIES, Col
+from swipewise.feed.engine import FeedEngine
+from swipewise.feed.standing import Teller
+from swipewise.schema import CONTENT_MODALITIES, Action, Col
 from swipewise.simulate.behave import behave
 from swipewise.simulate.world import THEMES, WorldConfig, draw_world
 from swipewise.workspace import Workspace
 
+DAYS = 30
+START = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS + 1)
 WORLDS = (60, 61, 62)
 GROUPS = 6
 REPEATS = 3
 TOPICS, WIDTH = 24, 64
+
+_DAY = timedelta(days=1)
+_SECONDS = 15.0
+_TRAINED = Crowd(viewers=500, known=3_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How large the platform is."""
+
+    videos: int
+    viewers: int
+    interactions: int
 
 
 def measure(figures: Figures, options: Options) -> None:
@@ -61,13 +99,16 @@ def measure(figures: Figures, options: Options) -> None:
     full = Size(videos=100_000, viewers=100_000, interactions=10_000_000)
     size = Size(videos=5_000, viewers=5_000, interactions=200_000) if options.quick else full
     with TemporaryDirectory() as directory:
-        workspace = Workspace.create(Path(directory) / "shop")
-        fill(workspace, size)
-        _pages(figures, workspace)
+        trained = trained_shop(Path(directory) / "trained", _TRAINED)
+        workspace = grown_shop(Path(directory) / "shop", _TRAINED, trained, size.videos)
+        _fill(workspace, size)
+        _platform(figures, workspace)
+        _one_by_one(figures, workspace)
     _of_models(figures, size)
 
 
-def _pages(figures: Figures, workspace: Workspace) -> None:
+def _platform(figures: Figures, workspace: Workspace) -> None:
+    """Pages about everybody."""
     events_dir, catalog = workspace.events_dir, Catalog(workspace.catalog_dir)
 
     def lengths() -> pl.LazyFrame:
@@ -84,8 +125,8 @@ def _pages(figures: Figures, workspace: Workspace) -> None:
     newest = max((events_dir / ROLLUPS_NAME).iterdir())
     shutil.rmtree(newest)
     figures.record("counting one more day", _seconds(counts), unit=" s")
-    most, middling = (f"clip{number:06d}" for number in (0, len(catalog.stamps()) // 100))
-    last = START + (DAYS - 1) * DAY
+    most, middling = (video_name(number) for number in (0, len(catalog.stamps()) // 100))
+    last = START + (DAYS - 1) * _DAY
     known = catalog.videos().select(Col.VIDEO_ID, Col.UPLOADED_AT, Col.INGESTED_AT)
     members = _members(workspace)
     pages: dict[str, Callable[[], object]] = {
@@ -104,6 +145,51 @@ def _pages(figures: Figures, workspace: Workspace) -> None:
         "from upload to first exposure, all videos": lambda: first_exposures(counts().videos, known),
         "trend of segments, by week": lambda: segment_trend(members, read_active_days(events_dir)),
     }
+    _record(figures, pages)
+
+
+def _one_by_one(figures: Figures, workspace: Workspace) -> None:
+    """Pages about one viewer or one video, and those of the catalogue."""
+    catalog, database = Catalog(workspace.catalog_dir), Database(workspace.events_dir)
+    with FeedEngine.open(workspace) as engine:
+        console = Console(
+            workspace=workspace,
+            engine=engine,
+            catalog=catalog,
+            jobs=JobQueue(database),
+            audit=AuditLog(database),
+            teller=Teller(catalog),
+            root="",
+            signs_in=False,
+            scrape=lambda: b"",
+            kept=Kept(3600.0),
+        )
+        seen = viewers_seen(workspace.events_dir).sort(Col.EVENTS)
+        middling, long = (seen[Col.VIEWER_ID][round(share * (len(seen) - 1))] for share in (0.5, 0.99))
+        positive = workspace.config.events.positive
+        pages: dict[str, Callable[[], object]] = {
+            "who liked what, kept for all viewers' pages": lambda: Likes.read(workspace.events_dir, positive),
+            "the list of viewers": lambda: viewers_seen(workspace.events_dir),
+            "the list of videos": lambda: find_videos(catalog.videos(), "tag7", 60),
+            "state of the catalogue": lambda: catalogue_health(catalog),
+            "state of the ingestion": lambda: ingestion_state(catalog, console.jobs),
+            "events a day and a minute": lambda: events_of_late(workspace.events_dir),
+            "a viewer": lambda: viewer_file(console, middling),
+            "a viewer with a long history": lambda: viewer_file(console, long),
+            "what would change the feed": lambda: _changes(console, middling),
+            "what would change the feed, long history": lambda: _changes(console, long),
+            "a video, the thousandth": lambda: video_file(console, video_name(len(catalog.stamps()) // 100)),
+            "the most watched video": lambda: video_file(console, video_name(0)),
+        }
+        _record(figures, pages)
+    database.close()
+
+
+def _changes(console: Console, viewer_id: str) -> Changes:
+    return what_would_change(console.engine, viewer_id, history_of(console, viewer_id))
+
+
+def _record(figures: Figures, pages: Mapping[str, Callable[[], object]]) -> None:
     for name, page in pages.items():
         figures.record(f"processor time of: {name}", _median_seconds(page), at_most=1.0, unit=" s")
 
@@ -145,6 +231,80 @@ def _members(workspace: Workspace) -> pl.DataFrame:
     ids = read_active_days(workspace.events_dir).select(pl.col(Col.VIEWER_ID).unique()).collect()
     drawn = np.random.default_rng(1).integers(0, GROUPS + 1, len(ids))
     return ids.with_columns(pl.Series(Col.SEGMENT, drawn))
+
+
+def video_name(number: int) -> str:
+    """The id of a video, as ``shops`` has it."""
+    return f"video{number:07}"
+
+
+def _fill(workspace: Workspace, size: Size) -> None:
+    rng = np.random.default_rng(0)
+    video_ids = [video_name(number) for number in range(size.videos)]
+    seconds_V = np.full(size.videos, _SECONDS)
+    weight_V = np.arange(1, size.videos + 1) ** -0.8
+    activity_U = rng.lognormal(0, 1, size.viewers)
+    joined_U = np.where(rng.random(size.viewers) < 0.5, 0, rng.integers(0, DAYS, size.viewers))
+    ids = pl.Series(video_ids), pl.Series([viewer_name(number) for number in range(size.viewers)])
+    for day in range(DAYS):
+        there_U = activity_U * (joined_U <= day) * (rng.random(size.viewers) < 0.35)
+        rows = size.interactions // DAYS
+        viewer_I, video_I = _drawn(rng, there_U, rows), _drawn(rng, weight_V, rows)
+        History(workspace.events_dir).append(_events(rng, day, viewer_I, video_I, seconds_V, *ids))
+        print(f"wrote day {day + 1} of {DAYS}", file=sys.stderr, end="\r", flush=True)
+    print(file=sys.stderr)
+
+
+def _drawn(rng: np.random.Generator, weight_N: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    total_N = np.cumsum(weight_N)
+    return np.searchsorted(total_N, rng.random(count) * total_N[-1]).astype(np.int64)
+
+
+def _events(
+    rng: np.random.Generator,
+    day: int,
+    viewer_I: NDArray[np.int64],
+    video_I: NDArray[np.int64],
+    seconds_V: NDArray[np.float64],
+    video_ids: pl.Series,
+    viewer_ids: pl.Series,
+) -> pl.DataFrame:
+    """The events of one day, as the history holds them."""
+    rows = len(viewer_I)
+    ratio_I = np.clip(rng.beta(1.2, 1.5, rows) * 1.2, 0.02, 1.0)
+    watched_I = (ratio_I * seconds_V[video_I]).round(2)
+    shown_at_I = (START + day * _DAY).timestamp() * 1e6 + rng.integers(0, 86_200_000_000, rows)
+    done_I = {
+        Action.EXPOSURE: np.ones(rows, bool),
+        Action.VIEW: rng.random(rows) < 0.9,
+        Action.FINISH: ratio_I >= 0.97,
+        Action.LIKE: rng.random(rows) < 0.08,
+        Action.COMMENT: rng.random(rows) < 0.01,
+        Action.SHARE: rng.random(rows) < 0.015,
+        Action.FOLLOW: rng.random(rows) < 0.005,
+        Action.SKIP: ratio_I < 0.12,
+    }
+    parts = []
+    for place, (action, chosen_I) in enumerate(done_I.items()):
+        chosen = np.flatnonzero(chosen_I)
+        after = (place > 0) * (watched_I[chosen] * 1e6 + place * 1000)
+        seconds = watched_I[chosen] if action == Action.VIEW else np.full(len(chosen), np.nan)
+        parts.append(
+            pl.DataFrame(
+                {
+                    Col.EVENT_ID: pl.Series(chosen + day * rows).cast(pl.String) + f"-{action}",
+                    Col.VIEWER_ID: viewer_ids.gather(viewer_I[chosen]),
+                    Col.VIDEO_ID: video_ids.gather(video_I[chosen]),
+                    Col.ACTION: pl.repeat(str(action), len(chosen), eager=True),
+                    Col.AT: pl.Series((shown_at_I[chosen] + after).astype(np.int64)).cast(
+                        pl.Datetime("us", "UTC")
+                    ),
+                    Col.WATCH_SECONDS: pl.Series(seconds).fill_nan(None),
+                    Col.POSITION: pl.zeros(len(chosen), dtype=pl.Int32, eager=True),
+                }
+            ).cast(dict(EVENT_SCHEMA))
+        )
+    return pl.concat(parts)
 
 
 def _agreement(seed: int) -> float:

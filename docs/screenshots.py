@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -17,6 +17,10 @@ from tests.console.chromium import FLAGS
 IMAGES = Path(__file__).parent / "images"
 WIDTHS = (1440, 390)
 MOST_BYTES = 150_000
+PLAIN_COLOURS, PLAIN_PIXELS = 64, 300
+"""Colours that are kept as they are: so many, of areas that are so large."""
+WAITING = ("Being drawn", "Being tried")
+"""What stands on a page until the rest has come."""
 LONGEST = 1800
 """Pixels of a page that are shown, from its top."""
 
@@ -40,35 +44,54 @@ def main(server: str, only: list[str]) -> None:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=[*FLAGS, "--hide-scrollbars"]
         )
-        for width in WIDTHS:
-            for theme in ("light", "dark"):
-                context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
-                page = context.new_page()
-                for name, path in PAGES.items():
-                    if only and name not in only:
-                        continue
-                    page.goto(f"{server}/console{path}", wait_until="networkidle")
-                    page.locator(".nicegui-echart svg, .card").last.wait_for()
-                    page.wait_for_timeout(1500)
-                    height = min(LONGEST, page.evaluate("document.documentElement.scrollHeight"))
-                    page.set_viewport_size({"width": width, "height": height})
-                    page.wait_for_timeout(300)
-                    _keep(page.screenshot(), IMAGES / f"{name}-{width}-{theme}.png")
-                    page.set_viewport_size({"width": width, "height": 900})
-                context.close()
+        # One page after the other, as to play a feed changes what the others show.
+        for name, path in PAGES.items():
+            for width in WIDTHS if not only or name in only else ():
+                for theme in ("light", "dark"):
+                    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+                    _keep(
+                        _taken(context.new_page(), f"{server}/console{path}"),
+                        IMAGES / f"{name}-{width}-{theme}.png",
+                    )
+                    context.close()
         browser.close()
+
+
+def _taken(page: Page, address: str) -> bytes:
+    """A picture of a page, once all of it has come."""
+    page.goto(address, wait_until="networkidle")
+    page.locator(".nicegui-echart svg, .card").last.wait_for()
+    for told in WAITING:
+        page.get_by_text(told, exact=True).wait_for(state="hidden", timeout=300_000)
+    page.wait_for_timeout(1500)
+    height = min(LONGEST, page.evaluate("document.documentElement.scrollHeight"))
+    page.set_viewport_size({"width": page.viewport_size["width"], "height": height})
+    page.wait_for_timeout(300)
+    return page.screenshot()
 
 
 def _keep(png: bytes, path: Path) -> None:
     """Store a picture in few enough bytes: with fewer colours, then smaller."""
     picture = Image.open(BytesIO(png)).convert("RGB")
-    for colours, scale in ((256, 1.0), (128, 1.0), (128, 0.75), (96, 0.6), (64, 0.5)):
+    for colours, scale in ((256, 1.0), (160, 1.0), (160, 0.75), (128, 0.6), (96, 0.5)):
         size = (round(picture.width * scale), round(picture.height * scale))
-        reduced = picture.resize(size, Image.Resampling.LANCZOS).quantize(colours, dither=Image.Dither.NONE)
-        reduced.save(path, optimize=True)
+        reduced = picture.resize(size, Image.Resampling.LANCZOS)
+        reduced.quantize(colours, palette=_palette(picture, colours), dither=Image.Dither.NONE).save(
+            path, optimize=True
+        )
         if path.stat().st_size <= MOST_BYTES:
             return
     raise SystemExit(f"{path} has {path.stat().st_size} bytes, more than {MOST_BYTES}")
+
+
+def _palette(picture: Image.Image, colours: int) -> Image.Image:
+    """The colours of plain areas as they are, and so many more that the clips are told by."""
+    counts = picture.getcolors(picture.width * picture.height) or []
+    plain = [colour for count, colour in sorted(counts, reverse=True)[:PLAIN_COLOURS] if count >= PLAIN_PIXELS]
+    rest = picture.quantize(colours - len(plain)).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*(value for colour in plain for value in colour), *rest][: 3 * colours])
+    return palette
 
 
 if __name__ == "__main__":

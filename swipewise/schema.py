@@ -120,6 +120,8 @@ class Col:
     SOURCE = "source"
     SCORE = "score"
     PROPENSITY = "propensity"
+    FEEDS = "feeds"
+    VIDEOS = "videos"
 
     # what is counted of them
     EVENTS = "events"

@@ -39,7 +39,11 @@ def configuration_page() -> str:
         lines += table(("key", "default", "takes", ""), rows)
         if section == "feed":
             lines += _rules()
-    lines += ["## Environment", "", *table(("variable", ""), ((f"`{name}`", what) for name, what in VARIABLES.items()))]
+    lines += [
+        "## Environment",
+        "",
+        *table(("variable", ""), ((f"`{name}`", what) for name, what in VARIABLES.items())),
+    ]
     return "\n".join(lines)
 
 

@@ -59,6 +59,10 @@ class Themes:
         column = self.modalities.index(modality)
         member_V = self.theme_VM[:, column] == theme
         members = np.flatnonzero(member_V if among_V is None else member_V & among_V)
+        distance_N = self.distance_VM[members, column]
+        if 0 < limit < len(members):
+            # Sorting a few is cheaper than sorting all of a large catalogue.
+            members = members[distance_N <= np.partition(distance_N, limit - 1)[limit - 1]]
         return members[np.argsort(self.distance_VM[members, column], kind="stable")][:limit]
 
 

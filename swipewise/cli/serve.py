@@ -23,6 +23,7 @@ Examples:
   swipewise serve --port 9000 --workspace shop
   swipewise serve --port 0            any free port; the address is printed
   swipewise serve --workers 4         four processes; 'kill -HUP' replaces them without a refused request
+  swipewise serve --workers 1 --port 8001    beside them, for the console
   swipewise serve --host 0.0.0.0 --tls-cert server.pem --tls-key server.key
 """
 
@@ -55,8 +56,9 @@ def command(
     """Offer the feed, and take events and videos, over HTTP, until stopped with Ctrl+C or SIGTERM.
 
     An event or a posted video is on disk before it is acknowledged. New videos and a new run are picked up while the
-    server runs. An address that other machines reach needs server.keys = "required" in swipewise.toml, and keys from
-    'swipewise keys create'. The log goes to stderr, one JSON object a line.
+    server runs. Pages are served where there is one worker; beside several, run another server for them. An address
+    that other machines reach needs server.keys = "required" in swipewise.toml, and keys from 'swipewise keys create'.
+    The log goes to stderr, one JSON object a line.
     """
     # A second thread that waits for a busy core makes search and model slower; set before they are imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -128,16 +130,22 @@ def _greet(greeting: str, notes: Iterable[str]) -> None:
 
 
 def _greeting(address: str, workspace: Workspace, model: str, workers: int = 1) -> str:
+    from swipewise.server.pageless import console_command
+
     event = '{"event_id": "e1", "viewer_id": "ann", "video_id": "VIDEO", "action": "like"}'
     required = workspace.config.server.keys == "required"
-    # What a page shows is held in one process.
     pages = f"console: {address}/, " if workers == 1 else ""
     key = ' -H "Authorization: Bearer $KEY"' if required else ""
     return "\n".join(
         [
             f"serving {workspace.root} at {address} ({pages}API: {address}/docs)",
             f"model: {model}",
-            *([f"workers: {workers}"] if workers > 1 else []),
+            *(
+                # What a page shows is held in one process.
+                [f"workers: {workers}", f"console: beside them, by '{console_command(workspace.root)}'"]
+                if workers > 1
+                else []
+            ),
             "keys: required, from 'swipewise keys create'"
             if required
             else "keys: off, this machine alone reaches it",

@@ -42,12 +42,12 @@ def command(workspace: Workspace, source_dir: Path, run_name: str | None, trials
 
     All ids are new to the model, even where names coincide: it has the content, the tags, the histories and the
     profiles to go by. It is compared with the last run of this workspace, if there is one, with ItemCF and with
-    popularity.
+    popularity. The report is kept in the workspace's report/transfers, a file a run, and shown by the console.
     """
     from rich.console import Console
 
     from swipewise.evaluation.report import json_of
-    from swipewise.evaluation.transfer_report import print_transfer
+    from swipewise.evaluation.transfer_report import print_transfer, write_transfer
     from swipewise.evaluation.transfer_session import transfer_workspace
     from swipewise.workspace import Workspace
 
@@ -55,7 +55,9 @@ def command(workspace: Workspace, source_dir: Path, run_name: str | None, trials
         report = transfer_workspace(
             Workspace.open(source_dir), workspace, run_name=run_name, trials=trials, on_step=status.update
         )
+    path = write_transfer(report, workspace.report_dir)
     if as_json:
         click.echo(json_of(report), nl=False)
     else:
         print_transfer(report, Console(highlight=False))
+        click.echo(f"report: {path}")

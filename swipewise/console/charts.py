@@ -11,7 +11,11 @@ from swipewise.console.parts import percent as in_percent
 from swipewise.schema import Col
 
 INK, MUTED, LINE, ACCENT = "var(--ink)", "var(--muted)", "var(--line)", "var(--accent)"
-SERIES: Final = ("var(--visual)", "var(--text)", "var(--audio)", "var(--attributes)", "var(--id)", "var(--bad)")
+SERIES: Final = tuple(f"var(--series-{number})" for number in range(1, 11))
+"""Colours that are told apart, in the order in which they are used up."""
+PLAIN: Final = "var(--series-5)"
+"""The grey among them, for what is not told apart."""
+TOLD_APART: Final = tuple(colour for colour in SERIES if colour != PLAIN)
 
 Options = dict[str, Any]
 
@@ -24,6 +28,7 @@ def lines(
     y: str,
     stacked: bool = False,
     percent: bool = False,
+    colours: Sequence[str] = SERIES,
 ) -> Options:
     """Lines over places; stacked: areas on top of each other.
 
@@ -34,6 +39,7 @@ def lines(
         y: What the axis beside shows.
         stacked: Whether series add up.
         percent: Whether values are shares of 1.
+        colours: Of the series, in their order.
     """
     drawn = [
         {
@@ -41,13 +47,16 @@ def lines(
             "type": "line",
             "data": list(values),
             "showSymbol": sum(value is not None for value in values) < 2,
-            "lineStyle": {"width": 1.5},
+            "lineStyle": {"width": 1 if stacked else 1.75},
             "emphasis": {"disabled": True},
         }
-        | ({"stack": "all", "areaStyle": {"opacity": 0.25}} if stacked else {})
+        | ({"stack": "all", "areaStyle": {"opacity": 0.45}} if stacked else {})
         for name, values in series.items()
     ]
-    return _framed(places, drawn, x=x, y=y, percent=percent)
+    options = _framed(places, drawn, x=x, y=y, percent=percent) | {"color": list(colours)}
+    options["xAxis"] |= {"boundaryGap": False}
+    options["xAxis"]["axisLabel"] |= {"alignMinLabel": "left", "alignMaxLabel": "right"}
+    return options
 
 
 def watched(curve: pl.DataFrame) -> Options:
@@ -62,14 +71,25 @@ def watched(curve: pl.DataFrame) -> Options:
 
 
 def columns(
-    places: Sequence[Any], series: Mapping[str, Sequence[float | None]], *, x: str, y: str, percent: bool = False
+    places: Sequence[Any],
+    series: Mapping[str, Sequence[float | None]],
+    *,
+    x: str,
+    y: str,
+    stacked: bool = False,
+    percent: bool = False,
+    colours: Sequence[str] = SERIES,
 ) -> Options:
     """Upright bars over places; arguments as of ``lines``."""
     drawn = [
         {"name": name, "type": "bar", "data": list(values), "barMaxWidth": 28, "emphasis": {"disabled": True}}
+        | ({"stack": "all"} if stacked else {})
         for name, values in series.items()
     ]
-    return _framed(places, drawn, x=x, y=y, percent=percent)
+    options = _framed(places, drawn, x=x, y=y, percent=percent) | {"color": list(colours)}
+    if all(isinstance(value, int) for values in series.values() for value in values):
+        options["yAxis"]["minInterval"] = 1
+    return options
 
 
 def _framed(places: Sequence[Any], drawn: list[Options], *, x: str, y: str, percent: bool) -> Options:
@@ -84,7 +104,9 @@ def _framed(places: Sequence[Any], drawn: list[Options], *, x: str, y: str, perc
             "top": 0,
             "left": 0,
             "textStyle": {"color": INK},
-            "itemWidth": 14,
+            "icon": "roundRect",
+            "itemWidth": 12,
+            "itemHeight": 8,
             "type": "scroll",
         },
         "tooltip": _tooltip() | {"trigger": "axis"},
@@ -117,6 +139,14 @@ def _tooltip() -> Options:
         "textStyle": {"color": INK, "fontSize": 12},
         "axisPointer": {"lineStyle": {"color": MUTED}},
     }
+
+
+def bare(options: Options) -> None:
+    """Leave a chart of ``lines`` its areas and its tooltip alone, for what stands beside the names of its series."""
+    options["legend"]["show"] = False
+    options["grid"] = {"left": 0, "right": 0, "top": 8, "bottom": 22, "containLabel": False}
+    options["yAxis"] |= {"show": False, "max": 1}
+    options["xAxis"] |= {"axisLabel": {"show": False}, "nameGap": 6}
 
 
 def mark(options: Options, place: int, name: str) -> None:
@@ -167,8 +197,13 @@ def points(series: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: st
     return options
 
 
-def scatter(series: Mapping[str, Sequence[Options]]) -> Options:
-    """Named points in a plane whose axes mean nothing by themselves; a colour a series, viewers as diamonds."""
+def scatter(series: Mapping[str, Sequence[Options]], colours: Mapping[str, str]) -> Options:
+    """Named points in a plane whose axes mean nothing by themselves; viewers are diamonds.
+
+    Args:
+        series: A name and its points.
+        colours: Of each series.
+    """
     bare = {"show": False, "type": "value", "scale": True}
     drawn = [
         {
@@ -177,14 +212,13 @@ def scatter(series: Mapping[str, Sequence[Options]]) -> Options:
             "data": list(places),
             "symbol": "circle" if name.startswith("videos") else "diamond",
             "symbolSize": 5 if name.startswith("videos") else 8,
-            "itemStyle": {"opacity": 0.75},
+            "itemStyle": {"opacity": 0.75, "color": colours[name]},
             "emphasis": {"disabled": True},
         }
         for name, places in series.items()
     ]
     return {
         "animation": False,
-        "color": list(SERIES),
         "textStyle": {"fontFamily": "inherit", "color": MUTED},
         "grid": {"left": 8, "right": 8, "top": 36, "bottom": 8},
         "legend": {
@@ -197,6 +231,9 @@ def scatter(series: Mapping[str, Sequence[Options]]) -> Options:
             "type": "scroll",
         },
         "tooltip": _tooltip() | {"trigger": "item", "formatter": "{b}"},
+        # Something is only drawn around where a button has asked for it.
+        "brush": {"xAxisIndex": 0, "yAxisIndex": 0, "toolbox": [], "outOfBrush": {"colorAlpha": 0.2}},
+        "toolbox": {"show": False},
         "xAxis": bare,
         "yAxis": bare,
         "series": drawn,

@@ -8,6 +8,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import polars as pl
+
 from swipewise.catalog import Catalog
 from swipewise.events.audit_log import AuditLog
 from swipewise.events.jobs import JobQueue
@@ -66,3 +68,11 @@ class Console:
     signs_in: bool
     scrape: Callable[[], bytes]
     kept: Kept = field(default_factory=lambda: Kept(20.0))
+
+    def videos(self) -> pl.DataFrame:
+        """The catalogue, as of ``Catalog.videos``, kept for a while.
+
+        Raises:
+            StoreError: It cannot be read.
+        """
+        return self.kept.get("videos", self.catalog.videos)

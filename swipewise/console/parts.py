@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -63,7 +63,7 @@ def table(
     def cell(place: int, value: Content) -> Markup:
         if place == 0:
             return tag("th", value, scope="row")
-        return tag("td", value, class_="num" if place in right else "wide")
+        return tag("td", value, class_="num" if place in right else "wide", data_head=heads[place])
 
     header = tag(
         "tr",
@@ -73,10 +73,11 @@ def table(
         ),
     )
     body = (tag("tr", *(cell(place, value) for place, value in enumerate(row))) for row in rows)
+    worded = len(right) + 1 < len(heads)
     return tag(
         "div",
         tag("table", tag("caption", caption, class_="visually-hidden"), tag("thead", header), tag("tbody", *body)),
-        class_="scroll",
+        class_="scroll words" if worded else "scroll",
         # A table that is wider than the page is scrolled with the keys as well.
         tabindex="0",
         role="region",
@@ -149,8 +150,9 @@ def chart(
     classes: str = "",
     numbers: Markup | None = None,
     extra: Markup | None = None,
+    below: Markup | None = None,
 ) -> None:
-    """A card with a chart, and with its numbers as a table for whoever cannot see it."""
+    """A card with a chart, and with its numbers as a table for whoever cannot see it; ``below`` follows the chart."""
     with element("section", f"card {classes}".strip()):
         show(
             Markup("").join([tag("h2", title), extra or "", tag("p", hint, class_="hint") if hint else ""]),
@@ -159,6 +161,8 @@ def chart(
         drawn = ui.echart(options, renderer="svg")
         drawn.props["role"] = "img"
         drawn.props["aria-label"] = f"{title}. {hint}".strip()
+        if below is not None:
+            show(below)
         if numbers is not None:
             show(tag("details", tag("summary", "The numbers"), numbers, class_="more"))
 
@@ -195,6 +199,19 @@ def moment(at: datetime | None) -> str:
         return "–"
     there = at.astimezone(UTC)
     return f"{there.day} {there:%b %Y, %H:%M}"
+
+
+def span(length: timedelta) -> str:
+    """A length of time, in the unit that suits it.
+
+    >>> span(timedelta(seconds=4.2)), span(timedelta(hours=30)), span(timedelta(days=9))
+    ('4.2 seconds', '30.0 hours', '9.0 days')
+    """
+    seconds = length.total_seconds()
+    for unit, size, least in (("days", 86_400, 2), ("hours", 3_600, 2), ("minutes", 60, 2)):
+        if seconds >= least * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} seconds"
 
 
 def facts(entries: Iterable[tuple[str, Content]]) -> Markup:

@@ -17,21 +17,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
 from swipewise.baselines.peers import PEERS
+from swipewise.errors import ArtifactError
 from swipewise.evaluation.protocol import Metric
+from swipewise.evaluation.report import json_of
 from swipewise.evaluation.segments import Segment
 from swipewise.evaluation.transfer import OWN, TRANSFERRED, Transfer
 from swipewise.evaluation.view import METRIC_TITLES
 from swipewise.evaluation.wording import interval, number, p_value, verdict
+from swipewise.training.checkpoint import write_durably
 
 Report = Mapping[str, Any]
 
 SCHEMA_VERSION: Final = 1
+
+TRANSFERS: Final = "transfers"
+"""The folder of a workspace's reports where those of transferred models lie, one a run."""
 
 _SEGMENTS: Final = (Segment.ALL, Segment.WARM_VIEWERS, Segment.COLD_VIEWERS, Segment.COLD_VIDEOS)
 _TITLES: Final = {TRANSFERRED: "Transferred model", OWN: "Own model"} | {
@@ -83,6 +90,31 @@ def as_transfer_report(
             if against.segment in segments
         ],
     }
+
+
+def write_transfer(report: Report, directory: Path) -> Path:
+    """Write a report beside those of other sources; an earlier one of the same run is replaced. Returns its path.
+
+    Args:
+        report: As of ``as_transfer_report``.
+        directory: Of the platform's reports.
+
+    Raises:
+        ArtifactError: It cannot be written.
+    """
+    folder = directory / TRANSFERS
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArtifactError(f"cannot write the report to {folder}: {error.strerror}") from error
+    path = folder / f"{report['source']['run']}.json"
+    write_durably(path, json_of(report))
+    return path
+
+
+def transfer_reports(directory: Path) -> list[Path]:
+    """The reports that ``write_transfer`` has written to a directory, the latest first."""
+    return sorted((directory / TRANSFERS).glob("*.json"), key=lambda path: -path.stat().st_mtime_ns)
 
 
 def _moment(milliseconds: int) -> str:

@@ -85,6 +85,17 @@ class JobQueue:
             raise UnknownIdError(f"no job {job_id!r}: 'swipewise videos jobs' lists those there are")
         return found[0]
 
+    def of_video(self, video_id: str) -> Job | None:
+        """The newest job that took a video in, None where none did.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        done = (JOBS.c[Col.VIDEO_ID] == video_id) & (JOBS.c[Col.STATE] == JobState.DONE.value)
+        with self._database.read() as connection:
+            found = self._select(connection, done, 1, newest_first=True)
+        return found[0] if found else None
+
     def find(self, state: JobState | None = None, *, limit: int = MOST_LISTED) -> list[Job]:
         """The newest jobs, newest first, all or those of one state.
 

@@ -24,6 +24,7 @@ from swipewise.feed.similar import Similar, similar_videos
 from swipewise.feed.stages import Feed, Level, Query, Step
 from swipewise.feed.standing import Outlook, Standing, level_of
 from swipewise.feed.stock import load_stock, restocked
+from swipewise.feed.supposing import Supposition, supposed
 from swipewise.schema import Event, Interaction, Profile
 from swipewise.workspace import Workspace
 
@@ -181,6 +182,18 @@ class FeedEngine:
             video_ids=stock.shelf.video_ids,
             removed=stock.shelf.removed,
         )
+
+    def supposed(self, viewer_id: str, suppositions: Sequence[Supposition], *, size: int) -> list[Feed]:
+        """The feeds that a viewer would get, one a supposition; nothing is written, and nothing of it counts later.
+
+        Raises:
+            ArtifactError: The model gives scores that are not numbers.
+            StoreError: The event log cannot be read.
+        """
+        live, known = self._live, self._histories.known(viewer_id)
+        history = known.history(live.stock.shelf.seconds_of)
+        asked = (supposed(each, known, history, live, size) for each in suppositions)
+        return [self._personal(live, query, mine, known.profile) for query, mine in asked]
 
     def outlook(self, viewer_id: str, video_ids: Sequence[str]) -> dict[str, Outlook]:
         """What the model makes of videos for a viewer, seen ones too; nothing where it does not rank for this viewer.

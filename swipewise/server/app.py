@@ -35,6 +35,7 @@ from swipewise.server.messages import EventsAnswer, PostedEvent, Problem, one_or
 from swipewise.server.metrics import Metrics
 from swipewise.server.models import model_routes
 from swipewise.server.operations import Readiness, operation_routes
+from swipewise.server.pageless import add_signpost
 from swipewise.server.problems import problem, store_problem
 from swipewise.server.protection import protect
 from swipewise.server.siblings import ALONE, Place, Siblings
@@ -125,7 +126,8 @@ def create_app(
     app.include_router(catalogue_routes(engine, background.look))
     app.include_router(model_routes(engine, background.look))
     app.include_router(viewer_routes(engine))
-
+    if place.count > 1:
+        add_signpost(app, workspace.root, place.count)
     return app
 
 

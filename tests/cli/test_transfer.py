@@ -42,6 +42,7 @@ def test_without_a_run_of_its_own_a_platform_has_its_baselines(trained: Workspac
     assert report["source"] == {"workspace": str(trained.root), "run": latest_run(trained.runs_dir).name}
     assert report["target"] == {"workspace": str(shop.root), "run": None}
     assert [model["name"] for model in report["models"]] == ["transferred", "itemcf", "popularity"]
+    assert json.loads((shop.report_dir / "transfers" / f"{report['source']['run']}.json").read_text()) == report
 
 
 def test_the_platforms_own_run_is_compared_and_knows_more(trained: Workspace) -> None:

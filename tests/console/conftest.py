@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ class Complaints:
 
 @pytest.fixture(scope="session")
 def served(quick_demo: tuple[Path, Result], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """``swipewise serve`` in a process of its own."""
+    """A copy of the demo, with a second run and a rejected file."""
     made, _ = quick_demo
     root = tmp_path_factory.mktemp("console") / "shop"
     shutil.copytree(made, root, ignore=shutil.ignore_patterns("world"))
@@ -80,25 +81,28 @@ def served(quick_demo: tuple[Path, Result], tmp_path_factory: pytest.TempPathFac
         scope: KeyStore(database).create([Scope(scope)], who="test", name=scope)[1] for scope in ("admin", "read")
     }
     database.close()
-    command = [sys.executable, "-c", "from swipewise.cli import main; main()"]
-    arguments = [*command, "serve", "--port", "0", "--workspace", str(root)]
+    with serving(root) as address:
+        yield Served(
+            address=address, workspace=workspace, keys=keys, world=made / "world", runs=runs, rejected=rejected
+        )
+
+
+@contextmanager
+def serving(root: Path, *options: str) -> Iterator[str]:
+    """``swipewise serve`` on a workspace, in a process of its own; gives its address."""
+    command = [sys.executable, "-c", "from swipewise.cli import main; main()", "serve", "--port", "0", *options]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with (
         (root / "log").open("w") as log,
-        subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=log, text=True, env=environment) as process,
+        subprocess.Popen(
+            [*command, "--workspace", str(root)], stdout=subprocess.PIPE, stderr=log, text=True, env=environment
+        ) as process,
     ):
         try:
             assert process.stdout is not None
             found = re.search(r"at (http://\S+)", process.stdout.readline())
             assert found, (root / "log").read_text()
-            yield Served(
-                address=found[1],
-                workspace=workspace,
-                keys=keys,
-                world=made / "world",
-                runs=runs,
-                rejected=rejected,
-            )
+            yield found[1]
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=20)

@@ -116,25 +116,65 @@ def test_actions_are_events_by_click_and_by_key(page: Page, served: Served) -> N
     assert found[second] == {Action.HIDE}
 
 
-def test_swipes_press_the_buttons(browser: Browser, states: dict[str, Any], served: Served) -> None:
+def test_a_feed_is_played_with_the_keyboard_alone(page: Page, served: Served) -> None:
+    play(page, served, "keys")
+    page.wait_for_function("document.querySelector('.screen video').currentTime > 0")
+    reached = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.innerText || document.activeElement.id"))
+        if reached[-1] == "No more of this creator":
+            break
+    named = [each for each in reached if each in {"Like", "Follow", "Skip", "Hide", "Next"}]
+    assert named == ["Like", "Follow", "Skip", "Hide", "Next"]
+    first = on(page)
+    page.keyboard.press("l")
+    page.locator(".over .pill", has_text="like").wait_for()
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function("first => !document.querySelector('.over').innerText.includes(first)", arg=first)
+    second = on(page)
+    page.keyboard.press("Shift+Tab")
+    # A button that has the focus is pressed, and nothing else.
+    assert page.evaluate("document.activeElement.innerText") == "Next"
+    page.keyboard.press("Space")
+    page.wait_for_function("second => !document.querySelector('.over').innerText.includes(second)", arg=second)
+    found = done(served, "keys")
+    assert found[first] == {Action.LIKE}
+    assert found[second] == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("to", "action"), [((100, 200), None), ((300, 520), Action.LIKE), ((-100, 480), Action.SKIP)]
+)
+def test_swipes_press_the_buttons(
+    browser: Browser, states: dict[str, Any], served: Served, to: tuple[int, int], action: Action | None
+) -> None:
     context = browser.new_context(
-        storage_state=states["admin"], viewport={"width": 390, "height": 844}, has_touch=True
+        storage_state=states["admin"], viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
     )
     page = context.new_page()
-    play(page, served, "swiper")
-    first = on(page)
-    page.evaluate(
-        """() => {
-            const screen = document.querySelector('.screen');
-            const touch = y => new Touch({identifier: 1, target: screen, clientX: 100, clientY: y});
-            const send = (type, y) => screen.dispatchEvent(
-                new TouchEvent(type, {changedTouches: [touch(y)], bubbles: true}));
-            send('touchstart', 500);
-            send('touchend', 200);
-        }"""
-    )
-    page.wait_for_function("first => !document.querySelector('.over').innerText.includes(first)", arg=first)
+    viewer = f"swiper {action}"
+    play(page, served, viewer)
+    first, turn = on(page), page.evaluate("document.querySelector('.stage').dataset.turn")
+    box = page.locator(".screen").bounding_box()
+    assert box is not None
+    start = (box["x"] + 150, box["y"] + 350)
+    end = (start[0] + to[0] - 100, start[1] + to[1] - 500)
+    # As a finger does it: the browser itself decides what is a touch, and what would scroll the page.
+    touch = page.context.new_cdp_session(page)
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [_point(start)]})
+    for step in range(1, 6):
+        place = tuple(a + (b - a) * step / 5 for a, b in zip(start, end, strict=True))
+        touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [_point(place)]})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_function("turn => document.querySelector('.stage').dataset.turn !== turn", arg=turn)
+    assert (on(page) == first) == (action is Action.LIKE), "a like stays, the others go on"
     context.close()
+    assert done(served, viewer)[first] == ({action} if action else frozenset())
+
+
+def _point(place: tuple[float, ...]) -> dict[str, float]:
+    return {"x": place[0], "y": place[1]}
 
 
 def test_the_weight_of_a_modality_is_asked_for(page: Page, served: Served) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
-from tests.console.conftest import Complaints, Served
+from swipewise.workspace import Workspace
+from tests.console.conftest import Complaints, Served, serving
 
 PAGES = {
     "/": ("Overview", "Overview"),
@@ -20,6 +23,7 @@ PAGES = {
     "/videos?id=clip00010": ("clip00010", "Videos"),
     "/videos?id=nothing": ("Videos", "Videos"),
     "/map?colour=segment": ("Interest map", "Interest map"),
+    "/map?colour=category&part=modality:visual": ("Interest map", "Interest map"),
     "/models": ("Models", "Models"),
     "/ingestion": ("Ingestion", "Ingestion"),
     "/ask?q=clip": ("Ask", "Ask"),
@@ -42,20 +46,121 @@ def grave_faults(page: Page, **options: Any) -> dict[str, list[str]]:
     }
 
 
+def settled(page: Page) -> None:
+    """Wait for what comes after the rest of a page."""
+    for told in ("Being drawn", "Being tried"):
+        page.get_by_text(told, exact=True).wait_for(state="hidden", timeout=60_000)
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_every_page_loads_cleanly_keeps_nobody_out_and_fits_a_phone(page: Page, served: Served, path: str) -> None:
     title, section = PAGES[path]
     opened(page, served, path, title)
+    settled(page)
     assert page.title() == f"{title} · Swipewise"
-    assert grave_faults(page) == {}
-    page.evaluate("document.documentElement.dataset.theme = 'dark'")
-    # All but the colours is the same in both themes.
-    assert grave_faults(page, runOnly=["color-contrast", "link-in-text-block"]) == {}
+    for theme in ("light", "dark"):
+        page.evaluate("theme => (document.documentElement.dataset.theme = theme)", theme)
+        assert grave_faults(page) == {}, theme
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert grave_faults(page) == {}, "on a phone"
     assert not page.get_by_role("navigation").is_visible()
     page.get_by_role("button", name="Menu").click()
     assert page.get_by_role("link", name=section, exact=True).get_attribute("aria-current") == "page"
+
+
+def test_a_viewers_page_tells_what_would_change_the_feed(page: Page, served: Served) -> None:
+    opened(page, served, "/viewers?id=viewer00000", "viewer00000")
+    settled(page)
+    table = page.get_by_role("table", name="With the next clip")
+    assert table.get_by_role("row").count() == 3
+    assert page.get_by_role("table", name="Without a modality").get_by_role("row").count() > 1
+    page.get_by_text("What the viewer goes by").wait_for()
+
+
+def test_what_feeds_leaned_on_is_told(page: Page, served: Served) -> None:
+    key = {"Authorization": f"Bearer {served.keys['admin']}"}
+    for viewer in ("viewer00000", "somebody new"):
+        url = f"{served.address}/v1/feed?viewer_id={quote(viewer)}&limit=5"
+        assert page.request.get(url, headers=key).ok
+    # Answers are written a second or so later, and counts are kept for a while.
+    for _ in range(60):
+        opened(page, served, "/", "Overview")
+        if page.get_by_text("feeds that apps asked for").count():
+            break
+        page.wait_for_timeout(1000)
+    assert page.get_by_text("50% on the model and a history, 50% on what is popular and new").is_visible()
+    assert page.get_by_role("group", name="Share of videos by source").get_by_text("interest").is_visible()
+
+
+def test_a_part_of_the_map_is_chosen_by_keyboard_and_has_an_address(page: Page, served: Served) -> None:
+    opened(page, served, "/map", "Interest map")
+    settled(page)
+    page.get_by_label("Or look into").focus()
+    page.keyboard.press("v")
+    page.get_by_label("Or look into").select_option("modality:visual")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="What is in modality visual").wait_for()
+    assert "part=modality:visual" in page.url or "part=modality%3Avisual" in page.url
+    assert page.get_by_text("Videos in the middle of it").is_visible()
+    page.reload(wait_until="networkidle")
+    page.get_by_role("heading", name="What is in modality visual").wait_for()
+
+
+def test_a_region_is_drawn_around(page: Page, served: Served) -> None:
+    opened(page, served, "/map", "Interest map")
+    settled(page)
+    page.get_by_role("button", name="Draw around").click()
+    box = page.locator(".map .nicegui-echart").bounding_box()
+    assert box is not None
+    page.wait_for_timeout(300)
+    corners = [(0.02, 0.12), (0.98, 0.12), (0.98, 0.98), (0.02, 0.98), (0.02, 0.14)]
+    for number, (x, y) in enumerate(corners):
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=8)
+        if number == 0:
+            page.mouse.down()
+    page.mouse.up()
+    page.get_by_role("heading", name="What is in the region").wait_for()
+    assert page.get_by_text("120 videos and").last.is_visible(), "all of them were drawn around"
+    page.wait_for_function("location.search.includes('part=region:')")
+    shared = page.url
+    page.goto(shared, wait_until="networkidle")
+    page.get_by_role("heading", name="What is in the region").wait_for()
+
+
+EMPTY = {
+    "/": "swipewise videos add clips/",
+    "/feed?viewer=ann": "swipewise videos add clips/",
+    "/viewers": "swipewise events import log.csv",
+    "/viewers?id=ann": "swipewise viewers import users.csv",
+    "/videos": "swipewise videos add clips/",
+    "/map": "swipewise train",
+    "/models": "swipewise train",
+    "/ingestion": "swipewise videos add clips/",
+    "/ask?q=cat": "swipewise videos add clips/",
+}
+
+
+@pytest.fixture(scope="module")
+def nothing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of a workspace without videos, events and models, which asks for no keys."""
+    workspace = Workspace.create(tmp_path_factory.mktemp("nothing") / "shop")
+    with serving(workspace.root) as address:
+        yield address
+
+
+@pytest.mark.parametrize("path", EMPTY)
+def test_where_there_is_nothing_every_page_says_what_to_do(browser: Browser, nothing: str, path: str) -> None:
+    context, complaints = browser.new_context(), Complaints(nothing)
+    page = context.new_page()
+    complaints.listen(page)
+    page.goto(f"{nothing}/console{path}", wait_until="networkidle")
+    settled(page)
+    assert page.locator("code", has_text=EMPTY[path]).first.is_visible()
+    assert grave_faults(page) == {}
+    assert complaints.found == []
+    context.close()
 
 
 def test_pages_are_reached_with_the_keyboard(page: Page, served: Served) -> None:

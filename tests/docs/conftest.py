@@ -87,7 +87,9 @@ def _tables(own: Path, folder: Path) -> None:
 def _indexed(folder: Path) -> None:
     """A data set in the layout of MMRec."""
     folder.mkdir()
-    steps = [(user, (user * 7 + step) % 20, 1_700_000_000 + 3600 * step) for user in range(30) for step in range(8)]
+    steps = [
+        (user, (user * 7 + step) % 20, 1_700_000_000 + 3600 * step) for user in range(30) for step in range(8)
+    ]
     rows = "".join(f"{user}\t{item}\t{at}\n" for user, item, at in steps)
     (folder / "data.inter").write_text(f"userID\titemID\ttimestamp\n{rows}", encoding="utf-8")
     vectors = np.random.default_rng(0).standard_normal((20, 16)).astype(np.float32)

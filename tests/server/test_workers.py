@@ -160,6 +160,15 @@ def test_a_killed_worker_loses_no_event_and_the_port_goes_on(workspace: Workspac
     assert {line["worker"] for line in requests} == {0, 1}
 
 
+def test_where_the_console_would_be_it_is_said_how_to_have_it(workspace: Workspace, tmp_path: Path) -> None:
+    with two_workers(workspace, tmp_path / "log") as (_, address):
+        found = httpx.get(address, follow_redirects=True, headers={"accept": "text/html"})
+        assert httpx.get(f"{address}/v1/feed", params={"viewer_id": "ann"}).status_code == 200
+    assert found.status_code == 404
+    assert "2 workers answer at this address" in found.text
+    assert f"swipewise serve --workers 1 --port 8001 -w {workspace.root}" in found.text
+
+
 def test_what_one_worker_changes_all_know_and_a_rolling_restart_refuses_no_request(
     workspace: Workspace, tmp_path: Path
 ) -> None:

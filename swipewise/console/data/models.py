@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from swipewise.evaluation.results import learning_curve
+from swipewise.evaluation.transfer_report import transfer_reports
 from swipewise.feed.publishing import ModelFacts, list_models
 from swipewise.training.runs import RECORD_NAME
 from swipewise.workspace import Workspace
@@ -33,12 +34,16 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What is known of models; each report is as it lies on disk, None where there is none or it cannot be read."""
+    """What is known of models; each report is as it lies on disk, None where there is none or it cannot be read.
+
+    ``transfers`` are those of models from elsewhere on this workspace, the latest first.
+    """
 
     runs: Sequence[RunFacts]
     evaluation: Json | None
     audit: Json | None
     ablation: Json | None
+    transfers: Sequence[Json]
 
 
 def findings(workspace: Workspace) -> Findings:
@@ -48,6 +53,7 @@ def findings(workspace: Workspace) -> Findings:
         evaluation=_read(workspace.report_dir / "report.json"),
         audit=_read(workspace.report_dir / "audit.json"),
         ablation=_read(workspace.root / "ablations" / "report.json"),
+        transfers=[report for path in transfer_reports(workspace.report_dir) if (report := _read(path))],
     )
 
 

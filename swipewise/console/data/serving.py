@@ -4,11 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
+import polars as pl
 from prometheus_client.parser import text_string_to_metric_families
 
+from swipewise.events.answer_counts import count_levels, count_sources, first_answer
+from swipewise.schema import Col
+
 _FEED: Final = "/v1/feed"
+_LOOKED_BACK: Final = timedelta(hours=24)
+_PERIODS: Final = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=1))
+_MOST_PERIODS: Final = 48
+_LATEST: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fallbacks:
+    """What the feeds of the last day could lean on.
+
+    Attributes:
+        levels: at, level and feeds; a row each period, also where there was no feed, and each level there was.
+        sources: Where the videos of the latest feeds came from: source and videos.
+        every: The length of a period.
+    """
+
+    levels: pl.DataFrame
+    sources: pl.DataFrame
+    every: timedelta
+
+
+def fallbacks(events_dir: Path, now: datetime | None = None) -> Fallbacks:
+    """Count the answers that are kept, by the shortest periods of which there are not too many.
+
+    Raises:
+        StoreError: They cannot be read.
+    """
+    now = now or datetime.now(UTC)
+    since = first_answer(events_dir, now - _LOOKED_BACK) or now
+    every = next((each for each in _PERIODS if (now - since) / each < _MOST_PERIODS), _PERIODS[-1])
+    found = count_levels(events_dir, since, every)
+    if not found.is_empty():
+        periods = pl.datetime_range(found[Col.AT][0], now, every, eager=True, time_unit="us").alias(Col.AT)
+        names = found.select(pl.col(Col.LEVEL).unique())
+        whole = periods.cast(found.schema[Col.AT]).to_frame().join(names, how="cross")
+        found = whole.join(found, on=[Col.AT, Col.LEVEL], how="left").with_columns(pl.col(Col.FEEDS).fill_null(0))
+    return Fallbacks(levels=found.sort(Col.AT, Col.LEVEL), sources=count_sources(events_dir, _LATEST), every=every)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,17 +5,36 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
 from swipewise.console.context import Console
 from swipewise.console.data.behavior import platform_behavior
 from swipewise.console.data.health import COUNT, activity, catalogue_health
-from swipewise.console.data.interests import read_interests
+from swipewise.console.data.interests import Interests, read_map
+from swipewise.console.data.long_tables import (
+    EPOCH,
+    NDCG,
+    OBSERVED,
+    PREDICTED,
+    RUN,
+    TASTE,
+    THEME,
+    WEIGHT,
+    calibration,
+    evaluation_figures,
+    learning_curves,
+    newest_jobs,
+    viewer_themes,
+    viewer_weights,
+)
+from swipewise.console.data.map_parts import Part
+from swipewise.console.data.serving import fallbacks
 from swipewise.console.data.videos import video_file
 from swipewise.console.data.viewers import viewer_file, viewers_seen
 from swipewise.errors import DataError, UnknownIdError
+from swipewise.feed.stages import Level
 from swipewise.schema import Col
 
 Read = Callable[[Console, str], pl.DataFrame]
@@ -24,18 +43,20 @@ _INCHES: Final = (9.0, 4.5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
-    """How a table is drawn: the column below, those beside, and bars instead of lines."""
+    """How a table is drawn: the column below, those beside, as lines, bars or points; ``by`` names a series each."""
 
     x: str
     y: tuple[str, ...]
     bars: bool = False
+    points: bool = False
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
     """A table that can be taken away.
 
-    ``of`` says whether it is about one viewer or one video; ``read`` is given the id.
+    ``of`` says whether it is about one viewer, one video or one part of the map; ``read`` is given the id.
     """
 
     title: str
@@ -49,8 +70,14 @@ def _daily(console: Console, _id: str) -> pl.DataFrame:
     return daily.pivot(Col.ACTION, index=Col.DAY, values=COUNT).fill_null(0).sort(Col.DAY)
 
 
+def _levels(console: Console) -> pl.DataFrame:
+    found = fallbacks(console.workspace.events_dir).levels
+    of_level = (pl.col(Col.FEEDS).filter(pl.col(Col.LEVEL) == level).sum().alias(level) for level in Level)
+    return found.group_by(Col.AT).agg(*of_level).sort(Col.AT)
+
+
 def _history(console: Console, viewer_id: str) -> pl.DataFrame:
-    found = viewer_file(console.engine, console.catalog, console.teller, viewer_id)
+    found = viewer_file(console, viewer_id)
     rows = [
         {
             Col.VIDEO_ID: each.video_id,
@@ -64,11 +91,25 @@ def _history(console: Console, viewer_id: str) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
-def _map(console: Console, _id: str) -> pl.DataFrame:
+def _interests(console: Console) -> Interests:
     run = console.engine.run
     if run is None:
         raise DataError(f"there is no map without a model: {console.engine.note}")
-    return console.kept.get(("interests", run), lambda: read_interests(console.workspace, run)).places
+    return read_map(console, run)
+
+
+def _segments(console: Console, _id: str) -> pl.DataFrame:
+    found = _interests(console)
+    if found.segments is None:
+        raise DataError(f"there are no segments: {found.note}")
+    return found.segments
+
+
+def _trend(console: Console, _id: str) -> pl.DataFrame:
+    found = _interests(console)
+    if found.trend is None:
+        raise DataError(f"there are no segments: {found.note}")
+    return found.trend
 
 
 TABLES: Final[Mapping[str, Taken]] = {
@@ -82,6 +123,11 @@ TABLES: Final[Mapping[str, Taken]] = {
         title="Events a minute, last hour",
         read=lambda console, _: activity(console.workspace.events_dir).minutes,
         plot=Plot(x=Col.AT, y=(COUNT,), bars=True),
+    ),
+    "feeds-by-level": Taken(
+        title="Feeds by what they leaned on, last day",
+        read=lambda console, _: _levels(console),
+        plot=Plot(x=Col.AT, y=tuple(Level)),
     ),
     "uploads-by-day": Taken(
         title="Uploads a day",
@@ -107,21 +153,62 @@ TABLES: Final[Mapping[str, Taken]] = {
         read=lambda console, _: platform_behavior(console.workspace, console.catalog).watched,
         plot=Plot(x=Col.WATCHED, y=(Col.REMAINING,)),
     ),
-    "interest-map": Taken(title="Interest map", read=_map),
+    "interest-map": Taken(
+        title="Interest map",
+        read=lambda console, _: _interests(console).places,
+        plot=Plot(x=Col.X, y=(Col.Y,), points=True, by=Col.MODALITY),
+    ),
+    "segments": Taken(title="Segments", read=_segments),
+    "segment-trend": Taken(
+        title="Active viewers of each segment, by week",
+        read=_trend,
+        plot=Plot(x=Col.DAY, y=(Col.ACTIVE,), by=Col.SEGMENT),
+    ),
+    "learning-curves": Taken(
+        title="Learning curves",
+        read=lambda console, _: learning_curves(console),
+        plot=Plot(x=EPOCH, y=(NDCG,), by=RUN),
+    ),
+    "evaluation": Taken(
+        title="Figures of the last evaluation", read=lambda console, _: evaluation_figures(console)
+    ),
+    "calibration": Taken(
+        title="Calibration",
+        read=lambda console, _: calibration(console),
+        plot=Plot(x=PREDICTED, y=(OBSERVED,), by=Col.ACTION),
+    ),
+    "jobs": Taken(title="Jobs", read=lambda console, _: newest_jobs(console)),
+    "viewer-interest": Taken(
+        title="Interest of a viewer over time",
+        read=viewer_themes,
+        plot=Plot(x=Col.AT, y=(TASTE,), by=THEME),
+        of="viewer",
+    ),
+    "viewer-weights": Taken(
+        title="Modality weights of a viewer over time",
+        read=viewer_weights,
+        plot=Plot(x=Col.AT, y=(WEIGHT,), by=Col.MODALITY),
+        of="viewer",
+    ),
+    "map-part": Taken(
+        title="Part of the interest map",
+        read=lambda console, text: Part.parse(text).of(_interests(console).places),
+        of="part",
+    ),
     "viewer-history": Taken(title="History of a viewer", read=_history, of="viewer"),
     "nearest-viewers": Taken(
         title="Nearest viewers",
-        read=lambda console, id_: viewer_file(console.engine, console.catalog, console.teller, id_).nearest,
+        read=lambda console, id_: viewer_file(console, id_).nearest,
         of="viewer",
     ),
     "video-audience": Taken(
         title="Who met a video",
-        read=lambda console, id_: video_file(console.engine, console.catalog, id_).viewers,
+        read=lambda console, id_: video_file(console, id_).viewers,
         of="video",
     ),
     "video-watch-curve": Taken(
         title="How far a video is watched",
-        read=lambda console, id_: video_file(console.engine, console.catalog, id_).watched,
+        read=lambda console, id_: video_file(console, id_).watched,
         plot=Plot(x=Col.WATCHED, y=(Col.REMAINING,)),
         of="video",
     ),
@@ -158,7 +245,7 @@ def written(taken: Taken, frame: pl.DataFrame, kind: str) -> bytes:
         frame.write_parquet(file)
     elif kind == "csv":
         lists = [name for name, type_ in frame.schema.items() if isinstance(type_, pl.List)]
-        frame.with_columns(pl.col(name).cast(pl.List(pl.String)).list.join(" ") for name in lists).write_csv(file)
+        frame.with_columns(pl.col(name).cast(pl.List(pl.String)).list.join("; ") for name in lists).write_csv(file)
     else:
         assert taken.plot is not None, "it can be had as PNG"
         _draw(taken, taken.plot, frame, file)
@@ -170,17 +257,26 @@ def _draw(taken: Taken, plot: Plot, frame: pl.DataFrame, file: io.BytesIO) -> No
 
     figure = Figure(figsize=_INCHES, layout="constrained")
     axes = figure.subplots()
-    places = frame[plot.x].to_list() if plot.x in frame.columns else []
-    for name in plot.y:
-        if name in frame.columns:
-            drawn = axes.bar if plot.bars else axes.plot
-            drawn(places, frame[name].to_list(), label=name)
+    series = _series(plot, frame)
+    for name, (places, values) in series.items():
+        if plot.points:
+            axes.scatter(places, values, s=4, label=name)
+        else:
+            (axes.bar if plot.bars else axes.plot)(places, values, label=name)
     axes.set_title(taken.title)
     axes.set_xlabel(plot.x.replace("_", " "))
     axes.spines[["top", "right"]].set_visible(False)
-    if len(plot.y) > 1:
+    if len(series) > 1:
         axes.legend(frameon=False)
-    elif plot.y:
+    if len(plot.y) == 1:
         axes.set_ylabel(plot.y[0].replace("_", " "))
-    figure.autofmt_xdate() if places and plot.x in (Col.DAY, Col.AT) else None
+    figure.autofmt_xdate() if len(frame) and plot.x in (Col.DAY, Col.AT) else None
     figure.savefig(file, format="png", dpi=150)
+
+
+def _series(plot: Plot, frame: pl.DataFrame) -> dict[str, tuple[list[Any], list[Any]]]:
+    """What is drawn: by name the places and the values."""
+    if not plot.by:
+        return {name: (frame[plot.x].to_list(), frame[name].to_list()) for name in plot.y if name in frame.columns}
+    parts = frame.partition_by(plot.by, as_dict=True, maintain_order=True)
+    return {str(name): (part[plot.x].to_list(), part[plot.y[0]].to_list()) for (name,), part in parts.items()}

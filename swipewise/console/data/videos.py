@@ -10,10 +10,11 @@ from typing import Final
 import polars as pl
 
 from swipewise.behavior.watching import audience, watch_curve
-from swipewise.catalog import Catalog
+from swipewise.console.context import Console
 from swipewise.errors import DataError, UnknownIdError
 from swipewise.events import fold, read_events
 from swipewise.events.history import History
+from swipewise.events.job_records import Job
 from swipewise.events.rollups import WATCH_STEPS, Rollups
 from swipewise.feed.engine import FeedEngine
 from swipewise.feed.similar import Similar
@@ -29,14 +30,15 @@ FUSED: Final = "all together"
 class VideoFile:
     """All that is known of a video.
 
-    ``ingested_at`` and ``first_shown_at`` are None where that has not happened. ``watched`` is as of ``watch_curve``,
-    ``viewers`` as of ``audience``. ``weights`` are the mean α over the latest watchers, empty without a model.
-    ``similar`` is by modality, and ``FUSED``; ``complaints`` say why one is not there.
+    ``ingested_at`` and ``first_shown_at`` are None where that has not happened, ``job`` where it was not posted.
+    ``watched`` is as of ``watch_curve``, ``viewers`` as of ``audience``. ``weights`` are the mean α over the latest
+    watchers, empty without a model. ``similar`` is by modality, and ``FUSED``; ``complaints`` say why one is not there.
     """
 
     video: Video
     vectors: tuple[tuple[str, str], ...]
     ingested_at: datetime | None
+    job: Job | None
     first_shown_at: datetime | None
     watched: pl.DataFrame
     viewers: pl.DataFrame
@@ -47,13 +49,14 @@ class VideoFile:
     duplicates: Sequence[str]
 
 
-def video_file(engine: FeedEngine, catalog: Catalog, video_id: str) -> VideoFile:
+def video_file(console: Console, video_id: str) -> VideoFile:
     """Look a video up.
 
     Raises:
         UnknownIdError: There is none with this id; the message names the nearest.
         StoreError: A store cannot be read.
     """
+    engine, catalog = console.engine, console.catalog
     video = catalog.get(video_id)
     ingested = catalog.videos([video_id])[Col.INGESTED_AT]
     interactions = _interactions(engine, video)
@@ -64,6 +67,7 @@ def video_file(engine: FeedEngine, catalog: Catalog, video_id: str) -> VideoFile
         video=video,
         vectors=tuple((str(modality), identity) for modality, identity in catalog.encoders_of(video_id)),
         ingested_at=ingested.item() if len(ingested) else None,
+        job=console.jobs.of_video(video_id),
         first_shown_at=shown if isinstance(shown, datetime) else None,
         watched=watch_curve(Rollups.of(interactions).watch, steps=WATCH_STEPS),
         viewers=viewers,

@@ -11,21 +11,18 @@ from typing import Any, Final
 
 import polars as pl
 
-from swipewise.catalog import Catalog
+from swipewise.console.context import Console
+from swipewise.console.data.nearest import Likes
 from swipewise.console.data.player import Facts, facts_of
 from swipewise.events import read_events, viewer_interactions
 from swipewise.events.history import History
-from swipewise.feed.engine import FeedEngine
 from swipewise.feed.standing import Standing, Teller
 from swipewise.schema import Col, Interaction
 
-MOMENTS: Final = 12
+MOMENTS: Final = 8
 """Times at which it is asked what was believed."""
 THEMES: Final = 6
-NEAREST: Final = 8
 _LONGEST: Final = 1000
-_SHARED = "shared"
-LIKENESS = "likeness"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +33,11 @@ class ThemeOverTime:
     words: Sequence[str]
     videos: Sequence[str]
     tastes: Sequence[float | None]
+
+    @property
+    def pull(self) -> list[float]:
+        """At each moment how many times the usual odds of watching it has, beyond once; 0 where it is not liked."""
+        return [round(math.expm1(taste), 3) if taste and taste > 0 else 0.0 for taste in self.tastes]
 
     @property
     def name(self) -> str:
@@ -58,7 +60,8 @@ class ChangeTold:
 class ViewerFile:
     """All that is known of a viewer.
 
-    ``history`` comes newest first; ``facts`` are those of its videos; ``nearest`` holds viewer_id, shared and likeness.
+    ``weights`` are the α of each modality at each of the ``moments``; ``history`` comes newest first; ``facts`` are
+    those of its videos; ``nearest`` is as of ``Likes.nearest``.
     """
 
     viewer_id: str
@@ -66,41 +69,57 @@ class ViewerFile:
     standing: Standing
     moments: Sequence[datetime]
     themes: Sequence[ThemeOverTime]
+    weights: Sequence[Mapping[str, float]]
     change: ChangeTold | None
     history: Sequence[Interaction]
     facts: Mapping[str, Facts]
     nearest: pl.DataFrame
 
 
-def viewer_file(engine: FeedEngine, catalog: Catalog, teller: Teller, viewer_id: str) -> ViewerFile:
+def viewer_file(console: Console, viewer_id: str) -> ViewerFile:
     """Look a viewer up; of one who is not known there is simply nothing.
 
     Raises:
         StoreError: A store cannot be read.
     """
-    workspace = engine.workspace
-    videos = catalog.videos().lazy().select(Col.VIDEO_ID, Col.DURATION)
-    history = viewer_interactions(workspace.events_dir, viewer_id, videos, _LONGEST)[::-1]
+    engine, history = console.engine, history_of(console, viewer_id)
     profile = engine.profile(viewer_id)
     standing = engine.standing(viewer_id)
     moments = _moments([interaction.at for interaction in reversed(history)])
-    themes = _themes(engine, teller, viewer_id, moments)
-    liked = [interaction.video_id for interaction in history if set(interaction.actions) & _positive(engine)]
+    then = [engine.standing(viewer_id, now=at) for at in moments]
     return ViewerFile(
         viewer_id=viewer_id,
         profile=profile.features if profile else {},
         standing=standing,
         moments=moments,
-        themes=themes,
-        change=_change(teller, standing),
+        themes=_themes(console.teller, then),
+        weights=[each.beliefs.modality_weights if each.beliefs else {} for each in then],
+        change=_change(console.teller, standing),
         history=history,
-        facts=facts_of(catalog, list({interaction.video_id for interaction in history})),
-        nearest=nearest_viewers(workspace.events_dir, viewer_id, liked, sorted(_positive(engine))),
+        facts=facts_of(console.catalog, list({interaction.video_id for interaction in history})),
+        nearest=nearest_viewers(console, viewer_id, history),
     )
 
 
-def _positive(engine: FeedEngine) -> set[str]:
-    return set(engine.workspace.config.events.positive)
+def history_of(console: Console, viewer_id: str) -> list[Interaction]:
+    """What a viewer did, the newest first; of a very long history the latest.
+
+    Raises:
+        StoreError: A store cannot be read.
+    """
+    lengths = console.videos().lazy().select(Col.VIDEO_ID, Col.DURATION)
+    return viewer_interactions(console.workspace.events_dir, viewer_id, lengths, _LONGEST)[::-1]
+
+
+def nearest_viewers(console: Console, viewer_id: str, history: Sequence[Interaction]) -> pl.DataFrame:
+    """Who liked the same videos; as of ``Likes.nearest``.
+
+    Raises:
+        StoreError: The log cannot be read.
+    """
+    positive = console.workspace.config.events.positive
+    likes = console.kept.get("likes", lambda: Likes.read(console.workspace.events_dir, positive))
+    return likes.nearest(viewer_id, [each.video_id for each in history if each.actions & set(positive)])
 
 
 def _moments(times: Sequence[datetime]) -> list[datetime]:
@@ -109,18 +128,16 @@ def _moments(times: Sequence[datetime]) -> list[datetime]:
     return [times[math.ceil(len(times) * (number + 1) / count) - 1] for number in range(count)]
 
 
-def _themes(
-    engine: FeedEngine, teller: Teller, viewer_id: str, moments: Sequence[datetime]
-) -> list[ThemeOverTime]:
+def _themes(teller: Teller, then: Sequence[Standing]) -> list[ThemeOverTime]:
     """The themes that were liked most at any of some times, the best first."""
     told: dict[tuple[str, tuple[int, ...]], dict[str, Any]] = {}
     tastes: dict[tuple[str, tuple[int, ...]], list[float | None]] = {}
-    for place, at in enumerate(moments):
-        standing = engine.standing(viewer_id, now=at)
+    for place, standing in enumerate(then):
         for theme in standing.beliefs.themes if standing.beliefs else ():
             key = (theme.modality, theme.videos)
-            told.setdefault(key, teller.theme(theme, standing))
-            tastes.setdefault(key, [None] * len(moments))[place] = round(theme.taste, 3)
+            if key not in told:
+                told[key] = teller.theme(theme, standing)
+            tastes.setdefault(key, [None] * len(then))[place] = round(theme.taste, 3)
     best = sorted(tastes, key=lambda key: -max(taste or 0.0 for taste in tastes[key]))[:THEMES]
     return [
         ThemeOverTime(modality=key[0], words=told[key]["words"], videos=told[key]["videos"], tastes=tastes[key])
@@ -140,34 +157,6 @@ def _change(teller: Teller, standing: Standing) -> ChangeTold | None:
         left=teller.theme(change.left, standing),
         joined=teller.theme(change.joined, standing),
     )
-
-
-def nearest_viewers(
-    events_dir: Path, viewer_id: str, liked: Sequence[str], positive: Sequence[str]
-) -> pl.DataFrame:
-    """Who liked the same videos: viewer_id, shared (how many) and likeness (cosine of what both liked).
-
-    Raises:
-        StoreError: The log cannot be read.
-    """
-    own = set(liked)
-
-    def read() -> pl.DataFrame:
-        likes = read_events(events_dir).filter(pl.col(Col.ACTION).cast(pl.String).is_in(list(positive)))
-        theirs = likes.select(Col.VIEWER_ID, Col.VIDEO_ID).unique().group_by(Col.VIEWER_ID)
-        counted = theirs.agg(
-            pl.col(Col.VIDEO_ID).is_in(list(own)).sum().alias(_SHARED), pl.len().alias(Col.INTERACTIONS)
-        )
-        both = (pl.col(Col.INTERACTIONS) * max(1, len(own))).sqrt()
-        return (
-            counted.filter((pl.col(_SHARED) > 0) & (pl.col(Col.VIEWER_ID) != viewer_id))
-            .select(Col.VIEWER_ID, _SHARED, (pl.col(_SHARED) / both).alias(LIKENESS))
-            .top_k(NEAREST, by=LIKENESS)
-            .sort(LIKENESS, Col.VIEWER_ID, descending=[True, False])
-            .collect(engine="streaming")
-        )
-
-    return History(events_dir).collected(read)
 
 
 def viewers_seen(events_dir: Path) -> pl.DataFrame:

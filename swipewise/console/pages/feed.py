@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import partial
 from secrets import token_hex
 from typing import Any, Final
@@ -15,14 +14,13 @@ from fastapi.responses import RedirectResponse, Response
 from nicegui import ui
 
 from swipewise.console.context import Console
-from swipewise.console.data.player import Coming, Facts, Player, facts_of
+from swipewise.console.data.player import Player
 from swipewise.console.markup import Markup, tag
-from swipewise.console.parts import bars, clip, empty, pill, viewer_address
+from swipewise.console.pages.feed_told import coming, left_out, reasons, told
 from swipewise.console.shell import Visit, button, element, frame, show
 from swipewise.errors import SwipewiseError
 from swipewise.events.controls import HIGHEST_FACTOR
-from swipewise.feed.stages import Dropped
-from swipewise.schema import WATCH, Action, Modality
+from swipewise.schema import Action, Modality
 
 _ACTIONS: Final = (
     ("Like", "l", Action.LIKE),
@@ -31,7 +29,6 @@ _ACTIONS: Final = (
     ("Hide", "h", Action.HIDE),
 )
 _WATCHED: Final = "() => emit(swipewisePlayer.watched())"
-_EXPECTED: Final = {WATCH: "watched", Action.FINISH: "finished", Action.FOLLOW: "followed", Action.SKIP: "skipped"}
 
 
 def add_page(console: Console) -> None:
@@ -190,88 +187,15 @@ class _FeedPage:
             self._video.props["src"] = address
             self._video.props["aria-label"] = f"Clip {facts.video_id}" if facts else "No clip"
             self._video.update()
-        self._over.set_content(str(self._told(facts)))
-        self._queue.set_content(str(_queue(self._root, player.queue)))
-        self._why.set_content(str(self._reasons()))
-        self._dropped.set_content(str(self._left_out()))
+        self._over.set_content(str(told(player)))
+        self._queue.set_content(str(coming(self._root, player.queue)))
+        self._why.set_content(str(reasons(self._visit.console, player)))
+        self._dropped.set_content(str(left_out(player.feed)))
         self._draw_asked()
         self._turns += 1
         self._stage.props["data-turn"] = self._turns
         self._stage.update()
         self._said.set_content(str(tag("span", f"Now: {facts.video_id}" if facts else "Nothing left to show")))
-
-    def _told(self, facts: Facts | None) -> Markup:
-        if facts is None:
-            return empty(
-                "Nothing left", "This viewer has seen all that can be shown.", "swipewise videos add clips/"
-            )
-        done = Markup("").join(pill(action.value, "accent") for action in sorted(self._player.done))
-        return Markup("").join(
-            [
-                tag(
-                    "p",
-                    tag("strong", facts.creator or "no creator"),
-                    " ",
-                    tag("span", facts.video_id, class_="mono"),
-                ),
-                tag("p", facts.caption) if facts.caption else Markup(""),
-                tag("p", done, class_="pills") if done else Markup(""),
-            ]
-        )
-
-    def _reasons(self) -> Markup:
-        on, feed = self._player.on, self._player.feed
-        parts = [tag("div", tag("h2", "Why this clip"), class_="card-head")]
-        if feed is not None:
-            level = tag(
-                "p", pill(f"level: {feed.level}", "accent"), " ", pill(f"source: {on.source}") if on else None
-            )
-            parts += [level, tag("p", feed.note, class_="hint") if feed.note else Markup("")]
-        if on is not None and on.modality_weights:
-            parts += [
-                tag("h3", "What it is judged by"),
-                bars("Weight of each modality", dict(_falling(on.modality_weights)), coloured=True),
-            ]
-        if on is not None and on.evidence:
-            facts = facts_of(self._visit.console.catalog, [each.video_id for each in on.evidence])
-            clips = (
-                clip(
-                    self._root, each.video_id, facts[each.video_id].caption, note=f"likeness {each.similarity:.2f}"
-                )
-                for each in on.evidence
-                if each.video_id in facts
-            )
-            parts += [tag("h3", "Liked before, and like it"), tag("div", *clips, class_="strip")]
-        if self._player.predicted:
-            named = {_EXPECTED.get(name, name): share for name, share in _falling(self._player.predicted)}
-            parts += [tag("h3", "What is expected"), bars("Chance of each action", named, most=1.0)]
-        if len(parts) <= 3 and on is not None and not on.modality_weights:
-            parts.append(tag("p", "It is popular or new. Like or finish a clip, and the model takes over."))
-        parts.append(
-            tag("p", tag("a", "All about this viewer", href=viewer_address(self._root, self._player.viewer_id)))
-        )
-        return Markup("").join(parts)
-
-    def _left_out(self) -> Markup:
-        feed = self._player.feed
-        dropped = feed.dropped if feed else ()
-        counts = Counter(each.reason for each in dropped)
-        rows = (
-            tag(
-                "li",
-                tag("strong", f"{count:,} "),
-                reason,
-                tag("span", f" such as {_first(dropped, reason)}", class_="muted"),
-            )
-            for reason, count in counts.most_common()
-        )
-        asked = (tag("li", line) for line in (feed.controls if feed else ()))
-        return Markup("").join(
-            [
-                tag("div", tag("h2", "What was left out"), class_="card-head"),
-                tag("ul", *rows, *asked, class_="lines") if dropped else tag("p", "Nothing.", class_="muted"),
-            ]
-        )
 
     def _draw_asked(self) -> None:
         """Hidden creators and learning, each with the way back."""
@@ -288,42 +212,3 @@ class _FeedPage:
 
     def _small_button(self, name: str, change: Callable[[], None]) -> None:
         button(name, partial(self._change, change), disabled=not self._player.writes)
-
-
-def _queue(root: str, queue: list[Coming]) -> Markup:
-    if not queue:
-        return tag("h2", "Up next") + empty("The queue is empty", "All clips have been seen, hidden or left out.")
-    rows = (
-        tag(
-            "li",
-            tag("span", place, class_="place"),
-            tag("img", src=f"{root}/media/pictures/{quote(each.facts.video_id, safe='')}", alt="", loading="lazy"),
-            tag(
-                "span",
-                tag("span", each.facts.caption or "no caption", class_="words"),
-                tag("span", each.facts.creator or "", " · ", each.facts.video_id, class_="muted small"),
-                class_="told",
-            ),
-            _movement(each.moved),
-            class_="new" if each.moved is None else None,
-            data_video=each.facts.video_id,
-        )
-        for place, each in enumerate(queue, 1)
-    )
-    return tag("div", tag("h2", "Up next"), class_="card-head") + tag("ol", *rows, class_="queue")
-
-
-def _movement(moved: int | None) -> Markup:
-    if moved is None:
-        return pill("new", "good")
-    if moved == 0:
-        return Markup("")
-    return pill(f"▲ {moved}", "good") if moved > 0 else pill(f"▼ {-moved}")
-
-
-def _falling(shares: Mapping[str, float]) -> list[tuple[str, float]]:
-    return sorted(((str(name), float(share)) for name, share in shares.items()), key=lambda each: -each[1])
-
-
-def _first(dropped: Sequence[Dropped], reason: str) -> str:
-    return next(each.video_id for each in dropped if each.reason == reason)

@@ -14,7 +14,7 @@ from swipewise.console.context import Console
 from swipewise.console.data.health import COUNT
 from swipewise.console.data.ingestion import STAGE, IngestionState, ingestion_state, retry
 from swipewise.console.markup import Content, Markup, tag
-from swipewise.console.parts import card, chart, empty, moment, number, pill, table, tiles, video_address
+from swipewise.console.parts import card, chart, empty, exports, moment, number, pill, table, tiles, video_address
 from swipewise.console.shell import Visit, button, element, frame, show
 from swipewise.errors import SwipewiseError
 from swipewise.events.job_records import Job, JobState
@@ -69,6 +69,7 @@ def _jobs(console: Console, state: IngestionState) -> Markup:
     return card(
         "Jobs",
         table("Jobs", ("File", "State", "Posted", "Seconds", "What came of it"), rows, numbers=(3,)),
+        extra=exports(console.root, "jobs"),
         hint=f"The newest {len(rows)}; looked at every {_REFRESH_SECONDS:.0f} seconds.",
     )
 

@@ -13,16 +13,21 @@ from nicegui import ui
 from swipewise.console import charts
 from swipewise.console.changing import changing
 from swipewise.console.context import Console
-from swipewise.console.data.models import CURVES, Findings, Json, RunFacts, findings
+from swipewise.console.data.models import CURVES, Findings, RunFacts, findings
 from swipewise.console.markup import Markup, tag
-from swipewise.console.parts import bars, card, chart, empty, number, pill, table
+from swipewise.console.pages.measured import (
+    ablated,
+    attention,
+    audited,
+    by_segment,
+    calibration,
+    compared,
+    transferred,
+)
+from swipewise.console.parts import chart, empty, exports, number, pill, table
 from swipewise.console.shell import Visit, button, element, frame, show
 from swipewise.errors import SwipewiseError
 from swipewise.feed.publishing import publish, rollback
-
-_METRICS = {"ndcg@10": "NDCG@10", "recall@10": "Recall@10", "recall@50": "Recall@50", "mrr": "MRR"}
-_SEGMENTS = ("warm viewers", "cold viewers", "cold videos", "light viewers", "medium viewers", "heavy viewers")
-_VERDICTS = {"pass": "good", "warn": "warn", "skip": ""}
 
 
 def add_page(console: Console) -> None:
@@ -36,13 +41,14 @@ def add_page(console: Console) -> None:
         lead = f"Run {serving} ranks." if serving else f"No model ranks: {console.engine.note}."
         with frame(visit, "Models", section="Models", lead=lead), element("div", "grid"):
             _runs(visit, found)
-            _learning(found)
-            show(_compared(found.evaluation))
-            show(_by_segment(found.evaluation))
-            show(_attention(found.evaluation), classes="half")
-            _calibration(found.evaluation)
-            show(_audit(found.audit))
-            show(_ablation(found.ablation))
+            _learning(visit.console, found)
+            show(compared(console, found.evaluation))
+            show(by_segment(found.evaluation))
+            attention(found.evaluation, found.audit)
+            calibration(console, found.evaluation)
+            show(audited(found.audit))
+            show(ablated(found.ablation))
+            show(transferred(found.transfers))
 
 
 def _runs(visit: Visit, found: Findings) -> None:
@@ -97,7 +103,7 @@ def _run_row(visit: Visit, run: RunFacts) -> tuple[Any, ...]:
     states += [pill("published", "accent")] if run.model.published else []
     return (
         tag("span", run.model.run, class_="mono"),
-        tag("span", *states) if states else "–",
+        tag("span", *states, class_="pills") if states else "–",
         number(run.model.validation_ndcg),
         number(run.best_epoch),
         f"{run.seconds / 60:.1f}" if run.seconds else "–",
@@ -127,7 +133,7 @@ async def _change(visit: Visit, said: ui.html, action: str, run: str, work: Call
     ui.navigate.reload()
 
 
-def _learning(found: Findings) -> None:
+def _learning(console: Console, found: Findings) -> None:
     runs = [run for run in found.runs if run.learning][:CURVES]
     if not runs:
         return
@@ -139,147 +145,5 @@ def _learning(found: Findings) -> None:
         "Learning curves",
         charts.lines(places, series, x="epoch", y="NDCG@10"),
         hint="On the validation period, by epoch.",
+        extra=exports(console.root, "learning-curves"),
     )
-
-
-def _compared(report: Json | None) -> Markup:
-    if report is None:
-        return card("Against the baselines", empty("Not evaluated yet", "", "swipewise evaluate"))
-    figures = report["segments"]["all"]["figures"]
-    p_of = {
-        each["other"]: each["p_holm"]
-        for each in report["against"]
-        if each["segment"] == "all" and each["metric"] == "ndcg@10"
-    }
-    rows = [
-        (
-            model["title"],
-            *(_with_interval(figures[model["name"]].get(metric)) for metric in _METRICS),
-            _p(p_of.get(model["name"])),
-        )
-        for model in report["models"]
-    ]
-    return card(
-        "Against the baselines",
-        table("Figures of all recommenders", ("Recommender", *_METRICS.values(), "p"), rows, numbers=range(1, 6)),
-        hint=f"Run {report['run']['id']}; means over {report['protocol']['viewers']:,} viewers with 95% intervals. "
-        "p: sign-flip test of NDCG@10 against the model, corrected after Holm.",
-    )
-
-
-def _by_segment(report: Json | None) -> Markup:
-    if report is None:
-        return Markup("")
-    titles = [model["title"] for model in report["models"]]
-    rows = []
-    for name in (*_SEGMENTS, *(each for each in report["segments"] if each.startswith("without "))):
-        segment = report["segments"].get(name)
-        if segment is not None:
-            found = [segment["figures"].get(model["name"], {}).get("ndcg@10") for model in report["models"]]
-            rows.append((name, number(segment["viewers"]), *(number(each and each["value"]) for each in found)))
-    return card(
-        "Cold starts and other segments",
-        table("NDCG@10 by segment", ("Segment", "Viewers", *titles), rows, numbers=range(1, len(titles) + 2)),
-        hint="NDCG@10.",
-    )
-
-
-def _attention(report: Json | None) -> Markup:
-    if report is None or not report.get("attention"):
-        return card("What the model listens to", empty("Not measured yet", "", "swipewise evaluate"))
-    found = {name: each["mean"] for name, each in report["attention"]["modalities"].items()}
-    return card(
-        "What the model listens to",
-        bars(
-            "Mean weight of each modality", dict(sorted(found.items(), key=lambda each: -each[1])), coloured=True
-        ),
-        hint=f"Mean weight of each modality over {report['attention']['viewers']:,} viewers.",
-    )
-
-
-def _calibration(report: Json | None) -> None:
-    measured = ((report or {}).get("actions") or {}).get("actions", [])
-    if report is None or not measured:
-        show(card("Calibration", empty("Not measured yet", "", "swipewise evaluate")), classes="half")
-        return
-    model = report["models"][0]["name"]
-    curves = {each["action"]: each["scores"][model]["reliability"] for each in measured if model in each["scores"]}
-    chart(
-        "Calibration",
-        charts.points(
-            {name: [(bin["predicted"], bin["observed"]) for bin in bins] for name, bins in curves.items()},
-            x="predicted chance",
-            y="share that did",
-        ),
-        hint="Of exposures with a like prediction, how many came true; on the diagonal it is right.",
-        classes="half",
-        numbers=table(
-            "Calibration error",
-            ("Action", "Happened", "AUC", "Calibration error"),
-            [
-                (
-                    each["action"],
-                    number(each["positives"]),
-                    number(each["scores"][model]["auc"]["value"]),
-                    number(each["scores"][model]["calibration_error"]),
-                )
-                for each in measured
-                if model in each["scores"]
-            ],
-            numbers=(1, 2, 3),
-        ),
-    )
-
-
-def _audit(audit: Json | None) -> Markup:
-    if audit is None:
-        return card("Audit", empty("Not audited yet", "Is attention collapsed, order ignored?", "swipewise audit"))
-    rows = [
-        (
-            each["title"],
-            pill(each["verdict"], _VERDICTS.get(each["verdict"], "")),
-            each["text"],
-            each["mend"] or "–",
-        )
-        for each in audit["findings"]
-    ]
-    return card(
-        "Audit", table("Audit", ("Check", "Verdict", "Found", "What to do"), rows), hint=f"Run {audit['run']}."
-    )
-
-
-def _ablation(report: Json | None) -> Markup:
-    if report is None:
-        return card(
-            "Ablations", empty("None yet", "Retrain without each part: what does it lose?", "swipewise ablate")
-        )
-    full = report["segments"]["all"]["full"]["ndcg@10"]
-    rows: list[tuple[Any, ...]] = [("The whole model", _with_interval(full), "–", "–")]
-    for each in report["variants"]:
-        change = each["changes"]["all"]["ndcg@10"]
-        rows.append(
-            (each["title"], _with_interval(change["value"]), _signed(change["change"]), _p(change["p_holm"]))
-        )
-    heads = ("Trained", "NDCG@10", "Change", "p")
-    return card(
-        "Ablations",
-        table("Ablations", heads, rows, numbers=(1, 2, 3)),
-        hint="Retrained without each part, in the same way. p: corrected after Holm.",
-    )
-
-
-def _signed(found: Json | None) -> str:
-    return "–" if not found else f"{found['value']:+.3f}"
-
-
-def _with_interval(found: Json | None) -> Markup | str:
-    if not found:
-        return "–"
-    interval = f" {found['low']:.3f} to {found['high']:.3f}"
-    return tag("span", f"{found['value']:.3f}", tag("span", interval, class_="muted small"))
-
-
-def _p(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return "<0.001" if value < 0.001 else f"{value:.3f}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -15,16 +16,24 @@ from swipewise.console.context import Console
 from swipewise.console.data.behavior import COHORTS, Behavior, platform_behavior
 from swipewise.console.data.health import COUNT, Activity, CatalogueHealth, activity, catalogue_health
 from swipewise.console.data.models import alerts
-from swipewise.console.data.serving import feed_service
+from swipewise.console.data.serving import Fallbacks, fallbacks, feed_service
 from swipewise.console.markup import Markup, tag
 from swipewise.console.parts import bars, card, chart, empty, exports, facts, moment, number, percent, table, tiles
 from swipewise.console.shell import Visit, element, frame, show
+from swipewise.feed.stages import Level
 from swipewise.schema import Action, Col
 
 _SHOWN_REASONS = 5
 _WEEKS = 12
 _ADD = "swipewise videos add clips/"
 _IMPORT = "swipewise events import log.csv"
+_ANSWERED = "What feeds leaned on"
+_LEVELS = {
+    Level.MODEL: "the model and a history",
+    Level.PROFILE: "the model and a profile",
+    Level.POPULAR: "what is popular and new",
+}
+_COLOURS = {Level.MODEL: "var(--series-1)", Level.PROFILE: "var(--series-3)", Level.POPULAR: "var(--series-2)"}
 
 
 def add_page(console: Console) -> None:
@@ -32,27 +41,40 @@ def add_page(console: Console) -> None:
 
     @ui.page("/", response_timeout=60)
     async def overview(request: Request) -> None:
-        health, done, behavior = await asyncio.to_thread(_found, console)
-        warnings = await asyncio.to_thread(alerts, console.workspace)
+        found = await asyncio.to_thread(_found, console)
         with frame(Visit.of(console, request), "Overview", section="Overview", lead=_lead(console)):
-            show(_figures(health, done))
+            show(_figures(found.health, found.activity))
             with element("div", "grid"):
-                _activity(console, done)
-                show(_served(console), classes="third")
-                show(_alerts(console, warnings), classes="two-thirds")
-                if not done.daily.is_empty():
-                    _behavior(console, behavior)
-                show(_catalogue(health), classes="half")
-                show(_rejected(console, health), classes="half")
-                _uploads(console, health)
+                _activity(console, found.activity)
+                show(_served(console, found.fallbacks), classes="third")
+                _answered(console, found.fallbacks)
+                show(_alerts(console, found.alerts))
+                if not found.activity.daily.is_empty():
+                    _behavior(console, found.behavior)
+                show(_catalogue(found.health), classes="half")
+                show(_rejected(console, found.health), classes="half")
+                _uploads(console, found.health)
 
 
-def _found(console: Console) -> tuple[CatalogueHealth, Activity, Behavior]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """All that the page shows."""
+
+    health: CatalogueHealth
+    activity: Activity
+    behavior: Behavior
+    fallbacks: Fallbacks
+    alerts: Sequence[Mapping[str, Any]]
+
+
+def _found(console: Console) -> _Found:
     workspace, kept = console.workspace, console.kept
-    return (
-        kept.get("health", lambda: catalogue_health(console.catalog)),
-        kept.get("activity", lambda: activity(workspace.events_dir)),
-        kept.get("behavior", lambda: platform_behavior(workspace, console.catalog)),
+    return _Found(
+        health=kept.get("health", lambda: catalogue_health(console.catalog)),
+        activity=kept.get("activity", lambda: activity(workspace.events_dir)),
+        behavior=kept.get("behavior", lambda: platform_behavior(workspace, console.catalog)),
+        fallbacks=kept.get("fallbacks", lambda: fallbacks(workspace.events_dir)),
+        alerts=alerts(workspace),
     )
 
 
@@ -61,13 +83,55 @@ def _lead(console: Console) -> str:
     return f"Run {engine.run} ranks." if engine.run else f"No model ranks: {engine.note}."
 
 
-def _served(console: Console) -> Markup:
+def _served(console: Console, found: Fallbacks) -> Markup:
     served = feed_service(console.scrape().decode())
     if not served.feeds:
-        return card("Feeds", empty("None asked for", "Since the server was started.", "GET /v1/feed"))
-    rows = [("asked for", number(served.feeds)), ("failed", number(served.failed))]
-    rows += [(f"{share:.0%} took at most", f"{1000 * took:.1f} ms") for share, took in served.seconds.items()]
-    return card("Feeds", facts(rows), hint="Since the server was started.")
+        told = empty("None asked for", "Since the server was started.", "GET /v1/feed")
+    else:
+        rows = [("asked for", number(served.feeds)), ("failed", number(served.failed))]
+        rows += [(f"{share:.0%} took at most", f"{1000 * took:.1f} ms") for share, took in served.seconds.items()]
+        told = facts(rows)
+    sources = dict(found.sources.iter_rows())
+    shares = {name: count / max(1, sum(sources.values())) for name, count in sources.items()}
+    return card(
+        "Feeds",
+        told,
+        tag("h3", "Where videos of the latest came from") + bars("Share of videos by source", shares)
+        if shares
+        else None,
+        hint="Since the server was started.",
+    )
+
+
+def _answered(console: Console, found: Fallbacks) -> None:
+    """What the feeds of the last day could lean on, and where their videos came from."""
+    if found.levels.is_empty():
+        told = "Feeds that are played in the console are not counted."
+        if not console.workspace.config.feed.log_days:
+            told = "Answers are not kept where feed.log_days is 0."
+        show(card(_ANSWERED, empty("No feed in the last 24 hours", told, "GET /v1/feed")), classes="two-thirds")
+        return
+    wide = found.levels.pivot(Col.LEVEL, index=Col.AT, values=Col.FEEDS).sort(Col.AT)
+    levels = [level for level in Level if level in wide.columns]
+    total = {level: int(wide[level].sum()) for level in levels}
+    feeds = sum(total.values())
+    chart(
+        _ANSWERED,
+        charts.columns(
+            [f"{at:%H:%M}" for at in wide[Col.AT]],
+            {_LEVELS[level]: wide[level].to_list() for level in levels},
+            x="time, UTC",
+            y="feeds",
+            stacked=True,
+            colours=[_COLOURS[level] for level in levels],
+        ),
+        hint=f"{number(feeds)} feeds that apps asked for in the last 24 hours; "
+        + ", ".join(f"{percent(total[level] / feeds)} on {_LEVELS[level]}" for level in levels)
+        + ".",
+        classes="two-thirds",
+        numbers=_numbers(_ANSWERED, wide),
+        extra=exports(console.root, "feeds-by-level"),
+    )
 
 
 def _alerts(console: Console, warnings: Sequence[Mapping[str, Any]]) -> Markup:
@@ -118,7 +182,12 @@ def _cohorts(behavior: Behavior) -> Markup:
         of_cohort = shown.filter(pl.col(Col.COHORT) == cohort)
         share = dict(zip(of_cohort[Col.PERIOD], of_cohort[Col.SHARE], strict=True))
         cells = (
-            tag("span", percent(share[week]), class_="heat", style=f"--share:{100 * share[week]:.0f}%")
+            tag(
+                "span",
+                percent(share[week]),
+                class_="heat" if share[week] else "heat none",
+                style=f"--share:{100 * share[week]:.0f}%",
+            )
             if week in share
             else ""
             for week in weeks
@@ -147,12 +216,16 @@ def _activity(console: Console, done: Activity) -> None:
         return
     by_day = done.daily.pivot(Col.ACTION, index=Col.DAY, values=COUNT).fill_null(0).sort(Col.DAY)
     actions = [str(action) for action in Action if action in by_day.columns]
+    drawn = _with_gaps(by_day)
     chart(
         "Events a day",
         charts.lines(
-            by_day[Col.DAY].to_list(), {name: by_day[name].to_list() for name in actions}, x="day", y="events"
+            [f"{day:%d %b %Y}" if day else "…" for day in drawn[Col.DAY]],
+            {name: drawn[name].to_list() for name in actions},
+            x="day, UTC",
+            y="events",
         ),
-        hint="By action, in UTC.",
+        hint="By action. Where days had none the line is broken.",
         classes="two-thirds",
         numbers=_numbers("Events a day", by_day),
         extra=exports(console.root, "events-by-day"),
@@ -169,6 +242,16 @@ def _activity(console: Console, done: Activity) -> None:
         classes="third",
         extra=exports(console.root, "events-by-minute"),
     )
+
+
+def _with_gaps(by_day: pl.DataFrame) -> pl.DataFrame:
+    """The same with one empty row wherever days are missing, so that a pause does not look like a fall."""
+    after = by_day[Col.DAY].diff().dt.total_days().fill_null(1) > 1
+    parts: list[pl.DataFrame] = []
+    for row, broken in enumerate(after):
+        parts += [by_day.clear(1)] if broken else []
+        parts.append(by_day[row])
+    return pl.concat(parts)
 
 
 def _catalogue(health: CatalogueHealth) -> Markup:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
+from typing import Final
 from urllib.parse import quote
 
-from fastapi import Request
-from nicegui import ui
+import polars as pl
 
 from swipewise.console import charts
 from swipewise.console.context import Console
 from swipewise.console.data.player import facts_of
 from swipewise.console.data.videos import FUSED, VideoFile, find_videos, video_file
+from swipewise.console.listing import Listing, add_listing
 from swipewise.console.markup import Markup, tag
 from swipewise.console.media import clip_path
 from swipewise.console.parts import (
@@ -26,62 +28,46 @@ from swipewise.console.parts import (
     number,
     percent,
     pill,
-    searching,
+    span,
     table,
     video_address,
     viewer_address,
 )
 from swipewise.console.shell import Visit, element, frame, show
-from swipewise.errors import UnknownIdError
 from swipewise.schema import FLAG_ACTIONS, Col
 
-_LISTED = 60
 _WATCHERS = 15
 
 
+def _shown(console: Console, found: pl.DataFrame) -> Markup:
+    clips = (
+        clip(console.root, row[Col.VIDEO_ID], row[Col.CAPTION] or "", note=row[Col.CREATOR] or "")
+        for row in found.to_dicts()
+    )
+    return tag("div", *clips, class_="thumbs")
+
+
+VIDEOS: Final = Listing(
+    section="Videos",
+    path="/videos",
+    asked="Words, creator or id",
+    lead="{} videos; the newest first.",
+    read=lambda console: console.videos(),
+    find=find_videos,
+    shown=_shown,
+    nothing=empty("No videos yet", "Add a folder of clips or a manifest.", "swipewise videos add clips/"),
+    unfound="No id, caption, creator or tag holds {}.",
+)
+
+
 def add_page(console: Console) -> None:
-    """Put the page at ``/videos``; with ``id`` it is about one video."""
-
-    @ui.page("/videos", response_timeout=60)
-    async def videos(request: Request, id: str = "", q: str = "") -> None:
-        visit = Visit.of(console, request)
-        if not id:
-            await _list(visit, q)
-            return
-        try:
-            found = await asyncio.to_thread(video_file, console.engine, console.catalog, id)
-        except UnknownIdError as error:
-            with frame(visit, "Videos", section="Videos", aside=_search(console, q)):
-                show(card("Not found", empty(id, str(error))))
-            return
-        _one(visit, found)
+    """Put the pages at ``/videos``."""
+    add_listing(console, VIDEOS, _open)
 
 
-def _search(console: Console, words: str) -> Markup:
-    return searching(f"{console.root}/videos", "q", words, "Words, creator or id")
-
-
-async def _list(visit: Visit, words: str) -> None:
+async def _open(visit: Visit, video_id: str) -> None:
     console = visit.console
-    whole = await asyncio.to_thread(console.kept.get, "videos", console.catalog.videos)
-    found = await asyncio.to_thread(find_videos, whole, words, _LISTED)
-    lead = f"{len(whole):,} videos; the newest first."
-    with frame(visit, "Videos", section="Videos", lead=lead, aside=_search(console, words)):
-        if whole.is_empty():
-            show(
-                card(
-                    "Catalogue",
-                    empty("No videos yet", "Add a folder or a manifest.", "swipewise videos add clips/"),
-                )
-            )
-        elif found.is_empty():
-            show(card("Catalogue", empty("Nothing found", f"No id, caption, creator or tag holds {words!r}.")))
-        else:
-            clips = (
-                clip(console.root, row[Col.VIDEO_ID], row[Col.CAPTION] or "", note=row[Col.CREATOR] or "")
-                for row in found.to_dicts()
-            )
-            show(tag("section", tag("div", *clips, class_="thumbs"), class_="card", aria_label="Videos"))
+    _one(visit, await asyncio.to_thread(video_file, console, video_id))
 
 
 def _one(visit: Visit, found: VideoFile) -> None:
@@ -92,17 +78,16 @@ def _one(visit: Visit, found: VideoFile) -> None:
             video.video_id,
             section="Videos",
             lead=video.caption or "No caption.",
-            aside=_search(console, ""),
+            aside=VIDEOS.search(console),
         ),
         element("div", "grid"),
     ):
         show(_player(console, found), classes="third")
-        show(_facts(found) + _path(found), classes="two-thirds stack")
+        told = _facts(found) + _path(found) + _judged(found) + _duplicates(console, found)
+        show(told, classes="two-thirds stack")
         _watching(console, found)
-        show(_judged(found), classes="half")
         show(_watchers(console, found))
         show(_similar(console, found))
-        show(_duplicates(console, found))
 
 
 def _player(console: Console, found: VideoFile) -> Markup:
@@ -130,46 +115,70 @@ def _player(console: Console, found: VideoFile) -> Markup:
 
 def _facts(found: VideoFile) -> Markup:
     video = found.video
-    size = f"{video.width} × {video.height}" if video.width else "–"
     return card(
         "What is known",
         facts(
             [
-                ("Creator", video.creator or "–"),
-                ("Tags", tag("span", *(pill(each) + " " for each in video.tags)) if video.tags else "–"),
-                ("Length", f"{video.duration_seconds:.1f} s" if video.duration_seconds else "–"),
-                ("Picture", size),
-                ("Language", video.language or "–"),
-                ("Spoken", video.speech or "–"),
-                ("On the screen", video.screen_text or "–"),
-                ("Vectors", ", ".join(f"{modality} by {name}" for modality, name in found.vectors) or "none"),
-                ("File", tag("span", video.uri, class_="mono")),
+                (name, told)
+                for name, told in (
+                    ("Creator", video.creator),
+                    ("Tags", tag("span", *(pill(each) + " " for each in video.tags)) if video.tags else None),
+                    ("Length", f"{video.duration_seconds:.1f} s" if video.duration_seconds else None),
+                    ("Picture", f"{video.width} × {video.height}" if video.width else None),
+                    ("Language", video.language),
+                    ("Spoken", video.speech),
+                    ("On the screen", video.screen_text),
+                    ("Vectors", ", ".join(f"{modality} by {name}" for modality, name in found.vectors) or "none"),
+                    ("File", tag("span", video.uri, class_="mono")),
+                )
+                if told
             ]
         ),
     )
 
 
 def _path(found: VideoFile) -> Markup:
-    """From the upload to the first exposure."""
-    steps = [
-        ("Uploaded", found.video.uploaded_at),
-        ("In the catalogue", found.ingested_at),
-        ("First shown", found.first_shown_at),
+    """From the upload to the first exposure, by way of the job that took it in where it was posted."""
+    video, job = found.video, found.job
+    steps: list[tuple[str, datetime | None, datetime | None]] = [("Uploaded", video.uploaded_at, None)]
+    if job is not None:
+        steps += [("Posted", job.created_at, None), ("Taken up", job.started_at, job.created_at)]
+    steps += [
+        ("In the catalogue", found.ingested_at, job.created_at if job else None),
+        ("First shown", found.first_shown_at, video.uploaded_at),
     ]
-    return card("From upload to first exposure", facts([(name, moment(at)) for name, at in steps]))
+    rows = [
+        (name, _after(at, since)) for name, at, since in steps if at or name in ("In the catalogue", "First shown")
+    ]
+    stages = {} if job is None else job.seconds
+    return card(
+        "From upload to first exposure",
+        facts(rows),
+        tag("h3", "Seconds of each stage") if stages else None,
+        facts([(stage, f"{took:.2f}") for stage, took in stages.items()]) if stages else None,
+    )
+
+
+def _after(at: datetime | None, since: datetime | None) -> str:
+    """A moment, and how long after another it came."""
+    if at is None:
+        return "not yet"
+    if since is None or at < since:
+        return moment(at)
+    return f"{moment(at)}, {span(at - since)} later"
 
 
 def _watching(console: Console, found: VideoFile) -> None:
     curve = found.watched
     if not curve[Col.WATCHERS].sum():
-        show(card("How far it is watched", empty("Nobody has watched it yet", "It is shown among what is fresh.")))
+        none = empty("Nobody has watched it yet", "It is shown among what is fresh.")
+        show(card("How far it is watched", none))
         return
     chart(
         "How far it is watched",
         charts.watched(curve),
         hint=f"Of {curve[Col.WATCHERS][0]:,} who began, how many are still there.",
         extra=exports(console.root, "video-watch-curve", found.video.video_id),
-        classes="half",
     )
 
 

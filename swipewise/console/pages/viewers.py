@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
 import polars as pl
-from fastapi import Request
 from nicegui import ui
 
 from swipewise.console import charts
 from swipewise.console.context import Console
+from swipewise.console.data.changes import Changes, what_would_change
+from swipewise.console.data.nearest import LIKENESS, SHARED
 from swipewise.console.data.player import facts_of
-from swipewise.console.data.viewers import LIKENESS, ChangeTold, ViewerFile, viewer_file, viewers_seen
+from swipewise.console.data.viewers import ChangeTold, ViewerFile, viewer_file, viewers_seen
+from swipewise.console.listing import Listing, add_listing
 from swipewise.console.markup import Markup, tag
+from swipewise.console.pages.changes import changes_card, trying_card
 from swipewise.console.parts import (
     bars,
     card,
@@ -27,17 +31,16 @@ from swipewise.console.parts import (
     number,
     percent,
     pill,
-    searching,
     table,
     tiles,
     video_address,
     viewer_address,
 )
 from swipewise.console.shell import Visit, element, frame, show
+from swipewise.errors import SwipewiseError
 from swipewise.feed.stages import Level
 from swipewise.schema import Col
 
-_LISTED = 50
 _DONE = 40
 _LEANS = {
     Level.MODEL: "on the model and what was done",
@@ -46,59 +49,64 @@ _LEANS = {
 }
 
 
+def _found(seen: pl.DataFrame, words: str, limit: int) -> pl.DataFrame:
+    wanted = words.strip()
+    return (seen.filter(pl.col(Col.VIEWER_ID).str.contains(wanted, literal=True)) if wanted else seen).head(limit)
+
+
+def _shown(console: Console, found: pl.DataFrame) -> Markup:
+    rows = [
+        (tag("a", viewer, href=viewer_address(console.root, viewer)), number(events), moment(at))
+        for viewer, events, at in found.rows()
+    ]
+    return table("Viewers", ("Viewer", "Events", "Latest"), rows, numbers=(1,))
+
+
+VIEWERS: Final = Listing(
+    section="Viewers",
+    path="/viewers",
+    asked="Part of an id",
+    lead="{} viewers did something; who came last is first.",
+    read=lambda console: viewers_seen(console.workspace.events_dir),
+    find=_found,
+    shown=_shown,
+    nothing=empty("Nobody yet", "Viewers are known by their events.", "swipewise events import log.csv"),
+    unfound="No viewer with events has {} in the id.",
+)
+
+
 def add_page(console: Console) -> None:
-    """Put the page at ``/viewers``; with ``id`` it is about one viewer."""
-
-    @ui.page("/viewers", response_timeout=60)
-    async def viewers(request: Request, id: str = "", q: str = "") -> None:
-        visit = Visit.of(console, request)
-        if not id:
-            await _list(visit, q)
-            return
-        found = await asyncio.to_thread(viewer_file, console.engine, console.catalog, console.teller, id)
-        _one(visit, found)
+    """Put the pages at ``/viewers``."""
+    add_listing(console, VIEWERS, _open)
 
 
-def _search(console: Console, words: str) -> Markup:
-    return searching(f"{console.root}/viewers", "q", words, "Part of an id")
-
-
-async def _list(visit: Visit, words: str) -> None:
+async def _open(visit: Visit, viewer_id: str) -> None:
     console = visit.console
-    seen = await asyncio.to_thread(console.kept.get, "viewers", lambda: viewers_seen(console.workspace.events_dir))
-    found = seen.filter(pl.col(Col.VIEWER_ID).str.contains(words.strip(), literal=True)) if words.strip() else seen
-    lead = f"{len(seen):,} viewers did something; who came last is first."
-    with frame(visit, "Viewers", section="Viewers", lead=lead, aside=_search(console, words)):
-        if seen.is_empty():
-            told = empty("Nobody yet", "Viewers are known by their events.", "swipewise events import log.csv")
-        elif found.is_empty():
-            told = empty("Nobody found", f"No viewer with events has {words!r} in the id.")
-        else:
-            rows = [
-                (tag("a", viewer, href=viewer_address(console.root, viewer)), number(events), moment(at))
-                for viewer, events, at in found.head(_LISTED).rows()
-            ]
-            told = table("Viewers", ("Viewer", "Events", "Latest"), rows, numbers=(1,))
-        show(card("Viewers", told, hint=f"{min(len(found), _LISTED):,} of {len(found):,}" if len(found) else ""))
+    await _one(visit, await asyncio.to_thread(viewer_file, console, viewer_id))
 
 
-def _one(visit: Visit, found: ViewerFile) -> None:
+async def _one(visit: Visit, found: ViewerFile) -> None:
     console = visit.console
-    aside = tag(
-        "div",
-        tag("a", "Play the feed", class_="button primary", href=f"{console.root}/feed?viewer={found.viewer_id}"),
-        class_="row",
-    )
+    feed = f"{console.root}/feed?viewer={quote(found.viewer_id, safe='')}"
+    aside = tag("div", tag("a", "Play the feed", class_="button primary", href=feed), class_="row")
     with frame(visit, found.viewer_id, section="Viewers", lead=_lead(found), aside=aside):
         show(_figures(found))
         with element("div", "grid"):
-            _interest(found)
-            show(_weights(found), classes="third")
+            _interest(console, found)
+            _weights(console, found)
             if found.change is not None:
                 show(_shift(console, found.change))
-            show(_profile(found), classes="half")
-            show(_nearest(console, found), classes="half")
+            place = show(trying_card())
+            show(_profile(found), classes="third")
+            show(_nearest(console, found), classes="two-thirds")
             show(_history(console, found))
+    # Feeds are made anew many times: the page is shown meanwhile.
+    await ui.context.client.connected()
+    try:
+        changes = await asyncio.to_thread(what_would_change, console.engine, found.viewer_id, found.history)
+    except SwipewiseError as error:
+        changes = Changes(note=str(error))
+    place.set_content(str(changes_card(console, changes)))
 
 
 def _lead(found: ViewerFile) -> str:
@@ -121,7 +129,7 @@ def _figures(found: ViewerFile) -> Markup:
     )
 
 
-def _interest(found: ViewerFile) -> None:
+def _interest(console: Console, found: ViewerFile) -> None:
     if not found.themes:
         show(
             card("Interest over time", empty("Nothing is known yet", "It takes a model and a few watched clips.")),
@@ -130,33 +138,58 @@ def _interest(found: ViewerFile) -> None:
         return
     options = charts.lines(
         [moment(at) for at in found.moments],
-        {theme.name: theme.tastes for theme in found.themes},
+        {theme.name: theme.pull for theme in found.themes},
         x="time",
-        y="taste",
+        y="times the usual odds, beyond once",
+        stacked=True,
     )
     if found.change is not None:
         before = [place for place, at in enumerate(found.moments) if at >= found.change.at]
         charts.mark(options, before[0] if before else len(found.moments) - 1, "shift")
+    rows = [(theme.name, *(number(taste) for taste in theme.tastes)) for theme in found.themes]
+    heads = ("Theme, log-odds", *(moment(at) for at in found.moments))
     chart(
         "Interest over time",
         options,
-        hint="Log-odds of watching beyond what is usual, of the themes liked most.",
+        hint="The themes liked most: by how much the odds of watching them exceed what is usual.",
+        extra=exports(console.root, "viewer-interest", found.viewer_id),
         classes="two-thirds",
+        numbers=table("Log-odds of watching beyond what is usual", heads, rows, numbers=range(1, len(heads))),
     )
 
 
-def _weights(found: ViewerFile) -> Markup:
+def _weights(console: Console, found: ViewerFile) -> None:
     beliefs = found.standing.beliefs
     if beliefs is None or not beliefs.modality_weights:
-        return card("What the viewer goes by", empty("Not known", "No model ranks for this viewer yet."))
+        told = empty("Not known", "No model ranks for this viewer yet.")
+        show(card("What the viewer goes by", told), classes="third")
+        return
     ordered = dict(sorted(beliefs.modality_weights.items(), key=lambda each: -each[1]))
     asked = (tag("li", line) for line in found.standing.controls)
-    return card(
-        "What the viewer goes by",
-        bars("Weight of each modality", ordered, coloured=True),
-        tag("ul", *asked, class_="lines") if found.standing.controls else None,
-        hint="Weight of each modality, on average over the catalogue.",
-    )
+    with element("section", "card third"):
+        show(
+            tag("h2", "What the viewer goes by")
+            + exports(console.root, "viewer-weights", found.viewer_id)
+            + tag("p", "Weight of each modality, on average over the catalogue.", class_="hint"),
+            classes="card-head",
+        )
+        show(bars("Weight of each modality", ordered, coloured=True))
+        known = [(at, weights) for at, weights in zip(found.moments, found.weights, strict=True) if weights]
+        if len(known) > 1:
+            options = charts.lines(
+                [moment(at) for at, _ in known],
+                {name: [round(weights[name], 4) for _, weights in known] for name in beliefs.modality_weights},
+                x="over time",
+                y="",
+                stacked=True,
+                percent=True,
+                colours=[f"var(--{name})" for name in beliefs.modality_weights],
+            )
+            charts.bare(options)
+            drawn = ui.echart(options, renderer="svg").classes("low")
+            drawn.props.update({"role": "img", "aria-label": "Weight of each modality over time"})
+        if found.standing.controls:
+            show(tag("ul", *asked, class_="lines"))
 
 
 def _shift(console: Console, change: ChangeTold) -> Markup:
@@ -200,7 +233,7 @@ def _nearest(console: Console, found: ViewerFile) -> Markup:
         return card("Nearest viewers", empty("None", "Nobody else has liked the same videos."))
     rows = [
         (tag("a", viewer, href=viewer_address(console.root, viewer)), number(shared), f"{likeness:.2f}")
-        for viewer, shared, likeness in found.nearest.select(Col.VIEWER_ID, "shared", LIKENESS).rows()
+        for viewer, shared, likeness in found.nearest.select(Col.VIEWER_ID, SHARED, LIKENESS).rows()
     ]
     return card(
         "Nearest viewers",
