@@ -156,7 +156,8 @@ def _seen(dataset: Dataset, viewers_B: NDArray[np.int64]) -> NDArray[np.int64]:
     first_B, count_B = offsets[viewers_B], offsets[viewers_B + 1] - offsets[viewers_B]
     row_X = np.repeat(np.arange(len(viewers_B)), count_B)
     place_X = np.arange(len(row_X)) + np.repeat(first_B - np.concatenate([[0], count_B.cumsum()[:-1]]), count_B)
-    return row_X * len(dataset.video_ids) + dataset.interactions.video_I[place_X]
+    pair_X: NDArray[np.int64] = row_X * len(dataset.video_ids) + dataset.interactions.video_I[place_X]
+    return pair_X
 
 
 def _not_there_yet(uploaded_at_V: NDArray[np.int64], by_B: NDArray[np.int64]) -> NDArray[np.int64]:
