@@ -144,7 +144,8 @@ def top_k_unseen(
             raise DataError("a recommender's score is not a number: train it again with a smaller learning rate")
         excluded_X = _seen(dataset, viewers_B[here])
         if uploaded_by_B is not None:
-            excluded_X = np.union1d(excluded_X, _not_there_yet(dataset.uploaded_at_V, uploaded_by_B[here]))
+            late_X = _not_there_yet(dataset.uploaded_at_V, uploaded_by_B[here])
+            excluded_X = np.concatenate([excluded_X, late_X])
         scores_BV.reshape(-1)[excluded_X] = -np.inf
         best_BK[here, : min(k, videos)] = _top_k(scores_BV, min(k, videos), lot_V, excluded_X)
     return best_BK
