@@ -98,4 +98,9 @@ def rollback(workspace: Workspace, as_json: bool) -> None:
 
 
 def _show(bundle: Bundle, as_json: bool) -> None:
-    click.echo(json.dumps(asdict(bundle), indent=1) if as_json else f"published {bundle.run}")
+    if as_json:
+        click.echo(json.dumps(asdict(bundle), indent=1))
+        return
+    click.echo(f"published {bundle.run}")
+    if bundle.retrieval:
+        click.echo(f"  {bundle.retrieval}")

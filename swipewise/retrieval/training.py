@@ -75,8 +75,8 @@ class Trained:
 
     def lists_for(self, results: int, share: float = 1.0) -> int:
         """Into how many lists to look for so many results, where filters leave a share of all vectors."""
-        wanted: float = self.nprobe * max(1.0, results / RESULTS) ** self.growth / share
-        return math.ceil(min(self.template.nlist, wanted))
+        wanted = self.nprobe * math.pow(max(1.0, results / RESULTS), self.growth) / share
+        return min(int(self.template.nlist), math.ceil(wanted))
 
     def fill(self, index: Any, vectors_VD: NDArray[np.float32], rows_V: NDArray[np.int64]) -> None:
         """Put vectors into the lists of ``index``, which is an :meth:`empty` one or has some already."""

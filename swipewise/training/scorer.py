@@ -192,6 +192,20 @@ class Scorer:
         liked_J = rows.video_I[rows.positive_I][::-1].copy()
         return ViewerState(interests=self._read_together((rows, self._profile(profile))), liked_J=liked_J)
 
+    def interests(
+        self, viewers: Sequence[tuple[Sequence[Interaction], Profile | None]], now: datetime
+    ) -> NDArray[np.float32]:
+        """z_u of many viewers, given by history and profile, as :meth:`viewer` reads each of them: (B, D) float32."""
+        known = [(self._past(history, now), self._profile(profile)) for history, profile in viewers]
+        z_BD = np.zeros((len(known), self.index_vectors_VD.shape[1]), np.float32)
+        # Those of like length together, as the longest makes padding for the others.
+        order = sorted(range(len(known)), key=lambda place: len(known[place][0]))
+        for start in range(0, len(order), _READ_TOGETHER):
+            places = order[start : start + _READ_TOGETHER]
+            found = self._interests_of([known[place] for place in places])
+            z_BD[places] = np.concatenate([each.z_BD.cpu().numpy() for each in found])
+        return z_BD
+
     def weighed(self, state: ViewerState, factors: Mapping[str, float]) -> ViewerState:
         """The viewer with other weights of modalities in scores; a modality that is not named counts once."""
         return replace(state, factors=factors)
