@@ -137,7 +137,9 @@ def train(vectors_VD: NDArray[np.float32], space: Space) -> Trained:
     index = faiss.IndexIVFScalarQuantizer(centres, width, nlist, codes, faiss.METRIC_INNER_PRODUCT)
     centres.this.disown()  # the index frees them
     index.own_fields = True
-    index.train_encoder(len(sample_VD), *map(faiss.swig_ptr, (sample_VD, _nearest(centres, sample_VD))))
+    list_V = _nearest(centres, sample_VD)
+    rest_VD = sample_VD - means.centroids[list_V]  # a code holds what a vector differs by from its list's centre
+    index.train_encoder(len(rest_VD), *map(faiss.swig_ptr, (rest_VD, list_V)))
     index.is_trained = True
     return Trained(template=index, space=space, rows=rows, nprobe=nlist)
 
