@@ -104,6 +104,14 @@ def test_lists_are_made_for_what_viewers_ask() -> None:
     np.testing.assert_allclose(scores_QK[:, 0], (held_out_QD @ vectors_VD.T).max(axis=1), rtol=1e-4)
 
 
+def test_vectors_may_lie_far_from_the_origin() -> None:
+    vectors_VD = wide() + 20 * np.random.default_rng(11).standard_normal(32).astype(np.float32)
+    index = IvfIndex.build(vectors_VD, asked_QD=VIEWERS_QD[80:])
+    assert index.nprobe < index.trained.template.nlist / 3, "codes are precise where the vectors are"
+    best_QK = np.argsort(-VIEWERS_QD[:80] @ vectors_VD.T, axis=1)[:, :100]
+    assert recall(index.search(VIEWERS_QD[:80], 100)[1], [set(row.tolist()) for row in best_QK]) >= 0.98
+
+
 def test_few_viewers_teach_nothing() -> None:
     index = IvfIndex.build(VECTORS_VD, asked_QD=QUERIES_BD[:31])
     assert index.measured is not None
