@@ -72,7 +72,7 @@ class World:
     @classmethod
     def product(cls, trained: Workspace, rows: int) -> World:
         """What a trained model makes of so many videos, and of its viewers."""
-        drawn_QD = np.random.default_rng(0).permutation(interests(trained))
+        drawn_QD = interests(trained, QUERIES + VIEWERS)
         return cls(
             name=f"{rows:,} x {WIDE} of the product",
             vectors_VD=video_vectors(trained, rows),
@@ -124,7 +124,7 @@ def measure(figures: Figures, options: Options) -> None:
 def _trained(path: Path, *, quick: bool) -> Workspace:
     if path.exists():
         return Workspace.open(path)
-    crowd = Crowd(viewers=300, known=2000, median=20) if quick else Crowd(viewers=600, known=10_000)
+    crowd = Crowd(viewers=500, known=2000, median=20) if quick else Crowd(viewers=2000, known=20_000)
     print("training the model whose vectors are searched", file=sys.stderr)
     return trained_shop(path, crowd, width=str(WIDE))
 
@@ -156,6 +156,9 @@ def _clusters(figures: Figures, *, quick: bool) -> None:
 
 def _product(figures: Figures, world: World, *, times: float | None, joins: bool = True) -> None:
     """The worlds of real questions; ``times`` are by how much lists must be quicker than an exact search."""
+    common_D = world.queries_QD.mean(axis=0)
+    shared = common_D @ common_D / np.square(world.queries_QD).sum(axis=1).mean()
+    figures.record(f"share of what is asked that all have in common, {world.name}", shared)
     exact, approximate = ExactIndex.build(world.vectors_VD), _built(figures, world)
     _searches(figures, world, exact, approximate, recall=0.99, times=times)
     side_V = world.vectors_VD @ np.random.default_rng(5).standard_normal(WIDE).astype(np.float32)

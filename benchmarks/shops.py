@@ -99,11 +99,11 @@ def video_vectors(trained: Workspace, videos: int) -> NDArray[np.float32]:
     return found
 
 
-def interests(trained: Workspace) -> NDArray[np.float32]:
-    """The interest vectors (U, D) of a trained platform's viewers after all they did."""
+def interests(trained: Workspace, viewers: int) -> NDArray[np.float32]:
+    """The interest vectors (U, D) of some of a trained platform's viewers, drawn at random, after all they did."""
     known = load_dataset(trained)
     projected = Projected(FittedModel.load(latest_run(trained.runs_dir) / MODEL_NAME), known)
-    viewers_U = np.arange(len(known.viewer_ids))
+    viewers_U = np.random.default_rng(6).permutation(len(known.viewer_ids))[:viewers]
     parts = np.array_split(viewers_U, -(-len(viewers_U) // _TOGETHER))
     return np.concatenate([projected.interest(known, part).z_BD.numpy() for part in parts])
 

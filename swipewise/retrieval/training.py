@@ -31,6 +31,8 @@ _MANY = 500
 _FEWEST = 32
 """Viewers' questions below which nothing is learned from them."""
 _SAMPLE = 128
+_LISTS = 2.0
+"""Times the square root of the vectors: more are no quicker to search where viewers are known, and longer to build."""
 _POINTS_A_LIST = 40
 _ROUNDS = 8
 _BLOCK = 65_536
@@ -125,8 +127,7 @@ class Trained:
 def train(vectors_VD: NDArray[np.float32], space: Space) -> Trained:
     """Make lists for these vectors; ``nprobe`` is all of them until it is measured."""
     rows, width = vectors_VD.shape
-    # Four times the square root balances the lists that are chosen among with the vectors that are compared.
-    nlist = int(2 ** np.clip(round(np.log2(4 * rows**0.5)), 0, np.log2(max(1, rows // 39))))
+    nlist = int(2 ** np.clip(round(np.log2(_LISTS * rows**0.5)), 0, np.log2(max(1, rows // 39))))
     chosen = np.random.default_rng(0).permutation(rows)[: _POINTS_A_LIST * nlist]
     sample_VD = space.videos(vectors_VD[np.sort(chosen)])
     means = faiss.Kmeans(width, nlist, niter=_ROUNDS, max_points_per_centroid=_POINTS_A_LIST)
