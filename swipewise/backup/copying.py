@@ -74,6 +74,7 @@ def _fill(workspace: Workspace, folder: Path, target: Path) -> Manifest:
         workspace.events_dir / HISTORY_NAME,
         workspace.events_dir / ROLLUPS_NAME,  # counted again where they are missing
         workspace.fetched_dir,
+        workspace.index_dir,  # built again where it is missing
         *tables,
         target,
         folder,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -24,9 +24,6 @@ from swipewise.workspace import Workspace
 
 if TYPE_CHECKING:
     from swipewise.training.scorer import Scorer
-
-FOLDER: Final = "index"
-"""The folder in a workspace of the index that was built last for a run that was not published."""
 
 _logger = logging.getLogger(__name__)
 
@@ -70,7 +67,7 @@ def keep_index(index: Index, workspace: Workspace) -> None:
         return  # there is none, or it is the one that was kept
     try:
         with workspace.lock("index"):
-            index.save(workspace.root / FOLDER)
+            index.save(workspace.index_dir)
     except (ArtifactError, StoreError, WorkspaceError) as error:
         _logger.info("the index is not kept: %s", error)
 

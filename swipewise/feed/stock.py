@@ -17,7 +17,7 @@ from swipewise.catalog import Catalog
 from swipewise.errors import ArtifactError
 from swipewise.feed.bundles import check_files, check_model
 from swipewise.feed.chosen import Chosen, chosen_run
-from swipewise.feed.indexes import FOLDER, index_of, keep_index
+from swipewise.feed.indexes import index_of, keep_index
 from swipewise.feed.shelf import Shelf
 from swipewise.feed.shelving import groups_of, shelf_of
 from swipewise.retrieval import Index, put
@@ -259,7 +259,7 @@ def _load(run: Path, chosen: Chosen, shown: Shown, workspace: Workspace, like: I
     if chosen.bundle:
         check_model(chosen.bundle, scorer)
     durations = shown.videos.select(Col.VIDEO_ID, Col.DURATION)
-    saved = run / chosen.bundle.index if chosen.bundle else workspace.root / FOLDER
+    saved = run / chosen.bundle.index if chosen.bundle else workspace.index_dir
     index = index_of(sound(scorer), workspace, durations, saved=saved, like=like)
     if like is None and chosen.bundle is None:
         keep_index(index, workspace)
