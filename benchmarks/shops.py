@@ -8,12 +8,14 @@ videos with every part of the score switched on: what it costs does not depend o
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import torch
 from numpy.typing import NDArray
 
 from swipewise.catalog import Catalog
@@ -23,11 +25,17 @@ from swipewise.datasets.reading import IDENTITY
 from swipewise.events import EventLog, append_interactions
 from swipewise.events.frames import MOMENT
 from swipewise.schema import CONTENT_MODALITIES, Action, Col, Event, Profile
+from swipewise.training.dataset import catalogue_dataset
+from swipewise.training.fitted import FittedModel
+from swipewise.training.inference import Projected
+from swipewise.training.runs import MODEL_NAME, latest_run
 from swipewise.training.session import train_workspace
+from swipewise.training.workspace_data import load_dataset
 from swipewise.workspace import CONFIG_NAME, Workspace
 
 WIDTH, THEMES = 64, 60
 LIVE_EVENTS = 6
+_BLOCK, _TOGETHER = 50_000, 32
 _SETTINGS = {
     **dict.fromkeys(("visual", "audio", "text"), '"dataset"'),
     "epochs": "1",
@@ -57,9 +65,9 @@ def viewer_name(number: int) -> str:
     return f"viewer{number:06}"
 
 
-def trained_shop(root: Path, crowd: Crowd) -> Workspace:
-    """A workspace of the known videos alone, with behaviour and a run."""
-    workspace = _filled(root, crowd, crowd.known)
+def trained_shop(root: Path, crowd: Crowd, **settings: str) -> Workspace:
+    """A workspace of the known videos alone, with behaviour and a run; ``settings`` are keys of the configuration."""
+    workspace = _filled(root, crowd, crowd.known, **settings)
     train_workspace(workspace)
     return workspace
 
@@ -71,9 +79,38 @@ def grown_shop(root: Path, crowd: Crowd, trained: Workspace, videos: int) -> Wor
     return workspace
 
 
-def _filled(root: Path, crowd: Crowd, videos: int) -> Workspace:
+def video_vectors(trained: Workspace, videos: int) -> NDArray[np.float32]:
+    """The index's vectors (V, D) of so many videos of the same platform, by its model, without a catalogue of them."""
+    fitted = FittedModel.load(latest_run(trained.runs_dir) / MODEL_NAME)
+    theme_VM, table = _themes(videos), _videos(videos)
+    content = [_vectors(theme_VM[:, column], column) for column in range(len(CONTENT_MODALITIES))]
+    found = np.empty((videos, fitted.config.width), np.float32)
+    for start in range(0, videos, _BLOCK):
+        part = table[start : start + _BLOCK]
+        ids = part[Col.VIDEO_ID].to_list()
+        given = {
+            name: (ids, each[start : start + _BLOCK])
+            for name, each in zip(CONTENT_MODALITIES, content, strict=True)
+        }
+        read = fitted.table(catalogue_dataset(part, given, fitted.vocabulary.profile_values))
+        with torch.inference_mode():
+            p_VMD = fitted.network.project(read.inputs(torch.arange(len(ids))))
+            found[start : start + _BLOCK] = fitted.network.index_vectors(p_VMD, read.present_VM).numpy()
+    return found
+
+
+def interests(trained: Workspace, viewers: int) -> NDArray[np.float32]:
+    """The interest vectors (U, D) of some of a trained platform's viewers, drawn at random, after all they did."""
+    known = load_dataset(trained)
+    projected = Projected(FittedModel.load(latest_run(trained.runs_dir) / MODEL_NAME), known)
+    viewers_U = np.random.default_rng(6).permutation(len(known.viewer_ids))[:viewers]
+    parts = np.array_split(viewers_U, -(-len(viewers_U) // _TOGETHER))
+    return np.concatenate([projected.interest(known, part).z_BD.numpy() for part in parts])
+
+
+def _filled(root: Path, crowd: Crowd, videos: int, **settings: str) -> Workspace:
     root.mkdir(parents=True)
-    (root / CONFIG_NAME).write_text(_config(), encoding="utf-8")
+    (root / CONFIG_NAME).write_text(_config(_SETTINGS | settings), encoding="utf-8")
     workspace = Workspace.open(root)
     theme_VM = _themes(videos)
     vectors = {
@@ -97,11 +134,11 @@ def _filled(root: Path, crowd: Crowd, videos: int) -> Workspace:
     return workspace
 
 
-def _config() -> str:
+def _config(settings: Mapping[str, str]) -> str:
     lines = []
     for line in template().splitlines():
         key = line.removeprefix("# ").partition(" = ")[0]
-        lines.append(f"{key} = {_SETTINGS[key]}" if line.startswith("# ") and key in _SETTINGS else line)
+        lines.append(f"{key} = {settings[key]}" if line.startswith("# ") and key in settings else line)
     return "\n".join(lines) + "\n"
 
 

@@ -87,6 +87,11 @@ class Workspace:
         return self.root / "uploads"
 
     @property
+    def index_dir(self) -> Path:
+        """The index that was built last for a run that was not published; it is built again where it is missing."""
+        return self.root / "index"
+
+    @property
     def fetched_dir(self) -> Path:
         """Copies of remote clips while they are being taken."""
         return self.root / "fetched"

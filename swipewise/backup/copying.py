@@ -76,6 +76,7 @@ def _fill(workspace: Workspace, folder: Path, target: Path) -> Manifest:
         workspace.events_dir / ROLLUPS_NAME,  # counted again where they are missing, and so is the next
         workspace.events_dir / FOLDED_NAME,
         workspace.fetched_dir,
+        workspace.index_dir,  # built again where it is missing
         *tables,
         target,
         folder,

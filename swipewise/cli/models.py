@@ -123,4 +123,9 @@ def _write_videos(workspace: Workspace, run: str, path: Path) -> None:
 
 
 def _show(bundle: Bundle, as_json: bool) -> None:
-    click.echo(json.dumps(asdict(bundle), indent=1) if as_json else f"published {bundle.run}")
+    if as_json:
+        click.echo(json.dumps(asdict(bundle), indent=1))
+        return
+    click.echo(f"published {bundle.run}")
+    if bundle.retrieval:
+        click.echo(f"  {bundle.retrieval}")

@@ -11,9 +11,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from swipewise.errors import ArtifactError
+from swipewise.retrieval import Index, IvfIndex
 from swipewise.retrieval.storage import file_digest
 from swipewise.workspace import Workspace
 
@@ -24,6 +25,35 @@ FORMAT_VERSION: Final = 1
 POINTER_NAME: Final = "published.json"
 KEPT: Final = 10
 """Earlier bundles that can be gone back to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recall:
+    """What share of the best hundred a search was found to find when an approximate index was published.
+
+    Attributes:
+        recall: recall@100, the mean over the questions.
+        questions: So many were asked that had no part in making the index.
+        asked: By whom: "viewers", whose interest vectors they were, or "videos", where there were too few viewers.
+        probes: Into so many of its lists a search looks.
+        lists: That it has.
+    """
+
+    recall: float
+    questions: int
+    asked: str
+    probes: int
+    lists: int
+
+    @classmethod
+    def of(cls, index: Index) -> Self | None:
+        """Of an index; None for one that is exact."""
+        if not isinstance(index, IvfIndex) or index.measured is None:
+            return None
+        return cls(**asdict(index.measured), probes=index.nprobe, lists=index.trained.template.nlist)
+
+    def __str__(self) -> str:
+        return f"recall@100 {self.recall:.3f} on {self.questions} {self.asked} with {self.probes} probes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +69,7 @@ class Bundle:
         vocabulary: The SHA-256 of the vocabulary.
         encoders: Of each content modality the encoder that it reads.
         width: Of its vectors.
+        retrieval: What its index was found to find; None where every search is exact.
     """
 
     run: str
@@ -48,6 +79,7 @@ class Bundle:
     vocabulary: str
     encoders: Mapping[str, str]
     width: int
+    retrieval: Recall | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +110,17 @@ def read_published(workspace: Workspace) -> Published | None:
             raise ArtifactError(
                 f"{path} has format {version!r}, this Swipewise reads {FORMAT_VERSION}: upgrade it"
             )
-        current, *earlier = (Bundle(**each) for each in values["bundles"])
+        current, *earlier = map(_bundle, values["bundles"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{path} is damaged: {way_out}") from error
     return Published(current=current, earlier=tuple(earlier))
+
+
+def _bundle(values: Mapping[str, Any]) -> Bundle:
+    retrieval = values.get("retrieval")
+    return Bundle(**{**values, "retrieval": Recall(**retrieval) if retrieval else None})
 
 
 def write_published(workspace: Workspace, published: Published) -> None:

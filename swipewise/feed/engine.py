@@ -15,15 +15,17 @@ from typing import Self
 from swipewise.catalog import Catalog
 from swipewise.errors import ArtifactError, ConfigError
 from swipewise.events import Appended, EventLog
+from swipewise.feed.bundles import Bundle
 from swipewise.feed.controls import in_words
 from swipewise.feed.histories import ViewerHistories
 from swipewise.feed.live import Live, popular_now
 from swipewise.feed.pipeline import Pipeline
+from swipewise.feed.publishing import Publication, published, rolled_back
 from swipewise.feed.requests import Request, present, query_of
 from swipewise.feed.similar import Similar, similar_videos
 from swipewise.feed.stages import Feed, Level, Query, Step
 from swipewise.feed.standing import Outlook, Standing, level_of
-from swipewise.feed.stock import load_stock, restocked
+from swipewise.feed.stock import load_stock, restocked, stock_of
 from swipewise.feed.supposing import Supposition, supposed
 from swipewise.schema import Event, Interaction, Profile
 from swipewise.workspace import Workspace
@@ -304,6 +306,20 @@ class FeedEngine:
                 stock = replace(live.stock, version=stock.version, loaded_at=stock.loaded_at)
             self._live = Live.of(stock, live.popularity, self.workspace.config.feed, before=live)
             return True
+
+    def publish(self, run_name: str) -> Bundle:
+        """Make a run the one that is served, and serve what was loaded for that; see ``publishing.publish``."""
+        return self._take_up(published(self.workspace, run_name))
+
+    def rollback(self) -> Bundle:
+        """Go back to the bundle before, and serve what was loaded for that; see ``publishing.rollback``."""
+        return self._take_up(rolled_back(self.workspace))
+
+    def _take_up(self, publication: Publication) -> Bundle:
+        with self._refreshing:
+            stock = stock_of(publication.shown, self.workspace, publication.model)
+            self._live = Live.of(stock, self._live.popularity, self.workspace.config.feed, before=self._live)
+        return publication.bundle
 
     @staticmethod
     def _personal(live: Live, query: Query, history: list[Interaction], profile: Profile | None) -> Feed:

@@ -10,27 +10,30 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from swipewise.errors import ArtifactError, ConfigError, UnknownIdError
 from swipewise.feed import stock
 from swipewise.feed.bundles import (
     KEPT,
     Bundle,
     Published,
+    Recall,
     check_files,
     check_model,
     read_published,
     vocabulary_digest,
     write_published,
 )
-from swipewise.retrieval import build_index
+from swipewise.feed.chosen import chosen_run
+from swipewise.feed.indexes import index_of
+from swipewise.retrieval import Index, load_index
 from swipewise.retrieval.storage import MANIFEST, file_digest, file_digests
+from swipewise.schema import Col
 from swipewise.training.runs import MODEL_NAME, RECORD_NAME
 from swipewise.workspace import Workspace
 
 if TYPE_CHECKING:
     from swipewise.training.exported import Manifest
+    from swipewise.training.scorer import Scorer
 
 _INDEXES = "indexes"
 
@@ -57,6 +60,15 @@ def list_models(workspace: Workspace) -> list[ModelFacts]:
     ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """What was published, and what was loaded to see that it can be served."""
+
+    bundle: Bundle
+    shown: stock.Shown
+    model: stock.Model
+
+
 def publish(workspace: Workspace, run_name: str) -> Bundle:
     """Make a run the one that is served, once it is known to load on the catalogue; servers take it up by themselves.
 
@@ -66,31 +78,7 @@ def publish(workspace: Workspace, run_name: str) -> Bundle:
         ArtifactError: The run cannot be served, or nothing can be written; what was published stays.
         WorkspaceError: Somebody else is publishing.
     """
-    _check_manual(workspace)
-    run = _run(workspace, run_name)
-    with workspace.lock("models"):
-        scorer = stock.load_scorer(run, workspace)
-        if not np.isfinite(scorer.index_vectors_VD).all():
-            raise ArtifactError(f"the video vectors of run {run.name} are not finite: train again")
-        now = datetime.now(UTC)
-        index = f"{_INDEXES}/{now:%Y%m%d-%H%M%S-%f}"
-        build_index(scorer.index_vectors_VD).save(run / index)
-        names = [MODEL_NAME, RECORD_NAME, f"{index}/{MANIFEST}", *_exported(workspace, run)]
-        bundle = Bundle(
-            run=run.name,
-            published_at=now.isoformat(),
-            index=index,
-            files={name: _digest(run / name) for name in names}
-            | {f"{index}/{name}": digest for name, digest in file_digests(run / index).items()},
-            vocabulary=vocabulary_digest(scorer),
-            encoders=dict(scorer.encoders),
-            width=scorer.index_vectors_VD.shape[1],
-        )
-        before = _read_or_none(workspace)
-        earlier = (before.current, *before.earlier)[:KEPT] if before else ()
-        write_published(workspace, Published(current=bundle, earlier=earlier))
-        _forget_indexes(workspace, [bundle, *earlier])
-    return bundle
+    return published(workspace, run_name).bundle
 
 
 def rollback(workspace: Workspace) -> Bundle:
@@ -102,16 +90,63 @@ def rollback(workspace: Workspace) -> Bundle:
         ArtifactError: The bundle does not hold together any more; what is published stays.
         WorkspaceError: Somebody else is publishing.
     """
+    return rolled_back(workspace).bundle
+
+
+def published(workspace: Workspace, run_name: str) -> Publication:
+    """As :func:`publish`, with what was loaded for it."""
+    _check_manual(workspace)
+    run = _run(workspace, run_name)
+    with workspace.lock("models"):
+        shown = stock.read_catalogue(workspace)
+        scorer = stock.sound(stock.load_scorer(run, workspace))
+        now = datetime.now(UTC)
+        index = f"{_INDEXES}/{now:%Y%m%d-%H%M%S-%f}"
+        found = index_of(scorer, workspace, shown.videos.select(Col.VIDEO_ID, Col.DURATION))
+        found.save(run / index)
+        names = [MODEL_NAME, RECORD_NAME, f"{index}/{MANIFEST}", *_exported(workspace, run)]
+        bundle = Bundle(
+            run=run.name,
+            published_at=now.isoformat(),
+            index=index,
+            files={name: _digest(run / name) for name in names}
+            | {f"{index}/{name}": digest for name, digest in file_digests(run / index).items()},
+            vocabulary=vocabulary_digest(scorer),
+            encoders=dict(scorer.encoders),
+            width=scorer.index_vectors_VD.shape[1],
+            retrieval=Recall.of(found),
+        )
+        before = _read_or_none(workspace)
+        earlier = (before.current, *before.earlier)[:KEPT] if before else ()
+        write_published(workspace, Published(current=bundle, earlier=earlier))
+        _forget_indexes(workspace, [bundle, *earlier])
+        return _publication(workspace, bundle, shown, scorer, load_index(run / index))
+
+
+def rolled_back(workspace: Workspace) -> Publication:
+    """As :func:`rollback`, with what was loaded for it."""
     _check_manual(workspace)
     with workspace.lock("models"):
-        published = read_published(workspace)
-        if published is None or not published.earlier:
+        before = read_published(workspace)
+        if before is None or not before.earlier:
             raise UnknownIdError("no model was published before: 'swipewise models list' shows what there is")
-        bundle, *earlier = published.earlier
+        bundle, *earlier = before.earlier
         check_files(bundle, workspace)
-        check_model(bundle, stock.load_scorer(_run(workspace, bundle.run), workspace))
+        shown, run = stock.read_catalogue(workspace), _run(workspace, bundle.run)
+        scorer = stock.sound(stock.load_scorer(run, workspace))
+        check_model(bundle, scorer)
+        durations = shown.videos.select(Col.VIDEO_ID, Col.DURATION)
+        index = index_of(scorer, workspace, durations, saved=run / bundle.index)
         write_published(workspace, Published(current=bundle, earlier=tuple(earlier)))
-    return bundle
+        return _publication(workspace, bundle, shown, scorer, index)
+
+
+def _publication(
+    workspace: Workspace, bundle: Bundle, shown: stock.Shown, scorer: Scorer, index: Index
+) -> Publication:
+    version = chosen_run(workspace).version
+    model = stock.Model(run=bundle.run, version=version, scorer=scorer, index=index)
+    return Publication(bundle=bundle, shown=shown, model=model)
 
 
 def export(workspace: Workspace, run_name: str) -> Manifest:

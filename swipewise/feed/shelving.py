@@ -39,13 +39,14 @@ def shelf_of(
     videos: pl.DataFrame, groups: Mapping[str, str], scorer: Scorer | None = None, *, first: int = 0
 ) -> Shelf:
     """The shelf in the scorer's order from its row ``first`` on, or in the catalogue's without one."""
-    uploaded = dict(zip(videos[Col.VIDEO_ID], videos[Col.UPLOADED_AT], strict=True))
-    video_ids = scorer.video_ids[first:] if scorer else tuple(uploaded)
-    times = [uploaded.get(video_id) for video_id in video_ids]
-    seconds = dict(videos.select(Col.VIDEO_ID, Col.DURATION).drop_nulls().iter_rows())
+    video_ids = scorer.video_ids[first:] if scorer else tuple(videos[Col.VIDEO_ID])
+    known = videos.select(Col.VIDEO_ID, Col.UPLOADED_AT, Col.DURATION)
+    ordered = pl.DataFrame({Col.VIDEO_ID: video_ids}, schema={Col.VIDEO_ID: pl.String}).join(
+        known, on=Col.VIDEO_ID, how="left", maintain_order="left"
+    )
     return Shelf(
         video_ids=video_ids,
-        uploaded_at_V=np.array([time.timestamp() if time else math.nan for time in times], np.float64),
+        uploaded_at_V=_numbers(ordered[Col.UPLOADED_AT].dt.epoch("us")) / 1e6,
         vectors_VD=_unit_length(scorer.index_vectors_VD[first:]) if scorer else None,
         group_of=groups,
         creator_of=dict(videos.select(Col.VIDEO_ID, Col.CREATOR).drop_nulls().iter_rows()),
@@ -53,13 +54,19 @@ def shelf_of(
         language_of=dict(videos.select(Col.VIDEO_ID, Col.LANGUAGE).drop_nulls().iter_rows()),
         regions_of=_lists(videos, Col.REGIONS),
         window_of=_windows(videos),
-        seconds_V=np.array([seconds.get(video_id, math.nan) for video_id in video_ids], np.float64),
+        seconds_V=_numbers(ordered[Col.DURATION]),
     )
 
 
 def _lists(videos: pl.DataFrame, column: str) -> dict[str, tuple[str, ...]]:
     """A column of lists by video, without the empty ones."""
-    return {video_id: tuple(names) for video_id, names in videos.select(Col.VIDEO_ID, column).iter_rows() if names}
+    given = videos.select(Col.VIDEO_ID, column).filter(pl.col(column).list.len() > 0)
+    return {video_id: tuple(names) for video_id, names in given.iter_rows()}
+
+
+def _numbers(column: pl.Series) -> NDArray[np.float64]:
+    """A column as float64, NaN where it has nothing."""
+    return np.array(column.cast(pl.Float64).fill_null(math.nan).to_numpy(), np.float64)
 
 
 def _windows(videos: pl.DataFrame) -> dict[str, tuple[float, float]]:

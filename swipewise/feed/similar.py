@@ -13,10 +13,8 @@ import numpy as np
 from swipewise.catalog import Catalog
 from swipewise.errors import DataError, UnknownIdError
 from swipewise.feed.stock import Stock
-from swipewise.retrieval import NO_ROW
 
-# The index ranks by inner product, which also heeds length: so many more are asked for, and ranked by direction.
-_SPARE, _TIMES = 200, 5
+_SPARE, _TIMES = 200, 5  # so many more are asked for, as near-duplicates are left out of what is found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,15 +54,16 @@ def similar_videos(
 
 
 def _by_fusion(stock: Stock, video_id: str, count: int) -> list[tuple[str, float]]:
-    if stock.index is None or stock.shelf.vectors_VD is None:
+    if stock.shelf.vectors_VD is None:
         raise DataError(f"{stock.note}; until then ask with modality=visual, text or audio")
     row = stock.shelf.row_of[video_id]
-    own_D = stock.shelf.vectors_VD[row]
-    rows_N = stock.index.search(own_D[None], count, without_N=np.array([row]))[1][0]
-    rows_N = rows_N[rows_N != NO_ROW]
-    cosines_N = stock.shelf.vectors_VD[rows_N] @ own_D
-    order_N = np.argsort(-cosines_N, kind="stable")
-    return [(stock.shelf.video_ids[rows_N[place]], float(cosines_N[place])) for place in order_N]
+    # All are compared: the index ranks by inner product, which also heeds length, and is made for viewers.
+    cosines_V = stock.shelf.vectors_VD @ stock.shelf.vectors_VD[row]
+    cosines_V[[row, *stock.shelf.removed]] = -1.0
+    count = min(count, len(cosines_V))
+    rows_N = np.argpartition(-cosines_V, count - 1)[:count]
+    order_N = rows_N[np.argsort(-cosines_V[rows_N], kind="stable")]
+    return [(stock.shelf.video_ids[row], float(cosines_V[row])) for row in order_N]
 
 
 def _encoder(stock: Stock, catalog: Catalog, video_id: str, modality: str) -> str:

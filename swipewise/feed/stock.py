@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from swipewise.catalog import Catalog
-from swipewise.errors import ArtifactError, UnknownIdError
-from swipewise.feed.bundles import Bundle, check_files, check_model, pointer, read_published
+from swipewise.errors import ArtifactError
+from swipewise.feed.bundles import check_files, check_model
+from swipewise.feed.chosen import Chosen, chosen_run
+from swipewise.feed.indexes import index_of, keep_index
 from swipewise.feed.shelf import Shelf
 from swipewise.feed.shelving import groups_of, shelf_of
-from swipewise.retrieval import EXACT_ROWS, Index, build_index, load_index, put
+from swipewise.retrieval import Index, put
 from swipewise.schema import Col
-from swipewise.training.runs import latest_run
 from swipewise.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -66,19 +66,30 @@ class Stock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Chosen:
-    """The run to serve, and what was published of it; ``note`` says why there is none, ``broken`` if it is damage."""
+class Shown:
+    """The catalogue as it was read. ``version`` is of before, so that what changed meanwhile is read by the next look.
 
-    version: str = "none"
-    run: Path | None = None
-    bundle: Bundle | None = None
-    note: str | None = None
-    broken: bool = False
+    stamps: video_id and updated_at of each video.
+    """
+
+    version: str
+    stamps: pl.DataFrame
+    videos: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A run's model on the catalogue, and its index. ``version`` tells it apart from what is served otherwise."""
+
+    run: str
+    version: str
+    scorer: Scorer
+    index: Index
 
 
 def current_version(workspace: Workspace) -> Version:
     """What identifies the catalogue and the run to serve; cheap to ask for."""
-    return Version(catalogue=Catalog(workspace.catalog_dir).version(), run=_chosen(workspace).version)
+    return Version(catalogue=Catalog(workspace.catalog_dir).version(), run=chosen_run(workspace).version)
 
 
 def restocked(stock: Stock, workspace: Workspace) -> Stock:
@@ -118,39 +129,47 @@ def load_stock(workspace: Workspace, *, like: Index | None = None) -> Stock:
     Raises:
         StoreError: The catalogue cannot be read.
     """
-    # Taken first: what changes while it is being read is then read again by the next look.
-    known_as = current_version(workspace)
-    stamps = Catalog(workspace.catalog_dir).stamps()
-    videos = Catalog(workspace.catalog_dir).videos()
-    groups = groups_of(videos) if workspace.config.ingest.duplicates else {}
-    plain = Stock(
-        version=known_as,
-        shelf=shelf_of(videos, groups),
-        durations=videos.select(Col.VIDEO_ID, Col.DURATION),
-        stamps=stamps,
-    )
-    chosen = _chosen(workspace)
-    run = chosen.run
-    if run is None:
-        return replace(plain, note=chosen.note, broken=chosen.broken)
+    chosen = chosen_run(workspace)
+    shown = read_catalogue(workspace)
+    if chosen.run is None:
+        return replace(plain_stock(shown, workspace, chosen.version), note=chosen.note, broken=chosen.broken)
     try:
-        if chosen.bundle:
-            check_files(chosen.bundle, workspace)
-        scorer = load_scorer(run, workspace)
-        if chosen.bundle:
-            check_model(chosen.bundle, scorer)
-        if not np.isfinite(scorer.index_vectors_VD).all():
-            raise ArtifactError("its video vectors are not finite: train again with 'swipewise train'")
-        index = _index(scorer.index_vectors_VD, chosen, like)
+        model = _load(chosen.run, chosen, shown, workspace, like)
     except ArtifactError as error:
-        note = f"the model of run {run.name} cannot be used: {error}"
-        return replace(plain, note=note, broken=True)
+        note = f"the model of run {chosen.run.name} cannot be used: {error}"
+        return replace(plain_stock(shown, workspace, chosen.version), note=note, broken=True)
+    return stock_of(shown, workspace, model)
+
+
+def read_catalogue(workspace: Workspace) -> Shown:
+    """The catalogue as it is now.
+
+    Raises:
+        StoreError: It cannot be read.
+    """
+    catalog = Catalog(workspace.catalog_dir)
+    version = catalog.version()
+    return Shown(version=version, stamps=catalog.stamps(), videos=catalog.videos())
+
+
+def stock_of(shown: Shown, workspace: Workspace, model: Model) -> Stock:
+    """The stock of a catalogue and a model that was loaded on it."""
     return replace(
-        plain,
-        shelf=shelf_of(videos, groups, scorer),
-        run=run.name,
-        scorer=scorer,
-        index=index,
+        plain_stock(shown, workspace, model.version, model.scorer),
+        run=model.run,
+        scorer=model.scorer,
+        index=model.index,
+    )
+
+
+def plain_stock(shown: Shown, workspace: Workspace, version: str, scorer: Scorer | None = None) -> Stock:
+    """The videos of a catalogue, in the scorer's order where there is one, without its model."""
+    groups = groups_of(shown.videos) if workspace.config.ingest.duplicates else {}
+    return Stock(
+        version=Version(catalogue=shown.version, run=version),
+        shelf=shelf_of(shown.videos, groups, scorer),
+        durations=shown.videos.select(Col.VIDEO_ID, Col.DURATION),
+        stamps=shown.stamps,
     )
 
 
@@ -217,40 +236,34 @@ def _extended(stock: Stock, catalog: Catalog, added: list[str], *, groups: bool)
     )
 
 
-def _chosen(workspace: Workspace) -> _Chosen:
-    if workspace.config.server.publish == "manual":
-        return _published(workspace)
-    try:
-        run = latest_run(workspace.runs_dir)
-    except UnknownIdError:
-        return _Chosen(note="no model yet: fit one with 'swipewise train'")
-    return _Chosen(version=f"{run.name}@{run.stat().st_mtime_ns}", run=run)
+def sound(scorer: Scorer) -> Scorer:
+    """The scorer, whose vectors can be searched.
+
+    Raises:
+        ArtifactError: They are not finite.
+    """
+    if not np.isfinite(scorer.index_vectors_VD).all():
+        raise ArtifactError("its video vectors are not finite: train again with 'swipewise train'")
+    return scorer
 
 
-def _published(workspace: Workspace) -> _Chosen:
-    try:
-        changed = pointer(workspace).stat()
-        published = read_published(workspace)
-    except FileNotFoundError:
-        published = None
-    except ArtifactError as error:
-        return _Chosen(version=f"damaged@{changed.st_mtime_ns}", note=str(error), broken=True)
-    if published is None:
-        return _Chosen(note="no model is published: choose one with 'swipewise models publish RUN'")
-    bundle = published.current
-    # Another file each time, so the number tells apart what the clock does not.
-    version = f"{bundle.run}@{bundle.published_at}@{changed.st_mtime_ns}.{changed.st_ino}"
-    return _Chosen(version=version, run=workspace.runs_dir / bundle.run, bundle=bundle)
+def _load(run: Path, chosen: Chosen, shown: Shown, workspace: Workspace, like: Index | None) -> Model:
+    """The model of the run to serve.
 
-
-def _index(vectors_VD: NDArray[np.float32], chosen: _Chosen, like: Index | None) -> Index:
-    """The index that was published where it holds these very vectors, else one that takes over its lists."""
-    if chosen.run is None or chosen.bundle is None or len(vectors_VD) <= EXACT_ROWS:
-        return build_index(vectors_VD, like=like)
-    saved = load_index(chosen.run / chosen.bundle.index)
-    if not len(saved.removed_N) and np.array_equal(saved.vectors_VD, vectors_VD):
-        return saved
-    return build_index(vectors_VD, like=saved)
+    Raises:
+        ArtifactError: It cannot be used.
+    """
+    if chosen.bundle:
+        check_files(chosen.bundle, workspace)
+    scorer = load_scorer(run, workspace)
+    if chosen.bundle:
+        check_model(chosen.bundle, scorer)
+    durations = shown.videos.select(Col.VIDEO_ID, Col.DURATION)
+    saved = run / chosen.bundle.index if chosen.bundle else workspace.index_dir
+    index = index_of(sound(scorer), workspace, durations, saved=saved, like=like)
+    if like is None and chosen.bundle is None:
+        keep_index(index, workspace)
+    return Model(run=run.name, version=chosen.version, scorer=scorer, index=index)
 
 
 def load_scorer(run: Path, workspace: Workspace) -> Scorer:

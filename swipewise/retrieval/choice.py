@@ -23,16 +23,23 @@ one at 50,000, 1.4 times at 100,000 and 5.8 times at 200,000, where the vectors 
 here it costs less than a millisecond, always finds the best, and needs no training."""
 
 
-def build_index(vectors_VD: NDArray[np.float32], *, like: Index | None = None) -> Index:
+def build_index(
+    vectors_VD: NDArray[np.float32],
+    *,
+    like: Index | None = None,
+    asked_QD: NDArray[np.float32] | None = None,
+) -> Index:
     """An index of the kind that suits the number of vectors (V, D).
 
     Args:
         vectors_VD: The vectors, finite.
         like: An index of much the same vectors, whose lists are taken over where they still fit.
+        asked_QD: What viewers ask for; see ``IvfIndex.build``.
     """
     if len(vectors_VD) <= EXACT_ROWS:
         return ExactIndex.build(vectors_VD)
-    return IvfIndex.build(vectors_VD, like=like.trained if isinstance(like, IvfIndex) else None)
+    known = like.trained if isinstance(like, IvfIndex) else None
+    return IvfIndex.build(vectors_VD, like=known, asked_QD=asked_QD)
 
 
 def put(index: Index, rows_N: NDArray[np.int64], vectors_ND: NDArray[np.float32]) -> Index:

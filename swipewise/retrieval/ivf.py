@@ -1,8 +1,9 @@
 """An approximate index for large catalogues: inverted lists of vectors of a byte a number, ranked again exactly.
 
-Three parts share the work. The base, faiss's IVF with scalar quantisation, finds candidates, whose inner products are
-then computed from the vectors themselves. Vectors that came later wait in a short tail, which is searched exactly.
-Removed and replaced rows are filtered out of the base until it is compacted. No part is ever changed.
+Three parts share the work. The base, faiss's IVF with scalar quantisation in coordinates made for what is asked, finds
+candidates, whose inner products are then computed from the vectors themselves. Vectors that came later wait in a short
+tail, which is searched exactly. Removed and replaced rows are filtered out of the base until it is compacted. No part
+is ever changed.
 
 Legend of shape suffixes: B = queries, V = rows of the index, D = width of a vector, K = results a query,
 C = candidates, T = rows of the tail, N = rows named.
@@ -20,8 +21,10 @@ from numpy.typing import NDArray
 
 from swipewise.retrieval.index import NO_ROW, Found, after, checked, nothing, one_thread
 from swipewise.retrieval.selection import Selection
+from swipewise.retrieval.space import Space
 from swipewise.retrieval.storage import load_ivf, save_ivf
-from swipewise.retrieval.training import Trained, train
+from swipewise.retrieval.tail import Tail
+from swipewise.retrieval.training import Measured, Trained, candidates, halves, train
 
 TAIL_ROWS = 4096
 """Rows that the tail holds before they join the base: about a tenth of what a search takes otherwise."""
@@ -29,36 +32,10 @@ DEAD_SHARE = 0.2
 """Share of the base's rows that may be removed or replaced before it is compacted."""
 GROWTH = 2.0
 """Growth since training after which lists and ``nprobe`` are chosen anew."""
-NARROW = 0.2
-"""Filters that leave a smaller share than this are searched exactly.
+_EXACT_TIMES = 10.0
+"""Comparing a vector that a filter leaves costs so many times what passing one in the lists does.
 
-Those that leave more look into as many more lists as they leave fewer rows; below this it saves nothing:
-``python benchmarks/retrieval.py`` measures both."""
-_SPARE = 16
-"""So many candidates, and a quarter more, are asked of the base: a byte a number ranks near ones wrongly."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Tail:
-    """Rows that are not in the base yet: rows_T int64 and vectors_TD float32."""
-
-    rows_T: NDArray[np.int64]
-    vectors_TD: NDArray[np.float32]
-
-    @classmethod
-    def empty(cls, width: int) -> Self:
-        return cls(rows_T=np.zeros(0, np.int64), vectors_TD=np.zeros((0, width), np.float32))
-
-    def without(self, rows_N: NDArray[np.int64]) -> _Tail:
-        kept_T = ~np.isin(self.rows_T, rows_N)
-        return _Tail(rows_T=self.rows_T[kept_T], vectors_TD=self.vectors_TD[kept_T])
-
-    def put(self, rows_N: NDArray[np.int64], vectors_ND: NDArray[np.float32]) -> _Tail:
-        kept = self.without(rows_N)
-        return _Tail(
-            rows_T=np.concatenate([kept.rows_T, rows_N]),
-            vectors_TD=np.concatenate([kept.vectors_TD, vectors_ND]),
-        )
+``python benchmarks/retrieval.py`` measures both ways; narrow filters are searched the cheaper one, which is exact."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +50,7 @@ class IvfIndex:
     _base: Any = field(repr=False)
     _in_base: Selection
     _alive: Selection
-    _tail: _Tail
+    _tail: Tail
 
     @classmethod
     def build(
@@ -82,6 +59,7 @@ class IvfIndex:
         *,
         like: Trained | None = None,
         removed_N: NDArray[np.int64] | None = None,
+        asked_QD: NDArray[np.float32] | None = None,
     ) -> Self:
         """Index ``vectors_VD`` (V, D), finite; row i of the answers is row i here.
 
@@ -89,6 +67,8 @@ class IvfIndex:
             vectors_VD: The vectors.
             like: Lists of an index of like vectors, which are taken over where they still fit.
             removed_N: Rows that are empty.
+            asked_QD: What viewers ask for, float32; lists are made for that, and it decides how many are looked into.
+                None, or few: what is asked is taken to be like the vectors, unless ``like`` knows better.
         """
         vectors_VD = checked(vectors_VD)
         alive = Selection.of(len(vectors_VD))
@@ -97,18 +77,14 @@ class IvfIndex:
         one_thread()
         rows_N = np.flatnonzero(alive.alive_V)
         kept_ND = vectors_VD if len(rows_N) == len(vectors_VD) else vectors_VD[rows_N]
-        fits = like is not None and like.fits(len(rows_N), vectors_VD.shape[1], GROWTH)
-        trained = like if like is not None and fits else train(kept_ND)
-        base = trained.empty()
-        base.add_with_ids(kept_ND, rows_N)
-        trained = trained.measured(base, kept_ND, rows_N)
+        base, trained = _learned(kept_ND, rows_N, like, asked_QD)
         return cls(
             vectors_VD=vectors_VD,
             trained=trained,
             _base=base,
             _in_base=alive,
             _alive=alive,
-            _tail=_Tail.empty(vectors_VD.shape[1]),
+            _tail=Tail.empty(vectors_VD.shape[1]),
         )
 
     def __len__(self) -> int:
@@ -126,8 +102,13 @@ class IvfIndex:
 
     @property
     def nprobe(self) -> int:
-        """Lists that a search looks into."""
+        """Lists that a search for the best hundred looks into."""
         return self.trained.nprobe
+
+    @property
+    def measured(self) -> Measured | None:
+        """What a search was found to find."""
+        return self.trained.measured
 
     @property
     def list_bytes(self) -> int:
@@ -152,16 +133,15 @@ class IvfIndex:
         share = 1.0
         if only_V is not None:
             share = np.count_nonzero(self._alive.alive_V & only_V) / len(self)
-        allowed_T = self._tail_allowed(without_N, only_V)
+        allowed_T = self._tail.allowed(without_N, only_V)
         tail_BT = queries_BD @ self._tail.vectors_TD[allowed_T].T
-        if share < NARROW:
+        if self._is_narrow(k, share):
             allowed_V = self._in_base.allowed(without_N, only_V)[: len(self.vectors_VD)]
             rows_C = np.flatnonzero(allowed_V)
             rows_BC = np.broadcast_to(rows_C, (len(queries_BD), len(rows_C)))
             scores_BC = queries_BD @ self.vectors_VD[rows_C].T
         else:
-            wanted = k + k // 4 + _SPARE
-            rows_BC = self._candidates(queries_BD, wanted, share, without_N, only_V)
+            rows_BC = self._candidates(queries_BD, k, share, without_N, only_V)
             scores_BC = np.einsum("bd,bcd->bc", queries_BD, self.vectors_VD[np.maximum(rows_BC, 0)])
             scores_BC[rows_BC == NO_ROW] = -np.inf
         rows_BT = np.broadcast_to(self._tail.rows_T[allowed_T], tail_BT.shape)
@@ -198,8 +178,7 @@ class IvfIndex:
             ArtifactError: The folder cannot be written, or the disk is full; what lay there before is kept.
         """
         whole = self._compacted()
-        facts = {"nprobe": self.trained.nprobe, "trained_rows": self.trained.rows}
-        save_ivf(directory, whole.vectors_VD, whole.removed_N, whole._base, facts)
+        save_ivf(directory, whole.vectors_VD, whole.removed_N, whole._base, self.trained)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -208,50 +187,45 @@ class IvfIndex:
         Raises:
             ArtifactError: There is none, it is damaged, of another kind, or was written by a newer version.
         """
-        vectors_VD, removed_N, base, empty, facts = load_ivf(directory)
+        vectors_VD, removed_N, base, trained = load_ivf(directory)
         alive = Selection.of(len(vectors_VD)).without_rows(removed_N)
         return cls(
             vectors_VD=vectors_VD,
-            trained=Trained(template=empty, rows=facts["trained_rows"], nprobe=facts["nprobe"]),
+            trained=trained,
             _base=base,
             _in_base=alive,
             _alive=alive,
-            _tail=_Tail.empty(vectors_VD.shape[1]),
+            _tail=Tail.empty(vectors_VD.shape[1]),
         )
+
+    def _is_narrow(self, k: int, share: float) -> bool:
+        """Whether a filter leaves so few that comparing them all costs less than looking into enough lists."""
+        passed = self.trained.lists_for(k, max(share, 1e-9)) / self._base.nlist
+        return share < 1 and _EXACT_TIMES * share <= passed
 
     def _candidates(
         self,
         queries_BD: NDArray[np.float32],
-        wanted: int,
+        k: int,
         share: float,
         without_N: NDArray[np.int64] | None,
         only_V: NDArray[np.bool_] | None,
     ) -> NDArray[np.int64]:
         """Rows of the base (B, C), ``NO_ROW`` where there are fewer; lists are added until they hold enough."""
-        lists = self._base.nlist
-        nprobe = min(lists, int(np.ceil(self.trained.nprobe / share)))
+        placed_BD, wanted = self.trained.space.questions(queries_BD), candidates(k)
+        lists, nprobe = self._base.nlist, self.trained.lists_for(k, share)
         with self._in_base.selector(without_N, only_V) as selector:
             while True:
                 parameters = faiss.SearchParametersIVF(nprobe=nprobe, sel=selector)
-                rows_BC: NDArray[np.int64] = self._base.search(queries_BD, wanted, params=parameters)[1]
+                rows_BC: NDArray[np.int64] = self._base.search(placed_BD, wanted, params=parameters)[1]
                 if nprobe == lists or not (rows_BC[:, -1] < 0).any():
                     return rows_BC
                 nprobe = min(lists, 4 * nprobe)
 
-    def _tail_allowed(
-        self, without_N: NDArray[np.int64] | None, only_V: NDArray[np.bool_] | None
-    ) -> NDArray[np.bool_]:
-        allowed_T = np.ones(len(self._tail.rows_T), bool)
-        if only_V is not None:
-            allowed_T &= only_V[self._tail.rows_T]
-        if without_N is not None and len(without_N) and len(allowed_T):
-            allowed_T &= ~np.isin(self._tail.rows_T, without_N)
-        return allowed_T
-
     def _tidy(self) -> IvfIndex:
         """Itself, or compacted or built anew where that is due."""
         if not self.trained.fits(len(self), self.vectors_VD.shape[1], GROWTH):
-            return IvfIndex.build(self._all_vectors(), removed_N=self.removed_N)
+            return IvfIndex.build(self._all_vectors(), like=self.trained, removed_N=self.removed_N)
         dead = self._base.ntotal - len(self._in_base)
         if len(self._tail.rows_T) > TAIL_ROWS or dead > DEAD_SHARE * self._base.ntotal:
             return self._compacted()
@@ -264,13 +238,13 @@ class IvfIndex:
         self._base.copy_subset_to(base, faiss.InvertedLists.SUBSET_TYPE_ID_RANGE, 0, self.rows)
         dead_N = np.flatnonzero(~self._in_base.alive_V)
         base.remove_ids(faiss.IDSelectorBatch(dead_N))
-        base.add_with_ids(self._tail.vectors_TD, self._tail.rows_T)
+        self.trained.fill(base, self._tail.vectors_TD, self._tail.rows_T)
         return replace(
             self,
             vectors_VD=self._all_vectors(),
             _base=base,
             _in_base=self._alive,
-            _tail=_Tail.empty(self.vectors_VD.shape[1]),
+            _tail=Tail.empty(self.vectors_VD.shape[1]),
         )
 
     def _all_vectors(self) -> NDArray[np.float32]:
@@ -281,6 +255,29 @@ class IvfIndex:
         whole_VD[: len(self.vectors_VD)] = self.vectors_VD
         whole_VD[self._tail.rows_T] = self._tail.vectors_TD
         return whole_VD
+
+
+def _learned(
+    vectors_ND: NDArray[np.float32],
+    rows_N: NDArray[np.int64],
+    like: Trained | None,
+    asked_QD: NDArray[np.float32] | None,
+) -> tuple[Any, Trained]:
+    """A base that holds these vectors, and what was learned for it or taken over."""
+    rows, width = vectors_ND.shape
+    asked = halves(asked_QD)
+    if like is not None and (like.template.d != width or (asked and not like.by_viewers)):
+        like = None
+    fits = like is not None and like.fits(rows, width, GROWTH)
+    if like is not None and (fits or like.by_viewers):
+        trained = like if fits else like.again(vectors_ND)
+    else:
+        trained = train(vectors_ND, Space.asked(asked[0]) if asked else Space.plain(width))
+    base = trained.empty()
+    trained.fill(base, vectors_ND, rows_N)
+    if asked or not trained.by_viewers:
+        trained = trained.measure(base, vectors_ND, rows_N, asked[1] if asked else None)
+    return base, trained
 
 
 def _best(scores_BC: NDArray[np.float32], rows_BC: NDArray[np.int64], k: int) -> Found:

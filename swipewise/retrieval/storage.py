@@ -2,9 +2,11 @@
 
 ::
 
-    index.json                       kind, rows, width, format version, files and their digests
+    index.json                       kind, rows, width, format version, files and their digests; of an approximate
+                                     index also into how many lists it looks, and what that was found to find
     vectors-<digest>.safetensors     the vectors, and the rows that were removed
     lists-<digest>.faiss             the inverted lists of an approximate index
+    space-<digest>.safetensors       the coordinates of the lists
 
 A file carries its digest in its name and ``index.json`` is replaced last, so that a process killed at any moment leaves
 either the old index or the new one, never a mixture. Files are checked by their digests before faiss sees them, and
@@ -17,6 +19,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,12 +30,16 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from swipewise.errors import ArtifactError
+from swipewise.retrieval.space import Space
+from swipewise.retrieval.training import Measured, Trained
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 MANIFEST: Final = "index.json"
 _VECTORS: Final = "vectors"
 _REMOVED: Final = "removed"
 _LISTS: Final = "lists"
+_SPACE: Final = "space"
+_ENDINGS: Final = {_VECTORS: "safetensors", _LISTS: "faiss", _SPACE: "safetensors"}
 _EXACT: Final = "exact"
 _IVF: Final = "ivf"
 
@@ -61,7 +68,7 @@ def save_ivf(
     vectors_VD: NDArray[np.float32],
     removed_N: NDArray[np.int64],
     base: Any,
-    facts: Mapping[str, Any],
+    trained: Trained,
 ) -> None:
     """Write an approximate index into ``directory``, in place of the index that lies there.
 
@@ -70,39 +77,53 @@ def save_ivf(
         vectors_VD: The vectors.
         removed_N: The rows that were removed.
         base: The faiss index of the others.
-        facts: What else it is to know again, as JSON values.
+        trained: What was learned for it.
 
     Raises:
         ArtifactError: The folder cannot be written, or the disk is full; what lay there before is kept.
     """
-    lists = faiss.serialize_index(base).tobytes()
-    files = {_VECTORS: _vectors(vectors_VD, removed_N), _LISTS: lists}
+    files = {
+        _VECTORS: _vectors(vectors_VD, removed_N),
+        _LISTS: faiss.serialize_index(base).tobytes(),
+        _SPACE: safetensors.numpy.save({_SPACE: np.ascontiguousarray(trained.space.videos_DD)}),
+    }
+    facts = {
+        "nprobe": trained.nprobe,
+        "growth": trained.growth,
+        "trained_rows": trained.rows,
+        "measured": trained.measured and asdict(trained.measured),
+    }
     _save(directory, _IVF, files, vectors_VD.shape, facts)
 
 
-def load_ivf(
-    directory: Path,
-) -> tuple[NDArray[np.float32], NDArray[np.int64], Any, Any, Mapping[str, Any]]:
-    """Read what ``save_ivf`` wrote: vectors, removed rows, the faiss index, the same without vectors, and the facts.
+def load_ivf(directory: Path) -> tuple[NDArray[np.float32], NDArray[np.int64], Any, Trained]:
+    """Read what ``save_ivf`` wrote: vectors, removed rows, the faiss index, and what was learned for it.
 
     Raises:
         ArtifactError: There is none, it is damaged, of another kind, or was written by another version.
     """
     manifest = _read_manifest(directory, _IVF)
     vectors_VD, removed_N = _read_vectors(_checked_file(directory, manifest, _VECTORS), manifest)
-    path = _checked_file(directory, manifest, _LISTS)
+    path, space = (_checked_file(directory, manifest, name) for name in (_LISTS, _SPACE))
     try:
         base = faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
-        empty = _emptied(faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY))
-        facts = {name: int(manifest[name]) for name in ("nprobe", "trained_rows")}
-    except (RuntimeError, KeyError, ValueError, TypeError) as error:
+        measured = manifest["measured"]
+        trained = Trained(
+            template=_emptied(faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)),
+            space=Space.of_videos(safetensors.numpy.load_file(space)[_SPACE]),
+            rows=int(manifest["trained_rows"]),
+            nprobe=int(manifest["nprobe"]),
+            growth=float(manifest["growth"]),
+            measured=measured and Measured(**measured),
+        )
+    except (RuntimeError, KeyError, ValueError, TypeError, SafetensorError) as error:
         raise ArtifactError(f"{path} holds no lists of vectors: build the index again") from error
     if base.d != vectors_VD.shape[1] or base.ntotal != len(vectors_VD) - len(removed_N):
         raise ArtifactError(
             f"{path} holds {base.ntotal} vectors of width {base.d}, the index says "
             f"{len(vectors_VD) - len(removed_N)} of width {vectors_VD.shape[1]}: build the index again"
         )
-    return vectors_VD, removed_N, base, empty, facts
+    return vectors_VD, removed_N, base, trained
 
 
 def kind_of(directory: Path) -> str:
@@ -141,19 +162,18 @@ def _vectors(vectors_VD: NDArray[np.float32], removed_N: NDArray[np.int64]) -> b
 def _save(
     directory: Path, kind: str, files: Mapping[str, bytes], shape: tuple[int, ...], facts: Mapping[str, Any]
 ) -> None:
-    endings = {_VECTORS: "safetensors", _LISTS: "faiss"}
     named: dict[str, dict[str, str]] = {}
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name, payload in files.items():
             digest = hashlib.sha256(payload).hexdigest()
-            named[name] = {"name": f"{name}-{digest[:16]}.{endings[name]}", "sha256": digest}
+            named[name] = {"name": f"{name}-{digest[:16]}.{_ENDINGS[name]}", "sha256": digest}
             _write_durably(directory / named[name]["name"], payload)
         manifest = {"version": FORMAT_VERSION, "kind": kind, "rows": shape[0], "width": shape[1]}
         manifest |= {"files": named, **facts}
         _write_durably(directory / MANIFEST, json.dumps(manifest, indent=2).encode())
         kept = {each["name"] for each in named.values()}
-        for stale in [*directory.glob(f"{_VECTORS}-*"), *directory.glob(f"{_LISTS}-*")]:
+        for stale in (path for name in _ENDINGS for path in directory.glob(f"{name}-*")):
             if stale.name not in kept:
                 stale.unlink(missing_ok=True)
     except OSError as error:

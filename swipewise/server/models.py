@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any, Self
 
 from fastapi import APIRouter
@@ -11,7 +12,7 @@ from pydantic import BaseModel, Field
 from swipewise.errors import ArtifactError, ConfigError, WorkspaceError
 from swipewise.feed.bundles import Bundle
 from swipewise.feed.engine import FeedEngine
-from swipewise.feed.publishing import list_models, publish, rollback
+from swipewise.feed.publishing import list_models
 from swipewise.server.intake import BadRequestError
 from swipewise.server.messages import Id, Problem
 
@@ -45,6 +46,10 @@ class BundleAnswer(BaseModel):
     encoders: dict[str, str]
     width: int
     files: dict[str, str] = Field(description="The SHA-256 of each file.")
+    retrieval: dict[str, float | int | str] | None = Field(
+        description="What share of the best hundred a search finds, on how many questions of whom, and how many of its "
+        "lists it looks into for that. None: it compares all videos."
+    )
     serving: bool = Field(description="Whether this server ranks with it now.")
 
     @classmethod
@@ -56,6 +61,7 @@ class BundleAnswer(BaseModel):
             encoders=dict(bundle.encoders),
             width=bundle.width,
             files=dict(bundle.files),
+            retrieval=asdict(bundle.retrieval) if bundle.retrieval else None,
             serving=serving,
         )
 
@@ -87,12 +93,12 @@ def model_routes(engine: FeedEngine, look: Callable[[], object]) -> APIRouter:
     @router.post("/v1/models/rollback", responses=_REFUSED)
     def post_rollback() -> BundleAnswer:
         """Go back to the model that was published before. Requests go on meanwhile."""
-        return _changed(engine, look, lambda: rollback(workspace))
+        return _changed(engine, look, engine.rollback)
 
     @router.post("/v1/models/{run}/publish", responses=_REFUSED)
     def post_publish(run: Id) -> BundleAnswer:
         """Serve a run from now on, where `server.publish` is "manual". Requests go on meanwhile."""
-        return _changed(engine, look, lambda: publish(workspace, run))
+        return _changed(engine, look, lambda: engine.publish(run))
 
     return router
 

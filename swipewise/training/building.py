@@ -188,13 +188,14 @@ def upload_times(videos: pl.DataFrame, rows: Interactions) -> NDArray[np.int64]:
 
 def _content(ids: list[str], values: NDArray[np.float32], video_ids: tuple[str, ...]) -> ContentFeature:
     """Spread vectors over all videos; float16 is cast before anything is computed from it."""
-    place = {video_id: row for row, video_id in enumerate(video_ids)}
-    known = [(place[video_id], row) for row, video_id in enumerate(ids) if video_id in place]
+    place = pl.DataFrame({Col.VIDEO_ID: video_ids}, schema={Col.VIDEO_ID: pl.String}).with_row_index("to")
+    given = pl.DataFrame({Col.VIDEO_ID: ids}, schema={Col.VIDEO_ID: pl.String}).with_row_index("source")
+    known = given.join(place, on=Col.VIDEO_ID, how="inner", maintain_order="left")
     values_VD = np.zeros((len(video_ids), values.shape[1]), np.float32)
     present_V = np.zeros(len(video_ids), bool)
-    if known:
-        to, source = np.array(known).T
-        values_VD[to] = values[source].astype(np.float32)
+    if len(known):
+        to, source = known["to"].to_numpy(), known["source"].to_numpy()
+        values_VD[to] = values[source]
         present_V[to] = np.isfinite(values_VD[to]).all(axis=1)
         values_VD[~present_V] = 0.0
     return ContentFeature(values_VD=values_VD, present_V=present_V)
@@ -207,12 +208,32 @@ def _categories(table: pl.DataFrame, columns: Sequence[str]) -> tuple[NDArray[np
     for name in columns:
         if name not in table.columns:
             continue
-        rows = [categories(name, value) for value in table[name].to_list()]
-        coded = np.zeros((len(table), max(map(len, rows), default=0)), np.int64)
-        for row, values in enumerate(rows):
-            coded[row, : len(values)] = [codes.setdefault(value, len(codes) + 1) for value in values]
+        row_E, code_E = _coded(name, table[name], codes)
+        first_E = np.searchsorted(row_E, row_E)
+        place_E = np.arange(len(row_E)) - first_E
+        coded = np.zeros((len(table), int(place_E.max(initial=-1)) + 1), np.int64)
+        coded[row_E, place_E] = code_E
         parts.append(coded)
     return np.concatenate(parts, axis=1) if parts else np.zeros((len(table), 0), np.int64), tuple(codes)
+
+
+def _coded(name: str, column: pl.Series, codes: dict[str, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The row and the code of each category of a column, in their order; new categories are added to ``codes``."""
+    entries = pl.DataFrame({"row": np.arange(len(column)), "value": column})
+    while entries["value"].dtype == pl.List:
+        entries = entries.explode("value")
+    entries = entries.drop_nulls("value")
+    # A million videos share few values, of which each is looked at once.
+    different = entries["value"].unique(maintain_order=True)
+    known: list[bool] = []
+    code: list[int] = []
+    for value in different.to_list():
+        found = categories(name, value)
+        known.append(bool(found))
+        code += [codes.setdefault(each, len(codes) + 1) for each in found]
+    table = pl.DataFrame({"value": different.filter(pl.Series(known, dtype=pl.Boolean)), "code": code})
+    coded = entries.join(table, on="value", how="inner", maintain_order="left")
+    return coded["row"].to_numpy(), coded["code"].to_numpy().astype(np.int64)
 
 
 def categories(name: str, value: Any) -> list[str]:

@@ -161,6 +161,19 @@ class Projected:
         [interests] = self._interests_by([self._reader], rows, offsets_U, profile_UP, viewers_B)
         return interests
 
+    def interest_vectors(
+        self,
+        rows: Interactions,
+        offsets_U: NDArray[np.int64],
+        profile_UP: NDArray[np.int64],
+        viewers_B: NDArray[np.int64],
+    ) -> Tensor:
+        """z of :meth:`interest_of` alone, (B, D), which takes a fraction of the time of all of it."""
+        windows = latest_windows(offsets_U, self._config.history, viewers_B, memory=self._config.memory)
+        with torch.inference_mode():
+            reading = self._reader(self._padded(rows, windows, profile_UP), self.p_VMD, self.present_VM)
+        return reading.z_BL1D[torch.arange(len(viewers_B)), torch.from_numpy(windows.length_W).to(self.device)]
+
     def _interests_by(
         self,
         readers: Sequence[HistoryReader],

@@ -186,6 +186,20 @@ class Scorer:
         liked_J = rows.video_I[rows.positive_I][::-1].copy()
         return ViewerState(interests=self._read_together((rows, self._profile(profile))), liked_J=liked_J)
 
+    def interests(
+        self, viewers: Sequence[tuple[Sequence[Interaction], Profile | None]], now: datetime
+    ) -> NDArray[np.float32]:
+        """z_u of many viewers, given by history and profile, as :meth:`viewer` reads each of them: (B, D) float32."""
+        known = [(self._past(history, now), self._profile(profile)) for history, profile in viewers]
+        z_BD = np.zeros((len(known), self.index_vectors_VD.shape[1]), np.float32)
+        # Those of like length together, as the longest makes padding for the others.
+        order = sorted(range(len(known)), key=lambda place: len(known[place][0]))
+        for start in range(0, len(order), _READ_TOGETHER):
+            places = order[start : start + _READ_TOGETHER]
+            read = _joined([known[place] for place in places])
+            z_BD[places] = self._projected.interest_vectors(*read).cpu().numpy()
+        return z_BD
+
     def weighed(self, state: ViewerState, factors: Mapping[str, float]) -> ViewerState:
         """The viewer with other weights of modalities in scores; a modality that is not named counts once."""
         return replace(state, factors=factors)
@@ -246,15 +260,7 @@ class Scorer:
         """What the model makes of each of some viewers."""
         if len(viewers) == 1:
             return [self._interests(*viewers[0])]
-        rows = [replace(own, viewer_I=np.full(len(own), number)) for number, (own, _) in enumerate(viewers)]
-        joined = Interactions(
-            **{name: np.concatenate([getattr(own, name) for own in rows]) for name in Interactions.__slots__}
-        )
-        offsets_U = np.cumsum([0, *map(len, rows)])
-        profile_BP = np.zeros((len(viewers), max(codes_1P.shape[1] for _, codes_1P in viewers)), np.int64)
-        for number, (_, codes_1P) in enumerate(viewers):
-            profile_BP[number, : codes_1P.shape[1]] = codes_1P[0]
-        interests = self._projected.interest_of(joined, offsets_U, profile_BP, np.arange(len(viewers)))
+        interests = self._projected.interest_of(*_joined(viewers))
         return [interests.alone(number) for number in range(len(viewers))]
 
     def _interests(self, rows: Interactions, profile_1P: NDArray[np.int64]) -> Interests:
@@ -280,3 +286,18 @@ class Scorer:
         values = [value for name, given in features.items() for value in categories(name, given)]
         known = [self._profile_code[value] for value in values if value in self._profile_code]
         return np.array([known or [0]], np.int64)
+
+
+def _joined(
+    viewers: Sequence[_Known],
+) -> tuple[Interactions, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Some viewers as the parts of a data set: interactions, offsets, profiles and the numbers of them all."""
+    rows = [replace(own, viewer_I=np.full(len(own), number)) for number, (own, _) in enumerate(viewers)]
+    joined = Interactions(
+        **{name: np.concatenate([getattr(own, name) for own in rows]) for name in Interactions.__slots__}
+    )
+    offsets_U = np.cumsum([0, *map(len, rows)])
+    profile_BP = np.zeros((len(viewers), max(codes_1P.shape[1] for _, codes_1P in viewers)), np.int64)
+    for number, (_, codes_1P) in enumerate(viewers):
+        profile_BP[number, : codes_1P.shape[1]] = codes_1P[0]
+    return joined, offsets_U, profile_BP, np.arange(len(viewers))

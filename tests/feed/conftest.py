@@ -60,7 +60,7 @@ def runs(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Callable[[str
         folder = workspace.runs_dir / name
         folder.mkdir(parents=True)
         (folder / "kind").write_text(kind)
-        monkeypatch.setattr("swipewise.feed.stock.latest_run", lambda _: folder)
+        monkeypatch.setattr("swipewise.feed.chosen.latest_run", lambda _: folder)
 
     monkeypatch.setattr("swipewise.feed.stock.load_scorer", load)
     return put

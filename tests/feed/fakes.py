@@ -59,6 +59,12 @@ class FakeScorer:
             interest_D = self.index_vectors_VD[profile.features["favourite"]]
         return FakeState(interest_D, rows)
 
+    def interests(
+        self, viewers: Sequence[tuple[Sequence[Interaction], Profile | None]], now: datetime
+    ) -> NDArray[np.float32]:
+        found = [self.viewer(history, profile, now).interest_D for history, profile in viewers]
+        return np.array(found, np.float32).reshape(-1, self.index_vectors_VD.shape[1])
+
     def weighed(self, state: FakeState, factors: Mapping[str, float]) -> FakeState:
         """Visual is the first number of a vector, text the second."""
         factor_D = [factors.get(name, 1.0) for name in self.modalities]

@@ -103,7 +103,7 @@ def test_no_video_comes_twice_in_a_session(
             elif step == "model":
                 folder = workspace.runs_dir / f"r{number}"
                 folder.mkdir(parents=True)
-                monkeypatch.setattr("swipewise.feed.stock.latest_run", lambda _, folder=folder: folder)
+                monkeypatch.setattr("swipewise.feed.chosen.latest_run", lambda _, folder=folder: folder)
                 engine.look_for_videos()
             elif step == "remove":
                 catalog.delete([f"v{number % added}"])

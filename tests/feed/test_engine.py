@@ -374,7 +374,7 @@ def test_the_shelf_holds_directions_and_the_index_the_models_own_lengths(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vectors_VD = np.array([[3, 4], [0, 0.5], [0, 0], [1, 0]], np.float32)
-    monkeypatch.setattr("swipewise.feed.stock.latest_run", lambda _: workspace.root)
+    monkeypatch.setattr("swipewise.feed.chosen.latest_run", lambda _: workspace.root)
     monkeypatch.setattr("swipewise.feed.stock.load_scorer", lambda *_: FakeScorer("abcd", vectors_VD))
     stock = load_stock(workspace)
     assert stock.shelf.vectors_VD is not None

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,16 @@ import pytest
 
 from swipewise.catalog import Catalog
 from swipewise.errors import ArtifactError, ConfigError, UnknownIdError, WorkspaceError
-from swipewise.feed import stock
+from swipewise.events import EventLog
+from swipewise.feed import asking, indexes, stock
 from swipewise.feed.bundles import check_files, pointer, read_published
 from swipewise.feed.engine import FeedEngine
 from swipewise.feed.publishing import list_models, publish, rollback
 from swipewise.retrieval import IvfIndex, choice
+from swipewise.schema import Action, Event
 from swipewise.workspace import Workspace
 from tests.feed.conftest import VECTORS, video
-from tests.feed.fakes import FakeScorer
+from tests.feed.fakes import NOW, FakeScorer
 from tests.killing import kill, start
 
 PutRun = Callable[[str], Path]
@@ -223,10 +226,10 @@ def test_a_damaged_pointer_leaves_what_is_served(
 def test_the_published_index_is_served_where_it_fits(
     shop: Workspace, run: PutRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (choice, stock):
-        monkeypatch.setattr(module, "EXACT_ROWS", 3)
+    _approximate_from(3, monkeypatch)
     run("r1")
-    publish(shop, "r1")
+    bundle = publish(shop, "r1")
+    assert str(bundle.retrieval) == "recall@100 1.000 on 256 videos with 1 probes", "there are no viewers"
     index = stock.load_stock(shop).index
     assert isinstance(index, IvfIndex)
     assert isinstance(index.vectors_VD, np.memmap), "mapped from the bundle, not built"
@@ -237,6 +240,108 @@ def test_the_published_index_is_served_where_it_fits(
     rebuilt = stock.load_stock(shop).index
     assert isinstance(rebuilt, IvfIndex)
     assert rebuilt.search(np.array([[0, -1]], np.float32), 1)[1].tolist() == [[3]]
+
+
+def _approximate_from(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (choice, indexes):
+        monkeypatch.setattr(module, "EXACT_ROWS", rows)
+
+
+def _watched(workspace: Workspace, viewers: int) -> None:
+    """Every viewer watches a video or two."""
+    with EventLog.open(workspace.events_dir) as log:
+        log.append(
+            [
+                Event(
+                    event_id=f"{viewer}-{place}",
+                    viewer_id=f"viewer{viewer}",
+                    video_id=video_id,
+                    action=Action.VIEW,
+                    at=NOW - timedelta(hours=3 - place),
+                    watch_seconds=9.0,
+                )
+                for viewer in range(viewers)
+                for place, video_id in enumerate("abcd"[viewer % 3 : viewer % 3 + 1 + viewer % 2])
+            ]
+        )
+
+
+def test_the_index_is_held_against_what_viewers_ask(
+    shop: Workspace, run: PutRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _approximate_from(3, monkeypatch)
+    _watched(shop, 90)
+    run("r1")
+    bundle = publish(shop, "r1")
+    assert bundle.retrieval is not None
+    assert (bundle.retrieval.asked, bundle.retrieval.questions) == ("viewers", 45)
+    published = read_published(shop)
+    assert published is not None
+    assert published.current.retrieval == bundle.retrieval
+    monkeypatch.setattr(asking, "VIEWERS", 70)
+    publish(shop, "r1")
+    published = read_published(shop)
+    assert published is not None
+    assert published.current.retrieval is not None
+    assert published.current.retrieval.questions == 35, "a sample is enough"
+    monkeypatch.setattr(choice, "EXACT_ROWS", 9)
+    monkeypatch.setattr(indexes, "EXACT_ROWS", 9)
+    assert publish(shop, "r1").retrieval is None, "exact"
+
+
+def test_viewers_ask_with_what_the_model_makes_of_them(shop: Workspace) -> None:
+    scorer = FakeScorer(tuple(VECTORS), np.array(list(VECTORS.values()), np.float32))
+    durations = Catalog(shop.catalog_dir).videos()
+    assert asking.asked_by_viewers(scorer, shop, durations).shape == (0, 2)  # type: ignore[arg-type]
+    _watched(shop, 3)
+    asked_QD = asking.asked_by_viewers(scorer, shop, durations)  # type: ignore[arg-type]
+    expected = [VECTORS["a"], np.mean([VECTORS["b"], VECTORS["c"]], axis=0), VECTORS["c"]]
+    np.testing.assert_allclose(asked_QD, expected, rtol=1e-6)
+
+
+def test_an_index_that_was_built_is_kept(
+    workspace: Workspace, run: PutRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _approximate_from(3, monkeypatch)
+    run("r1")
+    first, version = stock.load_stock(workspace), stock.current_version(workspace)
+    assert isinstance(first.index, IvfIndex)
+    assert not isinstance(first.index.vectors_VD, np.memmap)
+    assert first.version == version, "keeping it makes no new version"
+    second = stock.load_stock(workspace).index
+    assert isinstance(second, IvfIndex)
+    assert isinstance(second.vectors_VD, np.memmap)
+    (workspace.root / "index" / "index.json").write_text('{"version": 1}')
+    assert isinstance(stock.load_stock(workspace).index, IvfIndex), "built again"
+    with workspace.lock("index"):
+        (workspace.root / "index" / "index.json").unlink()
+        assert isinstance(stock.load_stock(workspace).index, IvfIndex), "it is served although it cannot be kept"
+
+
+def test_what_was_loaded_to_publish_is_served(
+    shop: Workspace, run: PutRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("r1")
+    run("r2")
+    loaded: list[str] = []
+    load = stock.load_scorer
+
+    def counted(path: Path, workspace: Workspace) -> object:
+        loaded.append(path.name)
+        return load(path, workspace)
+
+    monkeypatch.setattr(stock, "load_scorer", counted)
+    with FeedEngine.open(shop) as engine:
+        engine.publish("r1")
+        assert (engine.run, loaded) == ("r1", ["r1"])
+        assert not engine.look_for_videos(), "nothing is new"
+        engine.publish("r2")
+        assert engine.rollback().run == engine.run == current(shop) == "r1"
+        assert not engine.look_for_videos()
+        assert loaded == ["r1", "r2", "r1"]
+        Catalog(shop.catalog_dir).upsert([video("e", days_old=0)], {})
+        assert engine.look_for_videos()
+        assert engine.videos == 5
 
 
 def test_requests_go_on_while_models_change(shop: Workspace, run: PutRun) -> None:
@@ -281,7 +386,8 @@ _PUBLISHES = """
 import sys, json
 import numpy as np
 from pathlib import Path
-from swipewise.feed import stock
+from swipewise.events import EventLog
+from swipewise.feed import asking, indexes, stock
 from swipewise.feed.publishing import publish, rollback
 from swipewise.workspace import Workspace
 from tests.feed.fakes import FakeScorer

@@ -59,9 +59,88 @@ def test_approximate_search_finds_nearly_all_and_scores_exactly() -> None:
 
 
 def test_fewer_lists_find_less() -> None:
-    index = IvfIndex.build(VECTORS_VD)
+    vectors_VD = np.random.default_rng(6).standard_normal((20_000, 8)).astype(np.float32)
+    index = IvfIndex.build(vectors_VD)
     hasty = replace(index, trained=replace(index.trained, nprobe=1))
-    assert recall(hasty.search(QUERIES_BD, k=5)[1], truth(VECTORS_VD, 5)) < 0.95
+    assert recall(hasty.search(QUERIES_BD, k=5)[1], truth(vectors_VD, 5)) < 0.95
+
+
+def test_more_results_need_more_lists() -> None:
+    vectors_VD = np.random.default_rng(6).standard_normal((20_000, 8)).astype(np.float32)
+    index = IvfIndex.build(vectors_VD)
+    lists = [index.trained.lists_for(results) for results in (10, 100, 500, 2000)]
+    assert lists[0] == lists[1] == index.nprobe < lists[2] < lists[3]
+    assert recall(index.search(QUERIES_BD, 500)[1], truth(vectors_VD, 500)) >= 0.98
+    hasty = replace(index, trained=replace(index.trained, growth=0.0))
+    assert recall(hasty.search(QUERIES_BD, 500)[1], truth(vectors_VD, 500)) < 0.98
+    assert index.trained.lists_for(10**9) == index.trained.template.nlist
+
+
+VIEWERS_QD = np.abs(np.random.default_rng(7).standard_normal((400, 32)) * ([3.0] * 4 + [0.1] * 28)).astype(
+    np.float32
+)
+"""What viewers ask for: four numbers of 32 matter, and none is negative."""
+
+
+def wide() -> Vectors:
+    return np.random.default_rng(8).standard_normal((20_000, 32)).astype(np.float32)
+
+
+def test_lists_are_made_for_what_viewers_ask() -> None:
+    vectors_VD, held_out_QD = wide(), VIEWERS_QD[:80]
+    index = IvfIndex.build(vectors_VD, asked_QD=VIEWERS_QD[80:])
+    plain = IvfIndex.build(vectors_VD)
+    assert index.nprobe < plain.nprobe / 3
+    assert index.measured is not None
+    assert (index.measured.asked, index.measured.questions) == ("viewers", 160), (
+        "the half that made no coordinates"
+    )
+    assert index.measured.recall >= 0.99
+    assert plain.measured is not None
+    assert plain.measured.asked == "videos"
+    best_QK = np.argsort(-held_out_QD @ vectors_VD.T, axis=1)[:, :100]
+    scores_QK, found_QK = index.search(held_out_QD, 100)
+    assert recall(found_QK, [set(row.tolist()) for row in best_QK]) >= 0.98
+    np.testing.assert_allclose(scores_QK[:, 0], (held_out_QD @ vectors_VD.T).max(axis=1), rtol=1e-4)
+
+
+def test_vectors_may_lie_far_from_the_origin() -> None:
+    vectors_VD = wide() + 20 * np.random.default_rng(11).standard_normal(32).astype(np.float32)
+    index = IvfIndex.build(vectors_VD, asked_QD=VIEWERS_QD[80:])
+    assert index.nprobe < index.trained.template.nlist / 3, "codes are precise where the vectors are"
+    best_QK = np.argsort(-VIEWERS_QD[:80] @ vectors_VD.T, axis=1)[:, :100]
+    assert recall(index.search(VIEWERS_QD[:80], 100)[1], [set(row.tolist()) for row in best_QK]) >= 0.98
+
+
+def test_few_viewers_teach_nothing() -> None:
+    index = IvfIndex.build(VECTORS_VD, asked_QD=QUERIES_BD[:31])
+    assert index.measured is not None
+    assert (index.measured.asked, index.measured.questions) == ("videos", 256)
+    assert np.array_equal(index.trained.space.videos_DD, np.eye(8))
+
+
+def test_viewers_who_ask_for_nothing() -> None:
+    index = IvfIndex.build(VECTORS_VD, asked_QD=np.zeros((100, 8), np.float32))
+    assert recall(index.search(QUERIES_BD, 100)[1], truth(VECTORS_VD, 100)) > 0.5
+    assert np.array_equal(index.trained.space.videos_DD, np.eye(8))
+
+
+def test_what_viewers_taught_is_kept(tmp_path: Path) -> None:
+    index = IvfIndex.build(wide(), asked_QD=VIEWERS_QD)
+    index.save(tmp_path)
+    loaded = load_index(tmp_path)
+    assert isinstance(loaded, IvfIndex)
+    assert loaded.measured == index.measured
+    assert loaded.search(VIEWERS_QD[:5], 300)[1].tolist() == index.search(VIEWERS_QD[:5], 300)[1].tolist()
+    again = IvfIndex.build(wide()[::-1], like=loaded.trained)
+    assert (again.trained.template, again.nprobe) == (loaded.trained.template, loaded.nprobe)
+    grown = loaded.put(np.arange(20_000, 41_000), np.concatenate([wide(), wide()])[:21_000] * 1.1)
+    assert isinstance(grown, IvfIndex)
+    assert grown.trained.rows == 41_000, "the lists are new"
+    assert grown.trained.space is loaded.trained.space
+    assert grown.nprobe / grown.trained.template.nlist == loaded.nprobe / loaded.trained.template.nlist
+    learned = IvfIndex.build(wide(), like=IvfIndex.build(wide()).trained, asked_QD=VIEWERS_QD)
+    assert learned.nprobe == index.nprobe, "lists made without viewers are not taken over where there are some"
 
 
 def test_length_counts_and_is_not_normalised() -> None:

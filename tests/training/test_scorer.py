@@ -111,6 +111,16 @@ def test_a_viewer_is_scored_as_in_evaluation(shop: Workspace, run_dir: Path, sco
         assert found.values_N == pytest.approx(expected, abs=1e-5)
 
 
+def test_many_interests_are_those_of_each(shop: Workspace, scorer: Scorer) -> None:
+    """More than are read at once, of unlike lengths, in the order in which they were given."""
+    ids = load_dataset(shop).viewer_ids[:20]
+    viewers = [(history_of(shop, viewer_id, limit=3 + 7 * (n % 4)), None) for n, viewer_id in enumerate(ids)]
+    found_BD = scorer.interests([*viewers, ([], None)], NOW)
+    expected_BD = [scorer.viewer(history, profile, NOW).interest_D for history, profile in [*viewers, ([], None)]]
+    np.testing.assert_allclose(found_BD, expected_BD, atol=1e-5)
+    assert scorer.interests([], NOW).shape == (0, scorer.index_vectors_VD.shape[1])
+
+
 def test_a_video_newer_than_the_run_is_scored_without_an_id(shop: Workspace, run_dir: Path) -> None:
     vector = np.random.default_rng(9).standard_normal(8).astype(np.float32)
     new = Video(video_id="a new one", uri="new.mp4", content_hash="new", creator="nobody known")
