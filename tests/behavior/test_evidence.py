@@ -8,6 +8,7 @@ import pytest
 from swipewise.behavior.evidence import ResponseScale, Shelf, Signals
 from swipewise.behavior.log import BehaviorLog
 from swipewise.behavior.themes import Themes
+from swipewise.schema import FLAG_ACTIONS
 
 
 def themes() -> Themes:
@@ -22,6 +23,7 @@ def log(videos: list[int], ratios: list[float], uploaded: tuple[int, ...] = (0, 
         video_I=np.array(videos),
         at_I=10 + np.arange(len(videos)),
         watch_ratio_I=np.array(ratios),
+        actions_IF=np.zeros((len(videos), len(FLAG_ACTIONS)), bool),
         uploaded_at_V=np.array(uploaded),
         content={},
         profile_UP=np.zeros((1, 0), np.int64),
