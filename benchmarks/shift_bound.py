@@ -62,8 +62,10 @@ STRIDES = np.array([0.9, 0.5, 0.25, 0.1])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A world and its log; place_I: in the session; opens_S: the rows that open the returns looked at;
-    looked_U: at whom.
+    """A world and its log.
+
+    place_I: in the session; opens_S: the rows that open the returns looked at; looked_U: at whom; counted_U: whose
+    shift counts; before_U: interactions before it.
     """
 
     world: World
