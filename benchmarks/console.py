@@ -49,7 +49,7 @@ from swipewise.events import fold, read_active_days, read_events, read_rollups, 
 from swipewise.events.frames import EVENT_SCHEMA
 from swipewise.events.history import History
 from swipewise.events.rollups import ROLLUPS_NAME, WATCH_STEPS
-from swipewise.schema import CONTENT_MODALITIES, FLAG_ACTIONS, Action, Col, Video
+from swipewise.schema import CONTENT_MODALITIES, Action, Col, Video
 from swipewise.simulate.behave import behave
 from swipewise.simulate.world import THEMES, WorldConfig, draw_world
 from swipewise.workspace import Workspace
@@ -266,7 +266,6 @@ def _agreement(seed: int) -> float:
         video_I=np.array([video[name] for name in rows[Col.VIDEO_ID]]),
         at_I=rows[Col.AT].dt.epoch("ms").to_numpy(),
         watch_ratio_I=rows[Col.WATCH_RATIO].to_numpy(),
-        actions_IF=rows.select(FLAG_ACTIONS).to_numpy(),
         uploaded_at_V=world.uploaded_at_V,
         content=content,
         profile_UP=np.zeros((config.viewers, 0), np.int64),

@@ -64,13 +64,14 @@ STRIDES = np.array([0.9, 0.5, 0.25, 0.1])
 class Seen:
     """A world and its log.
 
-    place_I: in the session; opens_S: the rows that open the returns looked at; looked_U: at whom; counted_U: whose
-    shift counts; before_U: interactions before it.
+    place_I: in the session; actions_IF: columns as FLAG_ACTIONS; opens_S: the rows that open the returns looked at;
+    looked_U: at whom; counted_U: whose shift counts; before_U: interactions before it.
     """
 
     world: World
     log: BehaviorLog
     place_I: Rows
+    actions_IF: Flags
     opens_S: Rows
     offsets_U: Rows
     looked_U: Flags
@@ -103,7 +104,6 @@ def _seen(config: WorldConfig) -> Seen:
         video_I=np.array([video[name] for name in rows[Col.VIDEO_ID]]),
         at_I=rows[Col.AT].dt.epoch("ms").to_numpy(),
         watch_ratio_I=rows[Col.WATCH_RATIO].to_numpy(),
-        actions_IF=rows.select(FLAG_ACTIONS).to_numpy(),
         uploaded_at_V=world.uploaded_at_V,
         content={},
         profile_UP=world.profile_UM,
@@ -119,6 +119,7 @@ def _seen(config: WorldConfig) -> Seen:
         world=world,
         log=log,
         place_I=log.session_place(),
+        actions_IF=rows.select(FLAG_ACTIONS).to_numpy(),
         offsets_U=log.offsets(),
         opens_S=opens_S,
         looked_U=looked_U,
@@ -192,15 +193,15 @@ def _utility(world: World, taste_NMT: Array, weight_NM: Array, video_NL: Rows) -
 class Watched:
     """What was made of some interactions."""
 
-    def __init__(self, log: BehaviorLog, place_I: Rows, row_NL: Rows) -> None:
-        ratio_NL = np.clip(log.watch_ratio_I[row_NL], 0.02, 1.0)
+    def __init__(self, seen: Seen, row_NL: Rows) -> None:
+        ratio_NL = np.clip(seen.log.watch_ratio_I[row_NL], 0.02, 1.0)
         self._drive_NL, self._highest, self._lowest = (
             np.log(ratio / (STRETCH - ratio)) for ratio in (ratio_NL, np.array(1.0), np.array(0.02))
         )
-        self._usual_NL = OFFSET + WANING * place_I[row_NL]
+        self._usual_NL = OFFSET + WANING * seen.place_I[row_NL]
         self._full_NL, self._none_NL = ratio_NL >= 0.999, ratio_NL <= 0.0201
         self._told_NL = ratio_NL >= SKIPPED
-        self._done_NL = [log.actions_IF[row_NL, FLAG_ACTIONS.index(action)] for action, _, _ in TELLING]
+        self._done_NL = [seen.actions_IF[row_NL, FLAG_ACTIONS.index(action)] for action, _, _ in TELLING]
 
     def likely(self, utility_NL: Array) -> Array:
         """How likely that is if the videos are worth so much, in logs up to a constant: (N, L)."""
@@ -232,7 +233,7 @@ class Drawing:
         place_L = np.arange(length_C.max())
         self.valid_CL = place_L < length_C[:, None]
         self.row_CL = np.where(self.valid_CL, first_C[:, None] + place_L, first_C[:, None])
-        self.watched = Watched(log, seen.place_I, self.row_CL)
+        self.watched = Watched(seen, self.row_CL)
         self.profile_CM = log.profile_UP[log.viewer_I[opens_C]]
         self.some_CV = np.broadcast_to(
             rng.choice(len(log.uploaded_at_V), min(SOME_VIDEOS, len(log.uploaded_at_V)), replace=False),
@@ -360,7 +361,7 @@ def _next(seen: Seen, row: int, taste_KQMT: Array, weight_QM: Array) -> Array:
     pull_NW = np.exp(world.config.targeting * utility_NW) * offer_V[log.video_I[rows]]
     left_NW = (total_N[:, None] - np.cumsum(pull_NW, axis=1) + pull_NW) / (len(offered) - np.arange(len(rows)))
     row_NW = np.tile(rows, (len(taste_NMT), 1))
-    told_NW = Watched(log, seen.place_I, row_NW).likely(utility_NW) + _picked(world, utility_NW, left_NW)
+    told_NW = Watched(seen, row_NW).likely(utility_NW) + _picked(world, utility_NW, left_NW)
     ratio_KQW = told_NW.cumsum(axis=1).reshape(*taste_KQMT.shape[:2], len(rows))
     found_KW = np.full((len(taste_KQMT), WITHIN), -np.inf)
     found_KW[:, : len(rows)] = np.logaddexp.reduce(ratio_KQW, axis=1)

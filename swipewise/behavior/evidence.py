@@ -1,7 +1,7 @@
 """What stretches of viewers' histories say about their tastes, summed up so that a model can weigh it.
 
 Legend of shape suffixes: V = videos, M = modalities, K = themes of a modality, T = M * K, all themes side by side,
-I = interactions, B = stretches of histories, F = signs of liking.
+I = interactions, B = stretches of histories.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from swipewise.behavior.themes import Themes
 
 _FULL_WATCH = 0.8  # a video watched to its end could have been liked more still
 _SHORTEST = 0.02
-_SMALLEST = 1e-9
-_TRUST = 1e-3  # of the variance of a sign that is noise for certain
 _BLOCK_NUMBERS = 2**21  # in the sums of a block of stretches
 
 
@@ -109,80 +107,30 @@ class Signals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseScale:
-    """What is usual, and what each sign of liking counts: the log-odds of watching, then each of FLAG_ACTIONS.
+    """What is usual: the log-odds of watching at the mean place in a session, and how they fall with the place."""
 
-    weights: of the signs, in log-odds of watching; level: their usual weighted sum at the mean place in a session;
-    slope: how it changes with the place.
-    """
-
-    weights: tuple[float, ...]
     level: float
     slope: float
     place: float
 
     @classmethod
     def of(cls, log: BehaviorLog, *, until: int) -> Self:
-        """What was usual before a time, watching alone counted."""
-        watching = (1.0, *(0.0 for _ in range(log.actions_IF.shape[1])))
-        return cls._weighing(log.before(until), watching)
-
-    @classmethod
-    def _weighing(cls, log: BehaviorLog, weights: tuple[float, ...]) -> Self:
-        known_I = log.watch_ratio_I > 0
-        if not known_I.any():
-            return cls(weights=weights, level=0.0, slope=0.0, place=0.0)
-        sign_I, place_I = (
-            (_signs(log) @ np.array(weights))[known_I],
-            log.session_place()[known_I].astype(np.float64),
-        )
-        return cls(
-            weights=weights,
-            level=float(sign_I.mean()),
-            slope=float(_slopes(place_I, sign_I[:, None])[0]),
-            place=float(place_I.mean()),
-        )
-
-    def heeding(self, log: BehaviorLog, *, liking_I: NDArray[np.float64], doubt: float) -> Self:
-        """The scale on which the signs, each for what it is worth, tell best how much a video is liked.
-
-        Each sign follows the liking with a slope and noise of its own, correlated with that of the others; the weights
-        are those of the best linear estimate.
-
-        Args:
-            log: The past.
-            liking_I: What is believed of it, on this scale.
-            doubt: Mean variance of that.
-        """
-        known_I = log.watch_ratio_I > 0
-        if known_I.sum() < 2:
-            return self
-        place_I, liking_I = log.session_place()[known_I].astype(np.float64), liking_I[known_I]
-        sign_IF = _signs(log)[known_I]
-        sign_IF = sign_IF - sign_IF.mean(axis=0)
-        sign_IF -= (place_I - place_I.mean())[:, None] * _slopes(place_I, sign_IF)
-        square = float((liking_I**2).mean()) + doubt
-        follow_F = liking_I @ sign_IF / len(sign_IF) / max(square, _SMALLEST)
-        if not follow_F[0] > 0:
-            return self  # without a taste that shows in watching nothing can be told of the other signs
-        follow_F /= follow_F[0]
-        noise_FF = sign_IF.T @ sign_IF / len(sign_IF) - square * np.outer(follow_F, follow_F)
-        noise_FF += np.diag(sign_IF.var(axis=0) * _TRUST + _SMALLEST)
-        weight_F = np.linalg.solve(noise_FF, follow_F)
-        worth = float(weight_F @ follow_F)
-        return self._weighing(log, tuple((weight_F / worth).tolist())) if worth > 0 else self
+        """What was usual before a time."""
+        past_I = (log.watch_ratio_I > 0) & (log.at_I < until)
+        if not past_I.any():
+            return cls(level=0.0, slope=0.0, place=0.0)
+        odds_I, place_I = _log_odds(log)[past_I], log.session_place()[past_I].astype(np.float64)
+        return cls(level=float(odds_I.mean()), slope=_slope(place_I, odds_I), place=float(place_I.mean()))
 
     def responses(self, log: BehaviorLog) -> NDArray[np.float64]:
-        """How much more than usual each video was liked: (I,), anything where the watching is unknown."""
-        response_I: NDArray[np.float64] = (
-            _signs(log) @ np.array(self.weights) - self.level - self.slope * (log.session_place() - self.place)
-        )
-        return response_I
+        """How much more than usual each video was watched: (I,), anything where that is unknown."""
+        return _log_odds(log) - self.level - self.slope * (log.session_place() - self.place)
 
 
-def _signs(log: BehaviorLog) -> NDArray[np.float64]:
-    """The log-odds of watching and what else was done, in columns."""
+def _log_odds(log: BehaviorLog) -> NDArray[np.float64]:
     share_I = np.clip(log.watch_ratio_I.astype(np.float64), _SHORTEST, 1.0) * _FULL_WATCH
-    return np.column_stack([np.log(share_I / (1 - share_I)), log.actions_IF])
+    odds_I: NDArray[np.float64] = np.log(share_I / (1 - share_I))
+    return odds_I
 
 
 class Shelf:
@@ -233,11 +181,10 @@ class Shelf:
         return grouped_IMK.reshape(share_IT.shape)
 
 
-def _slopes(x_I: NDArray[np.float64], y_IF: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of the lines through each column: (F,)."""
+def _slope(x_I: NDArray[np.float64], y_I: NDArray[np.float64]) -> float:
     x_I = x_I - x_I.mean()
-    slope_F: NDArray[np.float64] = x_I @ y_IF / max(float(x_I @ x_I), _SMALLEST)
-    return slope_F
+    spread = float(x_I @ x_I)
+    return float(x_I @ y_I) / spread if spread > 0 else 0.0
 
 
 def stretches_at_once(width: int) -> int:

@@ -1,7 +1,7 @@
 """What a platform sees: who was shown what, when, and how much of it they watched.
 
 Legend of shape suffixes: U = viewers, V = videos, I = interactions, D = width of a vector, P = profile fields,
-F = actions.
+N = places asked for.
 """
 
 from __future__ import annotations
@@ -31,15 +31,13 @@ class BehaviorLog:
     """Interactions sorted by viewer, then time, and what is known of the videos and viewers in them.
 
     viewer_I, video_I: int64 indices; at_I, uploaded_at_V: int64 milliseconds; watch_ratio_I: float, 0 where unknown;
-    actions_IF: bool, what else was done, columns as FLAG_ACTIONS; content: vectors by modality; profile_UP: int64
-    codes, 0 where a field is missing.
+    content: vectors by modality; profile_UP: int64 codes, 0 where a field is missing.
     """
 
     viewer_I: NDArray[np.int64]
     video_I: NDArray[np.int64]
     at_I: NDArray[np.int64]
     watch_ratio_I: NDArray[np.floating]
-    actions_IF: NDArray[np.bool_]
     uploaded_at_V: NDArray[np.int64]
     content: Mapping[str, Vectors]
     profile_UP: NDArray[np.int64]
@@ -55,7 +53,6 @@ class BehaviorLog:
             video_I=self.video_I[keep_I],
             at_I=self.at_I[keep_I],
             watch_ratio_I=self.watch_ratio_I[keep_I],
-            actions_IF=self.actions_IF[keep_I],
         )
 
     def before(self, time: int) -> BehaviorLog:

@@ -35,7 +35,7 @@ _NEVER = -np.inf
 class ShiftSettings:
     """How shifts are looked for."""
 
-    odds: float = 0.8
+    odds: float = 0.9
     """Odds that raise an alarm; higher is stricter. At this, one simulated viewer in eleven is falsely suspected."""
     rate: float = USUAL
     """Chance of a shift in a day, until the log tells how often there are any."""

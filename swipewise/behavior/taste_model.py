@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from swipewise.behavior.change_rate import USUAL
-from swipewise.behavior.evidence import Evidence, ResponseScale, Shelf, Signals
+from swipewise.behavior.evidence import ResponseScale, Shelf, Signals
 from swipewise.behavior.log import DAY_MS, SESSION_GAP_MS, BehaviorLog, Vectors
 from swipewise.behavior.tastes import Belief, Population, fit_population, redrawn
 from swipewise.behavior.themes import ThemeMap, learn_themes
@@ -80,10 +80,7 @@ class TasteModel:
         for _ in range(_REDRAWINGS):
             signals = Shelf(themes.of(log.content), log.uploaded_at_V).signals(log, scale)
             population = _population(log, signals, design_UF, len(themes.axes), start=population)
-            evidence, belief = _believed(log, signals, population, design_UF)
-            themes = _redrawn(log, themes, signals, population, belief.mean_BT, until)
-            doubt = _doubt(evidence, belief, int(signals.known_I.sum()))
-            scale = scale.heeding(log, liking_I=_liking(log, signals, belief.mean_BT), doubt=doubt)
+            themes = _redrawn(log, themes, signals, population, design_UF, until)
         shelf = Shelf(themes.of(log.content), log.uploaded_at_V)
         signals = shelf.signals(log, scale)
         population = _population(log, signals, design_UF, len(themes.axes), start=population)
@@ -206,33 +203,12 @@ def _population(
     )
 
 
-def _believed(
-    log: BehaviorLog, signals: Signals, population: Population, design_UF: NDArray[np.float64]
-) -> tuple[Evidence, Belief]:
-    """What every viewer did, and what is believed of them after it."""
-    offsets = log.offsets()
-    evidence = signals.over(offsets[:-1], offsets[1:])
-    return evidence, population.learn(population.belief(design_UF), evidence)[0]
-
-
-def _liking(log: BehaviorLog, signals: Signals, taste_UT: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What each interaction's viewer makes of the themes of its video: (I,)."""
-    taste_IM = taste_UT[log.viewer_I[:, None], signals.code_IM]
-    liking_I: NDArray[np.float64] = np.where(signals.code_IM >= 0, taste_IM, 0.0).sum(axis=1)
-    return liking_I
-
-
-def _doubt(evidence: Evidence, belief: Belief, responses: int) -> float:
-    """The mean variance of what is believed of the liking behind each of so many responses."""
-    return float((evidence.together_BTT * np.linalg.inv(belief.precision_BTT)).sum()) / max(responses, 1)
-
-
 def _redrawn(
     log: BehaviorLog,
     themes: ThemeMap,
     signals: Signals,
     population: Population,
-    taste_UT: NDArray[np.float64],
+    design_UF: NDArray[np.float64],
     until: int,
 ) -> ThemeMap:
     """The themes drawn anew so that content tells apart what viewers tell apart.
@@ -240,7 +216,9 @@ def _redrawn(
     Each video gets the theme that its content and what viewers made of it make likeliest together, given the tastes
     that follow from the themes as they were; then the axes are drawn so that the content alone gives these.
     """
-    told_VT = themes_told(log, signals, population, taste_UT)
+    offsets = log.offsets()
+    belief, _ = population.learn(population.belief(design_UF), signals.over(offsets[:-1], offsets[1:]))
+    told_VT = themes_told(log, signals, population, belief.mean_BT)
     axes = dict(themes.axes)
     for column, (name, old) in enumerate(themes.axes.items()):
         if old is None or name not in log.content:
@@ -292,9 +270,11 @@ def _appeal(
     log: BehaviorLog, signals: Signals, population: Population, design_UF: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """What everybody makes of a video beyond its themes, on the scale of responses: (V,), shrunk towards 0."""
-    _, belief = _believed(log, signals, population, design_UF)
+    offsets = log.offsets()
+    belief, _ = population.learn(population.belief(design_UF), signals.over(offsets[:-1], offsets[1:]))
     known_I = np.flatnonzero(signals.known_I)
-    rest_I = (signals.response_I - _liking(log, signals, belief.mean_BT))[known_I]
+    taste_IM = belief.mean_BT[log.viewer_I[known_I][:, None], signals.code_IM[known_I]]
+    rest_I = signals.response_I[known_I] - np.where(signals.code_IM[known_I] >= 0, taste_IM, 0.0).sum(axis=1)
     videos = len(log.uploaded_at_V)
     total_V = np.bincount(log.video_I[known_I], rest_I, videos)
     count_V = np.bincount(log.video_I[known_I], minlength=videos).astype(np.float64)

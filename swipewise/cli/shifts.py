@@ -47,8 +47,8 @@ def command(
 ) -> None:
     """List viewers whose interest shifted: when, in what, and from what to what.
 
-    A shift is looked for after every interaction, in how long a viewer watches, in what else they do and in what they
-    are shown, and told from what had happened by then alone. Themes are learned from the videos' vectors; those of
+    A shift is looked for after every interaction, in how long a viewer watches and in what they are shown, and told
+    from what had happened by then alone. Themes are learned from the videos' vectors; those of
     captions are named by words that are more frequent in them than elsewhere, those of pictures and sounds by videos.
     """
     from swipewise.behavior.shifts import ShiftDetector, ShiftSettings

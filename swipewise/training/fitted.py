@@ -28,7 +28,7 @@ from swipewise.training.trends import STATISTICS
 from swipewise.training.videos import Standard, VideoTable, measure_standards
 from swipewise.training.vocabulary import Vocabulary
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,7 +54,6 @@ def _log(
         video_I=rows.video_I,
         at_I=rows.at_I,
         watch_ratio_I=rows.watch_ratio_I,
-        actions_IF=rows.actions_IF,
         uploaded_at_V=uploaded_at_V,
         content={
             name: Vectors(values_VD=feature.values_VD, present_V=feature.present_V)
@@ -275,7 +274,7 @@ def tastes_from_tensors(tensors: Mapping[str, Tensor], facts: Mapping[str, Any])
         raise ValueError("the model of tastes does not fit its profiles")
     return TasteModel(
         themes=ThemeMap(count=facts["count"], axes=axes),
-        scale=ResponseScale(**facts["scale"] | {"weights": tuple(facts["scale"]["weights"])}),
+        scale=ResponseScale(**facts["scale"]),
         population=Population(
             modalities=len(names),
             coefficients_FT=arrays["coefficients"],

@@ -8,7 +8,7 @@ import polars as pl
 from swipewise.behavior.log import BehaviorLog, Vectors
 from swipewise.behavior.taste_model import TasteModel
 from swipewise.events import fold
-from swipewise.schema import CONTENT_MODALITIES, FLAG_ACTIONS, Col
+from swipewise.schema import CONTENT_MODALITIES, Col
 from swipewise.simulate.behave import behave
 from swipewise.simulate.world import THEMES, World, WorldConfig, draw_world
 
@@ -30,7 +30,6 @@ def planted(config: WorldConfig) -> tuple[World, BehaviorLog]:
         video_I=np.array([video[video_id] for video_id in rows[Col.VIDEO_ID]]),
         at_I=rows[Col.AT].dt.epoch("ms").to_numpy(),
         watch_ratio_I=rows[Col.WATCH_RATIO].to_numpy(),
-        actions_IF=rows.select(FLAG_ACTIONS).to_numpy(),
         uploaded_at_V=world.uploaded_at_V,
         content=content,
         profile_UP=np.zeros((config.viewers, 0), np.int64),

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from swipewise.behavior.evidence import ResponseScale, Shelf, Signals
 from swipewise.behavior.log import BehaviorLog
 from swipewise.behavior.themes import Themes
-from swipewise.schema import FLAG_ACTIONS
 
 
 def themes() -> Themes:
@@ -25,7 +22,6 @@ def log(videos: list[int], ratios: list[float], uploaded: tuple[int, ...] = (0, 
         video_I=np.array(videos),
         at_I=10 + np.arange(len(videos)),
         watch_ratio_I=np.array(ratios),
-        actions_IF=np.zeros((len(videos), len(FLAG_ACTIONS)), bool),
         uploaded_at_V=np.array(uploaded),
         content={},
         profile_UP=np.zeros((1, 0), np.int64),
@@ -65,30 +61,3 @@ def test_attention_that_wanes_down_the_session_is_no_matter_of_taste() -> None:
     waning = 1 / (1 + np.exp(0.1 * np.arange(4))) / 0.8
     flat_I = signals_of(log([0, 1, 2, 3], waning.tolist()), themes(), until=100).response_I
     assert flat_I == pytest.approx(np.zeros(4), abs=1e-9)
-
-
-def test_every_sign_of_liking_counts_for_what_it_is_worth() -> None:
-    rng = np.random.default_rng(0)
-    count, slope, noise = 20_000, 0.1, 0.5
-    liking_I = rng.standard_normal(count)
-    odds_I = liking_I + noise * rng.standard_normal(count)
-    liked_I = rng.random(count) < np.clip(0.5 + slope * liking_I, 0, 1)
-    told = log([0] * count, (1 / (1 + np.exp(-odds_I)) / 0.8).clip(0, 1).tolist())
-    told = replace(told, actions_IF=np.zeros((count, len(FLAG_ACTIONS)), bool))
-    told.actions_IF[:, 1] = liked_I
-    told.actions_IF[:, 3] = rng.random(count) < 0.5  # chance
-    alone = ResponseScale.of(told, until=100_000)
-    scale = alone.heeding(told, liking_I=liking_I, doubt=0.0)
-    assert scale.weights[2] > 0.1
-    assert scale.weights[4] == pytest.approx(0, abs=0.02)
-    assert not any(scale.weights[place] for place in (1, 3, 5, 6, 7))
-    error, before = (np.mean((each.responses(told) - liking_I) ** 2) for each in (scale, alone))
-    assert error < before
-
-
-def test_without_a_taste_that_shows_in_watching_watching_alone_counts() -> None:
-    told = log([0, 1, 2, 3], [0.2, 0.4, 0.3, 0.5])
-    scale = ResponseScale.of(told, until=100)
-    assert scale.heeding(told, liking_I=np.zeros(4), doubt=0.0) == scale
-    unknown = log([0, 1], [0.0, 0.0])
-    assert scale.heeding(unknown, liking_I=np.ones(2), doubt=0.0) == scale

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from swipewise.behavior.log import SESSION_GAP_MS, BehaviorLog
-from swipewise.schema import FLAG_ACTIONS
 
 MINUTE = 60_000
 
@@ -16,7 +15,6 @@ def log(viewers: list[int], minutes: list[int]) -> BehaviorLog:
         video_I=np.zeros(len(viewers), np.int64),
         at_I=np.array(minutes) * MINUTE,
         watch_ratio_I=np.full(len(viewers), 0.5),
-        actions_IF=np.zeros((len(viewers), len(FLAG_ACTIONS)), bool),
         uploaded_at_V=np.zeros(1, np.int64),
         content={},
         profile_UP=np.zeros((3, 0), np.int64),

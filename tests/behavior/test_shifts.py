@@ -106,12 +106,7 @@ def test_a_viewer_may_turn_twice() -> None:
     moved = slice(int((once.viewer_I <= 9).sum()), int((once.viewer_I <= 9).sum()) + back)
     viewer_I[moved], at_I[moved] = 9, at_I[moved] + length * DAY // 3
     twice = replace(
-        once,
-        viewer_I=viewer_I,
-        at_I=at_I,
-        video_I=once.video_I[rows],
-        watch_ratio_I=once.watch_ratio_I[rows],
-        actions_IF=once.actions_IF[rows],
+        once, viewer_I=viewer_I, at_I=at_I, video_I=once.video_I[rows], watch_ratio_I=once.watch_ratio_I[rows]
     )
     assert turned_I.sum() == SESSIONS * LENGTH
     found = [shift for shift in ShiftDetector(SETTINGS).detect(twice) if shift.viewer == 9]

@@ -12,7 +12,6 @@ from swipewise.behavior import taste_model
 from swipewise.behavior.log import BehaviorLog, Vectors
 from swipewise.behavior.taste_model import TasteModel, design, themes_told
 from swipewise.behavior.themes import ThemeMap, learn_themes
-from swipewise.schema import FLAG_ACTIONS
 from tests.behavior.worlds import DAY, KINDS, SESSIONS, VIDEOS, VIEWERS, kinds, platform, vectors
 
 LATE = 100 * DAY
@@ -146,7 +145,6 @@ def test_without_any_history_the_profile_speaks(tastes: TasteModel) -> None:
         video_I=np.zeros(0, np.int64),
         at_I=np.zeros(0, np.int64),
         watch_ratio_I=np.zeros(0),
-        actions_IF=np.zeros((0, len(FLAG_ACTIONS)), bool),
         uploaded_at_V=np.zeros(VIDEOS, np.int64),
         content={"visual": Vectors(values_VD=np.zeros((VIDEOS, 7)), present_V=np.ones(VIDEOS, bool))},
         profile_UP=np.array([[1], [0]]),

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.behavior.log import BehaviorLog, Vectors
-from swipewise.schema import FLAG_ACTIONS
 
 DAY = 86_400_000
 KINDS = 3
@@ -55,7 +54,6 @@ def platform(turning: dict[int, int], *, seed: int = 0, duds: int = 0) -> Behavi
         video_I=video_I,
         at_I=at_I,
         watch_ratio_I=ratio_I,
-        actions_IF=np.zeros((len(rows), len(FLAG_ACTIONS)), bool),
         uploaded_at_V=np.full(VIDEOS, -DAY),
         content={"visual": vectors(seen_V, rng), "audio": vectors(heard_V, rng)},
         profile_UP=np.ones((VIEWERS, 1), np.int64),
