@@ -6,7 +6,7 @@ the inner product of interest and video.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.catalog import Catalog
+from swipewise.feed.popularity import Popularity
+from swipewise.feed.roster import Roster
 from swipewise.feed.shelf import Shelf
 from swipewise.feed.stages import Query
-from swipewise.schema import Candidate, Evidence, Interaction, Profile
+from swipewise.schema import Evidence, Interaction, Profile
 from swipewise.training.beliefs import Beliefs, Theme
 from swipewise.training.vocabulary import Vocabulary
 
@@ -95,13 +97,17 @@ def shelf(days_old: dict[str, float | None], vectors_VD: NDArray[np.float32] | N
     return Shelf(video_ids=tuple(days_old), uploaded_at_V=np.array(times, np.float64), vectors_VD=vectors_VD)
 
 
-def query(**changes: object) -> Query:
-    return Query(**({"viewer_id": "ann", "size": 2, "now": NOW} | changes))  # type: ignore[arg-type]
+def roster(on: Shelf, **likes: int) -> Roster:
+    """Of a shelf and what so many viewers liked."""
+    return Roster.of(on, Popularity.of(likes))
 
 
-def candidates(*video_ids: str, source: str = "popular") -> list[Candidate]:
-    return [Candidate(video_id=video_id, source=source, score=0.0) for video_id in video_ids]
-
-
-def ids(found: Sequence[Candidate]) -> list[str]:
-    return [candidate.video_id for candidate in found]
+def query(
+    on: Roster | None = None, *, seen: Iterable[str] = (), duplicates: Iterable[str] = (), **changes: object
+) -> Query:
+    """For a viewer who has met some videos of a roster."""
+    given: dict[str, object] = {"viewer_id": "ann", "size": 2, "now": NOW}
+    if on is not None:
+        given["seen_S"] = np.sort(on.numbers_of(seen))
+        given["duplicates_S"] = np.sort(on.numbers_of(duplicates))
+    return Query(**(given | changes))  # type: ignore[arg-type]
