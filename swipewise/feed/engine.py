@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
@@ -14,7 +14,7 @@ from typing import Self
 
 from swipewise.catalog import Catalog
 from swipewise.errors import ArtifactError, ConfigError
-from swipewise.events import Appended, EventLog
+from swipewise.events import Appended, EventLog, LiveRow
 from swipewise.feed.controls import in_words
 from swipewise.feed.histories import ViewerHistories
 from swipewise.feed.live import Live, popular_now
@@ -227,24 +227,29 @@ class FeedEngine:
         catalog = Catalog(self.workspace.catalog_dir)
         return similar_videos(self._live.stock, catalog, video_id, limit=limit, modality=modality)
 
-    def observe(self, events: Sequence[Event], *, checked: bool = False) -> Appended:
+    def observe(self, events: Sequence[Event]) -> Appended:
         """Write events to the log; they are on disk when this returns, each ``event_id`` once.
-
-        Args:
-            events: What was done.
-            checked: Whether they are known to break no rule of the log, so that it need not look.
 
         Raises:
             DataError: An event breaks a rule of the log; none is written.
             StoreError: They cannot be written; none of them was.
         """
         with self._writing:
-            return self._log.append(events, checked=checked)
+            return self._log.append(events)
 
-    def unknown_videos(self, events: Sequence[Event]) -> tuple[str, ...]:
-        """The videos named by ``events`` that are not in the catalogue, each once."""
+    def observe_rows(self, rows: Sequence[LiveRow]) -> Appended:
+        """Write events that are known to break no rule of the log, as :meth:`observe` does.
+
+        Raises:
+            StoreError: They cannot be written; none of them was.
+        """
+        with self._writing:
+            return self._log.append_rows(rows)
+
+    def unknown_videos(self, video_ids: Iterable[str]) -> list[str]:
+        """Those videos that are not in the catalogue, each once."""
         known = self._live.stock.shelf.row_of
-        return tuple(dict.fromkeys(event.video_id for event in events if event.video_id not in known))
+        return list(dict.fromkeys(video_id for video_id in video_ids if video_id not in known))
 
     def refresh(self) -> bool:
         """Count what is popular anew, and load the catalogue and the newest run if either has changed.

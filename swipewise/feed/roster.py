@@ -1,6 +1,6 @@
 """The videos that candidates may be, by number, and what behaviour makes of each.
 
-A video of the shelf has the number of its row. Those that behaviour names beside it, which cannot be shown, come behind.
+A video of the shelf has the number of its row. Those that behaviour names beside it, and cannot be shown, come behind.
 
 Legend of shape suffixes: A = all numbers, N = some of them, S = sorted ones, R = places of a ranking.
 """
