@@ -189,7 +189,7 @@ class FeedEngine:
         if stock.scorer is None or not known or level_of(viewer_id, stock, history, profile)[0] is Level.POPULAR:
             return {}
         state, rows_N = stock.scorer.viewer(history, profile, present(history)), stock.shelf.rows_of(known)
-        expected, weights_NM = stock.scorer.predict(state, rows_N), stock.scorer.score(state, rows_N).weights_NM
+        expected, weights_NM = stock.scorer.predict(state, rows_N), stock.scorer.weights(state, rows_N)
         return {
             video_id: Outlook(
                 expected={name: float(values_N[place]) for name, values_N in expected.items()},

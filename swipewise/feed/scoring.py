@@ -47,7 +47,7 @@ class ModelScore:
     def explain(self, query: Query, numbers_K: NDArray[np.int64]) -> list[Reasons]:
         """The modality weights α, and the videos of the history that speak for each."""
         assert query.state is not None, "this stage needs the model"
-        weights_KM = self.scorer.score(query.state, numbers_K).weights_NM.tolist()
+        weights_KM = self.scorer.weights(query.state, numbers_K).tolist()
         evidence = self.scorer.evidence(query.state, numbers_K, EVIDENCE)
         return [
             Reasons(

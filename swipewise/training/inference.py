@@ -331,10 +331,11 @@ class Projected:
         return total / len(task.viewers_B)
 
     def weights(self, interests: Interests, videos_N: NDArray[np.int64]) -> Tensor:
-        """Modality weights α: (B, N, M)."""
+        """Modality weights α, as :meth:`score_and_weights` gives them: (B, N, M)."""
         rows_N = torch.from_numpy(videos_N).to(self.device)
         with torch.inference_mode():
-            return modality_attention(interests.u_BD.unsqueeze(1), self.p_VMD[rows_N], self.present_VM[rows_N])
+            p_NMD, present_NM = self.p_VMD[rows_N], self.present_VM[rows_N]
+            return fused_scores(interests.z_BD, interests.u_BD, p_NMD, present_NM)[1]
 
     def common_weights(self) -> Tensor:
         """Modality weights α of every video under the viewer-independent preference: (V, M)."""

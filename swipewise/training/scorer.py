@@ -206,6 +206,11 @@ class Scorer:
         scores_BN, alpha_BNM = self._projected.score_and_weights(state.interests, videos_N, state.factors)
         return Scores(values_N=scores_BN[0].cpu().numpy(), weights_NM=alpha_BNM[0].cpu().numpy())
 
+    def weights(self, state: ViewerState, videos_N: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The α of candidates (N, M), as :meth:`score` gives them with the scores."""
+        alpha_NM: NDArray[np.float32] = self._projected.weights(state.interests, videos_N)[0].cpu().numpy()
+        return alpha_NM
+
     def predict(self, state: ViewerState, videos_N: NDArray[np.int64]) -> Mapping[str, NDArray[np.float32]]:
         """Calibrated probability of each action of FLAG_ACTIONS, and the share watched (WATCH): (N,) each."""
         logits_BNA, watch_BN = self._projected.predict(state.interests, videos_N)

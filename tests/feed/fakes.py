@@ -78,8 +78,10 @@ class FakeScorer:
         return FakeScorer([*self.video_ids, *video_ids], np.concatenate([self.index_vectors_VD, vectors_VD]))
 
     def score(self, state: FakeState, videos_N: NDArray[np.int64]) -> FakeScores:
-        weights_NM = np.tile(np.array([0.75, 0.25], np.float32), (len(videos_N), 1))
-        return FakeScores(self.index_vectors_VD[videos_N] @ state.interest_D, weights_NM)
+        return FakeScores(self.index_vectors_VD[videos_N] @ state.interest_D, self.weights(state, videos_N))
+
+    def weights(self, state: FakeState, videos_N: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.tile(np.array([0.75, 0.25], np.float32), (len(videos_N), 1))
 
     def evidence(self, state: FakeState, videos_N: NDArray[np.int64], k: int) -> tuple[tuple[Evidence, ...], ...]:
         return tuple(self._evidence(state, video, k) for video in videos_N.tolist())
