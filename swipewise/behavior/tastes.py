@@ -169,23 +169,27 @@ def redrawn(before: Belief, modalities: int) -> tuple[tuple[Belief, ...], NDArra
     A new taste varies as much between themes as the old one did, so what mattered to the viewer goes on mattering.
     """
     covariance_BTT = np.linalg.inv(before.precision_BTT)
-    count = before.mean_BT.shape[1] // modalities
+    width = before.mean_BT.shape[1]
+    count = width // modalities
     between_KK = np.eye(count) - 1 / count
     found, variances = [], []
     for modality in range(modalities):
-        block = slice(modality * count, (modality + 1) * count)
-        level_B1 = before.mean_BT[:, block].mean(axis=1, keepdims=True)
-        own_BKK = covariance_BTT[:, block, block]
-        square_B = ((before.mean_BT[:, block] - level_B1) ** 2).sum(axis=1)
+        own = slice(modality * count, (modality + 1) * count)
+        others = np.delete(np.arange(width), own)
+        level_B1 = before.mean_BT[:, own].mean(axis=1, keepdims=True)
+        own_BKK = covariance_BTT[:, own, own]
+        square_B = ((before.mean_BT[:, own] - level_B1) ** 2).sum(axis=1)
         variance_B = (square_B + (own_BKK * between_KK).sum(axis=(1, 2))) / max(count - 1, 1)
-        changed_BTT, mean_BT = covariance_BTT.copy(), before.mean_BT.copy()
-        changed_BTT[:, block, :] = 0.0
-        changed_BTT[:, :, block] = 0.0
-        changed_BTT[:, block, block] = (
+        anew_BKK = (
             variance_B[:, None, None] * (between_KK + 1e-3) + own_BKK.mean(axis=(1, 2))[:, None, None]
         ) + 1e-6 * np.eye(count)
-        mean_BT[:, block] = level_B1
-        found.append(Belief(mean_BT=mean_BT, precision_BTT=np.linalg.inv(changed_BTT)))
+        # Nothing is left between this modality and the others, so that each part is inverted by itself.
+        precision_BTT, mean_BT = np.zeros_like(covariance_BTT), before.mean_BT.copy()
+        precision_BTT[:, own, own] = np.linalg.inv(anew_BKK)
+        rest_BTT = np.linalg.inv(covariance_BTT[:, others[:, None], others])
+        precision_BTT[:, others[:, None], others] = rest_BTT
+        mean_BT[:, own] = level_B1
+        found.append(Belief(mean_BT=mean_BT, precision_BTT=precision_BTT))
         variances.append(np.maximum(variance_B, 1e-12))
     variance_BM = np.stack(variances, axis=1)
     return tuple(found), variance_BM / variance_BM.sum(axis=1, keepdims=True)
@@ -244,8 +248,9 @@ def _log_determinant(precision_BTT: NDArray[np.float64]) -> NDArray[np.float64]:
     try:
         root_BT = np.diagonal(np.linalg.cholesky(precision_BTT), axis1=1, axis2=2)
     except np.linalg.LinAlgError:  # through rounding one is not quite
-        return np.linalg.slogdet(precision_BTT)[1]
-    logs_B: NDArray[np.float64] = 2 * np.log(root_BT).sum(axis=1)
+        logs_B: NDArray[np.float64] = np.linalg.slogdet(precision_BTT)[1]
+    else:
+        logs_B = 2 * np.log(root_BT).sum(axis=1)
     return logs_B
 
 

@@ -104,7 +104,8 @@ def among(numbers_N: NDArray[np.int64], numbers_S: NDArray[np.int64]) -> NDArray
     """
     if not len(numbers_S):
         return np.zeros(len(numbers_N), np.bool_)
-    return numbers_S[place_among(numbers_N, numbers_S)] == numbers_N
+    among_N: NDArray[np.bool_] = numbers_S[place_among(numbers_N, numbers_S)] == numbers_N
+    return among_N
 
 
 def place_among(numbers_N: NDArray[np.int64], numbers_S: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -45,8 +45,8 @@ class InterestSource:
             without_N=unfit_S[self.roster.there(unfit_S)],
             only_V=query.closed.open_V,
         )
-        found_K: NDArray[np.int64] = rows_BK[0]
-        return found_K[found_K != NO_ROW]
+        found_K: NDArray[np.int64] = rows_BK[0][rows_BK[0] != NO_ROW]
+        return found_K
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,7 +59,8 @@ class Barred:
             return np.zeros(len(numbers_N), np.bool_)
         place_N = place_among(numbers_N, self.numbers_S)
         why = self.reasons.index(reason)
-        return (self.numbers_S[place_N] == numbers_N) & (self.why_S[place_N] == why)
+        barred_N: NDArray[np.bool_] = (self.numbers_S[place_N] == numbers_N) & (self.why_S[place_N] == why)
+        return barred_N
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

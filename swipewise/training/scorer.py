@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from swipewise.config import EventsConfig
 from swipewise.errors import ArtifactError
 from swipewise.events.history import History
 from swipewise.events.reading import read_interactions
-from swipewise.schema import FLAG_ACTIONS, WATCH, Col, Evidence, Interaction, Profile
+from swipewise.schema import FLAG_ACTIONS, WATCH, Action, Col, Evidence, Interaction, Profile
 from swipewise.training.beliefs import Beliefs
 from swipewise.training.dataset import (
     Dataset,
@@ -272,14 +273,14 @@ class Scorer:
         return self._projected.interest_of(rows, np.array([0, len(rows)]), profile_1P, np.zeros(1, np.int64))
 
     def _coded(self, history: Sequence[Interaction]) -> Interactions:
-        flags_IF = np.array([[flag in row.actions for flag in FLAG_ACTIONS] for row in history], bool).reshape(
+        flags_IF = np.array([_flags(row.actions) for row in history], bool).reshape(
             len(history), len(FLAG_ACTIONS)
         )
         ratio_I = np.array([np.nan if row.watch_ratio is None else row.watch_ratio for row in history], np.float32)
         return Interactions(
             viewer_I=np.zeros(len(history), np.int64),
             video_I=np.array([self._row[row.video_id] for row in history], np.int64),
-            at_I=np.array([int(row.at.timestamp() * 1000) for row in history], np.int64),
+            at_I=(np.array([row.at.timestamp() for row in history], np.float64) * 1000).astype(np.int64),
             watch_ratio_I=ratio_I,
             actions_IF=flags_IF,
             positive_I=is_positive(ratio_I, flags_IF, self._events),
@@ -291,3 +292,9 @@ class Scorer:
         values = [value for name, given in features.items() for value in categories(name, given)]
         known = [self._profile_code[value] for value in values if value in self._profile_code]
         return np.array([known or [0]], np.int64)
+
+
+@cache
+def _flags(actions: frozenset[Action]) -> tuple[bool, ...]:
+    """Which of FLAG_ACTIONS are among some actions, of which there are few sets."""
+    return tuple(flag in actions for flag in FLAG_ACTIONS)
