@@ -42,6 +42,7 @@ from swipewise.feed.engine import FeedEngine
 from swipewise.feed.stock import Stock
 from swipewise.retrieval import ExactIndex
 from swipewise.schema import Col, Interaction, Profile
+from swipewise.server.memory import settle
 from swipewise.training.exporting import export_run
 from swipewise.training.runs import latest_run
 from swipewise.training.scorer import ViewerState
@@ -153,6 +154,7 @@ def _export(figures: Figures, workspace: Workspace) -> None:
 def _latency(figures: Figures, engine: FeedEngine, viewers: Sequence[str], videos: int) -> None:
     parts = Parts(engine, engine.workspace.config.feed.retrieve)
     times = Times()
+    settle()  # as a server does
     print(f"histories are read by {engine.inference}", file=sys.stderr)
     for viewer in (*viewers[:FIRST], *viewers):  # the first are warming up
         history, profile = parts.known(viewer)
@@ -294,7 +296,8 @@ def _some_events(name: str) -> list[dict[str, object]]:
     return [
         {
             "event_id": f"{name}-{number}",
-            "viewer_id": viewer_name(number % 100),
+            # Nobody whose feeds are measured, as the platform may be kept.
+            "viewer_id": f"poster{number % 100:03}",
             "video_id": f"video{number:07}",
             "action": "view",
             "at": at,

@@ -39,7 +39,7 @@ class Evidence:
     def __len__(self) -> int:
         return len(self.exposures_B)
 
-    def at(self, rows_B: NDArray[np.int64] | NDArray[np.bool_]) -> Evidence:
+    def at(self, rows_B: NDArray[np.int64] | NDArray[np.bool_] | slice) -> Evidence:
         """The stretches at some rows."""
         return Evidence(**{each.name: getattr(self, each.name)[rows_B] for each in fields(self)})
 
@@ -61,8 +61,9 @@ class Signals:
     def over(self, start_B: NDArray[np.int64], end_B: NDArray[np.int64]) -> Evidence:
         """Sum up the interactions [start, end) of each stretch."""
         block = stretches_at_once(self.offer_IT.shape[1])
+        summed = self._over_overlapping if self._overlap(start_B, end_B) else self._over
         parts = [
-            self._over(start_B[first : first + block], end_B[first : first + block])
+            summed(start_B[first : first + block], end_B[first : first + block])
             for first in range(0, max(len(start_B), 1), block)
         ]
         return Evidence(
@@ -96,6 +97,32 @@ class Signals:
             shown_BT=shown.reshape(stretches, width),
             exposures_B=length_B.astype(np.float64),
             offer_BT=(total_IT[end_B] - total_IT[start_B]) / np.maximum(length_B, 1)[:, None],
+        )
+
+    def _overlap(self, start_B: NDArray[np.int64], end_B: NDArray[np.int64]) -> bool:
+        """Whether rows are in several stretches, and few enough that sums up to each of them can be held."""
+        rows = int(end_B.max(initial=0) - start_B.min(initial=0))
+        return rows * self.offer_IT.shape[1] ** 2 <= _BLOCK_NUMBERS and int((end_B - start_B).sum()) > rows
+
+    def _over_overlapping(self, start_B: NDArray[np.int64], end_B: NDArray[np.int64]) -> Evidence:
+        """The same by differences of sums up to each row, whose cost does not grow with what stretches share."""
+        first, last = int(start_B.min(initial=0)), int(end_B.max(initial=0))
+        hot_IT = one_hot(self.code_IM[first:last], self.offer_IT.shape[1])
+        heard_IT = hot_IT * self.known_I[first:last, None]
+        response_I1 = np.where(self.known_I[first:last], self.response_I[first:last], 0.0)[:, None]
+
+        def between(values_I: NDArray[np.float64]) -> NDArray[np.float64]:
+            total_I = np.concatenate([np.zeros((1, *values_I.shape[1:])), np.cumsum(values_I, axis=0)])
+            found_B: NDArray[np.float64] = total_I[end_B - first] - total_I[start_B - first]
+            return found_B
+
+        length_B = (end_B - start_B).astype(np.float64)
+        return Evidence(
+            together_BTT=between(heard_IT[:, :, None] * hot_IT[:, None, :]),
+            response_BT=between(heard_IT * response_I1),
+            shown_BT=between(hot_IT),
+            exposures_B=length_B,
+            offer_BT=between(self.offer_IT[first:last]) / np.maximum(length_B, 1)[:, None],
         )
 
     def _themes(self, row_J: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_]]]:

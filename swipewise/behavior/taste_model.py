@@ -114,8 +114,7 @@ class TasteModel:
             start_B: The first row of each stretch.
             end_B: The row after its last.
         """
-        belief, _ = self.population.learn(self.prior(profile_BP), signals.over(start_B, end_B))
-        return belief
+        return self.population.posterior(self.prior(profile_BP), signals.over(start_B, end_B))
 
     def tastes_now(
         self, log: BehaviorLog, signals: Signals, profile_UP: NDArray[np.int64], *, changes: bool = True

@@ -11,6 +11,7 @@ modality, F = columns of the profile's design, B = stretches of histories, G = v
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ _ROUNDS = 15
 _MORE_ROUNDS = 5
 _STEPS = 4  # of Newton's method; the posterior is log-concave
 _TARGETING = np.linspace(0.0, 4.0, 81)
+_TOGETHER = 64  # stretches
 _LARGEST = 30.0  # exponents beyond this overflow nothing, but say nothing more either
 
 
@@ -32,7 +34,7 @@ class Belief:
     mean_BT: NDArray[np.float64]
     precision_BTT: NDArray[np.float64]
 
-    def at(self, rows_B: NDArray[np.int64] | NDArray[np.bool_]) -> Belief:
+    def at(self, rows_B: NDArray[np.int64] | NDArray[np.bool_] | slice) -> Belief:
         """The beliefs at some rows."""
         return Belief(mean_BT=self.mean_BT[rows_B], precision_BTT=self.precision_BTT[rows_B])
 
@@ -64,32 +66,54 @@ class Population:
         By Laplace's method; the likelihood leaves out what depends on the evidence alone, so only those of the same
         evidence under different beliefs compare.
         """
-        shared = (self.noise, self.targeting, self.modalities)
+        found = [self._learned(belief.at(block), evidence.at(block)) for block in _blocks(len(evidence))]
+        return _joined([after for after, _ in found]), np.concatenate([likelihood_B for _, likelihood_B in found])
+
+    def posterior(self, belief: Belief, evidence: Evidence) -> Belief:
+        """What is believed after the evidence, as :meth:`learn` has it."""
+        return _joined([self._posterior(belief.at(block), evidence.at(block)) for block in _blocks(len(evidence))])
+
+    def _learned(self, belief: Belief, evidence: Evidence) -> tuple[Belief, NDArray[np.float64]]:
+        after = self._posterior(belief, evidence)
+        theta_BT, moved_BT = after.mean_BT, after.mean_BT - belief.mean_BT
+        _, offered_B = _shares(theta_BT, evidence, self.targeting, self.modalities)
+        likelihood_B: NDArray[np.float64] = (
+            -0.5 * _squared(moved_BT, belief.precision_BTT)
+            - 0.5 * _squared(theta_BT, evidence.together_BTT) / self.noise
+            + (evidence.response_BT * theta_BT).sum(axis=1) / self.noise
+            + self.targeting * (evidence.shown_BT * theta_BT).sum(axis=1)
+            - evidence.exposures_B * offered_B
+            + 0.5 * (_log_determinant(belief.precision_BTT) - _log_determinant(after.precision_BTT))
+        )
+        return after, likelihood_B
+
+    def _posterior(self, belief: Belief, evidence: Evidence) -> Belief:
+        shared = (self.targeting, self.modalities)
         mean_BT, precision_BTT = belief.mean_BT, belief.precision_BTT
         start_BT = np.einsum("btq,bq->bt", precision_BTT, mean_BT) + evidence.response_BT / self.noise
         normal_BTT = precision_BTT + evidence.together_BTT / self.noise
         theta_BT = mean_BT
         for _ in range(_STEPS):
-            share_BT, _ = _shares(theta_BT, evidence, *shared[1:])
+            share_BT, _ = _shares(theta_BT, evidence, *shared)
             surplus_BT = evidence.shown_BT - evidence.exposures_B[:, None] * share_BT
             slope_BT = start_BT + self.targeting * surplus_BT - np.einsum("btq,bq->bt", normal_BTT, theta_BT)
-            curve_BTT = normal_BTT + self._curvature(share_BT, evidence)
+            curve_BTT = self._curved(normal_BTT, share_BT, evidence)
             theta_BT = theta_BT + np.linalg.solve(curve_BTT, slope_BT[..., None])[..., 0]
-        share_BT, offered_B = _shares(theta_BT, evidence, *shared[1:])
-        after_BTT = normal_BTT + self._curvature(share_BT, evidence)
-        moved_BT = theta_BT - mean_BT
-        likelihood_B = (
-            -0.5 * np.einsum("bt,btq,bq->b", moved_BT, precision_BTT, moved_BT)
-            - 0.5 * np.einsum("bt,btq,bq->b", theta_BT, evidence.together_BTT, theta_BT) / self.noise
-            + (evidence.response_BT * theta_BT).sum(axis=1) / self.noise
-            + self.targeting * (evidence.shown_BT * theta_BT).sum(axis=1)
-            - evidence.exposures_B * offered_B
-            + 0.5 * (np.linalg.slogdet(precision_BTT)[1] - np.linalg.slogdet(after_BTT)[1])
-        )
-        return Belief(mean_BT=theta_BT, precision_BTT=after_BTT), likelihood_B
+        share_BT, _ = _shares(theta_BT, evidence, *shared)
+        return Belief(mean_BT=theta_BT, precision_BTT=self._curved(normal_BTT, share_BT, evidence))
 
-    def _curvature(self, share_BT: NDArray[np.float64], evidence: Evidence) -> NDArray[np.float64]:
-        return self.targeting**2 * evidence.exposures_B[:, None, None] * _spread(share_BT, self.modalities)
+    def _curved(
+        self, normal_BTT: NDArray[np.float64], share_BT: NDArray[np.float64], evidence: Evidence
+    ) -> NDArray[np.float64]:
+        """The precision with what the exposures add to it, which is nothing between modalities."""
+        share_BMK = share_BT.reshape(len(share_BT), self.modalities, share_BT.shape[1] // self.modalities)
+        spread_BMKK = -share_BMK[..., :, None] * share_BMK[..., None, :]
+        np.einsum("bmkk->bmk", spread_BMKK)[...] += share_BMK
+        spread_BMKK *= (self.targeting**2 * evidence.exposures_B)[:, None, None, None]
+        curved_BTT = normal_BTT.copy()
+        # A view of the blocks on the diagonal.
+        np.einsum("bmkml->bmkl", curved_BTT.reshape(*share_BMK.shape, *share_BMK.shape[1:]))[...] += spread_BMKK
+        return curved_BTT
 
 
 def fit_population(
@@ -123,7 +147,7 @@ def fit_population(
     )
     rounds = _ROUNDS if start is None else _MORE_ROUNDS
     for _ in range(rounds if known_U.any() else 0):
-        belief, _ = population.learn(population.belief(design), seen)
+        belief = population.posterior(population.belief(design), seen)
         variance_UTT = np.linalg.inv(belief.precision_BTT).astype(np.float64)
         normal_FF = design.T @ design + np.eye(design.shape[1])
         coefficients_FT = np.linalg.solve(normal_FF, design.T @ belief.mean_BT).astype(np.float64)
@@ -145,23 +169,27 @@ def redrawn(before: Belief, modalities: int) -> tuple[tuple[Belief, ...], NDArra
     A new taste varies as much between themes as the old one did, so what mattered to the viewer goes on mattering.
     """
     covariance_BTT = np.linalg.inv(before.precision_BTT)
-    count = before.mean_BT.shape[1] // modalities
+    width = before.mean_BT.shape[1]
+    count = width // modalities
     between_KK = np.eye(count) - 1 / count
     found, variances = [], []
     for modality in range(modalities):
-        block = slice(modality * count, (modality + 1) * count)
-        level_B1 = before.mean_BT[:, block].mean(axis=1, keepdims=True)
-        own_BKK = covariance_BTT[:, block, block]
-        square_B = ((before.mean_BT[:, block] - level_B1) ** 2).sum(axis=1)
+        own = slice(modality * count, (modality + 1) * count)
+        others = np.delete(np.arange(width), own)
+        level_B1 = before.mean_BT[:, own].mean(axis=1, keepdims=True)
+        own_BKK = covariance_BTT[:, own, own]
+        square_B = ((before.mean_BT[:, own] - level_B1) ** 2).sum(axis=1)
         variance_B = (square_B + (own_BKK * between_KK).sum(axis=(1, 2))) / max(count - 1, 1)
-        changed_BTT, mean_BT = covariance_BTT.copy(), before.mean_BT.copy()
-        changed_BTT[:, block, :] = 0.0
-        changed_BTT[:, :, block] = 0.0
-        changed_BTT[:, block, block] = (
+        anew_BKK = (
             variance_B[:, None, None] * (between_KK + 1e-3) + own_BKK.mean(axis=(1, 2))[:, None, None]
         ) + 1e-6 * np.eye(count)
-        mean_BT[:, block] = level_B1
-        found.append(Belief(mean_BT=mean_BT, precision_BTT=np.linalg.inv(changed_BTT)))
+        # Nothing is left between this modality and the others, so that each part is inverted by itself.
+        precision_BTT, mean_BT = np.zeros_like(covariance_BTT), before.mean_BT.copy()
+        precision_BTT[:, own, own] = np.linalg.inv(anew_BKK)
+        rest_BTT = np.linalg.inv(covariance_BTT[:, others[:, None], others])
+        precision_BTT[:, others[:, None], others] = rest_BTT
+        mean_BT[:, own] = level_B1
+        found.append(Belief(mean_BT=mean_BT, precision_BTT=precision_BTT))
         variances.append(np.maximum(variance_B, 1e-12))
     variance_BM = np.stack(variances, axis=1)
     return tuple(found), variance_BM / variance_BM.sum(axis=1, keepdims=True)
@@ -199,6 +227,37 @@ def _shares(
     share_BT: NDArray[np.float64] = (weight_BMK / total_BM[..., None]).reshape(theta_BT.shape)
     offered_B: NDArray[np.float64] = np.log(total_BM).sum(axis=1)
     return share_BT, offered_B
+
+
+def _blocks(stretches: int) -> list[slice]:
+    """So few stretches at a time that what is worked on stays in the processor's cache; one block at least."""
+    return [slice(first, first + _TOGETHER) for first in range(0, max(stretches, 1), _TOGETHER)]
+
+
+def _joined(beliefs: Sequence[Belief]) -> Belief:
+    if len(beliefs) == 1:
+        return beliefs[0]
+    return Belief(
+        mean_BT=np.concatenate([each.mean_BT for each in beliefs]),
+        precision_BTT=np.concatenate([each.precision_BTT for each in beliefs]),
+    )
+
+
+def _log_determinant(precision_BTT: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of positive definite matrices: (B,)."""
+    try:
+        root_BT = np.diagonal(np.linalg.cholesky(precision_BTT), axis1=1, axis2=2)
+    except np.linalg.LinAlgError:  # through rounding one is not quite
+        logs_B: NDArray[np.float64] = np.linalg.slogdet(precision_BTT)[1]
+    else:
+        logs_B = 2 * np.log(root_BT).sum(axis=1)
+    return logs_B
+
+
+def _squared(values_BT: NDArray[np.float64], weights_BTT: NDArray[np.float64]) -> NDArray[np.float64]:
+    """v W v of each: (B,)."""
+    squared_B: NDArray[np.float64] = np.einsum("bt,btq,bq->b", values_BT, weights_BTT, values_BT)
+    return squared_B
 
 
 def _spread(share_BT: NDArray[np.float64], modalities: int) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from swipewise.events.export import export_viewer
 from swipewise.events.folded import interaction_parts
 from swipewise.events.folding import as_sequences, fold
 from swipewise.events.importing import ImportSummary, import_events
-from swipewise.events.live import Appended, EventLog
+from swipewise.events.live import Appended, EventLog, LiveRow
 from swipewise.events.reading import (
     read_active_days,
     read_events,
@@ -28,6 +28,7 @@ __all__ = [
     "Erasure",
     "EventLog",
     "ImportSummary",
+    "LiveRow",
     "Rollups",
     "ViewerControls",
     "append_interactions",

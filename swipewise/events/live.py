@@ -32,6 +32,11 @@ _COLUMNS: Final = (
 )
 
 
+LiveRow = tuple[str, str, str, str, int, float | None, int | None]
+"""An event as the live log holds it: event, viewer and video id, action, microseconds since 1970 UTC, seconds watched
+and position."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Appended:
     """What became of the events or profiles handed over.
@@ -75,28 +80,30 @@ class EventLog:
     ) -> None:
         self.close()
 
-    def append(self, events: Sequence[Event], *, checked: bool = False) -> Appended:
+    def append(self, events: Sequence[Event]) -> Appended:
         """Store events; they are on disk when this returns. An event id that is known already counts once.
 
         Of a viewer who was erased only later events are taken, as those of a new viewer.
-
-        Args:
-            events: What was done.
-            checked: Whether they are known to break no rule, so that nobody looks again.
 
         Raises:
             DataError: An event breaks a rule (empty id, time without zone, negative watch time); none is stored.
             StoreError: The log cannot be written.
         """
-        if not checked:
-            _check(events)
-        rows = [_row(event) for event in events]
+        _check(events)
+        return self.append_rows([row_of(event) for event in events])
+
+    def append_rows(self, rows: Sequence[LiveRow]) -> Appended:
+        """Store events that are known to break no rule, as :meth:`append` does.
+
+        Raises:
+            StoreError: The log cannot be written.
+        """
         if not rows:
             return Appended(added=0, duplicates=0)
         added, refused = self._database.write_again(lambda connection: self._store(connection, rows))
         return Appended(added=added, duplicates=len(rows) - refused - added, erased=refused)
 
-    def _store(self, connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> tuple[int, int]:
+    def _store(self, connection: sa.Connection, rows: Sequence[LiveRow]) -> tuple[int, int]:
         """Store rows; how many were added, and how many refused as they are of erased viewers."""
         # Looked up under the write lock: compaction commits to the history first and needs this lock to delete, so an
         # event is always found in one of the two.
@@ -104,12 +111,8 @@ class EventLog:
         days = {moment_of(day * _DAY).date() for day in {at // _DAY for at in moments}}
         known = self._history_ids.known(set(event_ids), days)
         until = self._tombstones.until(connection, set(viewer_ids))
-        allowed = [
-            row
-            for row, viewer_id, at in zip(rows, viewer_ids, moments, strict=True)
-            if viewer_id not in until or at > until[viewer_id]
-        ]
-        fresh = [row for row in allowed if row[0] not in known]
+        allowed = [row for row in rows if row[1] not in until or row[4] > until[row[1]]] if until else rows
+        fresh = [row for row in allowed if row[0] not in known] if known else allowed
         added = self._database.add_new(connection, EVENTS, _COLUMNS, fresh) if fresh else 0
         return added, len(rows) - len(allowed)
 
@@ -170,8 +173,8 @@ def _check(events: Sequence[Event]) -> None:
             raise DataError(f"event {event.event_id!r}: {fault}")
 
 
-def _row(event: Event) -> tuple[Any, ...]:
-    """The values of ``_COLUMNS``; tuples, as a request brings a thousand."""
+def row_of(event: Event) -> LiveRow:
+    """An event as the live log holds it."""
     return (
         event.event_id,
         event.viewer_id,

@@ -1,23 +1,27 @@
 """What a viewer asked for, in a feed: what is left out, what is lowered, and the words that say so.
 
-Legend of shape suffixes: N = candidates.
+Legend of shape suffixes: N = candidates, S = sorted numbers.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from swipewise.events.controls import Controls
+from swipewise.feed.roster import Roster
 from swipewise.feed.shelf import Shelf
-from swipewise.feed.stages import Lowered, Query
-from swipewise.schema import Candidate
+from swipewise.feed.stages import Barred, Lowered, Query
 
 HIDDEN = "hidden by the viewer"
 LESS_CREATOR = "less of this creator"
 LESS_TOPIC = "less of this topic"
 SHOWN = "shown in this session"
+_LESS = (LESS_CREATOR, LESS_TOPIC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +30,9 @@ class BarredFilter:
 
     reason: str
 
-    def keeps(self, query: Query, candidate: Candidate) -> bool:
-        """Whether this is no reason to leave it out."""
-        return query.barred.get(candidate.video_id) != self.reason
+    def keeps(self, query: Query, numbers_N: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which this is no reason to leave out: (N,)."""
+        return ~query.barred.by(self.reason, numbers_N)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,34 +42,48 @@ class AskedLess:
     A share of a half takes 0.7 off, one of a tenth 2.3, where scores have a deviation of 1.
     """
 
-    shelf: Shelf
+    roster: Roster
 
-    def lowered(self, query: Query, candidates: Sequence[Candidate]) -> list[Lowered | None]:
+    def lowered(self, query: Query, numbers_N: NDArray[np.int64]) -> Lowered | None:
         """What is taken off each candidate and why, None where nothing is."""
         controls = query.controls
         if controls is None or not (controls.topics or controls.creators):
-            return [None] * len(candidates)
+            return None
         topics = {topic.casefold(): share for topic, share in controls.topics.items()}
-        return [self._of(candidate.video_id, controls, topics) for candidate in candidates]
+        found = [self._of(video_id, controls, topics) for video_id in self.roster.names_of(numbers_N)]
+        return Lowered(
+            amounts_N=np.array([amount for amount, _ in found], np.float64),
+            why_N=np.array([_LESS.index(reason) for _, reason in found], np.int64),
+            reasons=_LESS,
+        )
 
-    def _of(self, video_id: str, controls: Controls, topics: dict[str, float]) -> Lowered | None:
-        creator = self.shelf.creator_of.get(video_id, "")
-        tags = {tag.casefold() for tag in self.shelf.tags_of.get(video_id, ())}
+    def _of(self, video_id: str, controls: Controls, topics: Mapping[str, float]) -> tuple[float, str]:
+        creator = self.roster.shelf.creator_of.get(video_id, "")
+        tags = {tag.casefold() for tag in self.roster.shelf.tags_of.get(video_id, ())}
         asked = [(controls.creators[creator], LESS_CREATOR)] if creator in controls.creators else []
         asked += [(topics[tag], LESS_TOPIC) for tag in sorted(tags & topics.keys())]
         # What is not wanted at all was taken out before.
         amounts = [(-math.log(share), reason) for share, reason in asked if share > 0]
-        if not amounts:
-            return None
-        return Lowered(amount=sum(amount for amount, _ in amounts), reason=max(amounts)[1])
+        return sum(amount for amount, _ in amounts), max(amounts, default=(0.0, LESS_CREATOR))[1]
 
 
-def barred(controls: Controls | None, shelf: Shelf, shown: frozenset[str] = frozenset()) -> dict[str, str]:
+def barred(controls: Controls | None, roster: Roster, shown: frozenset[str] = frozenset()) -> Barred:
     """The videos that the viewer does not want at all, and why.
 
     Those ``shown`` in this session come first, then hidden ones, both with their near-duplicates.
     """
-    return _unwanted(controls, shelf) | dict.fromkeys(shown | shelf.duplicates_of(shown), SHOWN)
+    shelf = roster.shelf
+    found = _unwanted(controls, shelf) | dict.fromkeys(shown | shelf.duplicates_of(shown), SHOWN)
+    if not found:
+        return Barred()
+    by_reason: dict[str, list[str]] = {}
+    for video_id, reason in found.items():
+        by_reason.setdefault(reason, []).append(video_id)
+    numbers = [roster.numbers_of(video_ids) for video_ids in by_reason.values()]
+    numbers_N = np.concatenate(numbers)
+    why_N = np.repeat(np.arange(len(numbers)), [len(each) for each in numbers])
+    order_S = np.argsort(numbers_N)
+    return Barred(numbers_S=numbers_N[order_S], why_S=why_N[order_S], reasons=tuple(by_reason))
 
 
 def _unwanted(controls: Controls | None, shelf: Shelf) -> dict[str, str]:

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.feed.caps import ENOUGH_OF_CREATOR, ENOUGH_OF_TOPIC, Cap, fitting
-from swipewise.feed.shelf import Shelf
+from swipewise.feed.roster import Roster
 from swipewise.feed.stages import Query, Selection
-from swipewise.schema import Candidate
 
 ALIKE = "too like others in the feed"
 """The reason given for candidates that were passed over for one of a lower score."""
@@ -40,45 +39,53 @@ class DiverseSelect:
     creator, and the same tag; 0: any number. Where a feed could not be filled otherwise, topics give way first.
     """
 
-    shelf: Shelf
+    roster: Roster
     diversity: float
     creator_cap: int = 0
     topic_cap: int = 0
 
-    def select(self, query: Query, candidates: Sequence[Candidate]) -> Selection:
+    def select(self, query: Query, numbers_N: NDArray[np.int64], scores_N: NDArray[np.float64]) -> Selection:
         """Positions of the chosen in feed order, and why better ones were passed over."""
-        caps = self._caps(candidates)
+        caps = self._caps(numbers_N)
         variety = self._variety(query)
         if not caps and self.diversity * variety == 0:
-            return Selection(positions=list(range(min(query.size, len(candidates)))))
-        scores_N = np.array([candidate.score for candidate in candidates], np.float32)
-        vectors_ND = self._vectors(candidates)
+            return Selection(positions=list(range(min(query.size, len(numbers_N)))))
         taken = spread_out(
-            scores_N, vectors_ND, k=query.size, diversity=self.diversity, variety=variety, caps=caps
+            scores_N.astype(np.float32),
+            self._vectors(numbers_N),
+            k=query.size,
+            diversity=self.diversity,
+            variety=variety,
+            caps=caps,
         )
         return Selection(positions=taken, passed_over=_passed_over(taken, caps))
 
-    def _caps(self, candidates: Sequence[Candidate]) -> list[Cap]:
+    def _caps(self, numbers_N: NDArray[np.int64]) -> list[Cap]:
         """Those that are on; the first holds longest."""
-        ids = [candidate.video_id for candidate in candidates]
-        caps = []
+        caps: list[Cap] = []
+        if not self.creator_cap and not self.topic_cap:
+            return caps
+        ids = self.roster.names_of(numbers_N)
         if self.creator_cap:
-            creators = [[self.shelf.creator_of[each]] if each in self.shelf.creator_of else [] for each in ids]
+            creators = [
+                [self.roster.shelf.creator_of[each]] if each in self.roster.shelf.creator_of else []
+                for each in ids
+            ]
             caps.append(Cap(creators, most=self.creator_cap, reason=ENOUGH_OF_CREATOR))
         if self.topic_cap:
-            topics = [[tag.casefold() for tag in self.shelf.tags_of.get(each, ())] for each in ids]
+            topics = [[tag.casefold() for tag in self.roster.shelf.tags_of.get(each, ())] for each in ids]
             caps.append(Cap(topics, most=self.topic_cap, reason=ENOUGH_OF_TOPIC))
         return caps
 
     def _variety(self, query: Query) -> float:
-        if self.shelf.vectors_VD is None or query.state is None:
+        if self.roster.shelf.vectors_VD is None or query.state is None:
             return 0.0
-        return variety_of(self.shelf.vectors_VD[query.state.liked_J[:LIKED]])
+        return variety_of(self.roster.shelf.vectors_VD[query.state.liked_J[:LIKED]])
 
-    def _vectors(self, candidates: Sequence[Candidate]) -> NDArray[np.float32]:
-        if self.shelf.vectors_VD is None:
-            return np.zeros((len(candidates), 1), np.float32)
-        return self.shelf.vectors_VD[self.shelf.rows(candidates)]
+    def _vectors(self, numbers_N: NDArray[np.int64]) -> NDArray[np.float32]:
+        if self.roster.shelf.vectors_VD is None:
+            return np.zeros((len(numbers_N), 1), np.float32)
+        return self.roster.shelf.vectors_VD[numbers_N]
 
 
 def variety_of(liked_LD: NDArray[np.float32]) -> float:

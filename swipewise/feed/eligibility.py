@@ -1,6 +1,6 @@
 """Which videos may be shown at all, to this viewer, here and now: availability, language and policy rules.
 
-Legend of shape suffixes: V = videos on the shelf.
+Legend of shape suffixes: V = videos on the shelf, N = candidates.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from swipewise.feed.closed import Closed
 from swipewise.feed.context import Context, facts, language_code
 from swipewise.feed.shelf import Shelf
 from swipewise.feed.stages import Query
-from swipewise.schema import Candidate, Profile
+from swipewise.schema import Profile
 
 NOT_HERE: Final = "not available in this region"
 NOT_NOW: Final = "not available now"
@@ -32,9 +32,9 @@ class ClosedFilter:
 
     reason: str
 
-    def keeps(self, query: Query, candidate: Candidate) -> bool:
-        """Whether the video may be shown, as far as this reason goes."""
-        return query.closed.reason(candidate.video_id) != self.reason
+    def keeps(self, query: Query, numbers_N: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which may be shown, as far as this reason goes: (N,)."""
+        return ~query.closed.by(self.reason, numbers_N)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,8 @@ class Eligibility:
         for reason, shut_V in self._shut(context, profile, now):
             reasons.append(reason)
             why_V[shut_V & (why_V == 0)] = len(reasons)
-        return Closed(row_of=self.shelf.row_of, why_V=why_V, reasons=tuple(reasons)) if reasons else Closed()
+        why_V[list(self.shelf.removed)] = 0
+        return Closed(why_V=why_V, reasons=tuple(reasons)) if reasons else Closed()
 
     def _shut(
         self, context: Context, profile: Profile | None, now: datetime

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
@@ -14,7 +14,7 @@ from typing import Self
 
 from swipewise.catalog import Catalog
 from swipewise.errors import ArtifactError, ConfigError
-from swipewise.events import Appended, EventLog
+from swipewise.events import Appended, EventLog, LiveRow
 from swipewise.feed.bundles import Bundle
 from swipewise.feed.controls import in_words
 from swipewise.feed.histories import ViewerHistories
@@ -210,7 +210,7 @@ class FeedEngine:
         if stock.scorer is None or not known or level_of(viewer_id, stock, history, profile)[0] is Level.POPULAR:
             return {}
         state, rows_N = stock.scorer.viewer(history, profile, present(history)), stock.shelf.rows_of(known)
-        expected, weights_NM = stock.scorer.predict(state, rows_N), stock.scorer.score(state, rows_N).weights_NM
+        expected, weights_NM = stock.scorer.predict(state, rows_N), stock.scorer.weights(state, rows_N)
         return {
             video_id: Outlook(
                 expected={name: float(values_N[place]) for name, values_N in expected.items()},
@@ -248,24 +248,29 @@ class FeedEngine:
         catalog = Catalog(self.workspace.catalog_dir)
         return similar_videos(self._live.stock, catalog, video_id, limit=limit, modality=modality)
 
-    def observe(self, events: Sequence[Event], *, checked: bool = False) -> Appended:
+    def observe(self, events: Sequence[Event]) -> Appended:
         """Write events to the log; they are on disk when this returns, each ``event_id`` once.
-
-        Args:
-            events: What was done.
-            checked: Whether they are known to break no rule of the log, so that it need not look.
 
         Raises:
             DataError: An event breaks a rule of the log; none is written.
             StoreError: They cannot be written; none of them was.
         """
         with self._writing:
-            return self._log.append(events, checked=checked)
+            return self._log.append(events)
 
-    def unknown_videos(self, events: Sequence[Event]) -> tuple[str, ...]:
-        """The videos named by ``events`` that are not in the catalogue, each once."""
+    def observe_rows(self, rows: Sequence[LiveRow]) -> Appended:
+        """Write events that are known to break no rule of the log, as :meth:`observe` does.
+
+        Raises:
+            StoreError: They cannot be written; none of them was.
+        """
+        with self._writing:
+            return self._log.append_rows(rows)
+
+    def unknown_videos(self, video_ids: Iterable[str]) -> list[str]:
+        """Those videos that are not in the catalogue, each once."""
         known = self._live.stock.shelf.row_of
-        return tuple(dict.fromkeys(event.video_id for event in events if event.video_id not in known))
+        return list(dict.fromkeys(video_id for video_id in video_ids if video_id not in known))
 
     def refresh(self) -> bool:
         """Count what is popular anew, and load the catalogue and the newest run if either has changed.

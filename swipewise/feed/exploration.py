@@ -4,25 +4,25 @@ At stated places a video is drawn, without replacement, in proportion to exp(sco
 under-exposed uploads that the other places do not show. The draw depends on the request's id and the viewer alone, so
 an answer can be made again.
 
-Legend of shape suffixes: N = candidates of the pool, V = videos on the shelf.
+Legend of shape suffixes: N = candidates, P = those in the pool, R = places of a ranking, S = sorted numbers,
+V = videos on the shelf.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.feed.popularity import Popularity
-from swipewise.feed.shelf import Shelf
-from swipewise.feed.sources import Ranking, until_enough
+from swipewise.feed.roster import Roster, among
+from swipewise.feed.sources import enough_of
 from swipewise.feed.stages import Explored, Query
-from swipewise.schema import Candidate
 
 EXPLORE: Final = "explore"
 """The source of what was drawn."""
@@ -30,10 +30,14 @@ EXPLORE: Final = "explore"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """Candidates in the order of a feed, the probability of each at its place, and what could have been drawn."""
+    """The order of a feed as positions of candidates, the probability of each at its place, and what was drawn.
 
-    chosen: tuple[Candidate, ...]
+    ``drawn`` are the places that were.
+    """
+
+    chosen: tuple[int, ...]
     propensities: tuple[float, ...]
+    drawn: frozenset[int]
     explored: Explored
 
 
@@ -42,7 +46,7 @@ class Exploration:
     """Proposes under-exposed uploads, and draws some of them.
 
     Attributes:
-        shelf: What there is.
+        roster: What there is.
         popularity: Whose ``exposures`` tell what few were shown.
         share: Of the places, that are drawn.
         pool: How many of the newest uploads are drawn from at most.
@@ -50,63 +54,71 @@ class Exploration:
         temperature: Of the softmax, in units of the blended score.
     """
 
-    shelf: Shelf
+    roster: Roster
     popularity: Popularity
     share: float
     pool: int
     exposures: int
     temperature: float
     name: str = EXPLORE
-    _newest: Ranking = field(init=False, repr=False)
+    _newest_R: NDArray[np.int64] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        shelf = self.roster.shelf
         known = [video for video, viewers in self.popularity.exposures.items() if viewers >= self.exposures]
-        few_V = np.ones(len(self.shelf.video_ids), np.bool_)
-        few_V[self.shelf.rows_of(known)] = False
-        rows_R = self.shelf.newest_R[few_V[self.shelf.newest_R]] if self.share else self.shelf.newest_R[:0]
-        object.__setattr__(self, "_newest", Ranking.of_rows(rows_R, self.shelf))
+        few_V = np.ones(len(shelf.video_ids), np.bool_)
+        few_V[shelf.rows_of(known)] = False
+        newest_R = shelf.newest_R[few_V[shelf.newest_R]] if self.share else shelf.newest_R[:0]
+        object.__setattr__(self, "_newest_R", newest_R)
 
     @property
     def policy(self) -> str | None:
         """The name and version of the policy with its setting; None where nothing is ever drawn."""
         return f"softmax@1 temperature={self.temperature:g}" if self.share else None
 
-    def candidates(self, query: Query) -> list[Candidate]:
-        """The pool, with their rank from 1 downwards as score; none where none of this feed's places is drawn."""
-        if not drawn_places(query.start, query.size, self.share):
-            return []
-        return until_enough(self._newest, lambda place: 1 / (place + 1), self.name, self.pool, query)
+    def candidates(self, query: Query) -> NDArray[np.int64]:
+        """The pool (N,), the newest first; none where none of this feed's places is drawn."""
+        wanted = self.pool if drawn_places(query.start, query.size, self.share) else 0
+        return enough_of(self._newest_R, wanted, self.roster, query)
 
     def arrange(
-        self, query: Query, ranked: Sequence[Candidate], chosen: Sequence[Candidate], pool: Collection[str]
+        self,
+        query: Query,
+        numbers_N: NDArray[np.int64],
+        scores_N: NDArray[np.float64],
+        chosen: Sequence[int],
+        pool_S: NDArray[np.int64],
     ) -> Places:
         """The feed with what was drawn at its places.
 
         Args:
             query: For whom.
-            ranked: All candidates that may be shown, with their scores.
-            chosen: Those that the feed would hold without drawing, in its order.
-            pool: The ids that may be drawn.
+            numbers_N: All candidates that may be shown, best first.
+            scores_N: Theirs.
+            chosen: Positions of those that the feed would hold without drawing, in its order.
+            pool_S: The sorted numbers of those that may be drawn.
         """
         places = drawn_places(query.start, len(chosen), self.share)
-        kept = {candidate.video_id for candidate in chosen[: len(chosen) - len(places)]}
-        open_N = [c for c in ranked if c.video_id in pool and c.video_id not in kept]
-        scores_N = np.array([candidate.score for candidate in open_N], np.float64)
-        draws = draw(scores_N, len(places), self.temperature, _generator(query))
+        open_N = among(numbers_N, pool_S)
+        open_N[list(chosen[: len(chosen) - len(places)])] = False
+        open_P = np.flatnonzero(open_N)
+        draws = draw(scores_N[open_P], len(places), self.temperature, _generator(query)) if places else []
         drawn = {
-            place: (replace(open_N[row], source=self.name), probability)
+            place: (int(open_P[row]), probability)
             for place, (row, probability) in zip(places, draws, strict=False)
         }
-        named = {candidate.video_id for candidate, _ in drawn.values()}
-        rest = iter([(candidate, 1.0) for candidate in chosen if candidate.video_id not in named])
+        taken = {position for position, _ in drawn.values()}
+        rest = iter([(position, 1.0) for position in chosen if position not in taken])
         filled = [drawn[place] if place in drawn else next(rest) for place in range(len(chosen))]
+        pool: tuple[tuple[str, float], ...] = ()
+        if drawn:
+            names = self.roster.names_of(numbers_N[open_P])
+            pool = tuple(zip(names, scores_N[open_P].tolist(), strict=True))
         return Places(
-            chosen=tuple(candidate for candidate, _ in filled),
+            chosen=tuple(position for position, _ in filled),
             propensities=tuple(probability for _, probability in filled),
-            explored=Explored(
-                policy=self.policy,
-                pool=tuple((c.video_id, c.score) for c in open_N) if drawn else (),
-            ),
+            drawn=frozenset(drawn),
+            explored=Explored(policy=self.policy, pool=pool),
         )
 
 

@@ -1,25 +1,29 @@
-"""What may not be in a feed, and the reason given."""
+"""What may not be in a feed, and the reason given.
+
+Legend of shape suffixes: N = candidates.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swipewise.feed.shelf import Shelf
+import numpy as np
+from numpy.typing import NDArray
+
+from swipewise.feed.roster import Roster, among
 from swipewise.feed.stages import Query
-from swipewise.schema import Candidate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueFilter:
     """Only videos of the catalogue: behaviour may name others, and those cannot be shown."""
 
-    shelf: Shelf
+    roster: Roster
     reason: str = "not in the catalogue"
 
-    def keeps(self, query: Query, candidate: Candidate) -> bool:
-        """Whether the shelf holds the video."""
-        return candidate.video_id in self.shelf.row_of
+    def keeps(self, query: Query, numbers_N: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which the shelf holds: (N,)."""
+        return self.roster.there(numbers_N)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +32,9 @@ class SeenFilter:
 
     reason: str = "seen"
 
-    def keeps(self, query: Query, candidate: Candidate) -> bool:
-        """Whether the viewer has not met the video."""
-        return candidate.video_id not in query.seen or candidate.video_id in query.duplicates
+    def keeps(self, query: Query, numbers_N: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which the viewer has not met: (N,)."""
+        return ~among(numbers_N, query.seen_S) | among(numbers_N, query.duplicates_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,22 +43,27 @@ class SeenDuplicateFilter:
 
     reason: str = "duplicate of a seen one"
 
-    def keeps(self, query: Query, candidate: Candidate) -> bool:
-        """Whether the viewer has met no near-duplicate of the video."""
-        return candidate.video_id not in query.duplicates
+    def keeps(self, query: Query, numbers_N: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Of which the viewer has met no near-duplicate: (N,)."""
+        return ~among(numbers_N, query.duplicates_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BestDuplicate:
     """Of near-duplicates only the best."""
 
-    shelf: Shelf
+    roster: Roster
     reason: str = "duplicate of a better one"
 
-    def distinct(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """The first of each group, and all that have no near-duplicates."""
-        group_of = self.shelf.group_of
-        firsts: dict[str, Candidate] = {}
-        for candidate in candidates:
-            firsts.setdefault(group_of.get(candidate.video_id, candidate.video_id), candidate)
-        return list(firsts.values())
+    def distinct(self, numbers_N: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """The first of each group, and all that have no near-duplicates: (N,)."""
+        group_of = self.roster.shelf.group_of
+        first_N = np.ones(len(numbers_N), np.bool_)
+        if not group_of:
+            return first_N
+        met: set[str] = set()
+        for place, name in enumerate(self.roster.names_of(numbers_N)):
+            group = group_of.get(name, name)
+            first_N[place] = group not in met
+            met.add(group)
+        return first_N

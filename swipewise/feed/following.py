@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.events.one_viewer import EventRow
+from swipewise.feed.roster import Roster
 from swipewise.feed.shelf import Shelf
 from swipewise.feed.stages import Blend, Query
-from swipewise.schema import Action, Candidate
+from swipewise.schema import Action
 
 
 def followed_creators(events: Sequence[EventRow], shelf: Shelf) -> tuple[str, ...]:
@@ -29,16 +30,17 @@ class FollowedBlend:
     """Adds a weight to the blended scores of creators whom the viewer follows, whatever the rest makes of them."""
 
     rest: Blend
-    shelf: Shelf
+    roster: Roster
     weight: float
 
     def blend(
-        self, query: Query, candidates: Sequence[Candidate], scores_N: NDArray[np.float32]
+        self, query: Query, numbers_N: NDArray[np.int64], scores_N: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Blended scores (N,)."""
-        blended_N = self.rest.blend(query, candidates, scores_N)
+        blended_N = self.rest.blend(query, numbers_N, scores_N)
         if not query.followed or not self.weight:
             return blended_N
-        theirs = frozenset(query.followed)
-        is_theirs_N = np.array([self.shelf.creator_of.get(c.video_id) in theirs for c in candidates], np.float32)
+        theirs, creator_of = frozenset(query.followed), self.roster.shelf.creator_of
+        names = self.roster.names_of(numbers_N)
+        is_theirs_N = np.array([creator_of.get(name) in theirs for name in names], np.float32)
         return blended_N + np.float32(self.weight) * is_theirs_N

@@ -13,6 +13,7 @@ from swipewise.feed.eligibility import Eligibility
 from swipewise.feed.pipeline import Pipeline
 from swipewise.feed.popularity import Popularity
 from swipewise.feed.recipes import personal_pipeline, popular_pipeline
+from swipewise.feed.roster import Roster
 from swipewise.feed.stock import Stock
 from swipewise.feed.trending import count_popularity
 from swipewise.workspace import Workspace
@@ -20,13 +21,14 @@ from swipewise.workspace import Workspace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """The stock, what is popular, who may be shown what, and the pipelines over them.
+    """The stock, what is popular, both by number, who may be shown what, and the pipelines over them.
 
     ``adapt`` gives another pipeline in place of ``personal`` as it would be; None: it stays.
     """
 
     stock: Stock
     popularity: Popularity
+    roster: Roster
     eligibility: Eligibility
     popular: Pipeline
     personal: Pipeline | None
@@ -46,14 +48,17 @@ class Live:
         adapt = before.adapt if before else adapt
         known = before.eligibility if before and before.stock.shelf is stock.shelf else None
         eligibility = known or Eligibility(shelf=stock.shelf, rules=config.rules)
-        personal = personal_pipeline(stock, popularity, config, eligibility.filters) if stock.scorer else None
+        roster = Roster.of(stock.shelf, popularity)
+        made_of = (stock, roster, popularity, config, eligibility.filters)
+        personal = personal_pipeline(*made_of) if stock.scorer else None
         if personal and adapt:
             personal = adapt(personal)
         return cls(
             stock=stock,
             popularity=popularity,
+            roster=roster,
             eligibility=eligibility,
-            popular=popular_pipeline(stock, popularity, config, eligibility.filters),
+            popular=popular_pipeline(*made_of),
             personal=personal,
             adapt=adapt,
         )

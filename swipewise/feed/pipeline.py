@@ -1,19 +1,23 @@
-"""The stages of a feed in their order: source, filter, score, blend, distinct, select, explore, explain."""
+"""The stages of a feed in their order: source, filter, score, blend, distinct, select, explore, explain.
+
+Legend of shape suffixes: N = candidates, K = those chosen, A = all that sources propose, S = sorted numbers.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
+from numpy.typing import NDArray
 
+from swipewise.feed.dropped import DroppedVideos
 from swipewise.feed.exploration import Places
+from swipewise.feed.roster import Roster
 from swipewise.feed.stages import (
     Blend,
     Distinct,
-    Dropped,
     Explain,
     Explore,
     Feed,
@@ -24,19 +28,52 @@ from swipewise.feed.stages import (
     Query,
     Score,
     Select,
+    Selection,
     Source,
     Step,
+    plainly,
 )
-from swipewise.schema import Candidate, Recommendation
+from swipewise.schema import Recommendation
 
 OUTRANKED = "outranked"
 """The reason given for candidates that passed every filter and were not selected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidates:
+    """Videos under consideration: their numbers, and the place of each one's source among all."""
+
+    numbers_N: NDArray[np.int64]
+    source_N: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.numbers_N)
+
+    def at(self, places_N: NDArray[np.int64] | NDArray[np.bool_]) -> _Candidates:
+        return _Candidates(numbers_N=self.numbers_N[places_N], source_N=self.source_N[places_N])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ranked:
+    """Candidates best first, with their scores and what was taken off them."""
+
+    candidates: _Candidates
+    scores_N: NDArray[np.float64]
+    lowered: Lowered | None
+
+    def at(self, places_N: NDArray[np.int64]) -> _Ranked:
+        return _Ranked(
+            candidates=self.candidates.at(places_N),
+            scores_N=self.scores_N[places_N],
+            lowered=self.lowered and self.lowered.at(places_N),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
     """The stages that make a feed; what is dropped on the way keeps its reason."""
 
+    roster: Roster
     sources: Sequence[Source]
     filters: Sequence[Filter]
     score: Score
@@ -50,109 +87,127 @@ class Pipeline:
     def run(self, query: Query, level: Level) -> Feed:
         """Make the feed of one query."""
         trace = _Trace()
-        candidates, pool = self._source(query, trace)
-        dropped: list[Dropped] = []
+        dropped = DroppedVideos(self.roster, self._names())
+        candidates, pool_S = self._source(query, trace)
         for stage in self.filters:
-            kept = [candidate for candidate in candidates if stage.keeps(query, candidate)]
-            dropped += _dropped(candidates, kept, stage.reason)
-            candidates = kept
-            trace.step(f"filter: {stage.reason}", candidates)
-        # Networks make nothing of no candidates at all.
-        scores_N = self.score.score(query, candidates) if candidates else np.zeros(0, np.float32)
-        trace.step("score", candidates)
-        blended = self.blend.blend(query, candidates, scores_N).tolist()
-        lowered = _named(candidates, self.lower.lowered(query, candidates))
-        candidates = [
-            replace(c, score=score - _amount(lowered, c)) for c, score in zip(candidates, blended, strict=True)
-        ]
-        # A stable sort: where scores are equal, the sources' order stays.
-        candidates.sort(key=lambda candidate: -candidate.score)
-        trace.step("blend", candidates)
-        kept = self.distinct.distinct(candidates)
-        dropped += _dropped(candidates, kept, self.distinct.reason)
-        candidates = kept
-        trace.step(f"distinct: {self.distinct.reason}", candidates)
-        selection = self.select.select(query, candidates)
-        chosen = [candidates[position] for position in selection.positions]
-        passed_over = {candidates[position].video_id: reason for position, reason in selection.passed_over.items()}
-        trace.step("select", chosen)
-        places = self.explore.arrange(query, candidates, chosen, pool)
-        last = min((candidate.score for candidate in chosen), default=math.inf)
-        dropped += [
-            replace(each, reason=passed_over.get(each.video_id, each.reason))
-            for each in _outranked(candidates, places.chosen, lowered, last)
-        ]
-        trace.step("explore", places.chosen)
-        recommendations = self._explained(query, places, lowered)
-        trace.step("explain", places.chosen)
+            candidates = _kept(candidates, stage.keeps(query, candidates.numbers_N), stage.reason, dropped)
+            trace.step(f"filter: {stage.reason}", len(candidates))
+        ranked = self._rank(query, candidates, trace)
+        first_N = self.distinct.distinct(ranked.candidates.numbers_N)
+        _kept(ranked.candidates, first_N, self.distinct.reason, dropped)
+        ranked = ranked.at(np.flatnonzero(first_N))
+        trace.step(f"distinct: {self.distinct.reason}", len(ranked.candidates))
+        numbers_N, scores_N = ranked.candidates.numbers_N, ranked.scores_N
+        selection = self.select.select(query, numbers_N, scores_N)
+        trace.step("select", len(selection.positions))
+        places = self.explore.arrange(query, numbers_N, scores_N, selection.positions, pool_S)
+        _leave(ranked, selection, places, dropped)
+        trace.step("explore", len(places.chosen))
+        recommendations = self._explained(query, ranked, places)
+        trace.step("explain", len(places.chosen))
         return Feed(
             viewer_id=query.viewer_id,
             level=level,
             recommendations=recommendations,
-            dropped=tuple(dropped),
+            dropped=dropped,
             trace=tuple(trace.steps),
             request_id=query.request_id,
             explored=places.explored,
         )
 
-    def _source(self, query: Query, trace: _Trace) -> tuple[list[Candidate], frozenset[str]]:
+    def _source(self, query: Query, trace: _Trace) -> tuple[_Candidates, NDArray[np.int64]]:
         """All candidates, of which one that several propose belongs to the first, and those that may be drawn."""
-        found: dict[str, Candidate] = {}
-        proposed: list[Candidate] = []
-        for source in (*self.sources, self.explore):
-            proposed = source.candidates(query)
-            for candidate in proposed:
-                found.setdefault(candidate.video_id, candidate)
-            trace.step(f"source: {source.name}", list(found.values()))
-        return list(found.values()), frozenset(candidate.video_id for candidate in proposed)
+        proposed: list[NDArray[np.int64]] = []
+        ends: list[float] = []
+        sources = (*self.sources, self.explore)
+        for source in sources:
+            proposed.append(source.candidates(query))
+            ends.append(perf_counter())
+        numbers_A = np.concatenate(proposed)
+        lengths = [len(each) for each in proposed]
+        firsts = np.sort(np.unique(numbers_A, return_index=True)[1])
+        counts = np.searchsorted(firsts, np.cumsum(lengths)).tolist()
+        for source, count, end in zip(sources, counts, ends, strict=True):
+            trace.step(f"source: {source.name}", count, end)
+        source_A = np.repeat(np.arange(len(sources)), lengths)
+        return _Candidates(numbers_N=numbers_A[firsts], source_N=source_A[firsts]), np.sort(proposed[-1])
 
-    def _explained(
-        self, query: Query, places: Places, lowered: Mapping[str, Lowered]
-    ) -> tuple[Recommendation, ...]:
-        explain = self.explain.explain if query.explained and places.chosen else plainly
+    def _rank(self, query: Query, candidates: _Candidates, trace: _Trace) -> _Ranked:
+        """Score and blend, and put the best first."""
+        numbers_N = candidates.numbers_N
+        # Networks make nothing of no candidates at all.
+        scores_N = self.score.score(query, numbers_N) if len(candidates) else np.zeros(0, np.float32)
+        trace.step("score", len(candidates))
+        blended_N = self.blend.blend(query, numbers_N, scores_N).astype(np.float64)
+        lowered = self.lower.lowered(query, numbers_N)
+        if lowered is not None:
+            blended_N -= lowered.amounts_N
+        # A stable sort: where scores are equal, the sources' order stays.
+        order_N = np.argsort(-blended_N, kind="stable")
+        ranked = _Ranked(candidates=candidates, scores_N=blended_N, lowered=lowered).at(order_N)
+        trace.step("blend", len(candidates))
+        return ranked
+
+    def _explained(self, query: Query, ranked: _Ranked, places: Places) -> tuple[Recommendation, ...]:
+        chosen = ranked.at(np.array(places.chosen, np.int64))
+        numbers_K, lowered = chosen.candidates.numbers_N, chosen.lowered
+        told = query.explained and len(numbers_K)
+        reasons = self.explain.explain(query, numbers_K) if told else plainly(numbers_K)
+        sources = self._names()
         return tuple(
-            replace(
-                each,
+            Recommendation(
+                video_id=video_id,
                 position=query.start + place,
+                score=score,
+                source=self.explore.name if place in places.drawn else sources[source],
+                modality_weights=why.modality_weights,
+                evidence=why.evidence,
+                controls=() if lowered is None else lowered.told(place),
                 propensity=propensity,
-                controls=(lowered[each.video_id].reason,) if each.video_id in lowered else (),
             )
-            for place, (each, propensity) in enumerate(
-                zip(explain(query, places.chosen), places.propensities, strict=True)
+            for place, (video_id, score, source, why, propensity) in enumerate(
+                zip(
+                    self.roster.names_of(numbers_K),
+                    chosen.scores_N.tolist(),
+                    chosen.candidates.source_N.tolist(),
+                    reasons,
+                    places.propensities,
+                    strict=True,
+                )
             )
         )
 
-
-def plainly(_query: Query, chosen: Sequence[Candidate]) -> tuple[Recommendation, ...]:
-    """Recommendations whose only reason is their source."""
-    return tuple(
-        Recommendation(video_id=c.video_id, position=place, score=c.score, source=c.source)
-        for place, c in enumerate(chosen)
-    )
+    def _names(self) -> list[str]:
+        """Of all sources, that of what may be drawn last."""
+        return [source.name for source in (*self.sources, self.explore)]
 
 
-def _dropped(before: Sequence[Candidate], after: Sequence[Candidate], reason: str) -> list[Dropped]:
-    kept = {candidate.video_id for candidate in after}
-    return [Dropped(video_id=c.video_id, source=c.source, reason=reason) for c in before if c.video_id not in kept]
+def _kept(candidates: _Candidates, keeps_N: NDArray[np.bool_], reason: str, dropped: DroppedVideos) -> _Candidates:
+    """Those that stay; the others are noted."""
+    if keeps_N.all():
+        return candidates
+    left = candidates.at(~keeps_N)
+    dropped.add(left.numbers_N, left.source_N, [reason])
+    return candidates.at(keeps_N)
 
 
-def _named(candidates: Sequence[Candidate], lowered: Sequence[Lowered | None]) -> dict[str, Lowered]:
-    return {c.video_id: each for c, each in zip(candidates, lowered, strict=True) if each is not None}
-
-
-def _amount(lowered: Mapping[str, Lowered], candidate: Candidate) -> float:
-    return lowered[candidate.video_id].amount if candidate.video_id in lowered else 0.0
-
-
-def _outranked(
-    candidates: Sequence[Candidate], chosen: Sequence[Candidate], lowered: Mapping[str, Lowered], last: float
-) -> list[Dropped]:
-    """Those not chosen; what would have ranked before the ``last`` score was left out because it was lowered."""
-    outdone = {c.video_id for c in candidates if c.video_id in lowered and c.score + _amount(lowered, c) > last}
-    return [
-        replace(each, reason=lowered[each.video_id].reason) if each.video_id in outdone else each
-        for each in _dropped(candidates, chosen, OUTRANKED)
-    ]
+def _leave(ranked: _Ranked, selection: Selection, places: Places, dropped: DroppedVideos) -> None:
+    """Note those not chosen; what would have ranked before the last place was left out because it was lowered."""
+    reasons, why_N = [OUTRANKED], np.zeros(len(ranked.candidates), np.int64)
+    if ranked.lowered is not None:
+        amounts_N = ranked.lowered.amounts_N
+        last = ranked.scores_N[selection.positions].min(initial=np.inf)
+        outdone_N = (amounts_N > 0) & (ranked.scores_N + amounts_N > last)
+        why_N[outdone_N] = 1 + ranked.lowered.why_N[outdone_N]
+        reasons += ranked.lowered.reasons
+    for position, reason in selection.passed_over.items():
+        if reason not in reasons[1:]:
+            reasons.append(reason)
+        why_N[position] = reasons.index(reason, 1)
+    left_N = np.ones(len(ranked.candidates), np.bool_)
+    left_N[list(places.chosen)] = False
+    left = ranked.candidates.at(left_N)
+    dropped.add(left.numbers_N, left.source_N, reasons, why_N[left_N])
 
 
 class _Trace:
@@ -162,7 +217,8 @@ class _Trace:
         self.steps: list[Step] = []
         self._since = perf_counter()
 
-    def step(self, stage: str, candidates: Sequence[Candidate]) -> None:
-        now = perf_counter()
-        self.steps.append(Step(stage=stage, count=len(candidates), milliseconds=1000 * (now - self._since)))
+    def step(self, stage: str, count: int, now: float | None = None) -> None:
+        """Note a stage that ended just now, or at another moment of the same clock."""
+        now = perf_counter() if now is None else now
+        self.steps.append(Step(stage=stage, count=count, milliseconds=1000 * (now - self._since)))
         self._since = now

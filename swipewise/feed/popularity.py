@@ -1,18 +1,16 @@
 """What is popular now, and how fresh a video is.
 
-Legend of shape suffixes: N = candidates, V = videos on the shelf.
+Legend of shape suffixes: N = videos.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
-
-from swipewise.schema import Candidate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,16 +48,6 @@ class Popularity:
             rises=dict(rises or {}),
             rising=_ranked(rises or {}),
         )
-
-    def of_candidates(self, candidates: Sequence[Candidate]) -> NDArray[np.float32]:
-        """Log counts (N,), so that the hundredth viewer weighs less than the first."""
-        counts = [self.counts.get(candidate.video_id, 0) for candidate in candidates]
-        return np.log1p(np.array(counts, np.float32))
-
-    def rises_of(self, candidates: Sequence[Candidate]) -> NDArray[np.float32]:
-        """Log rises (N,), 0 where there is none."""
-        rises = [self.rises.get(candidate.video_id, 0.0) for candidate in candidates]
-        return np.log1p(np.array(rises, np.float32))
 
 
 def _ranked(values: Mapping[str, float]) -> tuple[str, ...]:

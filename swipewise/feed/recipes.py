@@ -12,6 +12,7 @@ from swipewise.feed.filters import BestDuplicate, CatalogueFilter, SeenDuplicate
 from swipewise.feed.following import FollowedBlend
 from swipewise.feed.pipeline import Pipeline
 from swipewise.feed.popularity import Popularity
+from swipewise.feed.roster import Roster
 from swipewise.feed.scoring import ModelScore, PopularScore, WeightedBlend
 from swipewise.feed.sources import FollowedSource, FreshSource, InterestSource, PopularSource, TrendingSource
 from swipewise.feed.stages import Filter, Source
@@ -23,7 +24,7 @@ PREDICTED = (*map(str, FLAG_ACTIONS), WATCH)
 
 
 def personal_pipeline(
-    stock: Stock, popularity: Popularity, config: FeedConfig, permitted: Sequence[Filter] = ()
+    stock: Stock, roster: Roster, popularity: Popularity, config: FeedConfig, permitted: Sequence[Filter] = ()
 ) -> Pipeline:
     """Candidates near the viewer's interest, joined by followed, popular and fresh ones, ranked by the model.
 
@@ -33,57 +34,59 @@ def personal_pipeline(
     assert stock.index is not None, "a model comes with its index"
     model = ModelScore(scorer=stock.scorer, shelf=stock.shelf)
     return Pipeline(
+        roster=roster,
         sources=[
-            InterestSource(index=stock.index, shelf=stock.shelf, limit=config.retrieve),
-            *_sources(stock, popularity, config),
+            InterestSource(index=stock.index, roster=roster, limit=config.retrieve),
+            *_sources(roster, config),
         ],
-        filters=_filters(stock, permitted),
+        filters=_filters(roster, permitted),
         score=model,
-        blend=_blend(stock, popularity, config),
-        lower=AskedLess(shelf=stock.shelf),
-        distinct=BestDuplicate(shelf=stock.shelf),
-        select=_select(stock, config),
-        explore=_exploration(stock, popularity, config),
+        blend=_blend(stock, roster, config),
+        lower=AskedLess(roster=roster),
+        distinct=BestDuplicate(roster=roster),
+        select=_select(roster, config),
+        explore=_exploration(roster, popularity, config),
         explain=model,
     )
 
 
 def popular_pipeline(
-    stock: Stock, popularity: Popularity, config: FeedConfig, permitted: Sequence[Filter] = ()
+    stock: Stock, roster: Roster, popularity: Popularity, config: FeedConfig, permitted: Sequence[Filter] = ()
 ) -> Pipeline:
     """Popular and fresh candidates ranked by just that; both sources are on, as nothing else fills every feed."""
-    popular = PopularScore(popularity=popularity, shelf=stock.shelf, half_life_days=config.popular_days)
+    popular = PopularScore(roster=roster, half_life_days=config.popular_days)
     return Pipeline(
-        sources=_sources(stock, popularity, config, least=1),
-        filters=_filters(stock, permitted),
+        roster=roster,
+        sources=_sources(roster, config, least=1),
+        filters=_filters(roster, permitted),
         score=popular,
-        blend=_blend(stock, popularity, config),
-        lower=AskedLess(shelf=stock.shelf),
-        distinct=BestDuplicate(shelf=stock.shelf),
-        select=_select(stock, config),
-        explore=_exploration(stock, popularity, config),
+        blend=_blend(stock, roster, config),
+        lower=AskedLess(roster=roster),
+        distinct=BestDuplicate(roster=roster),
+        select=_select(roster, config),
+        explore=_exploration(roster, popularity, config),
         explain=popular,
     )
 
 
-def _sources(stock: Stock, popularity: Popularity, config: FeedConfig, *, least: int = 0) -> list[Source]:
+def _sources(roster: Roster, config: FeedConfig, *, least: int = 0) -> list[Source]:
     """The sources that need no model; those of popular and fresh videos give at least so many."""
     return [
-        FollowedSource(shelf=stock.shelf, limit=config.followed),
-        PopularSource(popularity=popularity, shelf=stock.shelf, limit=max(least, config.popular)),
-        TrendingSource(popularity=popularity, shelf=stock.shelf, limit=config.trending),
-        FreshSource(shelf=stock.shelf, limit=max(least, config.fresh)),
+        FollowedSource(roster=roster, limit=config.followed),
+        PopularSource(roster=roster, limit=max(least, config.popular)),
+        TrendingSource(roster=roster, limit=config.trending),
+        FreshSource(roster=roster, limit=max(least, config.fresh)),
     ]
 
 
-def _filters(stock: Stock, permitted: Sequence[Filter]) -> list[Filter]:
+def _filters(roster: Roster, permitted: Sequence[Filter]) -> list[Filter]:
     unwanted = [BarredFilter(reason=reason) for reason in (SHOWN, HIDDEN, LESS_CREATOR, LESS_TOPIC)]
-    return [CatalogueFilter(shelf=stock.shelf), SeenFilter(), SeenDuplicateFilter(), *unwanted, *permitted]
+    return [CatalogueFilter(roster=roster), SeenFilter(), SeenDuplicateFilter(), *unwanted, *permitted]
 
 
-def _exploration(stock: Stock, popularity: Popularity, config: FeedConfig) -> Exploration:
+def _exploration(roster: Roster, popularity: Popularity, config: FeedConfig) -> Exploration:
     return Exploration(
-        shelf=stock.shelf,
+        roster=roster,
         popularity=popularity,
         share=config.explore,
         pool=config.explore_pool,
@@ -92,23 +95,22 @@ def _exploration(stock: Stock, popularity: Popularity, config: FeedConfig) -> Ex
     )
 
 
-def _select(stock: Stock, config: FeedConfig) -> DiverseSelect:
+def _select(roster: Roster, config: FeedConfig) -> DiverseSelect:
     return DiverseSelect(
-        shelf=stock.shelf,
+        roster=roster,
         diversity=config.diversity,
         creator_cap=config.creator_cap,
         topic_cap=config.topic_cap,
     )
 
 
-def _blend(stock: Stock, popularity: Popularity, config: FeedConfig) -> FollowedBlend:
+def _blend(stock: Stock, roster: Roster, config: FeedConfig) -> FollowedBlend:
     weighted = WeightedBlend(
-        popularity=popularity,
-        shelf=stock.shelf,
+        roster=roster,
         popularity_weight=config.popularity_weight,
         freshness_weight=config.freshness_weight,
         half_life_days=config.popular_days,
         scorer=stock.scorer,
         action_weights={name: getattr(config, f"{name}_weight") for name in PREDICTED},
     )
-    return FollowedBlend(rest=weighted, shelf=stock.shelf, weight=config.followed_weight)
+    return FollowedBlend(rest=weighted, roster=roster, weight=config.followed_weight)

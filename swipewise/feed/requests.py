@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import uuid4
 
+import numpy as np
+
 from swipewise.feed.context import Context
 from swipewise.feed.controls import barred
 from swipewise.feed.cursor import Cursor
@@ -55,7 +57,7 @@ def query_of(
     live: Live,
 ) -> Query:
     """What the stages have to know of a request."""
-    shelf = live.stock.shelf
+    roster, shelf = live.roster, live.stock.shelf
     met = frozenset(row.video_id for row in known.events)
     duplicates = shelf.duplicates_of(met)
     now = request.now or present(history)
@@ -63,10 +65,10 @@ def query_of(
         viewer_id=viewer_id,
         size=size,
         now=now,
-        seen=met | duplicates,
-        duplicates=duplicates,
+        seen_S=np.sort(roster.numbers_of(met | duplicates)),
+        duplicates_S=np.sort(roster.numbers_of(duplicates)),
         controls=known.controls,
-        barred=barred(known.controls, shelf, shelf.marked(cursor.shown)),
+        barred=barred(known.controls, roster, shelf.marked(cursor.shown)),
         closed=live.eligibility.closed(request.context, known.profile, now),
         followed=followed_creators(known.counted, shelf),
         start=len(cursor.shown),

@@ -1,6 +1,6 @@
 """The value of a candidate to the viewer, and the blend with what else a feed should heed.
 
-Legend of shape suffixes: N = candidates, M = modalities.
+Legend of shape suffixes: N = candidates, K = those chosen, M = modalities.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.errors import ArtifactError
-from swipewise.feed.pipeline import plainly
-from swipewise.feed.popularity import Popularity, freshness
+from swipewise.feed.popularity import freshness
+from swipewise.feed.roster import Roster
 from swipewise.feed.shelf import Shelf
-from swipewise.feed.stages import Query
-from swipewise.schema import Candidate, Recommendation
+from swipewise.feed.stages import Query, Reasons, plainly
 
 if TYPE_CHECKING:
     from swipewise.training.scorer import Scorer
@@ -33,54 +32,48 @@ class ModelScore:
     scorer: Scorer
     shelf: Shelf
 
-    def score(self, query: Query, candidates: Sequence[Candidate]) -> NDArray[np.float32]:
+    def score(self, query: Query, numbers_N: NDArray[np.int64]) -> NDArray[np.float32]:
         """Scores (N,) of the ranking.
 
         Raises:
             ArtifactError: The model gives scores that are not numbers.
         """
         assert query.state is not None, "this stage needs the model"
-        values_N = self.scorer.score(query.state, self.shelf.rows(candidates)).values_N
+        values_N = self.scorer.score(query.state, numbers_N).values_N
         if not np.isfinite(values_N).all():
             raise ArtifactError("the model's scores are not finite: train again with 'swipewise train'")
         return values_N
 
-    def explain(self, query: Query, chosen: Sequence[Candidate]) -> tuple[Recommendation, ...]:
-        """Recommendations with the modality weights α and the videos of the history that speak for each."""
+    def explain(self, query: Query, numbers_K: NDArray[np.int64]) -> list[Reasons]:
+        """The modality weights α, and the videos of the history that speak for each."""
         assert query.state is not None, "this stage needs the model"
-        rows_N = self.shelf.rows(chosen)
-        weights_NM = self.scorer.score(query.state, rows_N).weights_NM.tolist()
-        evidence = self.scorer.evidence(query.state, rows_N, EVIDENCE)
-        return tuple(
-            Recommendation(
-                video_id=candidate.video_id,
-                position=position,
-                score=candidate.score,
-                source=candidate.source,
+        weights_KM = self.scorer.weights(query.state, numbers_K).tolist()
+        evidence = self.scorer.evidence(query.state, numbers_K, EVIDENCE)
+        return [
+            Reasons(
                 modality_weights=dict(zip(self.scorer.modalities, weights, strict=True)),
                 evidence=tuple(each for each in found if each.video_id in self.shelf.row_of),
             )
-            for position, (candidate, weights, found) in enumerate(zip(chosen, weights_NM, evidence, strict=True))
-        )
+            for weights, found in zip(weights_KM, evidence, strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PopularScore:
     """Without a model: log counts of viewers and rises, and freshness, which lifts a new upload above a count of 1."""
 
-    popularity: Popularity
-    shelf: Shelf
+    roster: Roster
     half_life_days: float
 
-    def score(self, query: Query, candidates: Sequence[Candidate]) -> NDArray[np.float32]:
+    def score(self, query: Query, numbers_N: NDArray[np.int64]) -> NDArray[np.float32]:
         """Scores (N,)."""
-        uploaded_at_N = self.shelf.uploaded_at_V[self.shelf.rows(candidates)]
-        liked_N = self.popularity.of_candidates(candidates) + self.popularity.rises_of(candidates)
+        uploaded_at_N = self.roster.shelf.uploaded_at_V[numbers_N]
+        liked_N = self.roster.likes_A[numbers_N] + self.roster.rises_A[numbers_N]
         return liked_N + freshness(uploaded_at_N, query.now, self.half_life_days)
 
-    def explain(self, query: Query, chosen: Sequence[Candidate]) -> tuple[Recommendation, ...]:
-        """Recommendations whose only reason is their source."""
-        return plainly(query, chosen)
+    def explain(self, query: Query, numbers_K: NDArray[np.int64]) -> Sequence[Reasons]:
+        """No reason but the source."""
+        return plainly(numbers_K)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +85,7 @@ class WeightedBlend:
     scale; popularity is relative to the most popular candidate and freshness lies in [0, 1].
     """
 
-    popularity: Popularity
-    shelf: Shelf
+    roster: Roster
     popularity_weight: float
     freshness_weight: float
     half_life_days: float
@@ -101,27 +93,27 @@ class WeightedBlend:
     action_weights: Mapping[str, float] = field(default_factory=dict)
 
     def blend(
-        self, query: Query, candidates: Sequence[Candidate], scores_N: NDArray[np.float32]
+        self, query: Query, numbers_N: NDArray[np.int64], scores_N: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Blended scores (N,)."""
-        if not candidates:
+        if not len(numbers_N):
             return scores_N
-        popular_N = self.popularity.of_candidates(candidates)
-        uploaded_at_N = self.shelf.uploaded_at_V[self.shelf.rows(candidates)]
+        popular_N = self.roster.likes_A[numbers_N]
+        uploaded_at_N = self.roster.shelf.uploaded_at_V[numbers_N]
         blended_N: NDArray[np.float32] = (
             standardise(scores_N)
             + self.popularity_weight * popular_N / max(float(popular_N.max()), 1e-9)
             + self.freshness_weight * freshness(uploaded_at_N, query.now, self.half_life_days)
         )
-        return blended_N + self._predicted(query, candidates)
+        return blended_N + self._predicted(query, numbers_N)
 
-    def _predicted(self, query: Query, candidates: Sequence[Candidate]) -> NDArray[np.float32]:
+    def _predicted(self, query: Query, numbers_N: NDArray[np.int64]) -> NDArray[np.float32]:
         """Σ weight · P(action): (N,)."""
-        total_N = np.zeros(len(candidates), np.float32)
+        total_N = np.zeros(len(numbers_N), np.float32)
         wanted = {name: weight for name, weight in self.action_weights.items() if weight}
         if not wanted or self.scorer is None or query.state is None:
             return total_N
-        predicted = self.scorer.predict(query.state, self.shelf.rows(candidates))
+        predicted = self.scorer.predict(query.state, numbers_N)
         for name, weight in wanted.items():
             total_N += np.float32(weight) * predicted[name]
         return total_N

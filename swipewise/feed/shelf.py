@@ -1,12 +1,12 @@
 """The videos a feed can be filled with.
 
-Legend of shape suffixes: N = candidates, V = videos on the shelf, R = those of them that are there, D = width of a
+Legend of shape suffixes: N = some videos, V = videos on the shelf, R = those of them that are there, D = width of a
 vector.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.feed.cursor import mark
-from swipewise.schema import Candidate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,14 +60,15 @@ class Shelf:
 
     def seconds_of(self, video_id: str) -> float | None:
         """How long a video is, also one that has left; None where that is unknown."""
-        row = self.row_of.get(video_id, self._row_of_removed.get(video_id))
+        row = self.row_of.get(video_id, self.row_of_removed.get(video_id))
         if row is None or not len(self.seconds_V):
             return None
         seconds = float(self.seconds_V[row])
         return None if np.isnan(seconds) else seconds
 
     @cached_property
-    def _row_of_removed(self) -> dict[str, int]:
+    def row_of_removed(self) -> dict[str, int]:
+        """The row of each video that has left."""
         return {self.video_ids[row]: row for row in self.removed}
 
     @cached_property
@@ -114,10 +114,6 @@ class Shelf:
         named = frozenset(video_ids)
         groups = {self.group_of[video_id] for video_id in named if video_id in self.group_of}
         return frozenset(video_id for group in groups for video_id in self._groups[group]) - named
-
-    def rows(self, candidates: Sequence[Candidate]) -> NDArray[np.int64]:
-        """The rows (N,) of candidates that passed the catalogue filter."""
-        return np.array([self.row_of[candidate.video_id] for candidate in candidates], np.int64)
 
 
 def _inverted(pairs: Iterable[tuple[str, Iterable[str]]]) -> dict[str, list[str]]:

@@ -1,11 +1,13 @@
 """The words of the feed's pipeline: its request, its stages' faces and its answer.
 
-Legend of shape suffixes: N = candidates.
+Stages know videos by their numbers in a ``Roster``; names are put to what is answered.
+
+Legend of shape suffixes: N = candidates, K = those chosen, S = sorted numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -16,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.feed.closed import Closed
-from swipewise.schema import Candidate, Recommendation
+from swipewise.feed.roster import among, place_among
+from swipewise.schema import Evidence, Recommendation
 
 if TYPE_CHECKING:
     from swipewise.events.controls import Controls
@@ -35,25 +38,50 @@ class Level(StrEnum):
     """What is popular and what is new: no model, or nothing is known of the viewer."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Query:
-    """One request for a feed.
+def _none() -> NDArray[np.int64]:
+    return np.zeros(0, np.int64)
 
-    ``seen`` is everything in the viewer's history and, also by themselves as ``duplicates``, the near-duplicates of
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Barred:
+    """Videos that are not to be shown to a viewer, each with one of the reasons.
+
+    numbers_S: ascending; why_S: places in ``reasons``.
+    """
+
+    numbers_S: NDArray[np.int64] = field(default_factory=_none)
+    why_S: NDArray[np.int64] = field(default_factory=_none)
+    reasons: tuple[str, ...] = ()
+
+    def by(self, reason: str, numbers_N: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which are barred for this reason: (N,)."""
+        if reason not in self.reasons or not len(self.numbers_S):
+            return np.zeros(len(numbers_N), np.bool_)
+        place_N = place_among(numbers_N, self.numbers_S)
+        why = self.reasons.index(reason)
+        barred_N: NDArray[np.bool_] = (self.numbers_S[place_N] == numbers_N) & (self.why_S[place_N] == why)
+        return barred_N
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Query:
+    """One request for a feed; videos are numbers in a roster.
+
+    ``seen_S`` is everything in the viewer's history and, also by themselves as ``duplicates_S``, the near-duplicates of
     that; ``state`` is what the model makes of the history, None without one. ``controls`` are what the viewer asked
-    for, and ``barred`` the videos that are not to be shown for that, or because this session has shown them, each with
-    the reason; ``closed`` are those that may not be shown here and now. ``followed`` are creators, ``start`` is the
-    number of the first place in the session, ``explained`` whether reasons are wanted.
+    for, and ``barred`` the videos that are not to be shown for that, or because this session has shown them; ``closed``
+    are those that may not be shown here and now. ``followed`` are creators, ``start`` is the number of the first place
+    in the session, ``explained`` whether reasons are wanted.
     """
 
     viewer_id: str
     size: int
     now: datetime
-    seen: frozenset[str] = frozenset()
-    duplicates: frozenset[str] = frozenset()
+    seen_S: NDArray[np.int64] = field(default_factory=_none)
+    duplicates_S: NDArray[np.int64] = field(default_factory=_none)
     state: ViewerState | None = None
     controls: Controls | None = None
-    barred: Mapping[str, str] = field(default_factory=dict)
+    barred: Barred = field(default_factory=Barred)
     closed: Closed = field(default_factory=Closed)
     followed: tuple[str, ...] = ()
     start: int = 0
@@ -61,13 +89,14 @@ class Query:
     explained: bool = True
 
     @cached_property
-    def unfit(self) -> frozenset[str]:
+    def unfit_S(self) -> NDArray[np.int64]:
         """The videos that cannot be shown to this viewer, whatever their score."""
-        return self.seen.union(self.barred)
+        return np.union1d(self.seen_S, self.barred.numbers_S) if len(self.barred.numbers_S) else self.seen_S
 
-    def fits(self, video_id: str) -> bool:
-        """Whether a video can be shown."""
-        return video_id not in self.unfit and self.closed.reason(video_id) is None
+    def fits(self, numbers_N: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which videos can be shown: (N,)."""
+        fits_N = ~among(numbers_N, self.unfit_S)
+        return fits_N if self.closed.open_V is None else fits_N & (self.closed.why(numbers_N) == 0)
 
 
 class Source(Protocol):
@@ -78,8 +107,8 @@ class Source(Protocol):
         """What the answer calls this source."""
         ...
 
-    def candidates(self, query: Query) -> list[Candidate]:
-        """Candidates, best first by the source's own measure; videos already seen may be among them."""
+    def candidates(self, query: Query) -> NDArray[np.int64]:
+        """Numbers (N,), best first by the source's own measure; videos already seen may be among them."""
         ...
 
 
@@ -91,15 +120,15 @@ class Filter(Protocol):
         """What the answer says of those taken out."""
         ...
 
-    def keeps(self, query: Query, candidate: Candidate) -> bool:
-        """Whether the candidate stays."""
+    def keeps(self, query: Query, numbers_N: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which candidates stay: (N,)."""
         ...
 
 
 class Score(Protocol):
     """Values candidates, each without regard to the others."""
 
-    def score(self, query: Query, candidates: Sequence[Candidate]) -> NDArray[np.float32]:
+    def score(self, query: Query, numbers_N: NDArray[np.int64]) -> NDArray[np.float32]:
         """Scores (N,) float32, higher is better."""
         ...
 
@@ -108,7 +137,7 @@ class Blend(Protocol):
     """Combines the scores with what else a feed should heed."""
 
     def blend(
-        self, query: Query, candidates: Sequence[Candidate], scores_N: NDArray[np.float32]
+        self, query: Query, numbers_N: NDArray[np.int64], scores_N: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Blended scores (N,) float32, higher is better."""
         ...
@@ -116,17 +145,26 @@ class Blend(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lowered:
-    """What is taken off a candidate's score, and why."""
+    """What is taken off candidates' scores: amounts_N, 0 where nothing is, and the place in ``reasons`` of each."""
 
-    amount: float
-    reason: str
+    amounts_N: NDArray[np.float64]
+    why_N: NDArray[np.int64]
+    reasons: tuple[str, ...]
+
+    def at(self, places_N: NDArray[np.int64]) -> Lowered:
+        """The same of the candidates at some places."""
+        return Lowered(amounts_N=self.amounts_N[places_N], why_N=self.why_N[places_N], reasons=self.reasons)
+
+    def told(self, place: int) -> tuple[str, ...]:
+        """Why a candidate was lowered; nothing where it was not."""
+        return (self.reasons[int(self.why_N[place])],) if self.amounts_N[place] else ()
 
 
 class Lower(Protocol):
     """Lowers the blended scores of what the viewer wants less of."""
 
-    def lowered(self, query: Query, candidates: Sequence[Candidate]) -> list[Lowered | None]:
-        """What is taken off each candidate, None where nothing is."""
+    def lowered(self, query: Query, numbers_N: NDArray[np.int64]) -> Lowered | None:
+        """What is taken off each candidate, None where nothing is off any."""
         ...
 
 
@@ -138,8 +176,8 @@ class Distinct(Protocol):
         """What the answer says of those taken out."""
         ...
 
-    def distinct(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Those that stay, in the same order. Candidates come best first."""
+    def distinct(self, numbers_N: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which stay: (N,). Candidates come best first."""
         ...
 
 
@@ -154,7 +192,7 @@ class Selection:
 class Select(Protocol):
     """Chooses the feed and its order."""
 
-    def select(self, query: Query, candidates: Sequence[Candidate]) -> Selection:
+    def select(self, query: Query, numbers_N: NDArray[np.int64], scores_N: NDArray[np.float64]) -> Selection:
         """Choose at most ``query.size``. Candidates come best first."""
         ...
 
@@ -167,22 +205,43 @@ class Explore(Protocol):
         """What the answer calls the source of these candidates."""
         ...
 
-    def candidates(self, query: Query) -> list[Candidate]:
+    def candidates(self, query: Query) -> NDArray[np.int64]:
         """What may be drawn, as a source gives it."""
         ...
 
     def arrange(
-        self, query: Query, ranked: Sequence[Candidate], chosen: Sequence[Candidate], pool: Collection[str]
+        self,
+        query: Query,
+        numbers_N: NDArray[np.int64],
+        scores_N: NDArray[np.float64],
+        chosen: Sequence[int],
+        pool_S: NDArray[np.int64],
     ) -> Places:
-        """The feed ``chosen`` with what was drawn of the ``pool``; ``ranked`` are all that can be shown."""
+        """The feed at the positions ``chosen`` with what was drawn of the sorted numbers ``pool_S``.
+
+        All candidates can be shown, and come best first.
+        """
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reasons:
+    """Why a video is recommended: as in ``Recommendation``."""
+
+    modality_weights: dict[str, float] = field(default_factory=dict)
+    evidence: tuple[Evidence, ...] = ()
+
+
+def plainly(numbers_K: NDArray[np.int64]) -> list[Reasons]:
+    """No reason but the source, of each."""
+    return [Reasons() for _ in numbers_K]
 
 
 class Explain(Protocol):
     """Says why each chosen video is there."""
 
-    def explain(self, query: Query, chosen: Sequence[Candidate]) -> tuple[Recommendation, ...]:
-        """One recommendation a chosen candidate, in the same order."""
+    def explain(self, query: Query, numbers_K: NDArray[np.int64]) -> Sequence[Reasons]:
+        """The reasons for each chosen candidate, in the same order."""
         ...
 
 
@@ -224,7 +283,7 @@ class Feed:
     viewer_id: str
     level: Level
     recommendations: tuple[Recommendation, ...]
-    dropped: tuple[Dropped, ...] = ()
+    dropped: Sequence[Dropped] = ()
     trace: tuple[Step, ...] = ()
     note: str | None = None
     controls: tuple[str, ...] = ()

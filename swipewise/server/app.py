@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 import swipewise
@@ -104,23 +104,25 @@ def create_app(
     app.include_router(video_routes(intake))
     app.include_router(feed_routes(engine, metrics, app.state.answers, traces))
 
-    @app.post("/v1/events", responses=_PROBLEMS, openapi_extra=_EVENTS_BODY)
-    def post_events(body: Annotated[bytes, Depends(body_of("events"))]) -> EventsAnswer:
+    @app.post("/v1/events", response_model=EventsAnswer, responses=_PROBLEMS, openapi_extra=_EVENTS_BODY)
+    def post_events(body: Annotated[bytes, Depends(body_of("events"))]) -> Response:
         """Take one event or a list of them, all or none.
 
         They are on disk when the answer comes, and an `event_id` counts once however often it is sent: a client
         that got no answer sends the same again.
         """
-        events = parse_events(body)
-        appended = engine.observe(events, checked=True)
+        rows = parse_events(body)
+        appended = engine.observe_rows(rows)
         metrics.events_taken(appended)
-        return EventsAnswer(
+        answer = EventsAnswer(
             added=appended.added,
             duplicates=appended.duplicates,
             erased=appended.erased,
-            event_ids=[event.event_id for event in events],
-            unknown_videos=list(engine.unknown_videos(events)),
+            event_ids=[event_id for event_id, *_ in rows],
+            unknown_videos=engine.unknown_videos(video_id for _, _, video_id, *_ in rows),
         )
+        # As it is: FastAPI would check all of it again.
+        return Response(answer.model_dump_json(), media_type="application/json")
 
     app.include_router(thumbnail_routes(catalog))
     app.include_router(catalogue_routes(engine, background.look))

@@ -11,7 +11,10 @@ from typing import Annotated, Any
 from fastapi import Request
 from pydantic import Field, TypeAdapter, ValidationError
 
+from swipewise.events import LiveRow
+from swipewise.events.live import row_of
 from swipewise.events.rules import ID_PATTERN, id_fault
+from swipewise.server.event_batches import rows_of_sound
 from swipewise.server.messages import FieldProblem, PostedEvent
 
 MAX_BYTES = 2 * 1024 * 1024
@@ -41,19 +44,26 @@ def body_of(what: str) -> Callable[[Request], Awaitable[bytes]]:
     return body
 
 
-def parse_events(body: bytes) -> list[PostedEvent]:
-    """The events of a body: one object or a list of them.
+def parse_events(body: bytes) -> list[LiveRow]:
+    """The events of a body, one object or a list of them, as the live log holds them.
 
     Raises:
         BadRequestError: It holds too many (413), is not JSON or not as it should be (422).
     """
+    rows = rows_of_sound(body, MAX_EVENTS)
+    return rows_one_by_one(body) if rows is None else rows
+
+
+def rows_one_by_one(body: bytes) -> list[LiveRow]:
+    """As :func:`parse_events`, which it is the reference of: each event is held against its model."""
     try:
-        return _MANY.validate_json(body) if body.lstrip()[:1] == b"[" else [_ONE.validate_json(body)]
+        events = _MANY.validate_json(body) if body.lstrip()[:1] == b"[" else [_ONE.validate_json(body)]
     except ValidationError as error:
         found = error.errors(include_url=False)
         if any(each["type"] == "too_long" and not each["loc"] for each in found):
             raise BadRequestError(413, f"too many events in one request: send at most {MAX_EVENTS}") from error
         raise invalid(found, (field.name for field in fields(PostedEvent))) from error
+    return [row_of(event) for event in events]
 
 
 def invalid(errors: Iterable[Mapping[str, Any]], known_fields: Iterable[str] = ()) -> BadRequestError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import MINYEAR, UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import uuid4
 
 from pydantic import (
@@ -23,6 +23,9 @@ from swipewise.schema import Action, Event
 
 CLOCK_TOLERANCE = timedelta(days=1)
 """How far ahead of this machine's clock an event may be dated."""
+LONGEST_ID: Final = 256
+MOST_WATCH_SECONDS: Final = 1e6
+LARGEST_POSITION: Final = 1_000_000
 
 
 def _whole(value: Any) -> Any:
@@ -44,7 +47,7 @@ def _not_in_the_future(at: datetime) -> datetime:
     return moment
 
 
-Id = Annotated[str, Field(min_length=1, max_length=256, pattern=ID_PATTERN)]
+Id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID, pattern=ID_PATTERN)]
 # Spelled out, as a reference would lead nowhere from where the API's description quotes this schema.
 ActionName = Annotated[Action, WithJsonSchema({"type": "string", "enum": [action.value for action in Action]})]
 Moment = Annotated[AwareDatetime, AfterValidator(_not_in_the_future)]
@@ -56,7 +59,7 @@ def one_or_many(model: type[Any], most: int) -> dict[str, Any]:
     return {"schema": {"anyOf": [one, {"type": "array", "items": one, "maxItems": most}]}}
 
 
-# An Event itself, so that a request's thousand are made once: pydantic fills them without a call of __init__.
+# An Event itself: pydantic fills it without a call of __init__.
 # A Field that does not say kw_only itself is read, and complained about, before those without a default.
 @dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
 class PostedEvent(Event):
@@ -75,9 +78,11 @@ class PostedEvent(Event):
         kw_only=True,
         description="ISO 8601 with a time zone; the moment of receipt when absent.",
     )
-    watch_seconds: float | None = Field(default=None, kw_only=True, ge=0, le=1e6, allow_inf_nan=False)
+    watch_seconds: float | None = Field(
+        default=None, kw_only=True, ge=0, le=MOST_WATCH_SECONDS, allow_inf_nan=False
+    )
     position: Annotated[int | None, BeforeValidator(_whole)] = Field(
-        default=None, kw_only=True, ge=0, le=1_000_000, description="Place in the feed, from 0."
+        default=None, kw_only=True, ge=0, le=LARGEST_POSITION, description="Place in the feed, from 0."
     )
 
 

@@ -18,6 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from swipewise.config import ServerConfig
 from swipewise.server.listening import BACKLOG
 from swipewise.server.logs import log_config
+from swipewise.server.memory import settle
 from swipewise.server.notify import notify
 
 LONGEST_HEAD: Final = 32 * 1024
@@ -129,6 +130,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to take connections."""
+        settle()
         await super().startup(sockets)
         # uvicorn has the queue of those that wait as short as the number that is taken at a time.
         for listener in sockets or ():

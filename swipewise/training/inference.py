@@ -26,7 +26,7 @@ from swipewise.training.dataset import Dataset, Interactions, told_actions
 from swipewise.training.exported import HistoryReader
 from swipewise.training.fitted import FittedModel, Weights
 from swipewise.training.histories import Windows, latest_windows, pad, training_windows
-from swipewise.training.kin import Carried, Kinship
+from swipewise.training.kin import Kinship, VideoValues
 from swipewise.training.ranking import RankingTask, ScoreFn, mean_ndcg, viewers_at_once
 from swipewise.training.tastes import likings
 from swipewise.training.trends import Trends
@@ -49,8 +49,8 @@ _BLOCK_WINDOWS = 64
 class Interests:
     """Viewers as they are after their last event.
 
-    z_BD: interest vectors; u_BD: preference vectors; s_BD: profiles; near: how near each video of the catalogue is
-    to what they watched, lift: how popular it is among viewers of like profile, taste_BT: what they make of each
+    z_BD: interest vectors; u_BD: preference vectors; s_BD: profiles; near: how near each video of the vocabulary
+    is to what they watched, lift: how popular it is among viewers of like profile, taste_BT: what they make of each
     theme, None where the model does not ask; tokens_BQD: their latest events as the network reads them; kept_BQ: bool,
     which of them there are.
     """
@@ -58,8 +58,8 @@ class Interests:
     z_BD: Tensor
     u_BD: Tensor
     s_BD: Tensor
-    near: Carried | None
-    lift: Carried | None
+    near: VideoValues | None
+    lift: VideoValues | None
     taste_BT: Tensor | None
     tokens_BQD: Tensor
     kept_BQ: Tensor
@@ -207,8 +207,8 @@ class Projected:
             )
         return found
 
-    def _nearness(self, rows: Interactions, windows: Windows) -> Carried | None:
-        """Of the catalogue's videos to what is in each window."""
+    def _nearness(self, rows: Interactions, windows: Windows) -> VideoValues | None:
+        """Of the vocabulary's videos to what is in each window."""
         if self._neighbourhood is None:
             return None
         length_W = windows.end_W - windows.older_W
@@ -217,13 +217,13 @@ class Projected:
         row_I = windows.older_W[window_I] + np.arange(len(window_I)) - starts_W[window_I]
         video_I = self._id_V[rows.video_I[row_I]]
         known = replace(rows.where(row_I), viewer_I=window_I, video_I=video_I).where(video_I >= 0)
-        return Carried(values=self._neighbourhood.nearness(known, len(windows)), kinship=self._kinship)
+        return self._neighbourhood.nearness(known, len(windows))
 
-    def _lift(self, profile_BP: NDArray[np.int64]) -> Carried | None:
-        """Of the catalogue's videos among viewers of like profile."""
+    def _lift(self, profile_BP: NDArray[np.int64]) -> VideoValues | None:
+        """Of the vocabulary's videos among viewers of like profile."""
         if self._groups is None:
             return None
-        return Carried(values=self._groups.lift(self._profile_codes[profile_BP]), kinship=self._kinship)
+        return self._groups.lift(self._profile_codes[profile_BP])
 
     def _taste(self, rows: Interactions, windows: Windows, profile_UP: NDArray[np.int64]) -> Tensor | None:
         """What each window's viewer makes of each theme: (W, T)."""
@@ -260,11 +260,13 @@ class Projected:
             )
             if self._trends_VS is not None:
                 scores_BN = scores_BN + self.network.trend(interests.z_BD) @ self._trends_VS[rows_N].T
+            if interests.near is not None or interests.lift is not None:
+                asked = self._kinship.asked(videos_N)
             if interests.near is not None:
-                near_BN = torch.from_numpy(interests.near.of(videos_N)).to(self.device)
+                near_BN = torch.from_numpy(asked.of(interests.near)).to(self.device)
                 scores_BN = scores_BN + weights.neighbour * factors.get(Modality.ID, 1.0) * near_BN
             if interests.lift is not None:
-                lift_BN = torch.from_numpy(interests.lift.of(videos_N)).to(self.device)
+                lift_BN = torch.from_numpy(asked.of(interests.lift)).to(self.device)
                 scores_BN = scores_BN + weights.group * lift_BN
             if interests.taste_BT is not None:
                 taste_BT = interests.taste_BT
@@ -344,10 +346,11 @@ class Projected:
         return total / len(task.viewers_B)
 
     def weights(self, interests: Interests, videos_N: NDArray[np.int64]) -> Tensor:
-        """Modality weights α: (B, N, M)."""
+        """Modality weights α, as :meth:`score_and_weights` gives them: (B, N, M)."""
         rows_N = torch.from_numpy(videos_N).to(self.device)
         with torch.inference_mode():
-            return modality_attention(interests.u_BD.unsqueeze(1), self.p_VMD[rows_N], self.present_VM[rows_N])
+            p_NMD, present_NM = self.p_VMD[rows_N], self.present_VM[rows_N]
+            return fused_scores(interests.z_BD, interests.u_BD, p_NMD, present_NM)[1]
 
     def common_weights(self) -> Tensor:
         """Modality weights α of every video under the viewer-independent preference: (V, M)."""

@@ -1,7 +1,7 @@
 """What is known of the videos that training saw, for those of a catalogue: new videos stand where their like do.
 
 Legend of shape suffixes: U = viewers, V = videos of the catalogue or of the vocabulary, N = videos asked for,
-K = new videos, Q = kin of each, D = width of a vector.
+A = those of the vocabulary that stand for them, K = new videos, Q = kin of each, D = width of a vector.
 """
 
 from __future__ import annotations
@@ -69,6 +69,31 @@ class VideoValues:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Which videos of a vocabulary stand for some of the catalogue, looked up once for all that is asked of them.
+
+    rows: N. ids_A: int64 vocabulary rows, each once. known_N, other_N: places of the known videos, and of those with
+    kin; which_N, which_NQ: the places in ``ids_A`` of the former, and of the latter's kin.
+    """
+
+    rows: int
+    ids_A: NDArray[np.int64]
+    known_N: NDArray[np.int64]
+    which_N: NDArray[np.int64]
+    other_N: NDArray[np.int64]
+    which_NQ: NDArray[np.int64]
+
+    def of(self, values: VideoValues) -> NDArray[np.float32]:
+        """Their values: (U, N)."""
+        value_UA = values.at(self.ids_A)
+        found_UN = np.zeros((len(value_UA), self.rows), np.float32)
+        found_UN[:, self.known_N] = value_UA[:, self.which_N]
+        if len(self.other_N):
+            found_UN[:, self.other_N] = value_UA[:, self.which_NQ].mean(axis=-1)
+        return found_UN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kinship:
     """How the videos of a catalogue stand for those of a vocabulary.
 
@@ -98,18 +123,23 @@ class Kinship:
 
     def carried(self, values: VideoValues, rows_N: NDArray[np.int64]) -> NDArray[np.float32]:
         """Values of videos of the catalogue: (U, N); of a new one the mean of its kin's, 0 where it has none."""
+        return self.asked(rows_N).of(values)
+
+    def asked(self, rows_N: NDArray[np.int64]) -> Asked:
+        """Look up which videos of the vocabulary stand for some of the catalogue."""
         id_N = self.id_V[rows_N]
         known_N, other_N = np.flatnonzero(id_N >= 0), np.flatnonzero(id_N < 0)
         other_N, kin_NQ = self._kin_of(rows_N, other_N)
-        asked = np.concatenate([id_N[known_N], kin_NQ.ravel()])
         # Many new videos have the same kin.
-        different, which = np.unique(asked, return_inverse=True)
-        value_UA = values.at(different)[:, which]
-        found_UN = np.zeros((len(value_UA), len(rows_N)), np.float32)
-        found_UN[:, known_N] = value_UA[:, : len(known_N)]
-        if len(other_N):
-            found_UN[:, other_N] = value_UA[:, len(known_N) :].reshape(len(value_UA), *kin_NQ.shape).mean(axis=-1)
-        return found_UN
+        ids_A, which = np.unique(np.concatenate([id_N[known_N], kin_NQ.ravel()]), return_inverse=True)
+        return Asked(
+            rows=len(rows_N),
+            ids_A=ids_A,
+            known_N=known_N,
+            which_N=which[: len(known_N)],
+            other_N=other_N,
+            which_NQ=which[len(known_N) :].reshape(kin_NQ.shape),
+        )
 
     def _kin_of(
         self, rows_N: NDArray[np.int64], other_N: NDArray[np.int64]
@@ -120,22 +150,6 @@ class Kinship:
         place_N = np.minimum(np.searchsorted(self.new_K, rows_N[other_N]), len(self.new_K) - 1)
         has_kin_N = self.new_K[place_N] == rows_N[other_N]
         return other_N[has_kin_N], self.kin_KQ[place_N[has_kin_N]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Carried:
-    """Values of the vocabulary's videos, asked for by rows of a catalogue."""
-
-    values: VideoValues
-    kinship: Kinship
-
-    def alone(self, viewer: int) -> Carried:
-        """Those of one viewer, by number."""
-        return Carried(values=self.values.alone(viewer), kinship=self.kinship)
-
-    def of(self, rows_N: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Of some videos of the catalogue: (U, N)."""
-        return self.kinship.carried(self.values, rows_N)
 
 
 def _kin(

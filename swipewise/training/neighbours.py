@@ -22,6 +22,7 @@ EXPOSURE_WEIGHT: Final = 0.4
 
 _BLOCK_SIMILARITIES = 4_000_000
 _SHRINKAGE = 0.5
+_DENSE = 32  # times as many videos as are named
 
 
 def taste(
@@ -68,9 +69,23 @@ def _summed(taste_UV: sp.csr_array, similarity_VV: sp.csr_array) -> sp.csr_array
     length_J = ends_J - starts_J
     place_I = np.arange(length_J.sum()) + np.repeat(starts_J - (np.cumsum(length_J) - length_J), length_J)
     value_I = similarity_VV.data[place_I] * np.repeat(taste_UV.data, length_J)
-    video_K, which_I = np.unique(similarity_VV.indices[place_I], return_inverse=True)
-    total_K = np.bincount(which_I, value_I, len(video_K))
+    video_K, total_K = _totals(similarity_VV.indices[place_I], value_I, taste_UV.shape[1])
     return sp.csr_array((total_K, video_K, np.array([0, len(video_K)])), shape=taste_UV.shape)
+
+
+def _totals(
+    video_I: NDArray[np.int64], value_I: NDArray[np.float64], videos: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The videos that are named, ascending, and the sum of each one's values."""
+    if len(video_I) * _DENSE < videos:
+        video_K, which_I = np.unique(video_I, return_inverse=True)
+        total_K: NDArray[np.float64] = np.bincount(which_I, value_I, len(video_K)).astype(np.float64)
+        return video_K, total_K
+    # Where they are not few among all, a place for each costs less than to sort them.
+    named_V = np.zeros(videos, np.bool_)
+    named_V[video_I] = True
+    named_K = np.flatnonzero(named_V).astype(np.int64)
+    return named_K, np.bincount(video_I, value_I, videos).astype(np.float64)[named_K]
 
 
 def nearest(taste_UV: sp.csr_array, neighbours: int, shrinkage: float) -> sp.csr_array:

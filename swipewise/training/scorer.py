@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from swipewise.config import EventsConfig
 from swipewise.errors import ArtifactError
 from swipewise.events.folded import interaction_parts
 from swipewise.events.history import History
-from swipewise.schema import FLAG_ACTIONS, WATCH, Col, Evidence, Interaction, Profile
+from swipewise.schema import FLAG_ACTIONS, WATCH, Action, Col, Evidence, Interaction, Profile
 from swipewise.training.beliefs import Beliefs
 from swipewise.training.building import catalogue_dataset, categories, code_log, upload_times
 from swipewise.training.dataset import Dataset, Interactions, is_positive
@@ -214,6 +215,11 @@ class Scorer:
         scores_BN, alpha_BNM = self._projected.score_and_weights(state.interests, videos_N, state.factors)
         return Scores(values_N=scores_BN[0].cpu().numpy(), weights_NM=alpha_BNM[0].cpu().numpy())
 
+    def weights(self, state: ViewerState, videos_N: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The α of candidates (N, M), as :meth:`score` gives them with the scores."""
+        alpha_NM: NDArray[np.float32] = self._projected.weights(state.interests, videos_N)[0].cpu().numpy()
+        return alpha_NM
+
     def predict(self, state: ViewerState, videos_N: NDArray[np.int64]) -> Mapping[str, NDArray[np.float32]]:
         """Calibrated probability of each action of FLAG_ACTIONS, and the share watched (WATCH): (N,) each."""
         logits_BNA, watch_BN = self._projected.predict(state.interests, videos_N)
@@ -267,14 +273,14 @@ class Scorer:
         return self._projected.interest_of(rows, np.array([0, len(rows)]), profile_1P, np.zeros(1, np.int64))
 
     def _coded(self, history: Sequence[Interaction]) -> Interactions:
-        flags_IF = np.array([[flag in row.actions for flag in FLAG_ACTIONS] for row in history], bool).reshape(
+        flags_IF = np.array([_flags(row.actions) for row in history], bool).reshape(
             len(history), len(FLAG_ACTIONS)
         )
         ratio_I = np.array([np.nan if row.watch_ratio is None else row.watch_ratio for row in history], np.float32)
         return Interactions(
             viewer_I=np.zeros(len(history), np.int64),
             video_I=np.array([self._row[row.video_id] for row in history], np.int64),
-            at_I=np.array([int(row.at.timestamp() * 1000) for row in history], np.int64),
+            at_I=(np.array([row.at.timestamp() for row in history], np.float64) * 1000).astype(np.int64),
             watch_ratio_I=ratio_I,
             actions_IF=flags_IF,
             positive_I=is_positive(ratio_I, flags_IF, self._events),
@@ -301,3 +307,9 @@ def _joined(
     for number, (_, codes_1P) in enumerate(viewers):
         profile_BP[number, : codes_1P.shape[1]] = codes_1P[0]
     return joined, offsets_U, profile_BP, np.arange(len(viewers))
+
+
+@cache
+def _flags(actions: frozenset[Action]) -> tuple[bool, ...]:
+    """Which of FLAG_ACTIONS are among some actions, of which there are few sets."""
+    return tuple(flag in actions for flag in FLAG_ACTIONS)

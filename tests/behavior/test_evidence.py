@@ -44,6 +44,19 @@ def test_sums_over_a_stretch() -> None:
     assert evidence.at(np.array([1])).shown_BT.tolist() == [[1, 0, 0, 1]]
 
 
+def test_sums_do_not_depend_on_what_other_stretches_share() -> None:
+    rng = np.random.default_rng(0)
+    videos, ratios = rng.integers(0, 4, 30).tolist(), rng.choice([0.0, 0.3, 0.9], 30).tolist()
+    signals = signals_of(log(videos, ratios), themes(), until=100)
+    start_B, end_B = np.array([0, 3, 3, 29, 10, 7]), np.array([30, 3, 20, 30, 25, 9])
+    together = signals.over(start_B, end_B)
+    for stretch, ends in enumerate(zip(start_B, end_B, strict=True)):
+        alone = signals.over(*(np.array([end]) for end in ends))
+        for name in ("together_BTT", "response_BT", "shown_BT", "exposures_B", "offer_BT"):
+            assert getattr(together, name)[stretch] == pytest.approx(getattr(alone, name)[0], abs=1e-12), name
+    assert len(signals.over(start_B[:0], end_B[:0])) == 0
+
+
 def test_unknown_watching_is_an_exposure_and_nothing_more() -> None:
     evidence = signals_of(log([0, 1], [0.0, 0.5]), themes(), until=0).over(np.array([0]), np.array([2]))
     assert evidence.shown_BT.tolist() == [[2, 0, 1, 1]]

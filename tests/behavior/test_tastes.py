@@ -70,6 +70,41 @@ def test_a_belief_that_fits_has_the_higher_likelihood() -> None:
     assert people.learn(fits, given)[1] > people.learn(clashes, given)[1] + 5
 
 
+def test_many_stretches_are_weighed_as_each_is() -> None:
+    """Block by block, and with both modalities' themes at once."""
+    rng, many = np.random.default_rng(0), 150
+    people = Population(
+        modalities=2,
+        coefficients_FT=rng.normal(size=(1, 4)),
+        covariance_TT=np.eye(4) + 0.3,
+        noise=0.5,
+        targeting=1.2,
+    )
+    one_BT = rng.random((many, 4))
+    given = Evidence(
+        together_BTT=one_BT[:, :, None] * one_BT[:, None, :],
+        response_BT=rng.normal(size=(many, 4)),
+        shown_BT=rng.integers(0, 5, (many, 4)).astype(np.float64),
+        exposures_B=rng.integers(1, 9, many).astype(np.float64),
+        offer_BT=np.full((many, 4), 0.4),
+    )
+    prior = people.belief(np.ones((many, 1)))
+    after, likelihood_B = people.learn(prior, given)
+    for stretch in (0, 63, 64, 149):
+        rows = np.array([stretch])
+        alone, likely_B = people.learn(prior.at(rows), given.at(rows))
+        assert after.mean_BT[stretch] == pytest.approx(alone.mean_BT[0])
+        assert after.precision_BTT[stretch] == pytest.approx(alone.precision_BTT[0])
+        assert likelihood_B[stretch] == pytest.approx(likely_B[0])
+    # At the mode the slope of what is believed is none: the shares of each modality pull their own themes alone.
+    weight_BT = 0.4 * np.exp(1.2 * after.mean_BT)
+    total_BT = (weight_BT.reshape(many, 2, 2).sum(axis=2) + 0.2).repeat(2, axis=1)
+    surplus_BT = given.shown_BT - given.exposures_B[:, None] * weight_BT / total_BT
+    pull_BT = (given.response_BT - (given.together_BTT @ after.mean_BT[..., None])[..., 0]) / 0.5
+    away_BT = (prior.precision_BTT @ (after.mean_BT - prior.mean_BT)[..., None])[..., 0]
+    assert pull_BT + 1.2 * surplus_BT == pytest.approx(away_BT, abs=1e-3)
+
+
 def test_a_population_is_recovered() -> None:
     rng = np.random.default_rng(0)
     viewers, themes, noise, targeting = 3000, 3, 0.3, 1.5

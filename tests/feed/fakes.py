@@ -6,7 +6,7 @@ the inner product of interest and video.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.catalog import Catalog
+from swipewise.feed.popularity import Popularity
+from swipewise.feed.roster import Roster
 from swipewise.feed.shelf import Shelf
 from swipewise.feed.stages import Query
-from swipewise.schema import Candidate, Evidence, Interaction, Profile
+from swipewise.schema import Evidence, Interaction, Profile
 from swipewise.training.beliefs import Beliefs, Theme
 from swipewise.training.vocabulary import Vocabulary
 
@@ -82,8 +84,10 @@ class FakeScorer:
         return FakeScorer([*self.video_ids, *video_ids], np.concatenate([self.index_vectors_VD, vectors_VD]))
 
     def score(self, state: FakeState, videos_N: NDArray[np.int64]) -> FakeScores:
-        weights_NM = np.tile(np.array([0.75, 0.25], np.float32), (len(videos_N), 1))
-        return FakeScores(self.index_vectors_VD[videos_N] @ state.interest_D, weights_NM)
+        return FakeScores(self.index_vectors_VD[videos_N] @ state.interest_D, self.weights(state, videos_N))
+
+    def weights(self, state: FakeState, videos_N: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.tile(np.array([0.75, 0.25], np.float32), (len(videos_N), 1))
 
     def evidence(self, state: FakeState, videos_N: NDArray[np.int64], k: int) -> tuple[tuple[Evidence, ...], ...]:
         return tuple(self._evidence(state, video, k) for video in videos_N.tolist())
@@ -101,13 +105,17 @@ def shelf(days_old: dict[str, float | None], vectors_VD: NDArray[np.float32] | N
     return Shelf(video_ids=tuple(days_old), uploaded_at_V=np.array(times, np.float64), vectors_VD=vectors_VD)
 
 
-def query(**changes: object) -> Query:
-    return Query(**({"viewer_id": "ann", "size": 2, "now": NOW} | changes))  # type: ignore[arg-type]
+def roster(on: Shelf, **likes: int) -> Roster:
+    """Of a shelf and what so many viewers liked."""
+    return Roster.of(on, Popularity.of(likes))
 
 
-def candidates(*video_ids: str, source: str = "popular") -> list[Candidate]:
-    return [Candidate(video_id=video_id, source=source, score=0.0) for video_id in video_ids]
-
-
-def ids(found: Sequence[Candidate]) -> list[str]:
-    return [candidate.video_id for candidate in found]
+def query(
+    on: Roster | None = None, *, seen: Iterable[str] = (), duplicates: Iterable[str] = (), **changes: object
+) -> Query:
+    """For a viewer who has met some videos of a roster."""
+    given: dict[str, object] = {"viewer_id": "ann", "size": 2, "now": NOW}
+    if on is not None:
+        given["seen_S"] = np.sort(on.numbers_of(seen))
+        given["duplicates_S"] = np.sort(on.numbers_of(duplicates))
+    return Query(**(given | changes))  # type: ignore[arg-type]

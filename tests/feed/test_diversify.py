@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from swipewise.feed.caps import ENOUGH_OF_CREATOR, ENOUGH_OF_TOPIC, Cap
 from swipewise.feed.diversify import ALIKE, GROUP, HEAD, DiverseSelect, spread_out, variety_of
-from swipewise.feed.stages import Selection
-from swipewise.schema import Candidate
-from tests.feed.fakes import FakeState, query, shelf
+from swipewise.feed.stages import Query, Selection
+from tests.feed.fakes import FakeState, query, roster, shelf
 
 # 0 and 1 are twins, 2 is unlike them, 3 is in between
 VECTORS_VD = np.array([[1, 0], [1, 0], [0, 1], [0.6, 0.8]], np.float32)
@@ -24,8 +23,10 @@ FOUR = shelf({"a": 1, "b": 2, "c": 3, "d": 4}, VECTORS_VD)
 LIKES_A_AND_C = FakeState(np.array([1, 0], np.float32), history=[0, 2])
 
 
-def ranked(**scores: float) -> list[Candidate]:
-    return [Candidate(video_id=name, source="interest", score=score) for name, score in scores.items()]
+def selected(select: DiverseSelect, asked: Query, **scores: float) -> Selection:
+    """Of videos with these scores, best first."""
+    numbers_N = select.roster.numbers_of(scores)
+    return select.select(asked, numbers_N, np.array(list(scores.values()), np.float64))
 
 
 def unit(vectors_ND: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -105,27 +106,27 @@ def test_the_first_ten_are_the_same_however_long_the_feed() -> None:
 
 
 def test_a_twin_of_the_best_is_passed_over() -> None:
-    select = DiverseSelect(shelf=FOUR, diversity=0.9)
+    select = DiverseSelect(roster=roster(FOUR), diversity=0.9)
     # likes of a and c: mean (1/2, 1/2), so 1 - 1/2, times 2 likes of 7: a variety of 1/7
     assert variety_of(VECTORS_VD[[0, 2]]) == pytest.approx(1 / 7)
     # after a: b has 0.1 * 0.9 - 0.9 / 7 = -0.04, c 0.1 * 0.5
-    found = select.select(query(state=LIKES_A_AND_C), ranked(a=1.0, b=0.9, c=0.5))
+    found = selected(select, query(state=LIKES_A_AND_C), a=1.0, b=0.9, c=0.5)
     assert found == Selection(positions=[0, 2], passed_over={1: ALIKE})
 
 
 def test_who_likes_one_kind_alone_or_nothing_gets_the_order_of_scores() -> None:
-    select = DiverseSelect(shelf=FOUR, diversity=0.9)
+    select = DiverseSelect(roster=roster(FOUR), diversity=0.9)
     for history in ([], [0], [0, 1, 0, 1]):
         state = FakeState(np.array([1, 0], np.float32), history=history)
-        assert select.select(query(state=state), ranked(a=1.0, b=0.9, c=0.5)) == Selection(positions=[0, 1])
-    assert select.select(query(), ranked(a=1.0, b=0.9, c=0.5)) == Selection(positions=[0, 1])
+        assert selected(select, query(state=state), a=1.0, b=0.9, c=0.5) == Selection(positions=[0, 1])
+    assert selected(select, query(), a=1.0, b=0.9, c=0.5) == Selection(positions=[0, 1])
     assert variety_of(VECTORS_VD[[0, 2]]) < variety_of(VECTORS_VD[[0, 2] * 5]), "the more likes, the surer"
 
 
 def test_without_vectors_the_score_decides() -> None:
-    select = DiverseSelect(shelf=shelf({"a": 0, "b": 0}), diversity=0.5)
-    assert select.select(query(), ranked(a=1.0, b=0.5)) == Selection(positions=[0, 1])
-    assert select.select(query(), []) == Selection(positions=[])
+    select = DiverseSelect(roster=roster(shelf({"a": 0, "b": 0})), diversity=0.5)
+    assert selected(select, query(), a=1.0, b=0.5) == Selection(positions=[0, 1])
+    assert selected(select, query()) == Selection(positions=[])
 
 
 def test_what_lies_beyond_the_head_is_taken_where_nothing_else_fits() -> None:
@@ -134,8 +135,10 @@ def test_what_lies_beyond_the_head_is_taken_where_nothing_else_fits() -> None:
     crowd = replace(
         shelf(dict.fromkeys(names, 0)), creator_of=dict.fromkeys(names[: HEAD + 3], "ann") | {names[-1]: "bob"}
     )
-    found = DiverseSelect(shelf=crowd, diversity=0.5, creator_cap=1).select(
-        query(size=3), ranked(**{name: -float(place) for place, name in enumerate(names)})
+    found = selected(
+        DiverseSelect(roster=roster(crowd), diversity=0.5, creator_cap=1),
+        query(size=3),
+        **{name: -float(place) for place, name in enumerate(names)},
     )
     assert found.positions == [0, count - 2, count - 1]
     assert set(found.passed_over.values()) == {ENOUGH_OF_CREATOR}
@@ -147,17 +150,17 @@ def test_topics_give_way_first_and_creators_last() -> None:
         creator_of={"a": "ann", "b": "ann", "c": "bob"},
         tags_of={"a": ("Cats",), "b": ("dogs",), "c": ("cats", "fun")},
     )
-    select = DiverseSelect(shelf=some, diversity=0.0, creator_cap=1, topic_cap=1)
+    select = DiverseSelect(roster=roster(some), diversity=0.0, creator_cap=1, topic_cap=1)
 
     def feed(size: int, **scores: float) -> list[int]:
-        return select.select(query(size=size), ranked(**scores)).positions
+        return selected(select, query(size=size), **scores).positions
 
     # d has neither creator nor topic; then c, whose topic is used up; then b, whose creator is
     assert feed(2, a=4, b=3, c=2, d=1) == [0, 3]
     assert feed(3, a=4, b=3, c=2, d=1) == [0, 2, 3]
     assert feed(4, a=4, b=3, c=2, d=1) == [0, 1, 2, 3]
     assert feed(2, a=4, b=3, c=2) == [0, 2]
-    both = select.select(query(size=2), ranked(a=4, b=3, c=2, d=1))
+    both = selected(select, query(size=2), a=4, b=3, c=2, d=1)
     assert both.passed_over == {1: ENOUGH_OF_CREATOR, 2: ENOUGH_OF_TOPIC}
 
 
@@ -178,10 +181,10 @@ def test_caps_hold_wherever_the_feed_can_be_filled(
         creator_of={name: creator for name, (creator, _) in zip(names, videos, strict=True) if creator},
         tags_of={name: tuple(tags) for name, (_, tags) in zip(names, videos, strict=True) if tags},
     )
-    select = DiverseSelect(shelf=made, diversity=0.9, creator_cap=creator_cap, topic_cap=topic_cap)
+    select = DiverseSelect(roster=roster(made), diversity=0.9, creator_cap=creator_cap, topic_cap=topic_cap)
     state = FakeState(np.array([1, 0], np.float32), history=list(range(len(videos))))
-    found = select.select(
-        query(size=size, state=state), ranked(**{name: -float(place) for place, name in enumerate(names)})
+    found = selected(
+        select, query(size=size, state=state), **{name: -float(place) for place, name in enumerate(names)}
     )
     taken = [videos[position] for position in found.positions]
     left = [video for place, video in enumerate(videos) if place not in found.positions]

@@ -14,14 +14,13 @@ from swipewise.config import RuleConfig
 from swipewise.feed.context import Context, facts
 from swipewise.feed.eligibility import NOT_HERE, NOT_NOW, OTHER_LANGUAGE, Eligibility
 from swipewise.feed.engine import FeedEngine
-from swipewise.feed.popularity import Popularity
 from swipewise.feed.requests import Request
 from swipewise.feed.sources import FreshSource, InterestSource, PopularSource
 from swipewise.retrieval.index import ExactIndex
 from swipewise.schema import Profile
 from swipewise.workspace import Workspace
 from tests.feed.conftest import video
-from tests.feed.fakes import NOW, FakeState, query, shelf
+from tests.feed.fakes import NOW, FakeState, query, roster, shelf
 
 FIVE = replace(
     shelf(dict.fromkeys("abcde", 1.0)),
@@ -41,7 +40,10 @@ def dropped(
     viewer = None if profile is None else Profile(viewer_id="ann", features=profile)
     stage = Eligibility(shelf=FIVE, rules=rules)
     closed = stage.closed(context or Context(), viewer, NOW + later * HOUR)
-    found = {video_id: reason for video_id in FIVE.video_ids if (reason := closed.reason(video_id))}
+    why = closed.why(np.arange(len(FIVE.video_ids))).tolist()
+    found = {
+        video_id: closed.reasons[code - 1] for video_id, code in zip(FIVE.video_ids, why, strict=True) if code
+    }
     assert set(found.values()) <= {each.reason for each in stage.filters}
     return found
 
@@ -126,17 +128,17 @@ def test_sources_reach_past_what_is_closed() -> None:
     last = ("v2997", "v2998", "v2999")
     rule = RuleConfig(reason="just these", require={"videos": last})
     closed = Eligibility(shelf=many, rules=[rule]).closed(Context(), None, NOW)
-    asked = query(size=2, closed=closed, seen=frozenset({"v2998"}), state=FakeState(np.ones(2, np.float32), []))
-    popularity = Popularity.of({video_id: 5000 - place for place, video_id in enumerate(many.video_ids)})
+    liked = roster(many, **{video_id: 5000 - place for place, video_id in enumerate(many.video_ids)})
+    asked = query(liked, size=2, closed=closed, seen=["v2998"], state=FakeState(np.ones(2, np.float32), []))
     index = ExactIndex.build(np.ones((3000, 2), np.float32))
     for source in (
-        FreshSource(shelf=many, limit=2),
-        PopularSource(popularity=popularity, shelf=many, limit=2),
-        InterestSource(index=index, shelf=many, limit=2),
+        FreshSource(roster=liked, limit=2),
+        PopularSource(roster=liked, limit=2),
+        InterestSource(index=index, roster=liked, limit=2),
     ):
-        found = [each.video_id for each in source.candidates(asked)]
-        assert sorted(v for v in found if asked.fits(v)) == ["v2997", "v2999"]
-        assert len(found) < 1000, "those closed are not all walked through"
+        found_N = source.candidates(asked)
+        assert sorted(liked.names_of(found_N[asked.fits(found_N)])) == ["v2997", "v2999"]
+        assert len(found_N) < 1000, "those closed are not all walked through"
 
 
 def test_the_feed_heeds_them_and_says_why(workspace: Workspace) -> None:

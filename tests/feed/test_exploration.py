@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swipewise.feed.exploration import Exploration, draw, drawn_places, softmax
+from swipewise.feed.exploration import Exploration, Places, draw, drawn_places, softmax
 from swipewise.feed.popularity import Popularity
+from swipewise.feed.roster import Roster
 from swipewise.feed.stages import Level
-from swipewise.schema import Candidate
 from tests.feed.fakes import query, shelf
 from tests.feed.test_pipeline import LOVES_A, exploration, pipeline
 
 AGES = shelf({f"v{place}": float(place) for place in range(6)})
 
 
-def ranked(*video_ids: str) -> list[Candidate]:
-    """Each a score below the one before."""
-    return [Candidate(video_id=v, source="interest", score=-float(place)) for place, v in enumerate(video_ids)]
+def arranged(
+    stage: Exploration, ranked: Sequence[str], chosen: int, pool: Collection[str]
+) -> tuple[list[str], Places]:
+    """The feed of the first few, each a score below the one before, and how it came about."""
+    numbers_N = stage.roster.numbers_of(ranked)
+    scores_N = -np.arange(len(ranked), dtype=np.float64)
+    pool_S = np.sort(stage.roster.numbers_of(pool))
+    places = stage.arrange(query(size=4), numbers_N, scores_N, range(chosen), pool_S)
+    return [ranked[position] for position in places.chosen], places
 
 
 @given(st.integers(0, 60), st.integers(1, 60), st.sampled_from([0.05, 0.1, 0.3, 0.5]))
@@ -34,7 +41,7 @@ def test_pages_have_the_places_of_one_long_feed(first: int, second: int, share: 
 def test_no_share_draws_nothing() -> None:
     assert drawn_places(0, 1000, 0.0) == []
     off = exploration(share=0.0)
-    assert (off.candidates(query(size=20)), off.policy) == ([], None)
+    assert (len(off.candidates(query(size=20))), off.policy) == (0, None)
 
 
 def test_draws_are_as_likely_as_they_say() -> None:
@@ -62,33 +69,37 @@ def test_more_is_not_drawn_than_there_is() -> None:
 
 def test_the_newest_that_few_were_shown_may_be_drawn() -> None:
     popularity = Popularity.of({}, exposures={"v0": 3, "v1": 2, "gone": 9})
-    stage = Exploration(shelf=AGES, popularity=popularity, share=0.5, pool=3, exposures=3, temperature=1)
-    assert [c.video_id for c in stage.candidates(query(size=4))] == ["v1", "v2", "v3"]
-    met = query(size=4, seen=frozenset({"v2"}))
-    assert [c.video_id for c in stage.candidates(met)] == ["v1", "v2", "v3", "v4"], "three that can be shown"
-    assert stage.candidates(query(size=0)) == [], "no place of this page is drawn"
+    stage = Exploration(
+        roster=Roster.of(AGES), popularity=popularity, share=0.5, pool=3, exposures=3, temperature=1
+    )
+    names_of = stage.roster.names_of
+    assert names_of(stage.candidates(query(size=4))) == ["v1", "v2", "v3"]
+    met = query(stage.roster, size=4, seen=["v2"])
+    assert names_of(stage.candidates(met)) == ["v1", "v2", "v3", "v4"], "three that can be shown"
+    assert not len(stage.candidates(query(size=0))), "no place of this page is drawn"
 
 
 def test_drawn_places_are_filled_from_the_pool_and_the_rest_stays_in_order() -> None:
-    stage = Exploration(shelf=AGES, popularity=Popularity(), share=0.25, pool=9, exposures=1, temperature=1.0)
-    all_of_them = ranked("v0", "v1", "v2", "v3", "v4", "v5")
-    places = stage.arrange(query(size=4), all_of_them, all_of_them[:4], {"v0", "v3", "v4", "v5"})
-    assert [c.video_id for c in places.chosen if c.source == "interest"] == ["v0", "v1", "v2"]
-    assert [c.source for c in places.chosen] == ["interest", "explore", "interest", "interest"]
+    stage = Exploration(
+        roster=Roster.of(AGES), popularity=Popularity(), share=0.25, pool=9, exposures=1, temperature=1.0
+    )
+    all_of_them = ("v0", "v1", "v2", "v3", "v4", "v5")
+    chosen, places = arranged(stage, all_of_them, 4, {"v0", "v3", "v4", "v5"})
+    assert [chosen[place] for place in (0, 2, 3)] == ["v0", "v1", "v2"]
+    assert places.drawn == {1}
     assert [video_id for video_id, _ in places.explored.pool] == ["v3", "v4", "v5"], "v0 has a place of its own"
     chances = dict(zip(["v3", "v4", "v5"], softmax(np.array([-3.0, -4.0, -5.0]), 1.0), strict=True))
-    assert places.propensities == (1.0, pytest.approx(chances[places.chosen[1].video_id]), 1.0, 1.0)
+    assert places.propensities == (1.0, pytest.approx(chances[chosen[1]]), 1.0, 1.0)
 
 
 def test_places_that_nothing_can_be_drawn_for_go_to_the_next_best() -> None:
     stage = exploration(share=0.5)
-    all_of_them = ranked("a", "b", "c", "d")
-    places = stage.arrange(query(size=4), all_of_them, all_of_them, {"d"})
-    assert sorted(c.video_id for c in places.chosen) == ["a", "b", "c", "d"]
-    assert (places.chosen[0].video_id, places.chosen[0].source) == ("d", "explore")
+    chosen, places = arranged(stage, "abcd", 4, {"d"})
+    assert sorted(chosen) == ["a", "b", "c", "d"]
+    assert (chosen[0], places.drawn) == ("d", {0})
     assert places.propensities == (1.0, 1.0, 1.0, 1.0), "the only one is sure"
-    none = stage.arrange(query(size=4), all_of_them, all_of_them, ())
-    assert [c.video_id for c in none.chosen] == ["a", "b", "c", "d"]
+    chosen, none = arranged(stage, "abcd", 4, ())
+    assert chosen == ["a", "b", "c", "d"]
     assert (none.explored.pool, none.explored.policy) == ((), "softmax@1 temperature=1")
 
 

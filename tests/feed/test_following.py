@@ -12,18 +12,18 @@ from swipewise.catalog import Catalog
 from swipewise.events import Controls
 from swipewise.feed.engine import FeedEngine
 from swipewise.feed.following import FollowedBlend, followed_creators
-from swipewise.feed.popularity import Popularity
 from swipewise.feed.scoring import WeightedBlend
 from swipewise.feed.sources import FollowedSource
 from swipewise.schema import Action, Event
 from swipewise.workspace import Workspace
 from tests.feed.conftest import video
-from tests.feed.fakes import candidates, ids, query, shelf
+from tests.feed.fakes import query, roster, shelf
 
-SIX = replace(
+SHELF = replace(
     shelf({"a": 1, "b": 2, "c": 3, "d": None, "e": 0, "f": 4}),
     creator_of={"a": "ann", "b": "bob", "c": "ann", "d": "ann", "e": "cid", "f": "bob"},
 )
+SIX = roster(SHELF)
 
 
 def follow(video_id: str, *, minutes_ago: int = 1) -> Event:
@@ -32,22 +32,22 @@ def follow(video_id: str, *, minutes_ago: int = 1) -> Event:
 
 
 def test_their_newest_unseen_first() -> None:
-    source = FollowedSource(shelf=SIX, limit=3)
-    assert ids(source.candidates(query(followed=("bob", "ann", "nobody")))) == ["a", "b", "c"]
-    met = query(followed=("bob", "ann"), seen=frozenset("ac"))
-    assert ids(source.candidates(met)) == ["a", "b", "c", "f", "d"], "three that can be shown"
-    assert source.candidates(query()) == []
-    assert FollowedSource(shelf=SIX, limit=0).candidates(query(followed=("bob",))) == []
+    source = FollowedSource(roster=SIX, limit=3)
+    found = source.candidates(query(followed=("bob", "ann", "nobody")))
+    assert SIX.names_of(found) == ["a", "b", "c"]
+    met = query(SIX, followed=("bob", "ann"), seen="ac")
+    assert SIX.names_of(source.candidates(met)) == ["a", "b", "c", "f", "d"], "three that can be shown"
+    assert not len(source.candidates(query()))
+    assert not len(FollowedSource(roster=SIX, limit=0).candidates(query(followed=("bob",))))
 
 
 def test_the_blend_adds_the_weight() -> None:
-    rest = WeightedBlend(
-        popularity=Popularity(), shelf=SIX, popularity_weight=0, freshness_weight=0, half_life_days=1
-    )
+    rest = WeightedBlend(roster=SIX, popularity_weight=0, freshness_weight=0, half_life_days=1)
+    numbers_N = SIX.numbers_of("ab")
     scores_N = np.array([3, 1], np.float32)
-    stage = FollowedBlend(rest=rest, shelf=SIX, weight=0.5)
-    assert stage.blend(query(followed=("bob",)), candidates("a", "b"), scores_N).tolist() == [1.0, -0.5]
-    assert stage.blend(query(), candidates("a", "b"), scores_N).tolist() == [1.0, -1.0]
+    stage = FollowedBlend(rest=rest, roster=SIX, weight=0.5)
+    assert stage.blend(query(followed=("bob",)), numbers_N, scores_N).tolist() == [1.0, -0.5]
+    assert stage.blend(query(), numbers_N, scores_N).tolist() == [1.0, -1.0]
 
 
 @pytest.fixture
@@ -96,4 +96,4 @@ def test_only_a_follow_follows_and_the_latest_comes_first(workspace: Workspace) 
     with FeedEngine.open(workspace) as engine:
         engine.observe([follow("b", minutes_ago=3), follow("a", minutes_ago=2), follow("gone"), liked])
         events = engine._histories.known("zoe").events
-    assert followed_creators(events, SIX) == ("ann", "bob")
+    assert followed_creators(events, SHELF) == ("ann", "bob")

@@ -14,15 +14,17 @@ from swipewise.feed.exploration import Exploration
 from swipewise.feed.filters import BestDuplicate, CatalogueFilter, SeenDuplicateFilter, SeenFilter
 from swipewise.feed.pipeline import Pipeline
 from swipewise.feed.popularity import Popularity
+from swipewise.feed.roster import Roster
 from swipewise.feed.scoring import ModelScore, WeightedBlend
 from swipewise.feed.shelf import Shelf
 from swipewise.feed.sources import FreshSource, InterestSource, PopularSource
 from swipewise.feed.stages import Dropped, Level
 from swipewise.retrieval.index import ExactIndex
-from tests.feed.fakes import FakeScorer, FakeScores, FakeState, query, shelf
+from tests.feed.fakes import FakeScorer, FakeScores, FakeState, query, roster, shelf
 
 VECTORS_VD = np.array([[1, 0], [0.8, 0.6], [0.6, 0.8], [0, 1], [-1, 0]], np.float32)
 FIVE = shelf({"a": 5, "b": 4, "c": 3, "d": 2, "e": 1}, VECTORS_VD)
+MET = roster(FIVE)
 LOVES_A = FakeState(np.array([1, 0], np.float32), history=[0])
 
 
@@ -30,7 +32,7 @@ def exploration(*, share: float, temperature: float = 1.0) -> Exploration:
     """Of everything that at most one viewer was shown."""
     popularity = Popularity.of({}, exposures={"a": 9, "b": 9})
     return Exploration(
-        shelf=FIVE, popularity=popularity, share=share, pool=5, exposures=2, temperature=temperature
+        roster=Roster.of(FIVE), popularity=popularity, share=share, pool=5, exposures=2, temperature=temperature
     )
 
 
@@ -51,33 +53,33 @@ def pipeline(
     scorer: FakeScorer | None = None,
     **weights: float,
 ) -> Pipeline:
-    popularity = Popularity.of({"gone": 9, "e": 2})
+    liked = roster(shelf, gone=9, e=2)
     model = ModelScore(scorer=scorer or FakeScorer("abcde", VECTORS_VD), shelf=FIVE)
     return Pipeline(
+        roster=liked,
         sources=[
-            InterestSource(index=ExactIndex.build(VECTORS_VD), shelf=FIVE, limit=3),
-            PopularSource(popularity=popularity, shelf=FIVE, limit=5),
-            FreshSource(shelf=FIVE, limit=1),
+            InterestSource(index=ExactIndex.build(VECTORS_VD), roster=liked, limit=3),
+            PopularSource(roster=liked, limit=5),
+            FreshSource(roster=liked, limit=1),
         ],
-        filters=[CatalogueFilter(shelf=FIVE), SeenFilter(), SeenDuplicateFilter()],
+        filters=[CatalogueFilter(roster=liked), SeenFilter(), SeenDuplicateFilter()],
         score=model,
         blend=WeightedBlend(
-            popularity=popularity,
-            shelf=FIVE,
+            roster=liked,
             popularity_weight=weights.get("popularity", 0.0),
             freshness_weight=0.0,
             half_life_days=7,
         ),
-        lower=AskedLess(shelf=shelf),
-        distinct=BestDuplicate(shelf=shelf),
-        select=DiverseSelect(shelf=shelf, diversity=diversity, creator_cap=creator_cap),
+        lower=AskedLess(roster=liked),
+        distinct=BestDuplicate(roster=liked),
+        select=DiverseSelect(roster=liked, diversity=diversity, creator_cap=creator_cap),
         explore=exploration(share=share),
         explain=model,
     )
 
 
 def test_the_best_unseen_videos_in_order_with_their_reasons() -> None:
-    feed = pipeline().run(query(state=LOVES_A, seen=frozenset("a")), Level.MODEL)
+    feed = pipeline().run(query(MET, state=LOVES_A, seen="a"), Level.MODEL)
 
     assert [r.video_id for r in feed.recommendations] == ["b", "c"]
     assert [r.position for r in feed.recommendations] == [0, 1]
@@ -88,7 +90,7 @@ def test_the_best_unseen_videos_in_order_with_their_reasons() -> None:
 
 
 def test_what_is_dropped_keeps_its_source_and_reason() -> None:
-    feed = pipeline().run(query(state=LOVES_A, seen=frozenset("a")), Level.MODEL)
+    feed = pipeline().run(query(MET, state=LOVES_A, seen="a"), Level.MODEL)
 
     assert set(feed.dropped) == {
         Dropped(video_id="gone", source="popular", reason="not in the catalogue"),
@@ -113,7 +115,7 @@ def test_what_is_passed_over_for_a_lower_score_keeps_the_reason() -> None:
 
 
 def test_the_trace_counts_every_stage() -> None:
-    feed = pipeline().run(query(state=LOVES_A, seen=frozenset("a")), Level.MODEL)
+    feed = pipeline().run(query(MET, state=LOVES_A, seen="a"), Level.MODEL)
 
     assert [(step.stage, step.count) for step in feed.trace] == [
         ("source: interest", 3),  # b c d
@@ -134,13 +136,13 @@ def test_the_trace_counts_every_stage() -> None:
 
 
 def test_the_blend_decides_the_order() -> None:
-    feed = pipeline(popularity=100).run(query(state=LOVES_A, seen=frozenset("a")), Level.MODEL)
+    feed = pipeline(popularity=100).run(query(MET, state=LOVES_A, seen="a"), Level.MODEL)
     assert [r.video_id for r in feed.recommendations] == ["e", "b"]
 
 
 def test_of_near_duplicates_the_best_is_left_and_none_of_what_was_seen() -> None:
     alike = replace(FIVE, group_of={"b": "b", "c": "b", "a": "a", "e": "a"})
-    seen = query(size=4, state=LOVES_A, seen=frozenset("ae"), duplicates=alike.duplicates_of("a"))
+    seen = query(MET, size=4, state=LOVES_A, seen="ae", duplicates=alike.duplicates_of("a"))
     feed = pipeline(alike).run(seen, Level.MODEL)
     assert [r.video_id for r in feed.recommendations] == ["b", "d"]
     reasons = {d.video_id: d.reason for d in feed.dropped}
@@ -159,7 +161,7 @@ def test_of_near_duplicates_the_best_is_left_and_none_of_what_was_seen() -> None
 
 def test_everything_was_seen() -> None:
     feed = pipeline(scorer=NeverEmpty("abcde", VECTORS_VD)).run(
-        query(state=LOVES_A, seen=frozenset("abcde")), Level.MODEL
+        query(MET, state=LOVES_A, seen="abcde"), Level.MODEL
     )
     assert feed.recommendations == ()
     assert {d.reason for d in feed.dropped} == {"seen", "not in the catalogue"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -12,9 +13,10 @@ import pytest
 from swipewise.config import EventsConfig
 from swipewise.events import EventLog, read_events
 from swipewise.feed.popularity import Popularity, freshness
+from swipewise.feed.roster import Roster
 from swipewise.feed.trending import count_popularity
 from swipewise.schema import Action, Col, Event
-from tests.feed.fakes import NOW, candidates
+from tests.feed.fakes import NOW, shelf
 
 DURATIONS = pl.LazyFrame({Col.VIDEO_ID: ["a", "b"], Col.DURATION: [10.0, 10.0]})
 
@@ -106,10 +108,16 @@ def test_events_dated_ahead_wait_for_their_time(log: Log) -> None:
     assert log.count(now=NOW + timedelta(hours=2)).counts == {"a": 1, "b": 1}
 
 
-def test_log_counts_of_candidates() -> None:
-    popularity = Popularity.of({"a": 1})
-    assert popularity.of_candidates(candidates("a", "x")).tolist() == pytest.approx([0.6931472, 0])
-    assert popularity.of_candidates([]).tolist() == []
+def test_a_roster_numbers_the_shelf_and_the_popular_beside_it() -> None:
+    gone = replace(shelf(dict.fromkeys("abc", 0)), removed=frozenset({1}))
+    found = Roster.of(gone, Popularity.of({"x": 2, "b": 1, "a": 1}, rises={"y": 3.0, "c": 1.0}))
+    assert found.names_of(found.popular_R) == ["x", "a", "b"]
+    assert found.names_of(found.rising_R) == ["y", "c"]
+    every_N = found.numbers_of(["a", "b", "c", "nobody", "x", "y"])
+    assert found.names_of(every_N) == ["a", "b", "c", "x", "y"]
+    assert found.there(every_N).tolist() == [True, False, True, False, False]
+    assert found.likes_A[every_N].tolist() == pytest.approx([0.6931472, 0.6931472, 0, 1.0986123, 0])
+    assert found.rises_A[every_N].tolist() == pytest.approx([0, 0, 0.6931472, 0, 1.3862944])
 
 
 def test_a_window_of_0_days_keeps_only_what_is_new_this_hour() -> None:

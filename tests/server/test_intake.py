@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from swipewise.events.moments import moment_of
 from swipewise.schema import Action, Event
 from swipewise.server.intake import MAX_EVENTS, BadRequestError, parse_events
 from swipewise.server.messages import PostedEvent
@@ -17,8 +18,20 @@ LIKE = {"event_id": "e1", "viewer_id": "ann", "video_id": "v1", "action": "like"
 
 
 def parse(payload: object) -> list[Event]:
-    # A dataclass is equal to one of the very same class alone.
-    return [Event(**asdict(each)) for each in parse_events(json.dumps(payload).encode())]
+    return [
+        Event(
+            event_id=event_id,
+            viewer_id=viewer_id,
+            video_id=video_id,
+            action=Action(action),
+            at=moment_of(at),
+            watch_seconds=watched,
+            position=position,
+        )
+        for event_id, viewer_id, video_id, action, at, watched, position in parse_events(
+            json.dumps(payload).encode()
+        )
+    ]
 
 
 def changed(**changes: Any) -> dict[str, Any]:

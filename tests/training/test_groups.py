@@ -104,7 +104,7 @@ def test_the_lift_adds_to_the_score_in_its_weight_and_new_videos_get_that_of_the
     projected = Projected(fitted, dataset)
     lift = projected.interest(dataset, EVERYBODY).lift
     assert lift is not None
-    lift_BV = lift.of(EVERYTHING)
+    lift_BV = projected._kinship.carried(lift, EVERYTHING)
     assert with_lift - without == pytest.approx(2.0 * lift_BV, abs=1e-4)
     assert np.ptp(lift_BV, axis=1).min() > 0
     unit_VD = projected.index_vectors_VD.numpy()

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from swipewise.training import kin
-from swipewise.training.kin import KIN, Carried, Kinship, VideoValues
+from swipewise.training.kin import KIN, Kinship, VideoValues
 
 
 def world(known: int = 40, new: int = 30, width: int = 8) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -28,8 +28,8 @@ def values(videos: int) -> VideoValues:
 def test_a_known_video_has_its_own_value_and_a_new_one_the_mean_of_the_likest() -> None:
     vectors_VD, id_V = world()
     vectors_VD[69] = 0  # has no modality, so it is like nothing
-    carried = Carried(values=values(40), kinship=Kinship.of(vectors_VD, id_V))
-    found_UV, dense_UV = carried.of(np.arange(70)), values(40).dense()
+    kinship = Kinship.of(vectors_VD, id_V)
+    found_UV, dense_UV = kinship.carried(values(40), np.arange(70)), values(40).dense()
     unit_VD = vectors_VD / np.maximum(np.linalg.norm(vectors_VD, axis=1, keepdims=True), 1e-9)
     assert found_UV[:, :40] == pytest.approx(dense_UV[:, ::-1])
     for video in range(40, 69):
@@ -40,9 +40,11 @@ def test_a_known_video_has_its_own_value_and_a_new_one_the_mean_of_the_likest() 
 
 def test_asking_for_some_in_any_order_gives_the_same() -> None:
     vectors_VD, id_V = world()
-    carried = Carried(values=values(40), kinship=Kinship.of(vectors_VD, id_V))
+    kinship = Kinship.of(vectors_VD, id_V)
     some_N = np.array([60, 3, 3, 41, 0])
-    assert np.array_equal(carried.of(some_N), carried.of(np.arange(70))[:, some_N])
+    assert np.array_equal(
+        kinship.carried(values(40), some_N), kinship.carried(values(40), np.arange(70))[:, some_N]
+    )
 
 
 def test_videos_that_come_later_get_the_kin_that_they_would_have_had() -> None:
@@ -58,7 +60,7 @@ def test_where_nothing_is_known_nobody_has_kin_until_something_is() -> None:
     vectors_VD, id_V = world()
     lonely = Kinship.of(vectors_VD[40:], id_V[40:])
     assert not len(lonely.new_K)
-    assert not Carried(values=values(40), kinship=lonely).of(np.arange(30)).any()
+    assert not lonely.carried(values(40), np.arange(30)).any()
 
 
 def test_among_very_many_pairs_lists_find_nearly_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

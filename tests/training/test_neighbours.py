@@ -102,7 +102,10 @@ def test_a_neighbourhood_survives_its_tensors_and_broken_ones_are_an_error() -> 
         Neighbourhood.from_tensors(tensors | {"videos": torch.full_like(tensors["videos"], 99)})
 
 
-def test_one_viewer_is_read_as_many_are() -> None:
+@pytest.mark.parametrize("dense", [0, 1000])
+def test_one_viewer_is_read_as_many_are(dense: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether or not there is a place for every video."""
+    monkeypatch.setattr("swipewise.training.neighbours._DENSE", dense)
     made, everything_N = neighbourhood(), np.array([4, 0, 3, 3, 1, 2])
     for rows in (rows_of((0, 0, True), (0, 3, False), (0, 2, True)), rows_of((0, 1, True)), no_interactions()):
         alone, among = made.nearness(rows, 1), made.nearness(rows, 2)

@@ -73,7 +73,7 @@ def same(one: ViewerState, other: ViewerState) -> bool:
 
 def near_of(state: ViewerState) -> NDArray[np.float32]:
     near = state.interests.near
-    return np.zeros((1, 0), np.float32) if near is None else near.of(np.arange(len(near.kinship.id_V)))
+    return np.zeros((1, 0), np.float32) if near is None else near.dense()
 
 
 def reasons(scorer: Scorer, state: ViewerState, video: int, k: int) -> tuple[Evidence, ...]:
