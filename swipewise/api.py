@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from swipewise.events import ImportSummary
     from swipewise.feed.engine import FeedEngine
     from swipewise.feed.pipeline import Pipeline
-    from swipewise.feed.stages import Feed
     from swipewise.ingest import IngestSummary
     from swipewise.training.loop import Epoch
     from swipewise.training.session import TrainingSummary
@@ -251,11 +250,14 @@ class Workspace(workspace.Workspace):
             ConfigError: ``k`` is below 1.
             StoreError: A store cannot be read.
         """
-        from swipewise.feed.frames import as_frame
+        import polars as pl
+
+        from swipewise.feed.batch import feeds_in_blocks
+        from swipewise.feed.frames import FEED_SCHEMA
 
         wanted = [viewers] if isinstance(viewers, str) else viewers
         with self.engine() as engine:
-            return as_frame(_plain_feed(engine, viewer, k) for viewer in wanted)
+            return pl.concat([pl.DataFrame(schema=FEED_SCHEMA), *feeds_in_blocks(engine, wanted, size=k)])
 
     def explain(self, viewer: str, videos: Sequence[str] | None = None, *, k: int = 10) -> Explanation:
         """What is known of a viewer, and why videos are recommended or not.
@@ -358,12 +360,6 @@ class Workspace(workspace.Workspace):
         from swipewise.evaluation.transfer_session import transfer_workspace
 
         return figures_of(transfer_workspace(source, self, trials=trials, on_step=on_step))
-
-
-def _plain_feed(engine: FeedEngine, viewer: str, k: int) -> Feed:
-    from swipewise.feed.requests import Request
-
-    return engine.feed(viewer, size=k, request=Request(explained=False))
 
 
 @contextmanager
