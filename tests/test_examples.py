@@ -20,7 +20,7 @@ PRINTED = {
     "precomputed_features": ["('visual', ", "swipewise", "itemcf"],
     "cold_start": ["nothing is known of viewer 'newcomer' yet", "profile", "model 3", "cold viewers"],
     "transfer": ["transferred", "itemcf"],
-    "behavior_analysis": ["exposure", "remaining|share", "segment", "shifts ["],
+    "behavior_analysis": ["exposure", "cohort", "segment", "shifts"],
     "replacing_the_ranker": ["0 clip", "newest", "p_holm"],
 }
 """What each prints, so that one that has lost its point is noticed."""

@@ -1,7 +1,4 @@
-"""The Python API: a workspace with what can be done in it.
-
-Everything heavy is imported where it is needed, so that ``import swipewise`` stays quick.
-"""
+"""A workspace with what can be done in it."""
 
 from __future__ import annotations
 
@@ -13,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swipewise import workspace
+from swipewise.api.behavior import Behavior
+from swipewise.api.results import Explanation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,34 +25,6 @@ if TYPE_CHECKING:
     from swipewise.ingest import IngestSummary
     from swipewise.training.loop import Epoch
     from swipewise.training.session import TrainingSummary
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """What the model makes of a viewer, and of videos for this viewer.
-
-    Attributes:
-        viewer_id: Whose.
-        level: What feeds lean on: ``model``, ``profile`` or ``popular``.
-        note: Why that is not ``model``, None where it is.
-        interactions: How many of the viewer's count.
-        controls: What the viewer asked of the feed, in words.
-        modality_weights: α of each modality on average over the catalogue; empty at the level ``popular``.
-        themes: The kinds of videos liked more than is usual, the best first: modality, taste (log-odds), words, videos.
-        videos: A row a video: video_id, position, score, source and evidence (the videos of the history that speak
-            for it, as structs of video_id and similarity) where the video is in the feed, else null; then
-            ``weight_<modality>``, the α of this viewer and video, and ``expected_<action>``, the calibrated
-            probability of each action, with ``expected_watch``, the share watched.
-    """
-
-    viewer_id: str
-    level: str
-    note: str | None
-    interactions: int
-    controls: tuple[str, ...]
-    modality_weights: Mapping[str, float]
-    themes: pl.DataFrame
-    videos: pl.DataFrame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,6 +307,11 @@ class Workspace(workspace.Workspace):
             search_with=Search(trials=trials),
             on_step=on_step,
         )
+
+    @property
+    def behavior(self) -> Behavior:
+        """What viewers do: ``behavior.funnel()``, ``retention()``, ``segments()``, ``shifts()``, ``activity()``."""
+        return Behavior(self)
 
     def transfer_from(
         self, source: workspace.Workspace, *, trials: int = 20, on_step: Callable[[str], None] = lambda _: None
