@@ -7,41 +7,45 @@ from __future__ import annotations
 
 import platform
 import re
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
+import tomllib
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
 
 from packaging.requirements import Requirement
 
-_PROJECT = "swipewise"
+PROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
 
 
 def main() -> None:
-    extras = set(distribution(_PROJECT).metadata.get_all("Provides-Extra") or [])
+    project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
+    wanted = [
+        *project["dependencies"],
+        *(each for extra in project["optional-dependencies"].values() for each in extra),
+    ]
     found: dict[str, str] = {}
-    collect(distribution(_PROJECT), extras, found, set())
-    found.pop(_PROJECT, None)
+    collect(wanted, {""}, found, set())
     print(f"# Made by 'make constraints' with Python {platform.python_version()} on {platform.system()}.")
-    for name, version in sorted(found.items()):
-        print(f"{name}=={version}")
+    print(*sorted(f"{name}=={version}" for name, version in found.items()), sep="\n")
 
 
-def collect(package: Distribution, extras: set[str], found: dict[str, str], seen: set[tuple[str, str]]) -> None:
-    """Add the versions of a package's requirements, and of theirs."""
-    for text in package.requires or []:
-        requirement = Requirement(text)
+def collect(wanted: Iterable[str], extras: set[str], found: dict[str, str], seen: set[tuple[str, str]]) -> None:
+    """Add the installed versions of requirements, and of what these require."""
+    for requirement in map(Requirement, wanted):
         marker = requirement.marker
-        if marker and not any(marker.evaluate({"extra": extra}) for extra in {"", *extras}):
+        if marker and not any(marker.evaluate({"extra": extra}) for extra in extras):
             continue
         try:
-            needed = distribution(requirement.name)
+            package = distribution(requirement.name)
         except PackageNotFoundError:
             continue  # an extra that is not installed here
-        name = re.sub(r"[-_.]+", "-", needed.metadata["Name"]).lower()
+        name = re.sub(r"[-_.]+", "-", package.metadata["Name"]).lower()
         # A build such as +cpu is this machine's choice.
-        found[name] = needed.version.partition("+")[0]
+        found[name] = package.version.partition("+")[0]
         for extra in {"", *requirement.extras}:
             if (name, extra) not in seen:
                 seen.add((name, extra))
-                collect(needed, {extra}, found, seen)
+                collect(package.requires or [], {extra}, found, seen)
 
 
 if __name__ == "__main__":

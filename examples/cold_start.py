@@ -55,5 +55,5 @@ print(why.videos.select("video_id", "score", "evidence"))
 # How well does that work? The evaluation tells cold viewers and cold videos apart.
 
 # %%
-figures = shop.evaluate(["itemcf", "popularity"], trials=2).figures
+figures = Workspace.open("demo").evaluate(["itemcf", "popularity"], trials=2).figures
 print(figures.filter(pl.col("segment").str.starts_with("cold"), metric="ndcg@10"))

@@ -47,4 +47,4 @@ print(shop.recommend(["viewer00001", "viewer00002"], k=3))
 # %%
 why = shop.explain("viewer00001", k=3)
 print(why.modality_weights)
-print(why.videos)
+print(why.videos.select("video_id", "score", "source", "weight_visual", "expected_like"))

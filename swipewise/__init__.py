@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from swipewise.api import Explanation as Explanation
-    from swipewise.api import Workspace as Workspace
+    from swipewise.api.results import Explanation as Explanation
+    from swipewise.api.workspace import Workspace as Workspace
     from swipewise.config import Config as Config
     from swipewise.errors import SwipewiseError as SwipewiseError
     from swipewise.evaluation.session import Evaluation as Evaluation
@@ -19,10 +19,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "Config": "swipewise.config",
     "Evaluation": "swipewise.evaluation.session",
-    "Explanation": "swipewise.api",
+    "Explanation": "swipewise.api.results",
     "FeedEngine": "swipewise.feed.engine",
     "SwipewiseError": "swipewise.errors",
-    "Workspace": "swipewise.api",
+    "Workspace": "swipewise.api.workspace",
 }
 
 __all__ = ["Config", "Evaluation", "Explanation", "FeedEngine", "SwipewiseError", "Workspace", "__version__"]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 import swipewise
 from swipewise import Evaluation, Workspace
+from swipewise.api.behavior import Behavior
 from swipewise.errors import ConfigError, InputFileError, SwipewiseError, UnknownIdError
 from swipewise.feed.pipeline import Pipeline
 from swipewise.feed.stages import Query
@@ -163,6 +164,23 @@ class ByLength:
         return top_k_unseen(self.score, self._dataset, viewers_B, k)
 
 
+def test_what_viewers_do_comes_as_frames(demo: Workspace) -> None:
+    steps = demo.behavior.funnel()
+    assert steps["step"][0] == "exposure"
+    assert steps["interactions"][0] == demo.interactions().height
+    assert demo.behavior.funnel(every="week")["exposure"].sum() == steps["interactions"][0]
+    assert demo.behavior.activity(every="week")["events"].sum() == len(demo.events())
+    retention = demo.behavior.retention()
+    assert retention.filter(period=0)["share"].to_list() == [1.0] * retention["cohort"].n_unique()
+    found = demo.behavior.segments(count=3, least=5)
+    assert found.segments["segment"].to_list() == [1, 2, 3]
+    assert len(found.members) == demo.interactions()["viewer_id"].n_unique()
+    shifts = demo.behavior.shifts()
+    assert shifts.columns == ["viewer_id", "at", "noticed_at", "interactions", "odds", "modality", "from", "to"]
+    with pytest.raises(UnknownIdError, match="no viewer 'nobody' has a profile or has done anything"):
+        demo.behavior.shifts("nobody")
+
+
 def test_an_evaluation_takes_recommenders_of_ones_own(demo: Workspace) -> None:
     found = demo.evaluate(["popularity", ByLength], trials=1)
     assert isinstance(found, Evaluation)
@@ -207,7 +225,8 @@ def test_without_a_run_the_way_out_is_named(tmp_path: Path) -> None:
 
 
 def test_every_public_method_is_typed_and_documented() -> None:
-    for name, method in inspect.getmembers(Workspace, inspect.isfunction):
+    methods = [each for cls in (Workspace, Behavior) for each in inspect.getmembers(cls, inspect.isfunction)]
+    for name, method in methods:
         if name.startswith("_"):
             continue
         assert method.__doc__, name

@@ -43,7 +43,7 @@ def test_the_help_of_a_command_loads_nothing_heavy(command: str) -> None:
 def test_every_public_name_is_there() -> None:
     for name in swipewise.__all__:
         assert getattr(swipewise, name) is not None
-    assert swipewise.Workspace.__module__ == "swipewise.api"
+    assert swipewise.Workspace.__module__ == "swipewise.api.workspace"
 
 
 def test_a_name_that_is_not_there() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,9 +12,6 @@ from swipewise.cli.options import json_option, workspace_option
 from swipewise.cli.wording import counted
 
 if TYPE_CHECKING:
-    from swipewise.behavior.shifts import Shift
-    from swipewise.behavior.wording import CaptionWords
-    from swipewise.training.dataset import Dataset
     from swipewise.workspace import Workspace
 
 _SHOWN = 20
@@ -51,60 +48,21 @@ def command(
     from what had happened by then alone. Themes are learned from the videos' vectors; those of
     captions are named by words that are more frequent in them than elsewhere, those of pictures and sounds by videos.
     """
-    from swipewise.behavior.shifts import ShiftDetector, ShiftSettings
-    from swipewise.errors import UnknownIdError
-    from swipewise.training.crowd import caption_words
-    from swipewise.training.tastes import log_of
-    from swipewise.training.workspace_data import load_dataset
+    from swipewise.training.shifted import as_row, found_shifts
 
-    dataset = load_dataset(workspace)
-    if viewer is not None and viewer not in dataset.viewer_ids:
-        raise UnknownIdError(
-            f"no viewer {viewer!r} has a profile or has done anything: 'swipewise behavior shifts' lists whose "
-            "interest shifted"
-        )
-    settings = ShiftSettings() if odds is None else ShiftSettings(odds=odds)
-    found = ShiftDetector(settings).detect(log_of(dataset))[::-1]
-    if viewer is not None:
-        found = [shift for shift in found if dataset.viewer_ids[shift.viewer] == viewer]
+    found = found_shifts(workspace, viewer=viewer, odds=odds)
     count = limit if limit is not None else (0 if as_json else _SHOWN)
-    shown = found[: count or len(found)]
-    words = caption_words(workspace, dataset.video_ids)
-    rows = [_row(shift, dataset, words) for shift in shown]
+    shown = found.shifts[: count or len(found.shifts)]
+    rows = [as_row(shift, found) for shift in shown]
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
         return
     for row in rows:
         click.echo(_line(row))
-    viewers = len({shift.viewer for shift in found})
-    click.echo(f"{counted(len(found), 'shift')} of {counted(viewers, 'viewer')} found")
-    if len(shown) < len(found):
-        click.echo(f"and {len(found) - len(shown)} more: --limit 0 shows all")
-
-
-def _row(shift: Shift, dataset: Dataset, words: CaptionWords) -> dict[str, Any]:
-    from datetime import UTC, datetime
-
-    from swipewise.schema import Modality
-
-    def moment(milliseconds: int) -> str:
-        return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
-
-    def theme(videos: Sequence[int]) -> dict[str, list[str]]:
-        # Only what a caption says is named by its words: those beside a picture or a sound belong to other themes.
-        named = words.naming(videos) if shift.modality == Modality.TEXT else []
-        return {"words": named, "videos": [dataset.video_ids[video] for video in videos]}
-
-    return {
-        "viewer_id": dataset.viewer_ids[shift.viewer],
-        "at": moment(shift.at),
-        "noticed_at": moment(shift.noticed_at),
-        "interactions": shift.place,
-        "odds": float(f"{shift.odds:.3g}"),
-        "modality": shift.modality,
-        "from": theme(shift.left),
-        "to": theme(shift.joined),
-    }
+    viewers = len({shift.viewer for shift in found.shifts})
+    click.echo(f"{counted(len(found.shifts), 'shift')} of {counted(viewers, 'viewer')} found")
+    if len(shown) < len(found.shifts):
+        click.echo(f"and {len(found.shifts) - len(shown)} more: --limit 0 shows all")
 
 
 def _line(row: Mapping[str, Any]) -> str:

@@ -1,7 +1,4 @@
-"""The Python API: a workspace with what can be done in it.
-
-Everything heavy is imported where it is needed, so that ``import swipewise`` stays quick.
-"""
+"""A workspace with what can be done in it."""
 
 from __future__ import annotations
 
@@ -13,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swipewise import workspace
+from swipewise.api.behavior import Behavior
+from swipewise.api.results import Explanation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,38 +22,9 @@ if TYPE_CHECKING:
     from swipewise.events import ImportSummary
     from swipewise.feed.engine import FeedEngine
     from swipewise.feed.pipeline import Pipeline
-    from swipewise.feed.stages import Feed
     from swipewise.ingest import IngestSummary
     from swipewise.training.loop import Epoch
     from swipewise.training.session import TrainingSummary
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """What the model makes of a viewer, and of videos for this viewer.
-
-    Attributes:
-        viewer_id: Whose.
-        level: What feeds lean on: ``model``, ``profile`` or ``popular``.
-        note: Why that is not ``model``, None where it is.
-        interactions: How many of the viewer's count.
-        controls: What the viewer asked of the feed, in words.
-        modality_weights: α of each modality on average over the catalogue; empty at the level ``popular``.
-        themes: The kinds of videos liked more than is usual, the best first: modality, taste (log-odds), words, videos.
-        videos: A row a video: video_id, position, score, source and evidence (the videos of the history that speak
-            for it, as structs of video_id and similarity) where the video is in the feed, else null; then
-            ``weight_<modality>``, the α of this viewer and video, and ``expected_<action>``, the calibrated
-            probability of each action, with ``expected_watch``, the share watched.
-    """
-
-    viewer_id: str
-    level: str
-    note: str | None
-    interactions: int
-    controls: tuple[str, ...]
-    modality_weights: Mapping[str, float]
-    themes: pl.DataFrame
-    videos: pl.DataFrame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,11 +221,14 @@ class Workspace(workspace.Workspace):
             ConfigError: ``k`` is below 1.
             StoreError: A store cannot be read.
         """
-        from swipewise.feed.frames import as_frame
+        import polars as pl
+
+        from swipewise.feed.batch import feeds_in_blocks
+        from swipewise.feed.frames import FEED_SCHEMA
 
         wanted = [viewers] if isinstance(viewers, str) else viewers
         with self.engine() as engine:
-            return as_frame(_plain_feed(engine, viewer, k) for viewer in wanted)
+            return pl.concat([pl.DataFrame(schema=FEED_SCHEMA), *feeds_in_blocks(engine, wanted, size=k)])
 
     def explain(self, viewer: str, videos: Sequence[str] | None = None, *, k: int = 10) -> Explanation:
         """What is known of a viewer, and why videos are recommended or not.
@@ -335,6 +308,11 @@ class Workspace(workspace.Workspace):
             on_step=on_step,
         )
 
+    @property
+    def behavior(self) -> Behavior:
+        """What viewers do: ``behavior.funnel()``, ``retention()``, ``segments()``, ``shifts()``, ``activity()``."""
+        return Behavior(self)
+
     def transfer_from(
         self, source: workspace.Workspace, *, trials: int = 20, on_step: Callable[[str], None] = lambda _: None
     ) -> pl.DataFrame:
@@ -358,12 +336,6 @@ class Workspace(workspace.Workspace):
         from swipewise.evaluation.transfer_session import transfer_workspace
 
         return figures_of(transfer_workspace(source, self, trials=trials, on_step=on_step))
-
-
-def _plain_feed(engine: FeedEngine, viewer: str, k: int) -> Feed:
-    from swipewise.feed.requests import Request
-
-    return engine.feed(viewer, size=k, request=Request(explained=False))
 
 
 @contextmanager
