@@ -19,7 +19,8 @@ from tests.docs.pages import ROOT
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All pages, built with warnings as errors."""
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    # Not --quiet: what is not said is not counted as a warning either.
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     built = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stdout + built.stderr
     return folder
@@ -80,9 +81,8 @@ def test_every_link_within_leads_to_something(site: Path, pages: dict[Path, Page
 def test_every_public_name_can_be_linked_to(site: Path, pages: dict[Path, Page]) -> None:
     anchors = pages[site / "python" / "index.html"].anchors
     for module, names in public_names().items():
-        if not module.startswith(("swipewise.console", "swipewise.cli", "swipewise.server")):
-            for name in names:
-                assert name == "__version__" or f"{module}.{name}" in anchors
+        for name in names:
+            assert name == "__version__" or f"{module}.{name}" in anchors
 
 
 def test_equations_are_drawn_without_a_script(site: Path) -> None:
