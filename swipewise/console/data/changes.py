@@ -16,7 +16,7 @@ TOP: Final = 10
 """Places of a feed that are compared."""
 TRIED: Final = 10
 """Watched videos without which the feed is made again; fewer where each takes long, as the history is."""
-_LONG: Final = 1_500
+_LONG: Final = 2_000
 _DONE: Final[Mapping[str, tuple[float, frozenset[Action]]]] = {
     "liked it and watched it to the end": (1.0, frozenset({Action.LIKE, Action.FINISH})),
     "skipped it at once": (0.05, frozenset({Action.SKIP})),

@@ -22,7 +22,7 @@ from swipewise.schema import Col, Interaction
 MOMENTS: Final = 8
 """Times at which it is asked what was believed; fewer where each takes long, as the history is."""
 _LEAST_MOMENTS: Final = 4
-_LONG: Final = 1_500
+_LONG: Final = 2_400
 THEMES: Final = 6
 _LONGEST: Final = 1000
 
