@@ -212,10 +212,11 @@ def scatter(series: Mapping[str, Sequence[Options]], colours: Mapping[str, str])
             "data": list(places),
             "symbol": "circle" if name.startswith("videos") else "diamond",
             "symbolSize": 5 if name.startswith("videos") else 8,
-            "itemStyle": {"opacity": 0.75, "color": colours[name]},
+            "itemStyle": {"opacity": 0.35 if colours[name] == PLAIN else 0.8, "color": colours[name]},
             "emphasis": {"disabled": True},
         }
-        for name, places in series.items()
+        # What is in no group lies below.
+        for name, places in sorted(series.items(), key=lambda each: colours[each[0]] != PLAIN)
     ]
     return {
         "animation": False,

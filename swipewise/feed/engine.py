@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 from threading import Lock
 from time import perf_counter
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from swipewise.catalog import Catalog
 from swipewise.errors import ArtifactError, ConfigError
@@ -29,6 +29,9 @@ from swipewise.feed.stock import load_stock, restocked, stock_of
 from swipewise.feed.supposing import Supposition, supposed
 from swipewise.schema import Event, Interaction, Profile
 from swipewise.workspace import Workspace
+
+if TYPE_CHECKING:
+    from swipewise.training.scorer import ViewerState
 
 _logger = logging.getLogger(__name__)
 
@@ -194,8 +197,14 @@ class FeedEngine:
         """
         live, known = self._live, self._histories.known(viewer_id)
         history = known.history(live.stock.shelf.seconds_of)
-        asked = (supposed(each, known, history, live, size) for each in suppositions)
-        return [self._personal(live, query, mine, known.profile) for query, mine in asked]
+        feeds: list[Feed] = []
+        states: dict[Hashable, ViewerState] = {}
+        for each in suppositions:
+            query, mine = supposed(each, known, history, live, size)
+            if live.stock.scorer is not None and each.learned not in states:
+                states[each.learned] = live.stock.scorer.viewer(mine, known.profile, query.now)
+            feeds.append(self._personal(live, query, mine, known.profile, states.get(each.learned)))
+        return feeds
 
     def outlook(self, viewer_id: str, video_ids: Sequence[str]) -> dict[str, Outlook]:
         """What the model makes of videos for a viewer, seen ones too; nothing where it does not rank for this viewer.
@@ -327,15 +336,21 @@ class FeedEngine:
         return publication.bundle
 
     @staticmethod
-    def _personal(live: Live, query: Query, history: list[Interaction], profile: Profile | None) -> Feed:
-        """The feed at the highest level that what is known allows."""
+    def _personal(
+        live: Live,
+        query: Query,
+        history: list[Interaction],
+        profile: Profile | None,
+        state: ViewerState | None = None,
+    ) -> Feed:
+        """The feed at the highest level that what is known allows; ``state`` where the history was read before."""
         stock, start = live.stock, perf_counter()
         level, note = level_of(query.viewer_id, stock, history, profile)
         if level is Level.POPULAR:
             return replace(live.popular.run(query, level), note=note)
         assert stock.scorer is not None, "the level says so"
         assert live.personal is not None, "a model comes with its pipeline"
-        state = stock.scorer.viewer(history, profile, query.now)
+        state = state or stock.scorer.viewer(history, profile, query.now)
         if query.controls is not None and query.controls.modalities:
             state = stock.scorer.weighed(state, query.controls.modalities)
         encoded = _step("encode the viewer", len(history), start)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from swipewise.events.controls import Controls
@@ -31,6 +31,11 @@ class Supposition:
     done: Mapping[str, tuple[float, frozenset[Action]]] = field(default_factory=dict)
     factors: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def learned(self) -> Hashable:
+        """What the model would have learned from; the same for two that differ in other ways."""
+        return self.without, frozenset(self.done.items())
+
 
 def supposed(
     supposition: Supposition, known: Known, history: Sequence[Interaction], live: Live, size: int
@@ -44,7 +49,7 @@ def supposed(
         live: What feeds are made from.
         size: Of the feed.
     """
-    request = Request(request_id=f"supposed of {known.viewer_id}", explained=False)
+    request = Request(request_id=f"supposed of {known.viewer_id}")
     kept = replace(known, events=[row for row in known.events if row.video_id not in supposition.without])
     mine = [interaction for interaction in history if interaction.video_id not in supposition.without]
     query = query_of(known.viewer_id, size, request, Cursor(viewer_id=known.viewer_id), kept, mine, live)

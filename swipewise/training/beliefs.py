@@ -56,7 +56,13 @@ class Beliefs:
 
 
 def themes_and_change(
-    reader: TasteReader, rows: Interactions, window: Windows, profile_1P: NDArray[np.int64], *, changes: bool
+    reader: TasteReader,
+    rows: Interactions,
+    window: Windows,
+    profile_1P: NDArray[np.int64],
+    *,
+    changes: bool,
+    taste_T: NDArray[np.float32] | None = None,
 ) -> tuple[tuple[Theme, ...], Change | None]:
     """The themes that one viewer likes more than is usual, and the likeliest change of taste.
 
@@ -66,8 +72,10 @@ def themes_and_change(
         window: One, of them.
         profile_1P: The viewer's profile in codes of the run.
         changes: Whether the model reckons with changes.
+        taste_T: What the reader makes of the viewer now, where that has been asked already.
     """
-    taste_T = reader.now(rows, window, profile_1P, changes=changes)[0]
+    if taste_T is None:
+        taste_T = reader.now(rows, window, profile_1P, changes=changes)[0]
     liked = [_theme(reader, int(code), float(taste_T[code])) for code in np.argsort(-taste_T, kind="stable")]
     top = tuple(theme for theme in liked if theme.taste > 0 and theme.videos)[:MOST_THEMES]
     return top, _change(reader, rows, window, profile_1P) if changes else None

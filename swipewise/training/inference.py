@@ -296,6 +296,7 @@ class Projected:
             window,
             self._profile_codes[profile_1P],
             changes="positions" not in self._config.without,
+            taste_T=None if interests.taste_BT is None else interests.taste_BT[0].cpu().numpy(),
         )
         return Beliefs(modality_weights=weights, themes=themes, change=change)
 

@@ -69,8 +69,13 @@ def test_what_is_within() -> None:
 def test_a_category_is_the_tag_whose_videos_lie_closest() -> None:
     places = pl.DataFrame({"id": list("abcdefx"), "x": [0.0, 0.1, 0.2, 0.9, 0.8, 1.0, 0.5], "y": [0.0] * 7})
     tags = [["fyp", "cats"]] * 3 + [["dogs", "fyp"]] * 3 + [["fyp"]]
-    videos = pl.DataFrame({"video_id": list("abcdefx"), "tags": tags})
+    videos = pl.DataFrame({"video_id": list("abcdefx"), "tags": tags, "caption": [None] * 7}).cast(
+        {"caption": pl.String}
+    )
     found = dict(categories(videos, places).rows())
     assert [found[name] for name in "abcdefx"] == ["cats"] * 3 + ["dogs"] * 3 + ["fyp"]
+    said = pl.Series(["so #Cats #fyp"] * 3 + ["#dogs! #fyp"] * 3 + ["#fyp"])
+    captioned = categories(videos.with_columns(tags=pl.lit(None, pl.List(pl.String)), caption=said), places)
+    assert dict(captioned.rows()) == found, "hashtags of captions tell it too"
     untagged = categories(videos.with_columns(tags=pl.lit([], pl.List(pl.String))), places)
     assert set(untagged["category"]) == {OTHER}

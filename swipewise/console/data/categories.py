@@ -1,4 +1,4 @@
-"""Categories of videos, told by their tags: of each video's the one whose videos lie closest together on the map."""
+"""Categories of videos, told by tags and hashtags: of each video's the one whose videos lie closest on the map."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from swipewise.schema import Col
 OTHER: Final = "other"
 MOST: Final = 9
 """Categories that are told apart; the rest are ``OTHER``."""
+_HASHTAG: Final = r"#[\w]+"
 _LEAST_SHARE: Final = 0.01
 _LEAST: Final = 3
 
@@ -19,15 +20,19 @@ def categories(videos: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
     """A category for each video; tags that are all over the map, such as #fyp, say nothing and name none.
 
     Args:
-        videos: video_id and tags.
+        videos: video_id, tags and caption.
         places: id, x and y of videos.
 
     Returns:
         id and category, a row a video.
     """
     at = places.select(Col.ID, Col.X, Col.Y)
+    none = pl.lit([], pl.List(pl.String))
+    given = pl.col(Col.TAGS).fill_null(none).list.eval(pl.element().str.strip_prefix("#").str.to_lowercase())
+    said = pl.col(Col.CAPTION).fill_null("").str.to_lowercase().str.extract_all(_HASHTAG)
+    said = said.list.eval(pl.element().str.strip_prefix("#"))
     tagged = (
-        videos.select(pl.col(Col.VIDEO_ID).alias(Col.ID), pl.col(Col.TAGS).alias("tag"))
+        videos.select(pl.col(Col.VIDEO_ID).alias(Col.ID), pl.concat_list(given, said).alias("tag"))
         .explode("tag")
         .drop_nulls()
         .unique(maintain_order=True)

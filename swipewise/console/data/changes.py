@@ -8,13 +8,15 @@ from typing import Final
 
 from swipewise.errors import ArtifactError
 from swipewise.feed.engine import FeedEngine
+from swipewise.feed.stages import Feed
 from swipewise.feed.supposing import Supposition
 from swipewise.schema import Action, Interaction
 
 TOP: Final = 10
 """Places of a feed that are compared."""
 TRIED: Final = 10
-"""Watched videos without which the feed is made again."""
+"""Watched videos without which the feed is made again; fewer where each takes long, as the history is."""
+_LONG: Final = 2_000
 _DONE: Final[Mapping[str, tuple[float, frozenset[Action]]]] = {
     "liked it and watched it to the end": (1.0, frozenset({Action.LIKE, Action.FINISH})),
     "skipped it at once": (0.05, frozenset({Action.SKIP})),
@@ -72,40 +74,43 @@ def what_would_change(engine: FeedEngine, viewer_id: str, history: Sequence[Inte
     Raises:
         StoreError: A store cannot be read.
     """
-    feed = engine.feed(viewer_id, size=TOP)
-    if not feed.recommendations:
-        return Changes(note="There is nothing to show to this viewer.")
-    first = feed.recommendations[0].video_id
-    tried = _tried([each.video_id for row in feed.recommendations for each in row.evidence], history)
+    try:
+        (feed,) = engine.supposed(viewer_id, [Supposition()], size=TOP)
+        if not feed.recommendations:
+            return Changes(note="There is nothing to show to this viewer.")
+        return _tried(engine, viewer_id, history, feed)
+    except ArtifactError as error:
+        return Changes(note=str(error))
+
+
+def _tried(engine: FeedEngine, viewer_id: str, history: Sequence[Interaction], feed: Feed) -> Changes:
+    now = [each.video_id for each in feed.recommendations]
+    first = now[0]
+    some = _worth_trying([each.video_id for row in feed.recommendations for each in row.evidence], history)
     heeded = _heeded(feed.recommendations[0].modality_weights)
     asked = [
-        Supposition(),
         Supposition(shown=frozenset({first})),
-        *(Supposition(without=frozenset({video_id})) for video_id in tried),
+        *(Supposition(without=frozenset({video_id})) for video_id in some),
         *(Supposition(done={first: done}) for done in _DONE.values()),
         *(Supposition(factors={name: 0.0}) for name in heeded),
     ]
-    try:
-        feeds = [
-            [each.video_id for each in made.recommendations]
-            for made in engine.supposed(viewer_id, asked, size=TOP)
-        ]
-    except ArtifactError as error:
-        return Changes(note=str(error))
-    now, without_first, rest = feeds[0], feeds[1], iter(feeds[2:])
+    feeds = engine.supposed(viewer_id, asked, size=TOP)
+    without_first, *others = [[each.video_id for each in made.recommendations] for made in feeds]
+    rest = iter(others)
     return Changes(
         top=tuple(now),
-        watched=_most_first([_change(video_id, video_id, now, next(rest)) for video_id in tried]),
+        watched=_most_first([_change(video_id, video_id, now, next(rest)) for video_id in some]),
         next=[_change(what, first, without_first, next(rest)) for what in _DONE],
         weights=_most_first([_change(name, None, now, next(rest)) for name in heeded]),
     )
 
 
-def _tried(speaking: Sequence[str], history: Sequence[Interaction]) -> list[str]:
+def _worth_trying(speaking: Sequence[str], history: Sequence[Interaction]) -> list[str]:
     """Half of those tried speak for the feed, the oftener the sooner; the others are the latest."""
+    count = max(2, min(TRIED, _LONG // max(1, len(history))))
     often = sorted(dict.fromkeys(speaking), key=lambda video_id: -speaking.count(video_id))
     latest = dict.fromkeys(interaction.video_id for interaction in history)
-    return list(dict.fromkeys([*often[: TRIED // 2], *latest, *often]))[:TRIED]
+    return list(dict.fromkeys([*often[: count // 2], *latest, *often]))[:count]
 
 
 def _heeded(weights: Mapping[str, float]) -> list[str]:

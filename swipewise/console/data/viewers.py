@@ -20,7 +20,9 @@ from swipewise.feed.standing import Standing, Teller
 from swipewise.schema import Col, Interaction
 
 MOMENTS: Final = 8
-"""Times at which it is asked what was believed."""
+"""Times at which it is asked what was believed; fewer where each takes long, as the history is."""
+_LEAST_MOMENTS: Final = 4
+_LONG: Final = 2_400
 THEMES: Final = 6
 _LONGEST: Final = 1000
 
@@ -124,7 +126,7 @@ def nearest_viewers(console: Console, viewer_id: str, history: Sequence[Interact
 
 def _moments(times: Sequence[datetime]) -> list[datetime]:
     """Times spread over the interactions, each just after one; the last is the newest."""
-    count = min(MOMENTS, len(times))
+    count = min(len(times), max(_LEAST_MOMENTS, min(MOMENTS, _LONG // max(1, len(times)))))
     return [times[math.ceil(len(times) * (number + 1) / count) - 1] for number in range(count)]
 
 

@@ -36,7 +36,7 @@ def add_page(console: Console) -> None:
         ):
             if q.strip():
                 for listing in (VIEWERS, VIDEOS):
-                    show(await asyncio.to_thread(listing.card, console, q, _SHOWN), classes="half")
+                    show(await asyncio.to_thread(listing.card, console, q, _SHOWN), classes="half stack")
             show(_tables(console))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from swipewise.console.context import Console
-from swipewise.console.data.map_parts import GROUPS, Part, within
+from swipewise.console.data.map_parts import CATEGORY, GROUPS, Part, within
 from swipewise.console.data.player import facts_of
 from swipewise.console.markup import Markup, tag
 from swipewise.console.parts import bars, card, clip, empty, exports, number, viewer_address
@@ -53,14 +53,15 @@ def part_card(console: Console, places: pl.DataFrame, text: str) -> Markup:
     if not len(chosen):
         return card(part.title, empty("Nothing", "Nobody and nothing lies there."))
     shares = [
-        ("Categories of its videos", found.categories, False),
-        ("What its videos are known by", found.modalities, True),
-        ("Segments of its viewers", {f"segment {name}": share for name, share in found.segments.items()}, False),
+        (CATEGORY, "Categories of its videos", found.categories),
+        (Col.MODALITY, "What its videos are known by", found.modalities),
+        (Col.SEGMENT, "Segments of its viewers", {f"segment {name}": it for name, it in found.segments.items()}),
     ]
     columns = (
-        tag("div", tag("h3", title), bars(title, named, most=1.0, coloured=coloured))
-        for title, named, coloured in shares
-        if named
+        tag("div", tag("h3", title), bars(title, named, most=1.0, coloured=kind == Col.MODALITY))
+        for kind, title, named in shares
+        # That all of it is of its own kind goes without saying.
+        if named and kind != part.kind
     )
     facts = facts_of(console.catalog, found.examples)
     clips = (clip(console.root, each, facts[each].caption if each in facts else "") for each in found.examples)

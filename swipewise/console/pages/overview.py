@@ -230,6 +230,10 @@ def _activity(console: Console, done: Activity) -> None:
         numbers=_numbers("Events a day", by_day),
         extra=exports(console.root, "events-by-day"),
     )
+    if not done.minutes[COUNT].sum():
+        none = empty("None in the last hour", f"The latest was on {moment(done.last)}.")
+        show(card("Events a minute", none), classes="third")
+        return
     chart(
         "Events a minute",
         charts.columns(
