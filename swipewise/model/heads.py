@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from swipewise.model.spans import spanned
+
 
 class WatchHead(nn.Module):
     """The share of a video that will be watched: sigmoid(a z_u · f(u, i) / √d + c).
@@ -42,6 +44,7 @@ class TargetAttention(nn.Module):
         self.query = nn.Linear(width, width)
         self.key_value = nn.Linear(width, 2 * width)
 
+    @spanned("attention")
     def forward(self, f_BND: Tensor, tokens_BQD: Tensor, visible_BNQ: Tensor) -> Tensor:
         """Read the history for every video.
 

@@ -18,6 +18,7 @@ from swipewise.model.fusion import ModalityProjection, VideoInputs, fuse
 from swipewise.model.heads import ActionHeads, WatchHead
 from swipewise.model.profile import ProfileEncoder
 from swipewise.model.sequence import SUMMARY_TOKENS, CausalTransformer, HistorySummary
+from swipewise.model.spans import spanned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,12 +287,14 @@ class InterestModel(nn.Module):
         f_BLD = fuse(u_BLD, seen.p_BLMD, seen.present_BLM)
         return (f_BLD + seen.b_BLD) * seen.kept_BL.unsqueeze(-1)
 
+    @spanned("fusion")
     def _weighed(self, seen: _Seen) -> tuple[Tensor, Tensor]:
         """Sums over all events of p, signed by what the viewer made of it (B, M, D), and of the weights (B, M)."""
         weight_BLM = seen.strength_BL.unsqueeze(-1) * seen.present_BLM
         own_BLMD = seen.p_BLMD - self.project.shift_MD
         return (weight_BLM.unsqueeze(-1) * own_BLMD).sum(dim=1), weight_BLM.abs().sum(dim=1)
 
+    @spanned("fusion")
     def _evidence(self, recent: _Seen, older: tuple[Tensor, Tensor]) -> Tensor:
         """What was watched, a modality at a time: the running mean of p, signed by what the viewer made of it.
 

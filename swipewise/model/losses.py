@@ -9,7 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from swipewise.model.spans import spanned
 
+
+@spanned("loss")
 def sampled_softmax(
     target_scores_T: Tensor,
     negative_scores_TN: Tensor,
@@ -45,6 +48,7 @@ def sampled_softmax(
     return (loss_T * weight_T).sum() / weight_T.sum().clamp(min=1e-6)
 
 
+@spanned("loss")
 def alignment_loss(p_KMD: Tensor, present_KM: Tensor, *, temperature: float = 0.1) -> Tensor:
     """InfoNCE between every two modalities of the same video, both ways (CLIP, arXiv:2103.00020).
 

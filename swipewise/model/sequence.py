@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from swipewise.model.spans import spanned
+
 
 class CausalAttention(nn.Module):
     """Multi-head self-attention in which a place sees itself and what came before; or, not ``causal``, everything.
@@ -26,6 +28,7 @@ class CausalAttention(nn.Module):
         self.out = nn.Linear(width, width)
         self.dropout = nn.Dropout(dropout)
 
+    @spanned("attention")
     def forward(self, x_BLD: Tensor, valid_BL: Tensor | None = None) -> Tensor:
         """Attend: (B, L, D) to (B, L, D), to places where ``valid_BL`` is True."""
         B, L, D = x_BLD.shape

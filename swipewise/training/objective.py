@@ -16,6 +16,7 @@ from swipewise.config import ModelConfig, TrainingConfig
 from swipewise.model.fusion import VideoInputs, fuse, fused_scores
 from swipewise.model.interest import InterestModel, Reading
 from swipewise.model.losses import alignment_loss, sampled_softmax
+from swipewise.model.spans import spanned
 from swipewise.schema import CONTENT_MODALITIES, Modality
 from swipewise.training.batches import Batch, Targets
 from swipewise.training.videos import VideoTable
@@ -97,6 +98,7 @@ def _without_some(videos: VideoInputs, modalities: tuple[str, ...], model: Model
     return replace(videos, present_KM=present_KM)
 
 
+@spanned("loss")
 def _trend_scores(say_TS: Tensor, moment_T: Tensor, trends_GNS: Tensor) -> Tensor:
     """say · statistics of every target's own moment: (T, N), without a (T, N, S) tensor."""
     order_T = torch.argsort(moment_T, stable=True)
