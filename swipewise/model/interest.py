@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from swipewise.model.behavior import BehaviorEmbedding
+from swipewise.model.dropout import Dropout
 from swipewise.model.fusion import ModalityProjection, VideoInputs, fuse
 from swipewise.model.heads import ActionHeads, WatchHead
 from swipewise.model.profile import ProfileEncoder
@@ -58,7 +59,7 @@ class Looked:
     def at(cls, events: Events, p_KMD: Tensor, present_KM: Tensor) -> Looked:
         """Look up the videos of events among projected ones."""
         return cls(
-            p_BLMD=p_KMD[events.video_BL],
+            p_BLMD=p_KMD.index_select(0, events.video_BL.flatten()).view(*events.video_BL.shape, *p_KMD.shape[1:]),
             present_BLM=present_KM[events.video_BL],
             watch_ratio_BL=events.watch_ratio_BL,
             flags_BLF=events.flags_BLF,
@@ -179,7 +180,7 @@ class InterestModel(nn.Module):
         )
         pooled = len(modalities) * (width + 1)
         self.preference = nn.Sequential(
-            nn.Linear(width + pooled, 2 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * width, width)
+            nn.Linear(width + pooled, 2 * width), nn.GELU(), Dropout(dropout), nn.Linear(2 * width, width)
         )
         self.content = [column for column, name in enumerate(modalities) if name in content_dims]
         self.heed = nn.Parameter(torch.ones(()))
