@@ -13,9 +13,7 @@ from swipewise.model.dropout import Dropout
 from swipewise.model.spans import spanned
 
 
-def plain_attention(
-    q_BHLE: Tensor, k_BHKE: Tensor, v_BHKE: Tensor, seen_B1LK: Tensor, drop: Dropout
-) -> Tensor:
+def plain_attention(q_BHLE: Tensor, k_BHKE: Tensor, v_BHKE: Tensor, seen_B1LK: Tensor, drop: Dropout) -> Tensor:
     """Each place's mean of the values it sees, weighted by softmax(q · k / √E): (B, H, L, E).
 
     Args:
@@ -28,7 +26,7 @@ def plain_attention(
     scores_BHLK = q_BHLE @ k_BHKE.transpose(-1, -2) / q_BHLE.shape[-1] ** 0.5
     lowest = torch.finfo(q_BHLE.dtype).min
     weights_BHLK = torch.softmax(scores_BHLK.masked_fill(~seen_B1LK, lowest), dim=-1)
-    return drop(weights_BHLK) @ v_BHKE
+    return torch.matmul(drop(weights_BHLK), v_BHKE)
 
 
 def fast_attention(q_BHLE: Tensor, k_BHKE: Tensor, v_BHKE: Tensor, seen_B1LK: Tensor, drop: Dropout) -> Tensor:

@@ -58,8 +58,9 @@ class Looked:
     @classmethod
     def at(cls, events: Events, p_KMD: Tensor, present_KM: Tensor) -> Looked:
         """Look up the videos of events among projected ones."""
+        p_XMD = p_KMD.index_select(0, events.video_BL.flatten())
         return cls(
-            p_BLMD=p_KMD.index_select(0, events.video_BL.flatten()).view(*events.video_BL.shape, *p_KMD.shape[1:]),
+            p_BLMD=p_XMD.view(*events.video_BL.shape, *p_KMD.shape[1:]),
             present_BLM=present_KM[events.video_BL],
             watch_ratio_BL=events.watch_ratio_BL,
             flags_BLF=events.flags_BLF,

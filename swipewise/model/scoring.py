@@ -1,8 +1,8 @@
 """Scores of shared candidates and their softmax as training computes them: few passes over large tensors.
 
 Each function has its plain twin, :func:`~swipewise.model.fusion.fused_scores` and
-:func:`~swipewise.model.losses.plain_negative_log_likelihood`; a gradient is written out where autograd would go over a tensor of
-targets times candidates again and again.
+:func:`~swipewise.model.losses.plain_negative_log_likelihood`; a gradient is written out where autograd would
+go over a tensor of targets times candidates again and again.
 
 Legend of shape suffixes: T = targets, N = shared candidates, M = modalities, D = model width.
 """
@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from swipewise.model.spans import spanned
 
-_NEVER = -1e30
+_NEVER = torch.finfo(torch.float32).min / 2
 
 
 @spanned("fusion")
@@ -32,8 +32,8 @@ def training_scores(z_TD: Tensor, u_TD: Tensor, p_NMD: Tensor, present_NM: Tenso
     """
     scale = z_TD.shape[-1] ** -0.5
     if p_NMD.shape[1] == 1:
-        return (z_TD * scale) @ p_NMD[:, 0].T
-    scores_TN: Tensor = _FusedScores.apply(z_TD * scale, u_TD * scale, p_NMD, present_NM)
+        return torch.mm(z_TD * scale, p_NMD[:, 0].T)
+    scores_TN: Tensor = _FusedScores.apply(z_TD * scale, u_TD * scale, p_NMD, present_NM)  # type: ignore[no-untyped-call]
     return scores_TN
 
 
@@ -49,7 +49,7 @@ def negative_log_likelihood(
         negative_logq_N: (N,) what is taken off them.
         excluded_TN: (T, N) bool.
     """
-    loss_T: Tensor = _NegativeLogLikelihood.apply(
+    loss_T: Tensor = _NegativeLogLikelihood.apply(  # type: ignore[no-untyped-call]
         target_scores_T, negative_scores_TN, negative_logq_N, excluded_TN
     )
     return loss_T
@@ -70,7 +70,7 @@ class _FusedScores(torch.autograd.Function):
         return scores_TN
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient_TN: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         z_TD, u_TD, flat_XD, alpha_TMN, value_TMN, scores_TN = ctx.saved_tensors
         T, M, N = alpha_TMN.shape
@@ -87,7 +87,7 @@ class _NegativeLogLikelihood(torch.autograd.Function):
         ctx: Any, target_T: Tensor, scores_TN: Tensor, negative_logq_N: Tensor, excluded_TN: Tensor
     ) -> Tensor:
         logits_TN = (scores_TN - negative_logq_N).add_(excluded_TN, alpha=_NEVER)
-        highest_T = torch.maximum(logits_TN.amax(dim=1), target_T)
+        highest_T = torch.maximum(logits_TN.amax(dim=1), target_T) if logits_TN.shape[1] else target_T
         others_TN = logits_TN.sub_(highest_T.unsqueeze(1)).exp_()
         own_T = (target_T - highest_T).exp()
         total_T = others_TN.sum(dim=1) + own_T
@@ -95,7 +95,7 @@ class _NegativeLogLikelihood(torch.autograd.Function):
         return total_T.log() + highest_T - target_T
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient_T: Tensor) -> tuple[Tensor, Tensor, None, None]:
         others_TN, own_T, total_T = ctx.saved_tensors
         share_T = gradient_T / total_T

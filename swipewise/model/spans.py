@@ -46,7 +46,7 @@ def recording(network: nn.Module) -> Iterator[None]:
 
     def enter(_module: nn.Module, _inputs: Any) -> None:
         opened.append(record_function(f"{PREFIX}linear"))
-        opened[-1].__enter__()
+        opened[-1].__enter__()  # type: ignore[no-untyped-call]
 
     def leave(_module: nn.Module, _inputs: Any, _output: Any) -> None:
         opened.pop().__exit__(None, None, None)

@@ -74,7 +74,7 @@ def _chunks(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Iterator
     yield len(encoded).to_bytes(8, "little")
     yield encoded
     for _, tensor in ordered:
-        yield memoryview(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+        yield tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data
 
 
 def write_durably(path: Path, payload: bytes | Iterable[bytes | memoryview]) -> None:

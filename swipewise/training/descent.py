@@ -62,7 +62,10 @@ class Descent:
             parameter = self._named[name]
             gradient = parameter.grad
             rows, values = (
-                (torch.zeros(0, dtype=torch.int64, device=parameter.device), parameter.new_zeros(0, parameter.shape[1]))
+                (
+                    torch.zeros(0, dtype=torch.int64, device=parameter.device),
+                    parameter.new_zeros(0, parameter.shape[1]),
+                )
                 if gradient is None
                 else _coalesced(gradient)
             )
@@ -75,9 +78,7 @@ class Descent:
         self.taken += 1
         rate = self._settings.learning_rate * min(1.0, self.taken / _WARMUP_STEPS)
         sparse = {
-            name: _coalesced(gradient)
-            for name in self._rows
-            if (gradient := self._named[name].grad) is not None
+            name: _coalesced(gradient) for name in self._rows if (gradient := self._named[name].grad) is not None
         }
         dense = [each.grad for each in self._dense.values() if each.grad is not None]
         factor = _clip_factor([*dense, *(values for _, values in sparse.values())])
@@ -144,7 +145,8 @@ def _coalesced(gradient: Tensor) -> tuple[Tensor, Tensor]:
 def _clip_factor(gradients: list[Tensor]) -> Tensor:
     """What to multiply gradients by, so that all together are no longer than the limit."""
     total = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-    return (_CLIP_NORM / (total + 1e-6)).clamp(max=1.0)
+    factor: Tensor = (_CLIP_NORM / (total + 1e-6)).clamp(max=1.0)
+    return factor
 
 
 def _summed(parameters: list[nn.Parameter], workers: Workers, figures: Tensor) -> Tensor:
@@ -155,7 +157,7 @@ def _summed(parameters: list[nn.Parameter], workers: Workers, figures: Tensor) -
     message = torch.cat([figures.to(device), there, *(gradient.flatten() for gradient in gradients)])
     workers.add(message)
     sizes = [len(figures), len(there), *(each.numel() for each in parameters)]
-    figures, there, *summed = message.split(sizes)
+    figures, there, *summed = torch.split(message, sizes)
     for parameter, any_there, gradient in zip(parameters, there.tolist(), summed, strict=True):
         parameter.grad = gradient.view_as(parameter) if any_there else None
     return figures

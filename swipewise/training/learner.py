@@ -41,8 +41,8 @@ class StepLoss:
 class Learner(Protocol[B]):
     """A network and how it learns; ``B`` is whatever its batches are.
 
-    The batches must be a function of the epoch, the part and the learner's seed alone, so that a training that was interrupted
-    goes on with those that an unbroken one would have seen. The loop seeds torch before every step.
+    The batches must be a function of the epoch, the part and the learner's seed alone, so that a training that was
+    interrupted goes on with those that an unbroken one would have seen. The loop seeds torch before every step.
     """
 
     @property

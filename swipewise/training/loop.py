@@ -242,7 +242,8 @@ class _Loop(Generic[B]):
         progress, workers = self._progress, self._workers
         total = self._learner.steps(progress.epoch)
         before, started = progress.seconds, time.monotonic()
-        own = [Part(number=number, of=progress.parts) for number in range(workers.rank, progress.parts, workers.size)]
+        numbers = range(workers.rank, progress.parts, workers.size)
+        own = [Part(number=number, of=progress.parts) for number in numbers]
         streams = [self._learner.batches(progress.epoch, progress.step, part) for part in own]
         for batches in self._clock.each(zip(*streams, strict=True)):
             self._one_step(own, batches)
@@ -365,7 +366,8 @@ def shared_ndcg(score: ScoreFn, task: RankingTask, workers: Workers) -> float:
     count = len(task.viewers_B)
     mine = task.part(slice(count * workers.rank // workers.size, count * (workers.rank + 1) // workers.size))
     viewers = len(mine.viewers_B)
-    gained = torch.tensor([mean_ndcg(score, mine) * viewers if viewers else 0.0], dtype=torch.float64, device=workers.device)
+    ndcg = mean_ndcg(score, mine) if viewers else 0.0
+    gained = torch.tensor([ndcg * viewers], dtype=torch.float64, device=workers.device)
     workers.add(gained)
     return float(gained) / count
 

@@ -55,7 +55,9 @@ def batch_loss(
             f_ND = network.index_vectors(p_KMD.index_select(0, batch.negative_N), present_KM[batch.negative_N])
             others_TN = z_TD @ f_ND.T / z_TD.shape[-1] ** 0.5
         else:
-            others_TN = training_scores(z_TD, u_TD, p_KMD.index_select(0, batch.negative_N), present_KM[batch.negative_N])
+            others_TN = training_scores(
+                z_TD, u_TD, p_KMD.index_select(0, batch.negative_N), present_KM[batch.negative_N]
+            )
         if trends_GKS is not None:
             say_TS = network.trend(z_TD)
             own_T = own_T + (say_TS * trends_GKS[targets.moment_T, targets.video_T]).sum(dim=-1)
@@ -110,8 +112,8 @@ def _trend_scores(say_TS: Tensor, moment_T: Tensor, trends_GNS: Tensor) -> Tenso
     T, S = say_TS.shape
     apart_TGS = say_TS.new_zeros(T, len(moments_G), S)
     apart_TGS[torch.arange(T, device=say_TS.device), own_T] = say_TS
-    statistics_XN = trends_GNS[moments_G].transpose(1, 2).reshape(len(moments_G) * S, -1)
-    return apart_TGS.view(T, -1) @ statistics_XN
+    statistics_XN = trends_GNS[moments_G].transpose(1, 2).flatten(0, 1)
+    return apart_TGS.flatten(1) @ statistics_XN
 
 
 def _exposure_losses(
@@ -125,7 +127,8 @@ def _exposure_losses(
     """Cross-entropy of the share watched of each event, and of every action, predicted from what came before it."""
     events = batch.history.recent
     z_BLD, u_BLD = reading.z_BL1D[:, :-1], reading.u_BL1D[:, :-1]
-    f_BLD = fuse(u_BLD, p_KMD.index_select(0, events.video_BL.flatten()).view(*u_BLD.shape[:2], *p_KMD.shape[1:]), present_KM[events.video_BL])
+    p_BLMD = p_KMD.index_select(0, events.video_BL.flatten()).view(*u_BLD.shape[:2], *p_KMD.shape[1:])
+    f_BLD = fuse(u_BLD, p_BLMD, present_KM[events.video_BL])
     known_BL = batch.learn_BL & ~events.watch_ratio_BL.isnan()
     watch = functional.binary_cross_entropy_with_logits(
         network.watch(z_BLD, f_BLD)[known_BL], events.watch_ratio_BL[known_BL].clamp(0, 1), reduction="sum"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -33,7 +33,7 @@ class Clock:
     """Adds up the wall time of the parts of a loop."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
@@ -73,7 +73,7 @@ class Profile(Clock):
         super().__init__()
         self._network = network
         self._steps = 0
-        self._micros: Counter[str] = Counter()
+        self._micros: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
@@ -97,7 +97,8 @@ class Profile(Clock):
             record_function(PREFIX + STEP),
         ):
             yield
-        self._micros.update(_micros(profiler.events() or ()))
+        for part, micros in _micros(profiler.events() or ()).items():
+            self._micros[part] += micros
 
     def found(self) -> dict[str, float]:
         """Seconds of every one of ``PARTS``."""
@@ -114,7 +115,7 @@ def _micros(events: Iterable[Any]) -> Mapping[str, float]:
     """
     listed = list(events)
     made = {event.sequence_nr: _span(event) for event in listed if event.sequence_nr >= 0 and not _backward(event)}
-    found: Counter[str] = Counter()
+    found: defaultdict[str, float] = defaultdict(float)
     for event in listed:
         source = _backward(event)
         part = _span(event) if source is None else made.get(source.sequence_nr)

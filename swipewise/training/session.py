@@ -126,7 +126,7 @@ def follow_training(workspace: Workspace) -> None:
         if json.loads(workers.tell("")) != json.loads(json.dumps(_identity(plan))):
             raise ClusterError(
                 f"process {workers.rank + 1} of {workers.size} found other data or another configuration in "
-                f"{workspace.root} than the first: start all of them on the same workspace, and import nothing meanwhile"
+                f"{workspace.root} than the first: start all on the same workspace, and import nothing meanwhile"
             )
         fit_network(split.train, split.validation, workspace.config, workers=workers)
 

@@ -24,6 +24,7 @@ from swipewise.errors import ClusterError
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_CPU = torch.device("cpu")
 _TIMEOUT = timedelta(minutes=30)
 _PATIENCE_SECONDS = 10.0
 
@@ -32,13 +33,13 @@ _PATIENCE_SECONDS = 10.0
 class Workers:
     """The processes of a training as one of them sees them; a single one has nobody to wait for.
 
-    rank: which of them this is, from 0, the one that writes and tells; size: how many there are; device: where what they
-    send one another has to lie.
+    rank: which of them this is, from 0, the one that writes and tells; size: how many there are; device: where what
+    they send one another has to lie.
     """
 
     rank: int = 0
     size: int = 1
-    device: torch.device = torch.device("cpu")
+    device: torch.device = _CPU
 
     @property
     def leads(self) -> bool:
@@ -154,7 +155,9 @@ def leading(command: Sequence[str], processes: int, device: str) -> Iterator[Wor
     if processes == 1:
         yield ALONE
         return
-    store = dist.TCPStore("127.0.0.1", 0, processes, is_master=True, wait_for_workers=False, timeout=_TIMEOUT)
+    store = dist.TCPStore(  # type: ignore[attr-defined]
+        "127.0.0.1", 0, processes, is_master=True, wait_for_workers=False, timeout=_TIMEOUT
+    )
     place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "WORLD_SIZE": str(processes)}
     started = [
         subprocess.Popen(
@@ -177,7 +180,7 @@ def leading(command: Sequence[str], processes: int, device: str) -> Iterator[Wor
 def _group() -> Iterator[Workers]:
     try:
         local = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-        device = local if dist.get_backend() == "nccl" else torch.device("cpu")
+        device = local if dist.get_backend() == "nccl" else _CPU
         yield Workers(rank=dist.get_rank(), size=dist.get_world_size(), device=device)
     finally:
         with suppress(RuntimeError):
