@@ -43,7 +43,8 @@ def fast_attention(q_BHLE: Tensor, k_BHKE: Tensor, v_BHKE: Tensor, seen_B1LK: Te
     K = k_BHKE.shape[2]
     # Finite, as a row that sees nothing but padding must not turn into NaN.
     lowest = torch.finfo(q_BHLE.dtype).min / 2
-    unseen_BLK = torch.where(seen_B1LK, 0.0, lowest).to(q_BHLE.dtype).squeeze(1)
+    seen_BLK = seen_B1LK.squeeze(1)
+    unseen_BLK = torch.zeros_like(seen_BLK, dtype=q_BHLE.dtype).masked_fill_(~seen_BLK, lowest)
     unseen_XLK = unseen_BLK if len(unseen_BLK) == 1 else unseen_BLK.repeat_interleave(H, dim=0)
     scores_XLK = torch.baddbmm(
         unseen_XLK.expand(B * H, L, K),

@@ -137,7 +137,9 @@ def _tables(network: nn.Module, rows: int) -> set[str]:
 
 
 def _coalesced(gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """The rows of a sparse gradient, each once, and what stands in them."""
+    """The rows of a gradient, each once, and what stands in them; all of them where the whole table was read."""
+    if gradient.layout == torch.strided:
+        return torch.arange(len(gradient), device=gradient.device), gradient
     once = gradient.coalesce()
     return once.indices()[0], once.values()
 
@@ -154,7 +156,7 @@ def _summed(parameters: list[nn.Parameter], workers: Workers, figures: Tensor) -
     device = parameters[0].device
     there = torch.tensor([float(each.grad is not None) for each in parameters], device=device)
     gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in parameters]
-    message = torch.cat([figures.to(device), there, *(gradient.flatten() for gradient in gradients)])
+    message = torch.cat([figures.to(there), there, *(gradient.flatten() for gradient in gradients)])
     workers.add(message)
     sizes = [len(figures), len(there), *(each.numel() for each in parameters)]
     figures, there, *summed = torch.split(message, sizes)

@@ -84,6 +84,7 @@ def fit_network(
     encoders: dict[str, str] | None = None,
     checkpoint: Path | None = None,
     workers: Workers = ALONE,
+    parts: int = 1,
     profile: bool = False,
     on_step: Callable[[Step], None] = lambda _: None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
@@ -98,6 +99,7 @@ def fit_network(
         encoders: The encoder behind each content modality, for the record.
         checkpoint: A file to keep the state in, and to resume from if it exists.
         workers: Who trains; what all but the first of them get is not finished.
+        parts: See :func:`train`.
         profile: Whether to find out where the time goes.
         on_step: Told after every batch.
         on_epoch: Told after every epoch.
@@ -119,6 +121,7 @@ def fit_network(
             task,
             checkpoint=checkpoint,
             workers=workers,
+            parts=parts,
             clock=Profile(learner.network) if profile else None,
             on_step=on_step,
             on_epoch=on_epoch,

@@ -8,6 +8,7 @@ nothing is pickled.
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -155,10 +156,8 @@ def leading(command: Sequence[str], processes: int, device: str) -> Iterator[Wor
     if processes == 1:
         yield ALONE
         return
-    store = dist.TCPStore(  # type: ignore[attr-defined]
-        "127.0.0.1", 0, processes, is_master=True, wait_for_workers=False, timeout=_TIMEOUT
-    )
-    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "WORLD_SIZE": str(processes)}
+    port = _free_port()
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(processes)}
     started = [
         subprocess.Popen(
             command,
@@ -169,11 +168,23 @@ def leading(command: Sequence[str], processes: int, device: str) -> Iterator[Wor
         for rank in range(1, processes)
     ]
     try:
-        dist.init_process_group(_backend(device), store=store, rank=0, world_size=processes, timeout=_TIMEOUT)
+        dist.init_process_group(
+            _backend(device),
+            init_method=f"tcp://127.0.0.1:{port}",
+            rank=0,
+            world_size=processes,
+            timeout=_TIMEOUT,
+        )
         with _group() as workers:
             yield workers
+        for process in started:
+            process.wait(_PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        pass
     finally:
-        _end(started)
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 @contextmanager
@@ -187,15 +198,13 @@ def _group() -> Iterator[Workers]:
             dist.destroy_process_group()
 
 
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
 def _backend(device: str) -> str:
     return "nccl" if device != "cpu" and torch.cuda.is_available() else "gloo"
 
-
-def _end(started: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Wait for those that are ending, and end the others."""
-    for process in started:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_PATIENCE_SECONDS)
-        if process.poll() is None:
-            process.kill()
-            process.wait()
