@@ -71,7 +71,7 @@ def measure(figures: Figures, options: Options) -> None:
 
 def record_long(figures: Figures, options: Options) -> None:
     """Lengths like KuaiRand's."""
-    viewers = 600 if options.quick else 2_000
+    viewers = 300 if options.quick else 2_000
     length_U = lengths_like_kuairand(viewers)
     data = made_dataset(length_U, VIDEOS, content=True)
     rounds = 1 if options.quick else ROUNDS
@@ -94,7 +94,7 @@ def record_long(figures: Figures, options: Options) -> None:
     figures.record(
         f"{what}: the model on three modalities and ids", against / took["content"], at_least=1.5, unit="x"
     )
-    few = 150
+    few = 60
     some = made_dataset(lengths_like_kuairand(few), VIDEOS)
     try:
         seconds = _peer_seconds(RECBOLE, some, _recbole(50))
@@ -111,7 +111,7 @@ def record_long(figures: Figures, options: Options) -> None:
 
 def record_short(figures: Figures, options: Options) -> None:
     """Lengths of median 6."""
-    viewers = 1_500 if options.quick else 6_000
+    viewers = 800 if options.quick else 6_000
     length_U = short_lengths(viewers)
     data = made_dataset(length_U, VIDEOS)
     took = _alternated(

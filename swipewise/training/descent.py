@@ -126,13 +126,13 @@ class Descent:
             value.copy_(tensors[name])
 
 
-def _tables(network: nn.Module, rows: int) -> set[str]:
+def _tables(network: nn.Module, rows: int) -> list[str]:
     """The weights of the large tables of embeddings, which from now on get sparse gradients."""
-    found = set()
+    found = []
     for name, module in network.named_modules():
         if isinstance(module, nn.Embedding) and module.num_embeddings >= rows:
             module.sparse = True
-            found.add(f"{name}.weight")
+            found.append(f"{name}.weight")
     return found
 
 

@@ -207,4 +207,3 @@ def _free_port() -> int:
 
 def _backend(device: str) -> str:
     return "nccl" if device != "cpu" and torch.cuda.is_available() else "gloo"
-
