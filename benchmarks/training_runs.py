@@ -315,6 +315,6 @@ class _Ends(Clock):
         super().__init__()
         self._ended = ended
 
-    def each(self, batches: Iterable[Any]) -> Iterator[Any]:
-        yield from super().each(batches)
+    def each(self, batches: Iterable[Any], part: str = "data") -> Iterator[Any]:
+        yield from super().each(batches, part)
         self._ended()

@@ -28,6 +28,7 @@ from swipewise.training.descent import Descent
 from swipewise.training.fitted import FittedModel
 from swipewise.training.inference import calibrated, with_best_weights
 from swipewise.training.learner import B, InterestLearner, Learner
+from swipewise.training.prefetch import ahead
 from swipewise.training.profiling import STEP, Clock, Profile
 from swipewise.training.progress import Progress, load_progress, save_progress
 from swipewise.training.ranking import RankingTask, ScoreFn, mean_ndcg, ranking_task
@@ -248,7 +249,10 @@ class _Loop(Generic[B]):
         numbers = range(workers.rank, progress.parts, workers.size)
         own = [Part(number=number, of=progress.parts) for number in numbers]
         streams = [self._learner.batches(progress.epoch, progress.step, part) for part in own]
-        for batches in self._clock.each(zip(*streams, strict=True)):
+        made = self._clock.each(zip(*streams, strict=True))
+        if self._device.type != "cpu":  # where a step leaves the processor idle
+            made = self._clock.each(ahead(made), "waiting")
+        for batches in made:
             self._one_step(own, batches)
             progress.step += 1
             progress.seconds = before + time.monotonic() - started

@@ -22,8 +22,8 @@ STEP_PARTS: Final = ("fusion", "attention", "linear", "loss", "other")
 layers; the losses; the rest, such as norms, activations and embeddings of behaviour."""
 
 PARTS: Final = ("data", "waiting", *STEP_PARTS, "optimiser", "validation", "checkpoint")
-"""Everything that is told apart: making batches, waiting for other processes, the parts of a step, updating the
-parameters and their average, ranking the validation period, writing checkpoints."""
+"""Everything that is told apart: making batches, waiting for them and for other processes, the parts of a step,
+updating the parameters and their average, ranking the validation period, writing checkpoints."""
 
 _FIRST, _LAST = 3, 12  # steps of a sitting that torch's profiler looks into; the first ones are not typical
 _BACKWARD = "autograd::engine::evaluate_function"
@@ -48,11 +48,11 @@ class Clock:
         """Seconds of every one of ``PARTS``; None where nobody looked into the steps."""
         return None
 
-    def each(self, batches: Iterable[Any]) -> Iterator[Any]:
-        """The batches, booking under ``data`` the time that making them takes."""
+    def each(self, batches: Iterable[Any], part: str = "data") -> Iterator[Any]:
+        """The batches, booking under a name the time until each is there."""
         iterator = iter(batches)
         while True:
-            with self.part("data"):
+            with self.part(part):
                 batch = next(iterator, _END)
             if batch is _END:
                 return
