@@ -71,16 +71,14 @@ def measure(figures: Figures, options: Options) -> None:
 
 def record_long(figures: Figures, options: Options) -> None:
     """Lengths like KuaiRand's."""
-    viewers = 300 if options.quick else 2_000
+    viewers = 300 if options.quick else 800
     length_U = lengths_like_kuairand(viewers)
     data = made_dataset(length_U, VIDEOS, content=True)
     rounds = 1 if options.quick else ROUNDS
     took = _alternated(
         {
-            "rectools": lambda: _peer_seconds(RECTOOLS, data, _rectools(50)),
-            "sasrec": lambda: _ours("sasrec", data, 50),
-            "ids": lambda: _ours("ids", data, 50),
-            "content": lambda: _ours("content", data, 50),
+            "rectools": lambda: {"rectools": _peer_seconds(RECTOOLS, data, _rectools(50))},
+            "ours": lambda: _ours(("sasrec", "ids", "content"), data, 50),
         },
         rounds,
     )
@@ -111,14 +109,13 @@ def record_long(figures: Figures, options: Options) -> None:
 
 def record_short(figures: Figures, options: Options) -> None:
     """Lengths of median 6."""
-    viewers = 800 if options.quick else 6_000
+    viewers = 800 if options.quick else 2_400
     length_U = short_lengths(viewers)
     data = made_dataset(length_U, VIDEOS)
     took = _alternated(
         {
-            "rectools": lambda: _peer_seconds(RECTOOLS, data, _rectools(20)),
-            "sasrec": lambda: _ours("sasrec", data, 20),
-            "ids": lambda: _ours("ids", data, 20),
+            "rectools": lambda: {"rectools": _peer_seconds(RECTOOLS, data, _rectools(20))},
+            "ours": lambda: _ours(("sasrec", "ids"), data, 20),
         },
         1 if options.quick else ROUNDS,
     )
@@ -167,18 +164,20 @@ def record_processes(figures: Figures, options: Options) -> None:
     figures.record("largest relative difference of an epoch's loss", found["apart"], at_most=1e-5)
 
 
-def _alternated(what: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
-    """The median seconds of each, each taking its turn."""
-    took: dict[str, list[float]] = {name: [] for name in what}
+def _alternated(what: dict[str, Callable[[], dict[str, float]]], rounds: int) -> dict[str, float]:
+    """The median seconds of each, taking turns."""
+    took: dict[str, list[float]] = {}
     for _ in range(rounds):
-        for name, ask in what.items():
-            took[name].append(ask())
-            print(f"{name} {took[name][-1]:.2f} s", file=sys.stderr, flush=True)
+        for ask in what.values():
+            for name, seconds in ask().items():
+                took.setdefault(name, []).append(seconds)
+                print(f"{name} {seconds:.2f} s", file=sys.stderr, flush=True)
     return {name: statistics.median(seconds) for name, seconds in took.items()}
 
 
-def _ours(network: Network, data: Dataset, history: int) -> float:
-    return float(_apart(epoch_seconds, network, data, history, BATCH, NEGATIVES))
+def _ours(networks: tuple[Network, ...], data: Dataset, history: int) -> dict[str, float]:
+    found: dict[str, float] = _apart(epoch_seconds, networks, data, history, BATCH, NEGATIVES)
+    return found
 
 
 def _apart(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -8,7 +8,7 @@ import socket
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -39,10 +39,16 @@ WIDTH, LAYERS, HEADS, DROPOUT = 64, 2, 4, 0.2
 _CPU = torch.device("cpu")
 
 
-def epoch_seconds(network: Network, data: Dataset, history: int, batch: int, negatives: int) -> float:
-    """Processor seconds of an epoch through the loop, the last of two."""
+def epoch_seconds(
+    networks: Sequence[Network], data: Dataset, history: int, batch: int, negatives: int
+) -> dict[str, float]:
+    """Processor seconds of an epoch of each network through the loop, the last of two."""
     torch.set_num_threads(1)
     events = batch_events(np.diff(data.viewer_offsets()), history, batch)
+    return {network: _epoch_seconds(network, data, history, events, negatives) for network in networks}
+
+
+def _epoch_seconds(network: Network, data: Dataset, history: int, events: int, negatives: int) -> float:
     ends = [time.process_time()]
 
     def ended(_: Epoch) -> None:

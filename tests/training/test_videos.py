@@ -101,7 +101,9 @@ def test_inputs_are_the_rows_asked_for() -> None:
 
 def test_a_table_moves_whole() -> None:
     moved = table().to(torch.device("meta"))
-    tensors = [moved.content["visual"], moved.id_V, moved.attributes_VA, moved.present_VM]
+    visual = moved.content["visual"]
+    content = [visual.values_VE, visual.present_V, visual.mean_E, visual.scale_E]
+    tensors = [*content, moved.id_V, moved.attributes_VA, moved.present_VM]
     assert {tensor.device.type for tensor in tensors} == {"meta"}
 
 
