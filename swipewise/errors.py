@@ -10,6 +10,7 @@
     ├── MediaError             a clip that cannot be decoded
     ├── StoreError             a store that cannot be read or written
     ├── ArtifactError          a model or index on disk that is missing, damaged or does not fit
+    ├── ClusterError           processes that work together have lost one another
     ├── DataError              too little or contradictory data for what was asked
     └── UnknownIdError         a video, viewer or run that does not exist
 
@@ -50,6 +51,10 @@ class StoreError(SwipewiseError):
 
 class ArtifactError(SwipewiseError):
     """A model or index on disk is missing, damaged or does not fit its counterpart."""
+
+
+class ClusterError(SwipewiseError):
+    """Processes that work together cannot reach one another."""
 
 
 class DataError(SwipewiseError):

@@ -27,7 +27,7 @@ def sequential_answer(model_class: Any, split: Split, settings: Settings) -> Ans
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     seed_everything(0)
     watch = Stopwatch()
-    dataset = _dataset(split, settings)
+    dataset = model_dataset(split, settings)
     watch.lap("read")
     model = model_class(**settings["model"], recommend_torch_device="cpu")
     model.fit(dataset)
@@ -44,7 +44,8 @@ def sequential_answer(model_class: Any, split: Split, settings: Settings) -> Ans
     return Answer(videos=videos, scores=scores, seconds=watch.seconds)
 
 
-def _dataset(split: Split, settings: Settings) -> Dataset:
+def model_dataset(split: Split, settings: Settings) -> Dataset:
+    """The split as RecTools takes it."""
     rows = split.rows
     if settings["history"] == "positives":
         rows = rows.filter("positive")

@@ -36,6 +36,7 @@ from swipewise.training.histories import Windows
 from swipewise.training.learner import Learner, StepLoss
 from swipewise.training.loop import Epoch
 from swipewise.training.ranking import ScoreFn
+from swipewise.training.sampling import WHOLE, Part
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -192,13 +193,16 @@ class _BERT4RecLearner:
     def steps(self, epoch: int) -> int:
         return self._windows.steps(epoch)
 
-    def batches(self, epoch: int, start: int) -> Iterator[_Batch]:
-        for windows, rng in self._windows.windows(epoch, start):
-            tokens = pad_tokens(self._rows, windows.start_W, windows.end_W)
-            masked_BL = draw_masks(windows.length_W, tokens.video_BL.shape[1], self._settings.mask, rng)
-            row_T = _rows_of(windows, masked_BL)
-            contrast = self._negatives.against(self._rows.video_I[row_T], self._rows.at_I[row_T], rng)
-            yield _Batch(tokens=tokens, masked_BL=torch.from_numpy(masked_BL), contrast=contrast)
+    def batches(self, epoch: int, start: int, part: Part = WHOLE) -> Iterator[_Batch | None]:
+        for drawn in self._windows.windows(epoch, start, part):
+            yield None if drawn is None else self._batch(*drawn)
+
+    def _batch(self, windows: Windows, rng: np.random.Generator) -> _Batch:
+        tokens = pad_tokens(self._rows, windows.start_W, windows.end_W)
+        masked_BL = draw_masks(windows.length_W, tokens.video_BL.shape[1], self._settings.mask, rng)
+        row_T = _rows_of(windows, masked_BL)
+        contrast = self._negatives.against(self._rows.video_I[row_T], self._rows.at_I[row_T], rng)
+        return _Batch(tokens=tokens, masked_BL=torch.from_numpy(masked_BL), contrast=contrast)
 
     def loss(self, batch: _Batch) -> StepLoss:
         device = self._network.ids.device

@@ -22,7 +22,7 @@ from swipewise.training.dataset import Dataset, told_actions
 from swipewise.training.histories import Windows
 from swipewise.training.learner import StepLoss
 from swipewise.training.ranking import ScoreFn
-from swipewise.training.sampling import Proposal
+from swipewise.training.sampling import WHOLE, Part, Proposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +86,10 @@ class DINLearner:
         """How many batches an epoch has."""
         return self._windows.steps(epoch)
 
-    def batches(self, epoch: int, start: int) -> Iterator[DINBatch]:
-        """The batches of an epoch from step ``start`` on."""
-        for windows, rng in self._windows.windows(epoch, start):
-            yield self._batch(windows, rng)
+    def batches(self, epoch: int, start: int, part: Part = WHOLE) -> Iterator[DINBatch | None]:
+        """A part of the batches of an epoch from step ``start`` on."""
+        for drawn in self._windows.windows(epoch, start, part):
+            yield None if drawn is None else self._batch(*drawn)
 
     def _batch(self, windows: Windows, rng: np.random.Generator) -> DINBatch:
         tokens = pad_tokens(self._rows, windows.start_W, windows.end_W)

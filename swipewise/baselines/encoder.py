@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from swipewise.model.dropout import Dropout
 from swipewise.model.sequence import Block
 
 
@@ -20,7 +21,7 @@ class SequenceEncoder(nn.Module):
     def __init__(self, *, width: int, layers: int, heads: int, places: int, dropout: float, causal: bool) -> None:
         super().__init__()
         self.positions = nn.Embedding(places, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(
             Block(width=width, heads=heads, dropout=dropout, causal=causal) for _ in range(layers)
         )

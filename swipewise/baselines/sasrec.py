@@ -32,9 +32,11 @@ from swipewise.baselines.sequences import (
     viewer_offsets,
 )
 from swipewise.training.dataset import Dataset
+from swipewise.training.histories import Windows
 from swipewise.training.learner import Learner, StepLoss
 from swipewise.training.loop import Epoch
 from swipewise.training.ranking import ScoreFn
+from swipewise.training.sampling import WHOLE, Part
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -181,18 +183,21 @@ class _SASRecLearner:
     def steps(self, epoch: int) -> int:
         return self._windows.steps(epoch)
 
-    def batches(self, epoch: int, start: int) -> Iterator[_Batch]:
-        for windows, rng in self._windows.windows(epoch, start):
-            tokens = pad_tokens(self._rows, windows.start_W, windows.end_W)
-            place_T, row_T = self._next.of(windows, tokens.video_BL.shape[1], rng)
-            contrast = self._negatives.against(self._rows.video_I[row_T], self._rows.at_I[row_T], rng)
-            last_B = _last_places(place_T, tokens.video_BL.shape[1] + 1, len(windows))
-            yield _Batch(
-                tokens=tokens,
-                last_B=torch.from_numpy(last_B),
-                place_T=torch.from_numpy(place_T),
-                contrast=contrast,
-            )
+    def batches(self, epoch: int, start: int, part: Part = WHOLE) -> Iterator[_Batch | None]:
+        for drawn in self._windows.windows(epoch, start, part):
+            yield None if drawn is None else self._batch(*drawn)
+
+    def _batch(self, windows: Windows, rng: np.random.Generator) -> _Batch:
+        tokens = pad_tokens(self._rows, windows.start_W, windows.end_W)
+        place_T, row_T = self._next.of(windows, tokens.video_BL.shape[1], rng)
+        contrast = self._negatives.against(self._rows.video_I[row_T], self._rows.at_I[row_T], rng)
+        last_B = _last_places(place_T, tokens.video_BL.shape[1] + 1, len(windows))
+        return _Batch(
+            tokens=tokens,
+            last_B=torch.from_numpy(last_B),
+            place_T=torch.from_numpy(place_T),
+            contrast=contrast,
+        )
 
     def loss(self, batch: _Batch) -> StepLoss:
         device = self._network.ids.device

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from swipewise.training.dataset import Dataset, Interactions
 from swipewise.training.histories import Ahead, Windows, training_windows
-from swipewise.training.sampling import length_buckets
+from swipewise.training.sampling import WHOLE, Part, draw_batches, length_buckets
 
 
 class Inputs(StrEnum):
@@ -121,12 +121,15 @@ class WindowBatches:
         """How many batches an epoch has."""
         return len(self._buckets(epoch))
 
-    def windows(self, epoch: int, start: int) -> Iterator[tuple[Windows, np.random.Generator]]:
-        """The windows of each batch from step ``start`` on, and a generator for whatever is drawn for it."""
-        for step, windows_B in enumerate(self._buckets(epoch)):
-            if step >= start:
-                rng = np.random.default_rng([self._seed, epoch, step])
-                yield self._windows.where(windows_B), rng
+    def windows(
+        self, epoch: int, start: int, part: Part = WHOLE
+    ) -> Iterator[tuple[Windows, np.random.Generator] | None]:
+        """The windows of a part of each batch from step ``start`` on, and a generator for whatever is drawn for them.
+
+        None where the part has no window.
+        """
+        for drawn in draw_batches(self._buckets(epoch), part, self._seed, epoch, start=start):
+            yield None if drawn is None else (self._windows.where(drawn[0]), drawn[1])
 
     def _buckets(self, epoch: int) -> list[NDArray[np.int64]]:
         rng = np.random.default_rng([self._seed, epoch])

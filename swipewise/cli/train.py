@@ -17,14 +17,24 @@ _EXAMPLES = """\b
 Examples:
   swipewise train                  fit, or take up an interrupted training
   swipewise train -w shop --fresh  leave an interrupted training alone
+  swipewise train --processes 2    share every batch among two processes
+  swipewise train --profile        and say where the time went
 """
 
 
 @click.command(epilog=_EXAMPLES)
 @workspace_option
 @click.option("--fresh", is_flag=True, help="Start anew even if an interrupted training could be resumed.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 1024),
+    default=1,
+    show_default=True,
+    help="Processes of this machine that share every batch; or start one each by torchrun, on several machines.",
+)
+@click.option("--profile", is_flag=True, help="Say where the time went.")
 @json_option
-def command(workspace: Workspace, fresh: bool, as_json: bool) -> None:
+def command(workspace: Workspace, fresh: bool, processes: int, profile: bool, as_json: bool) -> None:
     """Fit the model to the workspace's videos and behaviour.
 
     Learns from the training period, stops when the validation period no longer gets better, and never looks at the
@@ -33,7 +43,13 @@ def command(workspace: Workspace, fresh: bool, as_json: bool) -> None:
     import json
     from dataclasses import asdict
 
-    summary = train_with_progress(workspace, fresh=fresh)
+    from swipewise.training.session import follow_training
+    from swipewise.training.workers import follows
+
+    if follows():
+        follow_training(workspace)
+        return
+    summary = train_with_progress(workspace, fresh=fresh, processes=processes, profile=profile)
     if as_json:
         click.echo(json.dumps(asdict(summary) | {"run_dir": str(summary.run_dir)}))
     else:
@@ -41,7 +57,9 @@ def command(workspace: Workspace, fresh: bool, as_json: bool) -> None:
         click.echo(f"next: swipewise evaluate -w {workspace.root}, or swipewise feed VIEWER -w {workspace.root}")
 
 
-def train_with_progress(workspace: Workspace, *, fresh: bool = False) -> TrainingSummary:
+def train_with_progress(
+    workspace: Workspace, *, fresh: bool = False, processes: int = 1, profile: bool = False
+) -> TrainingSummary:
     """Train, with a progress bar on a terminal and a line an epoch elsewhere, all on stderr."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -84,7 +102,14 @@ def train_with_progress(workspace: Workspace, *, fresh: bool = False) -> Trainin
             )
 
         return train_workspace(
-            workspace, fresh=fresh, on_fold=on_fold, on_plan=on_plan, on_step=on_step, on_epoch=on_epoch
+            workspace,
+            fresh=fresh,
+            processes=processes,
+            profile=profile,
+            on_fold=on_fold,
+            on_plan=on_plan,
+            on_step=on_step,
+            on_epoch=on_epoch,
         )
 
 
@@ -102,3 +127,12 @@ def show(summary: TrainingSummary) -> None:
     if summary.validation_ndcg is None:
         click.echo("note: nobody liked anything new in the validation period, so nothing told when to stop")
     click.echo(f"run recorded in {summary.run_dir}")
+    if summary.profile is not None:
+        _show_profile(summary.profile)
+
+
+def _show_profile(profile: dict[str, float]) -> None:
+    total = sum(profile.values()) or 1.0
+    click.echo("where the time of this sitting went:")
+    for part, seconds in profile.items():
+        click.echo(f"  {part:<12}{seconds:10.2f} s{seconds / total:8.1%}")

@@ -226,6 +226,11 @@ class TrainingConfig:
         0.99, "the model kept is a running average of the parameters; share kept at each step", low=0, high=0.9999
     )
     weight_decay: float = _key(0.01, "decay of AdamW", low=0)
+    sparse_rows: int = _key(
+        100_000,
+        "rows from which on a table of embeddings is updated by the rows that a step reads alone",
+        low=1,
+    )
     checkpoint_seconds: float = _key(30.0, "time between checkpoints within an epoch", low=0)
     device: str = _key("auto", "auto, cpu or cuda", names=DEVICES)
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from swipewise.model.spans import spanned
+
 ID = "id"
 ATTRIBUTES = "attributes"
 
@@ -126,6 +128,7 @@ class ModalityProjection(nn.Module):
         for name, direction_D in zip(self.modalities, directions_MD, strict=True):
             _shift(self.norms[name]).data.copy_(direction_D)
 
+    @spanned("fusion")
     def forward(self, videos: VideoInputs) -> Tensor:
         """Project K videos: (K, M, D), zero where a modality is missing."""
         p_KMD = torch.stack([self.norms[name](self._raw(name, videos)) for name in self.modalities], dim=1)
@@ -176,11 +179,13 @@ def masked_softmax(logits_M: Tensor, present_M: Tensor) -> Tensor:
     return weights_M * present_M
 
 
+@spanned("fusion")
 def fuse(u_D: Tensor, p_MD: Tensor, present_M: Tensor) -> Tensor:
     """f = Σ_m α_m p_m (equation 2): (..., D), from the arguments of :func:`modality_attention`."""
     return (modality_attention(u_D, p_MD, present_M).unsqueeze(-1) * p_MD).sum(dim=-2)
 
 
+@spanned("fusion")
 def fused_scores(
     z_BD: Tensor, u_BD: Tensor, p_NMD: Tensor, present_NM: Tensor, factor_M: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from swipewise.model.attention import attention
+from swipewise.model.dropout import Dropout
+
 
 class WatchHead(nn.Module):
     """The share of a video that will be watched: sigmoid(a z_u · f(u, i) / √d + c).
@@ -41,6 +44,7 @@ class TargetAttention(nn.Module):
         self.heads = heads
         self.query = nn.Linear(width, width)
         self.key_value = nn.Linear(width, 2 * width)
+        self.dropout = Dropout(0.0)
 
     def forward(self, f_BND: Tensor, tokens_BQD: Tensor, visible_BNQ: Tensor) -> Tensor:
         """Read the history for every video.
@@ -58,10 +62,8 @@ class TargetAttention(nn.Module):
         k_BHQE, v_BHQE = (
             self.key_value(tokens_BQD).view(B, -1, 2, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)
         )
-        scores_BHNQ = q_BHNE @ k_BHQE.transpose(-1, -2) / (D // self.heads) ** 0.5
-        lowest = torch.finfo(scores_BHNQ.dtype).min
-        weights_BHNQ = torch.softmax(scores_BHNQ.masked_fill(~visible_BNQ.unsqueeze(1), lowest), dim=-1)
-        read_BND: Tensor = (weights_BHNQ @ v_BHQE).transpose(1, 2).reshape(B, N, D)
+        read_BHNE = attention(q_BHNE, k_BHQE, v_BHQE, visible_BNQ.unsqueeze(1), self.dropout)
+        read_BND: Tensor = read_BHNE.transpose(1, 2).reshape(B, N, D)
         return read_BND
 
 
@@ -84,7 +86,7 @@ class ActionHeads(nn.Module):
         self.hidden = nn.Sequential(
             nn.Linear(6 * width + statistics + 1, 2 * width),
             nn.GELU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(2 * width, width),
             nn.GELU(),
         )

@@ -14,10 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from swipewise.model.behavior import BehaviorEmbedding
+from swipewise.model.dropout import Dropout
 from swipewise.model.fusion import ModalityProjection, VideoInputs, fuse
 from swipewise.model.heads import ActionHeads, WatchHead
 from swipewise.model.profile import ProfileEncoder
 from swipewise.model.sequence import SUMMARY_TOKENS, CausalTransformer, HistorySummary
+from swipewise.model.spans import spanned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +58,9 @@ class Looked:
     @classmethod
     def at(cls, events: Events, p_KMD: Tensor, present_KM: Tensor) -> Looked:
         """Look up the videos of events among projected ones."""
+        p_XMD = p_KMD.index_select(0, events.video_BL.flatten())
         return cls(
-            p_BLMD=p_KMD[events.video_BL],
+            p_BLMD=p_XMD.view(*events.video_BL.shape, *p_KMD.shape[1:]),
             present_BLM=present_KM[events.video_BL],
             watch_ratio_BL=events.watch_ratio_BL,
             flags_BLF=events.flags_BLF,
@@ -178,7 +181,7 @@ class InterestModel(nn.Module):
         )
         pooled = len(modalities) * (width + 1)
         self.preference = nn.Sequential(
-            nn.Linear(width + pooled, 2 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * width, width)
+            nn.Linear(width + pooled, 2 * width), nn.GELU(), Dropout(dropout), nn.Linear(2 * width, width)
         )
         self.content = [column for column, name in enumerate(modalities) if name in content_dims]
         self.heed = nn.Parameter(torch.ones(()))
@@ -286,12 +289,14 @@ class InterestModel(nn.Module):
         f_BLD = fuse(u_BLD, seen.p_BLMD, seen.present_BLM)
         return (f_BLD + seen.b_BLD) * seen.kept_BL.unsqueeze(-1)
 
+    @spanned("fusion")
     def _weighed(self, seen: _Seen) -> tuple[Tensor, Tensor]:
         """Sums over all events of p, signed by what the viewer made of it (B, M, D), and of the weights (B, M)."""
         weight_BLM = seen.strength_BL.unsqueeze(-1) * seen.present_BLM
         own_BLMD = seen.p_BLMD - self.project.shift_MD
         return (weight_BLM.unsqueeze(-1) * own_BLMD).sum(dim=1), weight_BLM.abs().sum(dim=1)
 
+    @spanned("fusion")
     def _evidence(self, recent: _Seen, older: tuple[Tensor, Tensor]) -> Tensor:
         """What was watched, a modality at a time: the running mean of p, signed by what the viewer made of it.
 

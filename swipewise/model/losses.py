@@ -9,7 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from swipewise.model.scoring import negative_log_likelihood
+from swipewise.model.spans import spanned
 
+
+@spanned("loss")
 def sampled_softmax(
     target_scores_T: Tensor,
     negative_scores_TN: Tensor,
@@ -36,15 +40,25 @@ def sampled_softmax(
     Returns:
         A scalar, 0 where there are no targets.
     """
-    negatives_TN = (negative_scores_TN - negative_logq_N).masked_fill(excluded_TN, float("-inf"))
-    logits_TC = torch.cat([(target_scores_T - target_logq_T).unsqueeze(1), negatives_TN], dim=1)
-    first_T = torch.zeros(len(logits_TC), dtype=torch.long, device=logits_TC.device)
-    loss_T = functional.cross_entropy(logits_TC, first_T, reduction="none")
+    loss_T = negative_log_likelihood(
+        target_scores_T - target_logq_T, negative_scores_TN, negative_logq_N, excluded_TN
+    )
     if weight_T is None:
         return loss_T.sum() / max(1, len(loss_T))
     return (loss_T * weight_T).sum() / weight_T.sum().clamp(min=1e-6)
 
 
+def plain_negative_log_likelihood(
+    target_scores_T: Tensor, negative_scores_TN: Tensor, negative_logq_N: Tensor, excluded_TN: Tensor
+) -> Tensor:
+    """As ``scoring.negative_log_likelihood``, by torch's own cross-entropy."""
+    negatives_TN = (negative_scores_TN - negative_logq_N).masked_fill(excluded_TN, float("-inf"))
+    logits_TC = torch.cat([target_scores_T.unsqueeze(1), negatives_TN], dim=1)
+    first_T = torch.zeros(len(logits_TC), dtype=torch.long, device=logits_TC.device)
+    return functional.cross_entropy(logits_TC, first_T, reduction="none")
+
+
+@spanned("loss")
 def alignment_loss(p_KMD: Tensor, present_KM: Tensor, *, temperature: float = 0.1) -> Tensor:
     """InfoNCE between every two modalities of the same video, both ways (CLIP, arXiv:2103.00020).
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from swipewise.model.attention import attention
+from swipewise.model.dropout import Dropout
+
 
 class CausalAttention(nn.Module):
     """Multi-head self-attention in which a place sees itself and what came before; or, not ``causal``, everything.
 
-    Written out rather than through ``scaled_dot_product_attention``, whose bfloat16 backward pass on CPUs is slower
-    than single precision. Sequences are padded at the end, so the causal mask alone keeps padding unseen; without it
-    ``valid_BL`` has to.
+    Sequences are padded at the end, so the causal mask alone keeps padding unseen; without it ``valid_BL`` has to.
     """
 
     def __init__(self, *, width: int, heads: int, dropout: float, causal: bool = True) -> None:
@@ -24,20 +25,18 @@ class CausalAttention(nn.Module):
         self.causal = causal
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x_BLD: Tensor, valid_BL: Tensor | None = None) -> Tensor:
         """Attend: (B, L, D) to (B, L, D), to places where ``valid_BL`` is True."""
         B, L, D = x_BLD.shape
         q_BHLE, k_BHLE, v_BHLE = self.qkv(x_BLD).view(B, L, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        scores_BHLL = q_BHLE @ k_BHLE.transpose(-1, -2) / (D // self.heads) ** 0.5
+        seen_B1LL = torch.ones(1, 1, L, L, dtype=torch.bool, device=x_BLD.device)
         if self.causal:
-            later_LL = torch.ones(L, L, dtype=torch.bool, device=x_BLD.device).triu(1)
-            scores_BHLL = scores_BHLL.masked_fill(later_LL, float("-inf"))
+            seen_B1LL = seen_B1LL.tril()
         if valid_BL is not None:
-            scores_BHLL = scores_BHLL.masked_fill(~valid_BL[:, None, None, :], float("-inf"))
-        weights_BHLL = torch.softmax(scores_BHLL, dim=-1)
-        mixed_BHLE = self.dropout(weights_BHLL) @ v_BHLE
+            seen_B1LL = seen_B1LL & valid_BL[:, None, None, :]
+        mixed_BHLE = attention(q_BHLE, k_BHLE, v_BHLE, seen_B1LL, self.dropout)
         out_BLD: Tensor = self.out(mixed_BHLE.transpose(1, 2).reshape(B, L, D))
         return out_BLD
 
@@ -51,9 +50,9 @@ class Block(nn.Module):
         self.attention = CausalAttention(width=width, heads=heads, dropout=dropout, causal=causal)
         self.feed_norm = nn.LayerNorm(width)
         self.feed = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * width, width)
+            nn.Linear(width, 4 * width), nn.GELU(), Dropout(dropout), nn.Linear(4 * width, width)
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x_BLD: Tensor, valid_BL: Tensor | None = None) -> Tensor:
         """Transform: (B, L, D) to (B, L, D)."""
@@ -73,7 +72,7 @@ class CausalTransformer(nn.Module):
     ) -> None:
         super().__init__()
         self.positions = nn.Embedding(places, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(
             Block(width=width, heads=heads, dropout=dropout, causal=causal) for _ in range(layers)
         )

@@ -18,7 +18,7 @@ from swipewise.config import ModelConfig, TrainingConfig
 from swipewise.model.interest import Events, HistoryInputs
 from swipewise.training.dataset import Dataset, told_actions
 from swipewise.training.histories import Ahead, Windows, is_first, pad, training_windows
-from swipewise.training.sampling import Proposal, length_buckets
+from swipewise.training.sampling import WHOLE, Part, Proposal, draw_batches, length_buckets
 from swipewise.training.tastes import TasteReader, WindowStrengths
 from swipewise.training.trends import DAY_MS, Trends
 
@@ -130,12 +130,10 @@ class Batches:
         rng = np.random.default_rng([self._settings.seed, number])
         return length_buckets(self._windows.length_W, self._settings.batch_events, rng)
 
-    def steps(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch from step ``start`` on."""
-        for step, windows_B in enumerate(self.epoch(epoch)):
-            if step >= start:
-                rng = np.random.default_rng([self._settings.seed, epoch, step])
-                yield self._batch(windows_B, rng)
+    def steps(self, epoch: int, start: int = 0, part: Part = WHOLE) -> Iterator[Batch | None]:
+        """A part of the batches of an epoch from step ``start`` on; None where it has no window."""
+        for drawn in draw_batches(self.epoch(epoch), part, self._settings.seed, epoch, start=start):
+            yield None if drawn is None else self._batch(*drawn)
 
     def _batch(self, windows_B: NDArray[np.int64], rng: np.random.Generator) -> Batch:
         windows = self._windows.where(windows_B)

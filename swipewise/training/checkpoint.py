@@ -1,26 +1,38 @@
 """Tensors and facts in one safetensors file, replaced in one step: nothing in it is ever executed.
 
 The facts are JSON in the file's metadata, so that a process killed at any moment leaves tensors and facts that
-belong together.
+belong together. The file is written as it comes, without a second copy of the tensors in memory.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import safetensors
-import safetensors.torch
+import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
 from swipewise.errors import ArtifactError
 
 _FACTS = "facts"
+_DTYPES: Final = {
+    torch.float64: "F64",
+    torch.int64: "I64",
+    torch.float32: "F32",
+    torch.int32: "I32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
@@ -29,8 +41,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, 
     Raises:
         ArtifactError: The file cannot be written; what lay there before is kept.
     """
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_durably(path, safetensors.torch.save(contiguous, {_FACTS: json.dumps(facts)}))
+    write_durably(path, _chunks(tensors, facts))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -49,8 +60,29 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ArtifactError(f"{path} is damaged ({error}): train again with 'swipewise train --fresh'") from error
 
 
-def write_durably(path: Path, payload: bytes) -> None:
+def _chunks(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Iterator[bytes | memoryview]:
+    """The safetensors format: the length of the header, the header, and the tensors, the widest numbers first."""
+    ordered = sorted(tensors.items(), key=lambda item: -item[1].element_size())
+    header: dict[str, Any] = {"__metadata__": {_FACTS: json.dumps(facts)}}
+    end = 0
+    for name, tensor in ordered:
+        start, end = end, end + tensor.numel() * tensor.element_size()
+        shape = list(tensor.shape)
+        header[name] = {"dtype": _DTYPES[tensor.dtype], "shape": shape, "data_offsets": [start, end]}
+    encoded = json.dumps(header).encode()
+    encoded += b" " * (-len(encoded) % 8)
+    yield len(encoded).to_bytes(8, "little")
+    yield encoded
+    for _, tensor in ordered:
+        yield tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data
+
+
+def write_durably(path: Path, payload: bytes | Iterable[bytes | memoryview]) -> None:
     """Replace a file in one step; when this returns the new content is on disk.
+
+    Args:
+        path: Of the file.
+        payload: Its content, or the parts of it in order.
 
     Raises:
         ArtifactError: The folder cannot be written, or the disk is full.
@@ -58,7 +90,8 @@ def write_durably(path: Path, payload: bytes) -> None:
     draft = path.with_name(f".{path.name}.draft")
     try:
         with draft.open("wb") as file:
-            file.write(payload)
+            for chunk in [payload] if isinstance(payload, bytes) else payload:
+                file.write(chunk)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)

@@ -19,6 +19,7 @@ from swipewise.training.fitted import FittedModel
 from swipewise.training.inference import Projected
 from swipewise.training.objective import batch_loss
 from swipewise.training.ranking import ScoreFn
+from swipewise.training.sampling import WHOLE, Part
 from swipewise.training.trends import Trends
 
 B = TypeVar("B")
@@ -40,8 +41,8 @@ class StepLoss:
 class Learner(Protocol[B]):
     """A network and how it learns; ``B`` is whatever its batches are.
 
-    The batches must be a function of the epoch and the learner's seed alone, so that a training that was interrupted
-    goes on with those that an unbroken one would have seen. The loop seeds torch before every step.
+    The batches must be a function of the epoch, the part and the learner's seed alone, so that a training that was
+    interrupted goes on with those that an unbroken one would have seen. The loop seeds torch before every step.
     """
 
     @property
@@ -53,8 +54,8 @@ class Learner(Protocol[B]):
         """How many batches an epoch (from 0) has."""
         ...
 
-    def batches(self, epoch: int, start: int) -> Iterator[B]:
-        """The batches of an epoch from step ``start`` on."""
+    def batches(self, epoch: int, start: int, part: Part = WHOLE) -> Iterator[B | None]:
+        """A part of the batches of an epoch from step ``start`` on; None where a batch is too small for the part."""
         ...
 
     def loss(self, batch: B) -> StepLoss:
@@ -103,9 +104,9 @@ class InterestLearner:
         """How many batches an epoch has."""
         return len(self._batches.epoch(epoch))
 
-    def batches(self, epoch: int, start: int) -> Iterator[Batch]:
-        """The batches of an epoch from step ``start`` on."""
-        return self._batches.steps(epoch, start)
+    def batches(self, epoch: int, start: int, part: Part = WHOLE) -> Iterator[Batch | None]:
+        """A part of the batches of an epoch from step ``start`` on."""
+        return self._batches.steps(epoch, start, part)
 
     def loss(self, batch: Batch) -> StepLoss:
         """All parts of the objective; the one that ranks is shown."""

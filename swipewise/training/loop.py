@@ -1,35 +1,39 @@
 """The training loop: epochs, early stopping, a running average of the parameters, and resuming to the same losses.
 
 It trains any :class:`~swipewise.training.learner.Learner`: the interest model, and the networks among the baselines.
-Everything random is a function of seed, epoch and step, so that a run that was killed and resumed takes the very
-steps that an unbroken one would have taken.
+Everything random is a function of seed, epoch, step and the part of the batch, so that a run that was killed and
+resumed takes the very steps that an unbroken one would have taken, by however many processes.
 """
 
 from __future__ import annotations
 
+import json
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Generic
+from typing import Generic
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from swipewise.config import Config, TrainingConfig
-from swipewise.errors import ArtifactError, DataError
+from swipewise.errors import DataError
 from swipewise.training.alignment import align_modalities
-from swipewise.training.checkpoint import load_tensors, save_tensors
 from swipewise.training.dataset import Dataset
+from swipewise.training.descent import Descent
 from swipewise.training.fitted import FittedModel
 from swipewise.training.inference import calibrated, with_best_weights
 from swipewise.training.learner import B, InterestLearner, Learner
-from swipewise.training.ranking import RankingTask, mean_ndcg, ranking_task
-
-_WARMUP_STEPS = 50
-_CLIP_NORM = 1.0
+from swipewise.training.prefetch import ahead
+from swipewise.training.profiling import STEP, Clock, Profile
+from swipewise.training.progress import Progress, load_progress, save_progress
+from swipewise.training.ranking import RankingTask, ScoreFn, mean_ndcg, ranking_task
+from swipewise.training.sampling import Part
+from swipewise.training.workers import ALONE, Workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,35 +58,23 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """How a training went; ``best_epoch`` is the one whose parameters were kept."""
+    """How a training went; ``best_epoch`` is the one whose parameters were kept; profile: see ``Clock.found``."""
 
     epochs: tuple[Epoch, ...]
     best_epoch: int
     resumed: bool
+    profile: dict[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """A fitted model and how it got there; ``best_epoch`` is the one whose parameters were kept."""
+    """A fitted model and how it got there; the rest is as in ``Trained``."""
 
     fitted: FittedModel
     epochs: tuple[Epoch, ...]
     best_epoch: int
     resumed: bool
-
-
-@dataclass(slots=True, kw_only=True)
-class _Progress:
-    """All of the loop's state that is not a tensor; goes through JSON."""
-
-    epoch: int = 0
-    step: int = 0
-    loss_sum: float = 0.0
-    targets: int = 0
-    seconds: float = 0.0
-    best: float = -1.0
-    best_epoch: int = 0
-    epochs: list[dict[str, Any]] = field(default_factory=list)
+    profile: dict[str, float] | None = None
 
 
 def fit_network(
@@ -92,6 +84,9 @@ def fit_network(
     *,
     encoders: dict[str, str] | None = None,
     checkpoint: Path | None = None,
+    workers: Workers = ALONE,
+    parts: int = 1,
+    profile: bool = False,
     on_step: Callable[[Step], None] = lambda _: None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
 ) -> Fit:
@@ -104,31 +99,45 @@ def fit_network(
         config: Its ``model`` and ``training`` sections.
         encoders: The encoder behind each content modality, for the record.
         checkpoint: A file to keep the state in, and to resume from if it exists.
+        workers: Who trains; what all but the first of them get is not finished.
+        parts: See :func:`train`.
+        profile: Whether to find out where the time goes.
         on_step: Told after every batch.
         on_epoch: Told after every epoch.
 
     Raises:
         DataError: Nothing is positive, or the loss is not a number.
         ArtifactError: The checkpoint is damaged or cannot be written.
+        ClusterError: Another process is gone.
     """
     settings = config.training
     with seeded(settings.seed):
         fitted = FittedModel.untrained(config.model, dataset, encoders or {})
         task = validation_task(dataset, validation)
         align_modalities(fitted, dataset, settings)
+        learner = InterestLearner(fitted, dataset, config, choose_device(settings.device, workers))
         trained = train(
-            InterestLearner(fitted, dataset, config, choose_device(settings.device)),
+            learner,
             settings,
             task,
             checkpoint=checkpoint,
+            workers=workers,
+            parts=parts,
+            clock=Profile(learner.network) if profile else None,
             on_step=on_step,
             on_epoch=on_epoch,
         )
-    if task is not None:
+    if task is not None and workers.leads:
         fitted = with_best_weights(fitted, task)
-    if validation is not None and len(validation.interactions):
+    if validation is not None and len(validation.interactions) and workers.leads:
         fitted = calibrated(fitted, dataset, validation)
-    return Fit(fitted=fitted, epochs=trained.epochs, best_epoch=trained.best_epoch, resumed=trained.resumed)
+    return Fit(
+        fitted=fitted,
+        epochs=trained.epochs,
+        best_epoch=trained.best_epoch,
+        resumed=trained.resumed,
+        profile=trained.profile,
+    )
 
 
 def train(
@@ -137,6 +146,9 @@ def train(
     task: RankingTask | None,
     *,
     checkpoint: Path | None = None,
+    workers: Workers = ALONE,
+    parts: int = 1,
+    clock: Clock | None = None,
     on_step: Callable[[Step], None] = lambda _: None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
 ) -> Trained:
@@ -146,17 +158,25 @@ def train(
 
     Args:
         learner: The network, its batches and its loss.
-        settings: Seed, epochs, patience, learning_rate, weight_decay, average and checkpoint_seconds are used.
+        settings: Seed, epochs, patience, learning_rate, weight_decay, average, sparse_rows and checkpoint_seconds are
+            used.
         task: NDCG@10 on it decides when to stop and what to keep. None: the last epoch is kept.
         checkpoint: A file to keep the state in, and to resume from if it exists.
+        workers: Who trains. Only the first of them reads and writes the checkpoint, is told of steps and epochs, and
+            is left with the best parameters.
+        parts: In how many parts each batch is computed, at least one a process; the steps depend on the parts, not on
+            who computes them. A training that is resumed keeps its own, or takes more where there are more processes.
+        clock: Told where time goes.
         on_step: Told after every batch.
         on_epoch: Told after every epoch.
 
     Raises:
         DataError: The loss is not a number.
         ArtifactError: The checkpoint is damaged or cannot be written.
+        ClusterError: Another process is gone.
     """
-    return _Loop(learner, settings, task, checkpoint, on_step, on_epoch).run()
+    loop = _Loop(learner, settings, task, checkpoint, workers, clock or Clock(), on_step, on_epoch)
+    return loop.run(parts)
 
 
 def validation_task(dataset: Dataset, validation: Dataset | None) -> RankingTask | None:
@@ -184,31 +204,37 @@ class _Loop(Generic[B]):
         settings: TrainingConfig,
         task: RankingTask | None,
         checkpoint: Path | None,
+        workers: Workers,
+        clock: Clock,
         on_step: Callable[[Step], None],
         on_epoch: Callable[[Epoch], None],
     ) -> None:
         self._learner, self._settings, self._task = learner, settings, task
-        self._checkpoint, self._on_step, self._on_epoch = checkpoint, on_step, on_epoch
+        self._checkpoint, self._workers, self._clock = checkpoint, workers, clock
+        self._on_step, self._on_epoch = on_step, on_epoch
         self._network = learner.network
         self._device = next(self._network.parameters()).device
-        self._optimizer = torch.optim.AdamW(
-            self._network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
-        self._average = self._copy()
-        self._best = self._copy()
-        self._progress = _Progress()
-        self._resumed = self._resume()
+        self._descent = Descent(self._network, settings)
+        self._best: dict[str, Tensor] = {}
+        self._progress = Progress()
+        self._saved_at, self._saving_took = time.monotonic(), 0.0
 
-    def run(self) -> Trained:
+    def run(self, parts: int) -> Trained:
         """Train to the end and leave the best parameters in the network."""
+        resumed = self._resume()
+        self._progress.parts = max(self._progress.parts, parts, self._workers.size)
         while self._progress.epoch < self._settings.epochs and not self._exhausted():
             self._one_epoch()
-        self._network.load_state_dict(self._best)
+        if self._best:
+            self._network.load_state_dict(self._best)
+        else:
+            self._descent.exchange()
         self._network.eval()
         return Trained(
             epochs=tuple(Epoch(**epoch) for epoch in self._progress.epochs),
             best_epoch=self._progress.best_epoch,
-            resumed=self._resumed,
+            resumed=resumed,
+            profile=self._clock.found(),
         )
 
     def _exhausted(self) -> bool:
@@ -217,53 +243,62 @@ class _Loop(Generic[B]):
         )
 
     def _one_epoch(self) -> None:
-        progress = self._progress
+        progress, workers = self._progress, self._workers
         total = self._learner.steps(progress.epoch)
         before, started = progress.seconds, time.monotonic()
-        saved = started
-        for batch in self._learner.batches(progress.epoch, progress.step):
-            self._one_step(batch)
+        numbers = range(workers.rank, progress.parts, workers.size)
+        own = [Part(number=number, of=progress.parts) for number in numbers]
+        streams = [self._learner.batches(progress.epoch, progress.step, part) for part in own]
+        made = self._clock.each(zip(*streams, strict=True))
+        if self._device.type != "cpu":  # where a step leaves the processor idle
+            made = self._clock.each(ahead(made), "waiting")
+        for batches in made:
+            self._one_step(own, batches)
             progress.step += 1
-            now = time.monotonic()
-            progress.seconds = before + now - started
-            self._on_step(Step(epoch=progress.epoch, done=progress.step, total=total, best_ndcg=self._best_ndcg()))
-            if now - saved >= self._settings.checkpoint_seconds:
+            progress.seconds = before + time.monotonic() - started
+            if workers.leads:
+                best = progress.best if progress.best >= 0 else None
+                self._on_step(Step(epoch=progress.epoch, done=progress.step, total=total, best_ndcg=best))
+            if self._is_due():
                 self._save()
-                saved = now
         self._close_epoch()
 
-    def _one_step(self, batch: B) -> None:
-        progress, settings = self._progress, self._settings
-        torch.manual_seed(_step_seed(settings.seed, progress.epoch, progress.step))
+    def _one_step(self, parts: Sequence[Part], batches: Sequence[B | None]) -> None:
+        progress = self._progress
         self._network.train()
-        warm = min(1.0, (self._steps_taken() + 1) / _WARMUP_STEPS)
-        for group in self._optimizer.param_groups:
-            group["lr"] = settings.learning_rate * warm
-        found = self._learner.loss(batch)
-        if not torch.isfinite(found.loss):
+        self._descent.begin()
+        with self._clock.part(STEP):
+            figures = torch.zeros(3, dtype=torch.float64)
+            for part, batch in zip(parts, batches, strict=True):
+                if batch is not None:
+                    torch.manual_seed(_step_seed(part.seeds(self._settings.seed, progress.epoch, progress.step)))
+                    figures += self._descend(batch)
+        with self._clock.part("waiting"):
+            loss, shown, targets = self._descent.share(self._workers, figures).tolist()
+        if not math.isfinite(loss):
             raise DataError(
-                f"the loss became {found.loss.item()} in epoch {progress.epoch + 1}: "
-                f"make training.learning_rate = {settings.learning_rate} smaller"
+                f"the loss became {loss} in epoch {progress.epoch + 1}: "
+                f"make training.learning_rate = {self._settings.learning_rate} smaller"
             )
-        self._optimizer.zero_grad()
-        found.loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self._network.parameters(), _CLIP_NORM)
-        self._optimizer.step()
-        for name, value in self._network.state_dict().items():
-            self._average[name].lerp_(value, 1 - settings.average)
-        progress.loss_sum += found.shown * found.weight
-        progress.targets += found.weight
+        with self._clock.part("optimiser"):
+            self._descent.step()
+        progress.taken = self._descent.taken
+        progress.loss_sum += shown
+        progress.targets += targets
 
-    def _steps_taken(self) -> int:
-        """Of any one parameter, as the optimiser counts them."""
-        states = self._optimizer.state.values()
-        return int(max((state["step"].item() for state in states), default=0))
+    def _descend(self, batch: B) -> Tensor:
+        """Add the gradients of a part of a batch; its loss, the sum of what is shown, and the number of its targets."""
+        found = self._learner.loss(batch)
+        loss = found.loss / self._progress.parts
+        loss.backward()  # type: ignore[no-untyped-call]
+        return torch.tensor([float(loss.detach()), found.shown * found.weight, found.weight], dtype=torch.float64)
 
     def _close_epoch(self) -> None:
         progress = self._progress
         started = time.monotonic()
-        ndcg = self._validate()
-        improved = ndcg is None or ndcg > progress.best
+        self._descent.settle()
+        with self._clock.part("validation"):
+            ndcg = self._validate()
         progress.epochs.append(
             asdict(
                 Epoch(
@@ -275,78 +310,77 @@ class _Loop(Generic[B]):
             )
         )
         progress.epoch += 1
-        if improved:
-            self._best = {name: value.clone() for name, value in self._average.items()}
+        if ndcg is None or ndcg > progress.best:
             progress.best, progress.best_epoch = ndcg if ndcg is not None else -1.0, progress.epoch
-        progress.step, progress.loss_sum, progress.targets, progress.seconds = 0, 0.0, 0, 0.0
+            if ndcg is not None and self._workers.leads:
+                self._best = {name: value.clone() for name, value in self._descent.average.items()}
+        progress.step, progress.loss_sum, progress.targets, progress.seconds = 0, 0.0, 0.0, 0.0
         self._save()
-        self._on_epoch(Epoch(**progress.epochs[-1]))
+        if self._workers.leads:
+            self._on_epoch(Epoch(**progress.epochs[-1]))
 
     def _validate(self) -> float | None:
-        """NDCG@10 of the averaged parameters on the validation period."""
+        """NDCG@10 of the averaged parameters on the validation period, each process ranking for its own viewers."""
         if self._task is None:
             return None
-        live = self._copy()
-        self._network.load_state_dict(self._average)
+        self._descent.exchange()
         self._network.eval()
-        ndcg = mean_ndcg(self._learner.scorer(self._task.history), self._task)
-        self._network.load_state_dict(live)
+        ndcg = shared_ndcg(self._learner.scorer(self._task.history), self._task, self._workers)
+        self._descent.exchange()
         return ndcg
 
-    def _best_ndcg(self) -> float | None:
-        return self._progress.best if self._progress.best >= 0 else None
-
-    def _copy(self) -> dict[str, Tensor]:
-        return {name: value.detach().clone() for name, value in self._network.state_dict().items()}
+    def _is_due(self) -> bool:
+        """Whether to save now; at most a tenth of the time goes into it, however large the state is."""
+        interval = self._settings.checkpoint_seconds
+        return time.monotonic() - self._saved_at >= (interval and max(interval, 10 * self._saving_took))
 
     def _save(self) -> None:
-        if self._checkpoint is None:
+        if self._checkpoint is None or not self._workers.leads:
             return
-        parts = {"live": self._network.state_dict(), "average": self._average, "best": self._best}
-        tensors = {f"{part}/{name}": value for part, values in parts.items() for name, value in values.items()}
-        for name, parameter in self._network.named_parameters():
-            for key, value in self._optimizer.state.get(parameter, {}).items():
-                tensors[f"optimizer/{key}/{name}"] = value
-        save_tensors(self._checkpoint, tensors, asdict(self._progress))
+        began = time.monotonic()
+        with self._clock.part("checkpoint"):
+            save_progress(self._checkpoint, self._progress, {**self._state(), "best": self._best})
+        self._saved_at = time.monotonic()
+        self._saving_took = self._saved_at - began
 
     def _resume(self) -> bool:
         """Take the state of an earlier, interrupted run; False where there is none."""
-        if self._checkpoint is None or not self._checkpoint.exists():
-            return False
-        tensors, facts = load_tensors(self._checkpoint)
-        known = {f.name for f in fields(_Progress)}
-        try:
-            progress = _Progress(**{name: value for name, value in facts.items() if name in known})
-            self._network.load_state_dict(self._part(tensors, "live"))
-            self._average = self._part(tensors, "average")
-            self._best = self._part(tensors, "best")
-            for name, parameter in self._network.named_parameters():
-                state = {
-                    key: tensors[f"optimizer/{key}/{name}"].to(self._device if key != "step" else "cpu")
-                    for key in ("step", "exp_avg", "exp_avg_sq")
-                    if f"optimizer/{key}/{name}" in tensors
-                }
-                if state:
-                    self._optimizer.state[parameter] = state
-        except (KeyError, RuntimeError, TypeError) as error:
-            cause = str(error).splitlines()[0]  # torch goes on with a line a tensor
-            raise ArtifactError(
-                f"{self._checkpoint} does not fit this training ({cause}): start anew with 'swipewise train --fresh'"
-            ) from error
-        self._progress = progress
-        return True
+        found = self._checkpoint is not None and self._workers.leads and self._checkpoint.exists()
+        if found:
+            assert self._checkpoint is not None
+            self._progress, best = load_progress(self._checkpoint, self._state())
+            self._best = {name: value.to(self._device) for name, value in best.items()}
+        told = json.loads(self._workers.tell(json.dumps(asdict(self._progress))))
+        self._progress = Progress.of(told)
+        self._descent.taken = self._progress.taken
+        for values in self._state().values():
+            for value in values.values():
+                self._workers.follow(value)
+        return found
 
-    def _part(self, tensors: dict[str, Tensor], part: str) -> dict[str, Tensor]:
-        prefix = f"{part}/"
+    def _state(self) -> Mapping[str, Mapping[str, Tensor]]:
         return {
-            name.removeprefix(prefix): value.to(self._device)
-            for name, value in tensors.items()
-            if name.startswith(prefix)
+            "live": self._network.state_dict(),
+            "average": self._descent.average,
+            "optimizer": self._descent.state(),
         }
 
 
-def choose_device(name: str) -> torch.device:
-    """``auto`` takes a GPU where there is one.
+def shared_ndcg(score: ScoreFn, task: RankingTask, workers: Workers) -> float:
+    """Mean NDCG@10 over the viewers of a task, each process ranking for its share of them."""
+    if workers.size == 1:
+        return mean_ndcg(score, task)
+    count = len(task.viewers_B)
+    mine = task.part(slice(count * workers.rank // workers.size, count * (workers.rank + 1) // workers.size))
+    viewers = len(mine.viewers_B)
+    ndcg = mean_ndcg(score, mine) if viewers else 0.0
+    gained = torch.tensor([ndcg * viewers], dtype=torch.float64, device=workers.device)
+    workers.add(gained)
+    return float(gained) / count
+
+
+def choose_device(name: str, workers: Workers = ALONE) -> torch.device:
+    """``auto`` takes a GPU where there is one, of several processes each its own.
 
     Raises:
         DataError: cuda was asked for and there is none.
@@ -354,8 +388,10 @@ def choose_device(name: str) -> torch.device:
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise DataError("training.device = 'cuda', but torch finds no GPU: set it to 'auto' or 'cpu'")
-    return torch.device("cuda" if available and name != "cpu" else "cpu")
+    if not available or name == "cpu":
+        return torch.device("cpu")
+    return torch.device("cuda") if workers.size == 1 else workers.device
 
 
-def _step_seed(seed: int, epoch: int, step: int) -> int:
-    return int(np.random.SeedSequence([seed, epoch, step]).generate_state(1)[0])
+def _step_seed(seeds: Sequence[int]) -> int:
+    return int(np.random.SeedSequence(seeds).generate_state(1)[0])

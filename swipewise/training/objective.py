@@ -13,9 +13,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from swipewise.config import ModelConfig, TrainingConfig
-from swipewise.model.fusion import VideoInputs, fuse, fused_scores
+from swipewise.model.fusion import VideoInputs, fuse
 from swipewise.model.interest import InterestModel, Reading
 from swipewise.model.losses import alignment_loss, sampled_softmax
+from swipewise.model.scoring import training_scores
+from swipewise.model.spans import spanned
 from swipewise.schema import CONTENT_MODALITIES, Modality
 from swipewise.training.batches import Batch, Targets
 from swipewise.training.videos import VideoTable
@@ -43,16 +45,19 @@ def batch_loss(
 
     def softmax(targets: Targets, z_PD: Tensor, *, common: bool = False) -> Tensor:
         """Targets against the negatives, z of all places (P = B · L1) given; ``common``: under the index's fusion."""
-        z_TD, u_TD = z_PD[targets.place_T], reading.u_BL1D.flatten(0, 1)[targets.place_T]
+        z_TD = z_PD.index_select(0, targets.place_T)
+        u_TD = reading.u_BL1D.flatten(0, 1).index_select(0, targets.place_T)
         if common:
             u_TD = network.common_preference.expand_as(z_TD)
-        f_TD = fuse(u_TD, p_KMD[targets.video_T], present_KM[targets.video_T])
+        f_TD = fuse(u_TD, p_KMD.index_select(0, targets.video_T), present_KM[targets.video_T])
         own_T = (z_TD * f_TD).sum(dim=-1) / z_TD.shape[-1] ** 0.5
         if common:
-            f_ND = network.index_vectors(p_KMD[batch.negative_N], present_KM[batch.negative_N])
+            f_ND = network.index_vectors(p_KMD.index_select(0, batch.negative_N), present_KM[batch.negative_N])
             others_TN = z_TD @ f_ND.T / z_TD.shape[-1] ** 0.5
         else:
-            others_TN, _ = fused_scores(z_TD, u_TD, p_KMD[batch.negative_N], present_KM[batch.negative_N])
+            others_TN = training_scores(
+                z_TD, u_TD, p_KMD.index_select(0, batch.negative_N), present_KM[batch.negative_N]
+            )
         if trends_GKS is not None:
             say_TS = network.trend(z_TD)
             own_T = own_T + (say_TS * trends_GKS[targets.moment_T, targets.video_T]).sum(dim=-1)
@@ -97,13 +102,18 @@ def _without_some(videos: VideoInputs, modalities: tuple[str, ...], model: Model
     return replace(videos, present_KM=present_KM)
 
 
+@spanned("loss")
 def _trend_scores(say_TS: Tensor, moment_T: Tensor, trends_GNS: Tensor) -> Tensor:
-    """say · statistics of every target's own moment: (T, N), without a (T, N, S) tensor."""
-    order_T = torch.argsort(moment_T, stable=True)
-    counts_G = torch.bincount(moment_T, minlength=len(trends_GNS)).tolist()
-    parts = torch.split(say_TS[order_T], counts_G)
-    scores_TN = torch.cat([part @ trends_NS.T for part, trends_NS in zip(parts, trends_GNS, strict=True)])
-    return scores_TN[torch.argsort(order_T)]
+    """say · statistics of every target's own moment: (T, N), without a (T, N, S) tensor.
+
+    Each target's say stands in the columns of its moment, between zeros, and one product does the rest.
+    """
+    moments_G, own_T = torch.unique(moment_T, return_inverse=True)
+    T, S = say_TS.shape
+    apart_TGS = say_TS.new_zeros(T, len(moments_G), S)
+    apart_TGS[torch.arange(T, device=say_TS.device), own_T] = say_TS
+    statistics_XN = trends_GNS[moments_G].transpose(1, 2).flatten(0, 1)
+    return apart_TGS.flatten(1) @ statistics_XN
 
 
 def _exposure_losses(
@@ -117,7 +127,8 @@ def _exposure_losses(
     """Cross-entropy of the share watched of each event, and of every action, predicted from what came before it."""
     events = batch.history.recent
     z_BLD, u_BLD = reading.z_BL1D[:, :-1], reading.u_BL1D[:, :-1]
-    f_BLD = fuse(u_BLD, p_KMD[events.video_BL], present_KM[events.video_BL])
+    p_BLMD = p_KMD.index_select(0, events.video_BL.flatten()).view(*u_BLD.shape[:2], *p_KMD.shape[1:])
+    f_BLD = fuse(u_BLD, p_BLMD, present_KM[events.video_BL])
     known_BL = batch.learn_BL & ~events.watch_ratio_BL.isnan()
     watch = functional.binary_cross_entropy_with_logits(
         network.watch(z_BLD, f_BLD)[known_BL], events.watch_ratio_BL[known_BL].clamp(0, 1), reduction="sum"

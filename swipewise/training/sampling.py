@@ -5,14 +5,46 @@ Legend of shape suffixes: W = windows, B = windows in a batch, T = targets, N = 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.errors import DataError
 from swipewise.training.dataset import Interactions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of every batch, which is computed by itself: the ``number``-th, from 0, ``of`` so many."""
+
+    number: int = 0
+    of: int = 1
+
+    def windows(self, windows_B: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Its windows of a batch; none where a batch has fewer windows than parts."""
+        return windows_B[self.number :: self.of]
+
+    def seeds(self, *seeds: int) -> list[int]:
+        """What its draws are seeded by; a batch that is not divided has nothing beside the seeds given."""
+        return [*seeds] if self.of == 1 else [*seeds, self.number]
+
+
+WHOLE: Final = Part()
+
+
+def draw_batches(
+    buckets: Sequence[NDArray[np.int64]], part: Part, *seeds: int, start: int
+) -> Iterator[tuple[NDArray[np.int64], np.random.Generator] | None]:
+    """For each batch from ``start`` on the windows of a part, and a generator for whatever is drawn for them.
+
+    None where the part has no window.
+    """
+    for step in range(start, len(buckets)):
+        windows_B = part.windows(buckets[step])
+        yield (windows_B, np.random.default_rng(part.seeds(*seeds, step))) if len(windows_B) else None
 
 
 def length_buckets(

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from swipewise.catalog import Catalog
-from swipewise.errors import DataError
+from swipewise.errors import ClusterError, DataError
+from swipewise.training.dataset import Dataset
 from swipewise.training.loop import Epoch, Step, fit_network
 from swipewise.training.runs import CHECKPOINT_NAME, MODEL_NAME, close_run, make_plan, open_run
-from swipewise.training.split import split_by_time
+from swipewise.training.split import TimeSplit, split_by_time
+from swipewise.training.workers import Workers, joined, launched, leading
 from swipewise.training.workspace_data import chosen_encoders, load_dataset
 from swipewise.workspace import Workspace
 
@@ -21,7 +26,10 @@ _LEAST_VIDEOS: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSummary:
-    """What a training came to; ``seconds`` is the time spent on its epochs, over all its sittings."""
+    """What a training came to; ``seconds`` is the time spent on its epochs, over all its sittings.
+
+    profile: seconds of the last sitting by part, see ``profiling.PARTS``; None where none was taken.
+    """
 
     run_dir: Path
     resumed: bool
@@ -33,12 +41,15 @@ class TrainingSummary:
     best_epoch: int
     validation_ndcg: float | None
     seconds: float
+    profile: dict[str, float] | None = None
 
 
 def train_workspace(
     workspace: Workspace,
     *,
     fresh: bool = False,
+    processes: int = 1,
+    profile: bool = False,
     on_fold: Callable[[int, int], None] = lambda _done, _of: None,
     on_plan: Callable[[Path, bool], None] = lambda _path, _resumes: None,
     on_step: Callable[[Step], None] = lambda _: None,
@@ -51,6 +62,8 @@ def train_workspace(
     Args:
         workspace: Its catalogue and events are read, its runs are written.
         fresh: Leave interrupted trainings alone and start anew.
+        processes: How many processes of this machine share every batch. Where ``torchrun`` started several, these do.
+        profile: Whether to find out where the time goes.
         on_fold: Told how many parts of the history are folded, and of how many.
         on_plan: Told the run's folder, and whether it resumes, before the first step.
         on_step: Told after every batch.
@@ -60,17 +73,12 @@ def train_workspace(
         DataError: There is too little data.
         WorkspaceError: Another training of this workspace is running.
         ArtifactError: The run cannot be written.
+        ClusterError: Another process is gone.
     """
-    with workspace.lock("train"):
+    with workspace.lock("train"), _workers(workspace, processes) as workers:
         began = time.monotonic()
-        dataset = load_dataset(workspace, on_part=on_fold)
-        if len(dataset.video_ids) < _LEAST_VIDEOS:
-            raise DataError(
-                f"the catalogue holds {dataset.video_ids[0]!r} alone: with one video there is nothing to rank, add "
-                "more with 'swipewise videos add PATH'"
-            )
-        split = split_by_time(dataset, workspace.config.split)
-        plan = make_plan(workspace.config, dataset, valid_start=split.valid_start, test_start=split.test_start)
+        dataset, split, plan = _prepare(workspace, on_fold)
+        workers.tell(json.dumps(_identity(plan)))
         run_dir = open_run(workspace.runs_dir, plan, fresh=fresh)
         on_plan(run_dir, (run_dir / CHECKPOINT_NAME).exists())
         fit = fit_network(
@@ -79,6 +87,8 @@ def train_workspace(
             workspace.config,
             encoders=chosen_encoders(workspace, Catalog(workspace.catalog_dir)),
             checkpoint=run_dir / CHECKPOINT_NAME,
+            workers=workers,
+            profile=profile,
             on_step=on_step,
             on_epoch=on_epoch,
         )
@@ -105,4 +115,52 @@ def train_workspace(
         best_epoch=fit.best_epoch,
         validation_ndcg=fit.epochs[fit.best_epoch - 1].validation_ndcg,
         seconds=figures["seconds"],  # type: ignore[arg-type]
+        profile=fit.profile,
     )
+
+
+def follow_training(workspace: Workspace) -> None:
+    """Take part in the training that the first of several processes has begun, until it is over.
+
+    Raises:
+        ClusterError: The first process is gone, or trains on other data.
+    """
+    with joined(workspace.config.training.device) as workers:
+        _, split, plan = _prepare(workspace)
+        if json.loads(workers.tell("")) != json.loads(json.dumps(_identity(plan))):
+            raise ClusterError(
+                f"process {workers.rank + 1} of {workers.size} found other data or another configuration in "
+                f"{workspace.root} than the first: start all on the same workspace, and import nothing meanwhile"
+            )
+        fit_network(split.train, split.validation, workspace.config, workers=workers)
+
+
+@contextmanager
+def _workers(workspace: Workspace, processes: int) -> Iterator[Workers]:
+    device = workspace.config.training.device
+    if launched():
+        with joined(device) as workers:
+            yield workers
+        return
+    command = (sys.executable, "-m", "swipewise", "train", "--workspace", str(workspace.root.resolve()))
+    with leading(command, processes, device) as workers:
+        yield workers
+
+
+def _prepare(
+    workspace: Workspace, on_fold: Callable[[int, int], None] = lambda _done, _of: None
+) -> tuple[Dataset, TimeSplit, dict[str, Any]]:
+    dataset = load_dataset(workspace, on_part=on_fold)
+    if len(dataset.video_ids) < _LEAST_VIDEOS:
+        raise DataError(
+            f"the catalogue holds {dataset.video_ids[0]!r} alone: with one video there is nothing to rank, add "
+            "more with 'swipewise videos add PATH'"
+        )
+    split = split_by_time(dataset, workspace.config.split)
+    plan = make_plan(workspace.config, dataset, valid_start=split.valid_start, test_start=split.test_start)
+    return dataset, split, plan
+
+
+def _identity(plan: dict[str, Any]) -> dict[str, Any]:
+    """What the plans of processes that train together agree in; versions may differ in what does not matter."""
+    return {name: plan[name] for name in ("config", "data_fingerprint", "split")}

@@ -40,11 +40,34 @@ class Standard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """One modality's vectors as they are kept, possibly in a file that is mapped into memory, and their standard.
+
+    They are standardised when they are looked up, so that no second copy of a catalogue's vectors is made.
+    """
+
+    values_VE: Tensor
+    present_V: Tensor
+    mean_E: Tensor
+    scale_E: Tensor
+
+    def rows(self, rows_K: Tensor) -> Tensor:
+        """The standardised vectors of the chosen videos, zeros where there is none: (K, E) float32."""
+        values_KE = (self.values_VE[rows_K].float() - self.mean_E) / self.scale_E
+        # A single wild dimension must not swamp the rest of a new video.
+        return values_KE.clamp_(-8, 8).mul_(self.present_V[rows_K].unsqueeze(1))
+
+    def to(self, device: torch.device) -> Content:
+        """The same on another device."""
+        return Content(**{name: getattr(self, name).to(device) for name in self.__slots__})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VideoTable:
-    """Every video's inputs: content standardised, present_VM bool with ``modalities`` as columns."""
+    """Every video's inputs; present_VM: bool, with ``modalities`` as columns."""
 
     modalities: tuple[str, ...]
-    content: Mapping[str, Tensor]
+    content: Mapping[str, Content]
     id_V: Tensor
     attributes_VA: Tensor
     present_VM: Tensor
@@ -67,16 +90,19 @@ class VideoTable:
         present: dict[str, NDArray[np.bool_]] = {name: np.zeros(len(video_ids), bool) for name in modalities}
         present[Modality.ID] = id_V >= 0
         present[Modality.ATTRIBUTES] = np.any(coded_VA > 0, axis=1)
-        tensors = {}
+        kept = {}
         for name, standard in standards.items():
             feature = content[name]
-            values_VE = (feature.values_VD - standard.mean_E) / standard.scale_E
-            # A single wild dimension must not swamp the rest of a new video.
-            tensors[name] = torch.from_numpy(np.clip(values_VE, -8, 8) * feature.present_V[:, None])
+            kept[name] = Content(
+                values_VE=torch.from_numpy(feature.values_VD),
+                present_V=torch.from_numpy(feature.present_V),
+                mean_E=torch.from_numpy(standard.mean_E),
+                scale_E=torch.from_numpy(standard.scale_E),
+            )
             present[name] = feature.present_V
         return cls(
             modalities=modalities,
-            content=tensors,
+            content=kept,
             id_V=torch.from_numpy(np.maximum(id_V, 0)),
             attributes_VA=torch.from_numpy(coded_VA),
             present_VM=torch.from_numpy(np.stack([present[name] for name in modalities], axis=1)),
@@ -85,7 +111,7 @@ class VideoTable:
     def inputs(self, rows_K: Tensor) -> VideoInputs:
         """The inputs of the chosen videos."""
         return VideoInputs(
-            content={name: values[rows_K] for name, values in self.content.items()},
+            content={name: kept.rows(rows_K) for name, kept in self.content.items()},
             id_K=self.id_V[rows_K],
             attributes_KA=self.attributes_VA[rows_K],
             present_KM=self.present_VM[rows_K],
@@ -95,7 +121,7 @@ class VideoTable:
         """The same table on another device."""
         return replace(
             self,
-            content={name: values.to(device) for name, values in self.content.items()},
+            content={name: kept.to(device) for name, kept in self.content.items()},
             id_V=self.id_V.to(device),
             attributes_VA=self.attributes_VA.to(device),
             present_VM=self.present_VM.to(device),

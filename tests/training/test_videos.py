@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -18,11 +21,15 @@ VISUAL = ContentFeature(
 MODALITIES = ("id", "visual", "text", "attributes")
 
 
-def table(modalities: tuple[str, ...] = MODALITIES, standards: dict[str, Standard] | None = None) -> VideoTable:
+def table(
+    modalities: tuple[str, ...] = MODALITIES,
+    standards: dict[str, Standard] | None = None,
+    content: dict[str, ContentFeature] | None = None,
+) -> VideoTable:
     """Videos a, b, c and new; c has no picture, nobody has words, b's and new's tag is unknown to the run."""
     return VideoTable.build(
         modalities=modalities,
-        content={"visual": VISUAL},
+        content=content or {"visual": VISUAL},
         video_ids=("a", "b", "c", "new"),
         attributes_VA=np.array([[2, 0], [1, 0], [0, 0], [1, 2]]),
         attribute_values=("tags=birds", "tags=cats"),
@@ -55,7 +62,17 @@ def test_a_video_that_training_did_not_see_has_no_id() -> None:
 
 
 def test_content_is_standardised_and_wild_values_are_cut() -> None:
-    assert table().content["visual"].tolist() == [[-1, 0], [1, 0], [0, 0], [8, -8]]
+    assert table().content["visual"].rows(torch.arange(4)).tolist() == [[-1, 0], [1, 0], [0, 0], [8, -8]]
+
+
+def test_vectors_are_read_where_they_lie(tmp_path: Path) -> None:
+    """From a file that is mapped into memory, of which no copy is made."""
+    np.save(tmp_path / "vectors.npy", VISUAL.values_VD.astype(np.float16))
+    mapped = np.load(tmp_path / "vectors.npy", mmap_mode="c")
+    feature = replace(VISUAL, values_VD=mapped)
+    made = table(content={"visual": feature}).content["visual"]
+    assert made.values_VE.data_ptr() == mapped.ctypes.data
+    assert made.rows(torch.tensor([3, 1])).tolist() == [[8, -8], [1, 0]]
 
 
 def test_a_modality_without_a_standard_is_absent_everywhere() -> None:
@@ -84,7 +101,9 @@ def test_inputs_are_the_rows_asked_for() -> None:
 
 def test_a_table_moves_whole() -> None:
     moved = table().to(torch.device("meta"))
-    tensors = [moved.content["visual"], moved.id_V, moved.attributes_VA, moved.present_VM]
+    visual = moved.content["visual"]
+    content = [visual.values_VE, visual.present_V, visual.mean_E, visual.scale_E]
+    tensors = [*content, moved.id_V, moved.attributes_VA, moved.present_VM]
     assert {tensor.device.type for tensor in tensors} == {"meta"}
 
 

@@ -1,0 +1,237 @@
+"""Training: sequences a second against RecTools' and RecBole's SASRec, memory, two processes, and what bounds it all.
+
+Every peer runs in an environment of its own, with the same width (64), layers (2), heads (4), length, number of
+negatives for each target (256), dropout and batch (128 sequences), in single precision on one thread; RecBole,
+which has no sampled softmax, takes its full one. A sequence is a viewer's history, which an epoch reads once: as one
+sequence here and in RecTools, as one for every event in RecBole. Seconds are of processor time, which what else runs on
+the machine changes least; ratios are of medians, measured in alternation.
+
+- On lengths like those of KuaiRand (median 34, at most 50 read) and on short ones (median 6, at most 20): our SASRec,
+  which does what theirs does; the whole model on ids alone; and on pictures, words, sound, creators and ids.
+- NDCG@10 of both SASRecs after as many epochs on real logs, where they are there: see benchmarks/kuairand.py.
+- The steps of SASRec against the matrix products in it alone, as fast as this machine does them at these shapes.
+- Peak memory at four times the interactions, and with 10 million ids.
+- Two processes against one, by wall time, which the share of the cores that they had is told beside.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+from argparse import ArgumentParser
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from figures import Figures, Options, run
+from lengths import HOUR_MS, lengths_like_kuairand, made_dataset, short_lengths
+from training_runs import (
+    Network,
+    epoch_seconds,
+    matmul_share,
+    ndcg_on_kuairand,
+    peak_memory,
+    peak_of_ids,
+    two_processes,
+)
+
+from swipewise.training.dataset import Dataset
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.peers.contest import attempt
+from benchmarks.peers.environments import PeerError
+from benchmarks.peers.exchange import write_exchange
+from benchmarks.peers.trials import Peer
+
+VIDEOS = 7_583
+BATCH, NEGATIVES, EPOCHS, ROUNDS = 128, 256, 2, 3
+MODEL = {"n_factors": 64, "n_blocks": 2, "n_heads": 4, "dropout_rate": 0.2, "lr": 1e-3, "epochs": EPOCHS}
+RECTOOLS = Peer(name="rectools", script="rectools_epoch.py", requirements="rectools", trials=())
+RECBOLE = Peer(name="recbole", script="recbole_sasrec.py", requirements="recbole", trials=())
+
+
+def measure(figures: Figures, options: Options) -> None:
+    parts: dict[str, Callable[[Figures, Options], None]] = {
+        "long": record_long,
+        "short": record_short,
+        "quality": record_quality,
+        "matmul": record_matmul,
+        "memory": record_memory,
+        "ids": record_ids,
+        "processes": record_processes,
+    }
+    for name in options.own.only or parts:
+        parts[name](figures, options)
+
+
+def record_long(figures: Figures, options: Options) -> None:
+    """Lengths like KuaiRand's."""
+    viewers = 300 if options.quick else 800
+    length_U = lengths_like_kuairand(viewers)
+    data = made_dataset(length_U, VIDEOS, content=True)
+    rounds = 1 if options.quick else ROUNDS
+    took = _alternated(
+        {
+            "rectools": lambda: {"rectools": _peer_seconds(RECTOOLS, data, _rectools(50))},
+            "ours": lambda: _ours(("sasrec", "ids", "content"), data, 50),
+        },
+        rounds,
+    )
+    figures.record("median length like KuaiRand's", float(np.median(length_U)))
+    for name, seconds in took.items():
+        figures.record(f"sequences a processor second, {name}, long", viewers / seconds)
+    against = took["rectools"]
+    what = "sequences a second against RecTools' SASRec, lengths like KuaiRand's"
+    figures.record(f"{what}: our SASRec", against / took["sasrec"], at_least=3, unit="x")
+    figures.record(f"{what}: the model on ids", against / took["ids"], at_least=3, unit="x")
+    figures.record(
+        f"{what}: the model on three modalities and ids", against / took["content"], at_least=1.5, unit="x"
+    )
+    few = 60
+    some = made_dataset(lengths_like_kuairand(few), VIDEOS)
+    try:
+        seconds = _peer_seconds(RECBOLE, some, _recbole(50))
+    except PeerError as error:
+        print(error, file=sys.stderr)
+        return
+    figures.record(
+        "sequences a second against RecBole's SASRec, lengths like KuaiRand's",
+        (seconds / few) / (took["sasrec"] / viewers),
+        at_least=10,
+        unit="x",
+    )
+
+
+def record_short(figures: Figures, options: Options) -> None:
+    """Lengths of median 6."""
+    viewers = 800 if options.quick else 2_400
+    length_U = short_lengths(viewers)
+    data = made_dataset(length_U, VIDEOS)
+    took = _alternated(
+        {
+            "rectools": lambda: {"rectools": _peer_seconds(RECTOOLS, data, _rectools(20))},
+            "ours": lambda: _ours(("sasrec", "ids"), data, 20),
+        },
+        1 if options.quick else ROUNDS,
+    )
+    figures.record("median of short lengths", float(np.median(length_U)))
+    what = "sequences a second against RecTools' SASRec, short lengths"
+    for name, title in (("sasrec", "our SASRec"), ("ids", "the model on ids")):
+        figures.record(f"{what}: {title}", took["rectools"] / took[name], at_least=6, unit="x")
+
+
+def record_quality(figures: Figures, options: Options) -> None:
+    """NDCG@10 on the two days of KuaiRand that follow what is trained on."""
+    if options.quick or options.own.kuairand is None:
+        return
+    found = ndcg_on_kuairand(options.own.kuairand, _rectools(50), epochs=6)
+    for name in ("ours", "rectools"):
+        figures.record(f"NDCG@10 on KuaiRand, SASRec of {name}", found[name])
+    figures.record("ratio of these", found["ours"] / found["rectools"], at_least=0.97, unit="x")
+
+
+def record_matmul(figures: Figures, options: Options) -> None:
+    share, whole = _apart(matmul_share, 5 if options.quick else 20)
+    what = "of the rate of the matrix products alone, at the same shapes"
+    figures.record(f"attention and linear layers: share {what}", share, at_least=0.5)
+    figures.record(f"a whole step of SASRec: share {what}", whole)
+
+
+def record_memory(figures: Figures, options: Options) -> None:
+    few, many = (10_000, 40_000) if options.quick else (20_000, 80_000)
+    peaks = [_apart(peak_memory, viewers) for viewers in (few, many)]
+    figures.record("peak memory at 4 times the interactions", peaks[1] / peaks[0], at_most=1.05, unit="x")
+    figures.record("bytes more for each interaction more", (peaks[1] - peaks[0]) * 1e6 / ((many - few) * 34))
+
+
+def record_ids(figures: Figures, options: Options) -> None:
+    videos = 200_000 if options.quick else 10_000_000
+    figures.record(
+        f"peak memory with {videos:,} ids of 64", _apart(peak_of_ids, videos) / 1000, at_most=16, unit=" GB"
+    )
+
+
+def record_processes(figures: Figures, options: Options) -> None:
+    found = two_processes(300 if options.quick else 1_000, 1 if options.quick else ROUNDS)
+    figures.record("two processes against one", found["speed"], at_least=1.7, unit="x")
+    figures.record("cores that two processes had, of 2", found["cores"])
+    figures.record("processor time of one against that of the busier of two", found["processor"], unit="x")
+    figures.record("largest relative difference of an epoch's loss", found["apart"], at_most=1e-5)
+
+
+def _alternated(what: dict[str, Callable[[], dict[str, float]]], rounds: int) -> dict[str, float]:
+    """The median seconds of each, taking turns."""
+    took: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for ask in what.values():
+            for name, seconds in ask().items():
+                took.setdefault(name, []).append(seconds)
+                print(f"{name} {seconds:.2f} s", file=sys.stderr, flush=True)
+    return {name: statistics.median(seconds) for name, seconds in took.items()}
+
+
+def _ours(networks: tuple[Network, ...], data: Dataset, history: int) -> dict[str, float]:
+    found: dict[str, float] = _apart(epoch_seconds, networks, data, history, BATCH, NEGATIVES)
+    return found
+
+
+def _apart(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function in a process of its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def _peer_seconds(peer: Peer, data: Dataset, settings: dict[str, Any]) -> float:
+    """Processor seconds of the last epoch of a peer on a whole data set."""
+    last = int(data.interactions.at_I.max())
+    with tempfile.TemporaryDirectory(prefix="swipewise-train-") as name:
+        folder = Path(name)
+        # What is to be predicted is two events long after; nobody is asked for them.
+        write_exchange(
+            folder, _with_a_future(data), name="made", validation_from=last + 1, test_from=last + HOUR_MS
+        )
+        outcome = attempt(peer, folder, settings, "validation", out=folder / "out")
+        return float(outcome.facts["seconds"]["epoch"])
+
+
+def _with_a_future(data: Dataset) -> Dataset:
+    rows = data.interactions
+    two = rows.where(np.array([0, 0]))
+    unseen = np.setdiff1d(np.arange(len(data.video_ids)), rows.video_I)[:2]
+    later = replace(two, video_I=unseen, at_I=int(rows.at_I.max()) + np.array([1, HOUR_MS + 1]))
+    return replace(data, interactions=rows.followed_by(later))
+
+
+def _rectools(history: int) -> dict[str, Any]:
+    own = {"session_max_len": history, "loss": "sampled_softmax", "n_negatives": NEGATIVES, "batch_size": BATCH}
+    return {"history": "positives", "attributes": False, "model": MODEL | own}
+
+
+def _recbole(history: int) -> dict[str, Any]:
+    model = {
+        "n_layers": 2,
+        "n_heads": 4,
+        "hidden_size": 64,
+        "inner_size": 256,
+        "hidden_dropout_prob": 0.2,
+        "attn_dropout_prob": 0.2,
+        "train_batch_size": BATCH,
+        "loss_type": "CE",
+    }
+    return {"history": history, "epochs": EPOCHS, "model": model}
+
+
+def _add_options(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--only", nargs="+", metavar="PART", help="long, short, quality, matmul, memory, ids, processes"
+    )
+    parser.add_argument("--kuairand", type=Path, help="a workspace that benchmarks/kuairand.py made")
+
+
+if __name__ == "__main__":
+    run(measure, __doc__, add_options=_add_options, quick_bars=False)

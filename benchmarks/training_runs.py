@@ -1,0 +1,326 @@
+"""What ``benchmarks/train.py`` measures of our own trainings; each function runs in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from lengths import lengths_like_kuairand, made_dataset
+from torch import Tensor, nn
+
+from swipewise.baselines.sasrec import SASRecRecommender
+from swipewise.baselines.schedule import Schedule
+from swipewise.config import Config, ModelConfig, TrainingConfig
+from swipewise.training.dataset import Dataset
+from swipewise.training.descent import Descent
+from swipewise.training.fitted import FittedModel
+from swipewise.training.learner import InterestLearner, Learner
+from swipewise.training.loop import Epoch, seeded, train
+from swipewise.training.profiling import Clock
+from swipewise.training.ranking import mean_ndcg, ranking_task
+from swipewise.training.sampling import length_buckets
+from swipewise.training.workers import joined
+
+Network = Literal["sasrec", "ids", "content"]
+
+WIDTH, LAYERS, HEADS, DROPOUT = 64, 2, 4, 0.2
+_CPU = torch.device("cpu")
+
+
+def epoch_seconds(
+    networks: Sequence[Network], data: Dataset, history: int, batch: int, negatives: int
+) -> dict[str, float]:
+    """Processor seconds of an epoch of each network through the loop, the last of two."""
+    torch.set_num_threads(1)
+    events = batch_events(np.diff(data.viewer_offsets()), history, batch)
+    return {network: _epoch_seconds(network, data, history, events, negatives) for network in networks}
+
+
+def _epoch_seconds(network: Network, data: Dataset, history: int, events: int, negatives: int) -> float:
+    ends = [time.process_time()]
+
+    def ended(_: Epoch) -> None:
+        ends.append(time.process_time())
+
+    with seeded(0):
+        learner, settings = _learner(network, data, history, events, negatives)
+        train(learner, settings, None, on_epoch=ended)
+    return ends[-1] - ends[-2]
+
+
+def batch_events(length_U: np.ndarray, history: int, batch: int) -> int:
+    """Places of a batch so that one holds so many sequences in the mean."""
+    read_U = np.minimum(length_U, history)
+    low, high = batch, batch * (history + 1)
+    while high - low > batch // 8:
+        middle = (low + high) // 2
+        batches = length_buckets(read_U, middle, np.random.default_rng(0))
+        low, high = (middle, high) if len(read_U) / len(batches) < batch else (low, middle)
+    return high
+
+
+def _learner(
+    network: Network, data: Dataset, history: int, events: int, negatives: int
+) -> tuple[Learner[Any], TrainingConfig]:
+    if network == "sasrec":
+        recommender = SASRecRecommender(
+            width=WIDTH,
+            layers=LAYERS,
+            heads=HEADS,
+            dropout=DROPOUT,
+            history=history,
+            ahead=1,
+            negatives=negatives,
+            schedule=Schedule(epochs=2, batch_events=events),
+        )
+        made = recommender._untrained(data)
+        return recommender._learner(made, data), recommender.schedule.training(1e-3)
+    config = Config(
+        model=replace(
+            ModelConfig(width=WIDTH, layers=LAYERS, heads=HEADS, dropout=DROPOUT, history=history),
+            **({"modalities": ("id",), "trends": False, "neighbours": 0, "themes": 0} if network == "ids" else {}),
+        ),
+        training=TrainingConfig(epochs=2, batch_events=events, negatives=negatives, device="cpu"),
+    )
+    fitted = FittedModel.untrained(config.model, data, {})
+    return InterestLearner(fitted, data, config, _CPU), config.training
+
+
+def ndcg_on_kuairand(workspace: Path, rectools: dict[str, Any], *, epochs: int) -> dict[str, float]:
+    """NDCG@10 of both SASRecs on what viewers liked in the two days after what is trained on."""
+    from kuairand import MAY_MS, VALIDATION_MS
+
+    from benchmarks.peers.contest import attempt
+    from benchmarks.peers.exchange import write_exchange
+    from benchmarks.peers.trials import PEERS
+    from swipewise.training.workspace_data import load_dataset
+    from swipewise.workspace import Workspace
+
+    dataset = load_dataset(Workspace.open(workspace))
+    before, after = dataset.before(VALIDATION_MS), dataset.between(VALIDATION_MS, MAY_MS)
+    settings = {**rectools, "history": "exposures", "model": {**rectools["model"], "epochs": epochs}}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_exchange(folder, dataset, name="KuaiRand, part", validation_from=VALIDATION_MS, test_from=MAY_MS)
+        theirs = attempt(PEERS["sasrec"], folder, settings, "validation", out=folder / "out")
+    ours = SASRecRecommender(
+        width=WIDTH,
+        layers=LAYERS,
+        heads=HEADS,
+        dropout=DROPOUT,
+        history=50,
+        ahead=1,
+        negatives=rectools["model"]["n_negatives"],
+        learning_rate=rectools["model"]["lr"],
+        schedule=Schedule(epochs=epochs, batch_events=128 * 34),
+    ).fit(before)
+    task = ranking_task(before, after, all_candidates=True)
+    return {"ours": mean_ndcg(ours.score, task), "rectools": theirs.value("ndcg@10")}
+
+
+def matmul_share(steps: int) -> tuple[float, float]:
+    """What the products of a step of SASRec take alone, against attention and linear layers, and against all of it."""
+    torch.set_num_threads(1)
+    data = made_dataset(lengths_like_kuairand(3_000), 7_583)
+    with seeded(0):
+        learner, settings = _learner("sasrec", data, 50, 4096, 256)
+        descent = Descent(learner.network, settings)
+        batches = [batch for batch, _ in zip(learner.batches(0, 0), range(steps + 2), strict=False)]
+        encoder = learner.network.encoder  # type: ignore[union-attr]
+        learner.network.train()
+        parts, wholes, alone = [], [], []
+        for batch in batches[2:]:
+            wholes.append(_seconds(lambda batch=batch: _step(learner, descent, batch)))
+            B, L = len(batch.last_B), batch.tokens.video_BL.shape[1] + 1
+            x_BLD = torch.randn(B, L, WIDTH, requires_grad=True)
+            parts.append(_seconds(lambda x_BLD=x_BLD, encoder=encoder: _inside(encoder, x_BLD)))
+            alone.append(_seconds(lambda B=B, L=L: _products(B, L)))
+    inside, whole, bare = (statistics.median(each) for each in (parts, wholes, alone))
+    return bare / inside, bare / whole
+
+
+def _step(learner: Learner[Any], descent: Any, batch: Any) -> None:
+    descent.begin()
+    learner.loss(batch).loss.backward()
+    descent.step()
+
+
+def _inside(encoder: nn.Module, x_BLD: Tensor) -> None:
+    """Attention and the linear layers of all blocks, forward and backward."""
+    for block in encoder.blocks:
+        x_BLD = block.attention(x_BLD)
+        x_BLD = block.feed[3](block.feed[0](x_BLD))
+    x_BLD.sum().backward()
+
+
+def _products(B: int, L: int) -> None:
+    """The matrix products of these alone, forward and backward, on contiguous matrices."""
+    for _ in range(LAYERS):
+        for inputs, outputs in ((WIDTH, 3 * WIDTH), (WIDTH, WIDTH), (WIDTH, 4 * WIDTH), (4 * WIDTH, WIDTH)):
+            x, w, y = _given(B * L, inputs), _given(inputs, outputs), _given(B * L, outputs)
+            torch.mm(x, w)
+            torch.mm(y, w.T)
+            torch.mm(x.T, y)
+        q, scores = _given(B * HEADS, L, WIDTH // HEADS), _given(B * HEADS, L, L)
+        for _ in range(2):  # scores and their mix, of which each has two gradients
+            torch.bmm(q, q.transpose(1, 2))
+            torch.bmm(scores, q)
+            torch.bmm(scores.transpose(1, 2), q)
+
+
+_KEPT: dict[tuple[int, ...], Tensor] = {}
+
+
+def _given(*shape: int) -> Tensor:
+    """A matrix that is there already, so that making it is not measured."""
+    if shape not in _KEPT:
+        _KEPT[shape] = torch.randn(*shape)
+    return _KEPT[shape]
+
+
+def _seconds(what: Callable[[], None]) -> float:
+    what()
+    took = []
+    for _ in range(3):
+        began = time.process_time()
+        what()
+        took.append(time.process_time() - began)
+    return min(took)
+
+
+def peak_memory(viewers: int) -> float:
+    """Megabytes at the most while the model trains on so many viewers' histories for some steps."""
+    torch.set_num_threads(1)
+    data = made_dataset(lengths_like_kuairand(viewers), 7_583)
+    _some_steps(data, "ids", steps=20)
+    return _peak_mb()
+
+
+def peak_of_ids(videos: int) -> float:
+    """Megabytes at the most while the model trains with so many ids of 64 numbers, to its end and to its file."""
+    torch.set_num_threads(1)
+    data = every_video_once(videos)
+    _some_steps(data, "ids", steps=20)
+    return _peak_mb()
+
+
+def every_video_once(videos: int) -> Dataset:
+    """Histories of 100 events, so that every video is in one of them."""
+    data = made_dataset(np.full(videos // 100, 100), 10)
+    rows = data.interactions
+    return replace(
+        data,
+        video_ids=tuple(map(str, range(videos))),
+        uploaded_at_V=np.zeros(videos, np.int64),
+        attributes_VA=np.zeros((videos, 0), np.int64),
+        interactions=replace(rows, video_I=np.random.default_rng(0).permutation(videos)[: len(rows)]),
+    )
+
+
+class _Enough(Exception):
+    """Ends a training after some steps."""
+
+
+def _some_steps(data: Dataset, network: Network, *, steps: int) -> None:
+    def count(step: Any) -> None:
+        if step.done == steps:
+            raise _Enough
+
+    with seeded(0):
+        learner, settings = _learner(network, data, 100, 4096, 256)
+        try:
+            train(learner, settings, None, on_step=count)
+        except _Enough:
+            return
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a process tells of a training: wall and processor seconds of its last epoch, and the loss of each epoch."""
+
+    wall: float
+    processor: float
+    losses: tuple[float, ...]
+
+
+def two_processes(viewers: int, rounds: int) -> dict[str, float]:
+    """The model on all modalities, by one process and by two that share each batch.
+
+    Returns:
+        Medians of: ``speed``, wall seconds of one against two; ``cores``, how many two had; ``processor``, processor
+        seconds of one against those of the busier of two; and ``apart``, how far the losses of an epoch lie apart, at
+        the most and relatively, when one process computes the same two parts.
+    """
+    ones, twos = [], []
+    for _ in range(rounds):
+        ones.append(_trained(viewers, processes=1, parts=1)[0])
+        twos.append(_trained(viewers, processes=2, parts=2))
+    same = _trained(viewers, processes=1, parts=2)[0]
+    wall = statistics.median(each.wall for each in ones)
+    both = statistics.median(max(told.wall for told in pair) for pair in twos)
+    busier = statistics.median(max(told.processor for told in pair) for pair in twos)
+    pairs = zip(same.losses, twos[-1][0].losses, strict=True)
+    return {
+        "speed": wall / both,
+        "cores": statistics.median(sum(told.processor for told in pair) / pair[0].wall for pair in twos),
+        "processor": statistics.median(each.processor for each in ones) / busier,
+        "apart": max(abs(one / other - 1) for one, other in pairs),
+    }
+
+
+def _trained(viewers: int, *, processes: int, parts: int) -> list[Told]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        asked = [pool.submit(_share, viewers, rank, processes, parts, port) for rank in range(processes)]
+        return [each.result() for each in asked]
+
+
+def _share(viewers: int, rank: int, processes: int, parts: int, port: int) -> Told:
+    torch.set_num_threads(1)
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(processes)}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    data = made_dataset(lengths_like_kuairand(viewers), 7_583, content=True)
+    with joined("cpu") as workers, seeded(0):
+        learner, settings = _learner("content", data, 50, 8192, 256)
+        walls, processors = [], []
+
+        def ended(*_: Any) -> None:
+            walls.append(time.monotonic())
+            processors.append(time.process_time())
+
+        found = train(learner, settings, None, workers=workers, parts=parts, clock=_Ends(ended))
+    return Told(
+        wall=walls[-1] - walls[-2],
+        processor=processors[-1] - processors[-2],
+        losses=tuple(epoch.loss for epoch in found.epochs),
+    )
+
+
+class _Ends(Clock):
+    """Tells of the end of each epoch in every process, where the loop tells the first one alone."""
+
+    def __init__(self, ended: Callable[[], None]) -> None:
+        super().__init__()
+        self._ended = ended
+
+    def each(self, batches: Iterable[Any], part: str = "data") -> Iterator[Any]:
+        yield from super().each(batches, part)
+        self._ended()

@@ -1,0 +1,209 @@
+"""Processes that train together: each takes its parts of every batch, and all of them take the same steps.
+
+They find one another as ``torchrun`` arranges it, by RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, on one machine or
+on several; or :func:`leading` starts the others on this machine. Tensors go by gloo, or by nccl where there are GPUs;
+nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ParamSpec, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from swipewise.errors import ClusterError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_CPU = torch.device("cpu")
+_TIMEOUT = timedelta(minutes=30)
+_PATIENCE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workers:
+    """The processes of a training as one of them sees them; a single one has nobody to wait for.
+
+    rank: which of them this is, from 0, the one that writes and tells; size: how many there are; device: where what
+    they send one another has to lie.
+    """
+
+    rank: int = 0
+    size: int = 1
+    device: torch.device = _CPU
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that writes and tells."""
+        return self.rank == 0
+
+    def add(self, tensor: Tensor) -> None:
+        """Put the sum over all processes in a tensor's place.
+
+        Raises:
+            ClusterError: Another process is gone.
+        """
+        if self.size > 1:
+            self._ask(dist.all_reduce, tensor)
+
+    def follow(self, tensor: Tensor) -> None:
+        """Put what the first process has in a tensor's place.
+
+        Raises:
+            ClusterError: Another process is gone.
+        """
+        if self.size > 1:
+            self._ask(dist.broadcast, tensor, 0)
+
+    def together(self, tensor: Tensor) -> Tensor:
+        """The tensors of all processes, of any lengths, one after the other.
+
+        Raises:
+            ClusterError: Another process is gone.
+        """
+        if self.size == 1:
+            return tensor
+        lengths = [torch.zeros(1, dtype=torch.int64, device=tensor.device) for _ in range(self.size)]
+        self._ask(dist.all_gather, lengths, torch.tensor([len(tensor)], device=tensor.device))
+        counts = [int(length) for length in lengths]
+        padded = tensor.new_zeros(max(counts), *tensor.shape[1:])
+        padded[: len(tensor)] = tensor
+        parts = [torch.empty_like(padded) for _ in range(self.size)]
+        self._ask(dist.all_gather, parts, padded)
+        return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
+
+    def tell(self, text: str) -> str:
+        """What the first process says.
+
+        Raises:
+            ClusterError: Another process is gone.
+        """
+        if self.size == 1:
+            return text
+        said = torch.tensor(list(text.encode()) if self.leads else [], dtype=torch.uint8, device=self.device)
+        return bytes(self.together(said).tolist()).decode()
+
+    def _ask(self, what: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return what(*args, **kwargs)
+        except RuntimeError as error:
+            cause = str(error).splitlines()[0]
+            raise ClusterError(
+                f"process {self.rank + 1} of {self.size} has lost the others ({cause}): "
+                "the same command goes on from the last checkpoint"
+            ) from error
+
+
+ALONE = Workers()
+
+
+def launched() -> bool:
+    """Whether ``torchrun`` or :func:`leading` started this process as one of several."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def follows() -> bool:
+    """Whether this process is one of several and not the first."""
+    return launched() and int(os.environ.get("RANK", "0")) > 0
+
+
+@contextmanager
+def joined(device: str) -> Iterator[Workers]:
+    """Join the processes that ``torchrun`` or :func:`leading` started with this one, if any.
+
+    Args:
+        device: auto, cpu or cuda.
+
+    Raises:
+        ClusterError: They cannot be reached.
+    """
+    if not launched():
+        yield ALONE
+        return
+    try:
+        dist.init_process_group(_backend(device), init_method="env://", timeout=_TIMEOUT)
+    except (RuntimeError, ValueError) as error:
+        raise ClusterError(
+            f"cannot join the {os.environ['WORLD_SIZE']} processes of this training ({error}): start it by torchrun, "
+            "or by 'swipewise train --processes N', or unset WORLD_SIZE"
+        ) from error
+    with _group() as workers:
+        yield workers
+
+
+@contextmanager
+def leading(command: Sequence[str], processes: int, device: str) -> Iterator[Workers]:
+    """Start all but the first of some processes on this machine, and be the first.
+
+    Args:
+        command: Starts one; it calls :func:`joined`.
+        processes: How many there are, this one among them.
+        device: auto, cpu or cuda.
+
+    Raises:
+        ClusterError: One cannot be started, or ended before its time.
+    """
+    if processes == 1:
+        yield ALONE
+        return
+    port = _free_port()
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(processes)}
+    started = [
+        subprocess.Popen(
+            command,
+            env={**os.environ, **place, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        for rank in range(1, processes)
+    ]
+    try:
+        dist.init_process_group(
+            _backend(device),
+            init_method=f"tcp://127.0.0.1:{port}",
+            rank=0,
+            world_size=processes,
+            timeout=_TIMEOUT,
+        )
+        with _group() as workers:
+            yield workers
+        for process in started:
+            process.wait(_PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def _group() -> Iterator[Workers]:
+    try:
+        local = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        device = local if dist.get_backend() == "nccl" else _CPU
+        yield Workers(rank=dist.get_rank(), size=dist.get_world_size(), device=device)
+    finally:
+        with suppress(RuntimeError):
+            dist.destroy_process_group()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def _backend(device: str) -> str:
+    return "nccl" if device != "cpu" and torch.cuda.is_available() else "gloo"

@@ -1,0 +1,118 @@
+"""Two processes take the steps of one that computes the same parts, and go on from one another's checkpoints."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from swipewise.errors import ClusterError
+from swipewise.training.loop import Step, fit_network
+from swipewise.training.runs import read_record
+from swipewise.training.session import TrainingSummary, train_workspace
+from swipewise.training.split import split_by_time
+from swipewise.training.workers import ALONE, Workers, leading
+from swipewise.training.workspace_data import load_dataset
+from swipewise.workspace import Workspace
+from tests.killing import finish, start_cli
+
+
+@pytest.fixture(params=[100_000, 1], ids=["whole tables", "tables by rows"])
+def divided(shop: Workspace, request: pytest.FixtureRequest) -> Workspace:
+    """A workspace to train in, whose tables are updated as a whole or by rows."""
+    with (shop.root / "swipewise.toml").open("a") as file:
+        file.write(f"sparse_rows = {request.param}\n")
+    return Workspace.open(shop.root)
+
+
+def by_one(workspace: Workspace) -> list[Any]:
+    """Losses and NDCG of a process that computes two parts of each batch."""
+    split = split_by_time(load_dataset(workspace), workspace.config.split)
+    found = fit_network(split.train, split.validation, workspace.config, parts=2)
+    return [number for epoch in found.epochs for number in (epoch.loss, epoch.validation_ndcg)]
+
+
+def curve(summary: TrainingSummary) -> list[Any]:
+    epochs = read_record(summary.run_dir)["figures"]["epochs"]
+    return [number for epoch in epochs for number in (epoch["loss"], epoch["validation_ndcg"])]
+
+
+def test_two_processes_have_the_losses_of_one(divided: Workspace) -> None:
+    summary = train_workspace(divided, processes=2)
+    assert curve(summary) == pytest.approx(by_one(divided), rel=1e-4)
+
+
+class Stop(Exception):
+    """Stands for whatever ends a process."""
+
+
+def stopped(workspace: Workspace, processes: int, steps: int) -> None:
+    taken: list[Step] = []
+
+    def count(step: Step) -> None:
+        taken.append(step)
+        if len(taken) == steps:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train_workspace(workspace, processes=processes, on_step=count)
+
+
+def test_one_process_goes_on_where_two_were_stopped(shop: Workspace) -> None:
+    stopped(shop, processes=2, steps=5)
+    summary = train_workspace(shop)
+    assert summary.resumed
+    assert curve(summary) == pytest.approx(by_one(shop), rel=1e-4)
+
+
+def test_two_processes_go_on_where_one_was_stopped(shop: Workspace) -> None:
+    stopped(shop, processes=1, steps=5)
+    summary = train_workspace(shop, processes=2)
+    assert summary.resumed
+    assert summary.epochs == 3
+
+
+def test_a_part_without_windows_takes_part_all_the_same(shop: Workspace) -> None:
+    """Batches of a single window."""
+    split = split_by_time(load_dataset(shop), shop.config.split)
+    some = replace(split.train, interactions=split.train.interactions.where(split.train.interactions.viewer_I < 3))
+    settings = replace(shop.config, training=replace(shop.config.training, batch_events=1, epochs=1))
+    found = fit_network(some, None, settings, parts=3)
+    assert 0 < found.epochs[0].loss < 20
+
+
+def test_a_process_that_is_gone_is_an_error_that_says_how_to_go_on() -> None:
+    leaves = "from swipewise.training.workers import joined\nwith joined('cpu') as workers: workers.tell('')"
+    with leading((sys.executable, "-c", leaves), 2, "cpu") as workers:
+        assert workers.tell("hello") == "hello"
+        with pytest.raises(ClusterError, match=r"process 1 of 2 has lost the others .*: the same command goes on"):
+            add_for_ever(workers)
+
+
+def add_for_ever(workers: Workers) -> None:
+    while True:
+        workers.add(torch.zeros(1))
+
+
+def test_nobody_to_join_is_an_error(shop: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ClusterError, match="cannot join the 2 processes of this training"):
+        train_workspace(shop)
+
+
+def test_alone_everything_stays_as_it_is() -> None:
+    tensor = torch.arange(3)
+    ALONE.add(tensor)
+    ALONE.follow(tensor)
+    assert torch.equal(ALONE.together(tensor), torch.arange(3))
+    assert ALONE.tell("words") == "words"
+
+
+def test_the_command_takes_processes_and_prints_one_summary(shop: Workspace) -> None:
+    ended = finish(start_cli("train", "--workspace", shop.root, "--processes", 2))
+    assert ended.status == 0, ended.err
+    assert ended.out.count("kept epoch") == 1
+    assert ended.err.count("training run") == 1
