@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from swipewise.events.controls import Controls
 from swipewise.feed.cursor import Cursor
 from swipewise.feed.histories import Known
@@ -65,4 +67,10 @@ def supposed(
         )
         for video_id, (watched, actions) in supposition.done.items()
     ]
-    return replace(query, seen=met | duplicates, duplicates=duplicates, controls=controls), mine
+    numbers_of = live.roster.numbers_of
+    return replace(
+        query,
+        seen_S=np.sort(numbers_of(met | duplicates)),
+        duplicates_S=np.sort(numbers_of(duplicates)),
+        controls=controls,
+    ), mine
