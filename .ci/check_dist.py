@@ -58,7 +58,8 @@ def check_files(wheel: Path) -> None:
 def check_server(swipewise: Path, folder: Path) -> None:
     """See that the API answers, and that the console's pages and styles are served."""
     command = [str(swipewise), "serve", "--port", "0", "-w", "try"]
-    with subprocess.Popen(command, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True) as server:
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=folder, env=environment(), text=True, **streams) as server:
         try:
             assert server.stdout is not None
             found = re.search(r"http://\S+", server.stdout.readline())

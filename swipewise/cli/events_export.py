@@ -69,8 +69,7 @@ def export(
             rows = rows.filter(pl.col(Col.AT) >= since)
         if until is not None:
             rows = rows.filter(pl.col(Col.AT) < until)
-        write_lazily(rows, file)
-        return int(rows.select(pl.len()).collect(engine="streaming").item())
+        return write_lazily(rows, file)
 
     count = History(workspace.events_dir).collected(written)
     what = "interaction" if interactions else "event"

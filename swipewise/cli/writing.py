@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 SUFFIXES: Final = (".parquet", ".csv", ".jsonl")
+_BLOCK_BYTES: Final = 1 << 20
 _MOMENT: Final = "%Y-%m-%dT%H:%M:%S%.6fZ"  # every time is in UTC
 
 
@@ -51,20 +52,32 @@ def whole_file(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def write_lazily(frame: pl.LazyFrame, path: Path) -> None:
-    """Write a frame, part by part, to a file of the format that its ending says.
+def write_lazily(frame: pl.LazyFrame, path: Path) -> int:
+    """Write a frame, part by part, to a file of the format that its ending says; returns how many rows it has.
 
     Raises:
         StoreError: It cannot be written; what lay at ``path`` stays.
     """
+    import polars as pl
+
     with whole_file(path) as part:
         match path.suffix:
             case ".parquet":
                 frame.sink_parquet(part)
+                return _rows(pl.scan_parquet(part))
             case ".csv":
                 _flat(frame).sink_csv(part, datetime_format=_MOMENT)
+                return _rows(pl.scan_csv(part, infer_schema=False))
             case _:
                 _iso(frame).sink_ndjson(part)
+                with part.open("rb") as file:
+                    return sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK_BYTES), b""))
+
+
+def _rows(written: pl.LazyFrame) -> int:
+    import polars as pl
+
+    return int(written.select(pl.len()).collect(engine="streaming").item())
 
 
 @contextmanager

@@ -81,6 +81,14 @@ def test_an_export_is_bound_by_time_and_can_be_folded(small: Workspace, tmp_path
     assert "'soon' is no date or time: write 2026-01-31" in " ".join(result.stderr.split())
 
 
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
+def test_an_export_of_nothing_is_a_file_without_rows(small: Workspace, tmp_path: Path, ending: str) -> None:
+    file = tmp_path / f"log.{ending}"
+    told = run("events", "export", file, "--since", "2030-01-01", "-w", small.root).stdout
+    assert told == f"wrote 0 events to {file}\n"
+    assert file.exists()
+
+
 def test_a_file_without_a_known_ending_is_refused(small: Workspace, tmp_path: Path) -> None:
     for what in ("events", "videos", "feed"):
         result = CliRunner().invoke(cli, [what, "export", str(tmp_path / "x.xlsx"), "-w", str(small.root)])
