@@ -228,6 +228,7 @@ def scatter(series: Mapping[str, Sequence[Options]], colours: Mapping[str, str])
             "itemWidth": 10,
             "itemHeight": 10,
             "itemGap": 18,
+            "data": [each["name"] for each in drawn],
             "textStyle": {"color": INK},
             "type": "scroll",
         },
@@ -239,3 +240,17 @@ def scatter(series: Mapping[str, Sequence[Options]], colours: Mapping[str, str])
         "yAxis": bare,
         "series": drawn,
     }
+
+
+def outline(options: Options, corners: Sequence[Sequence[float]]) -> None:
+    """Draw a closed line through a chart of ``scatter``; it is in no legend and cannot be chosen."""
+    options["series"].append(
+        {
+            "type": "line",
+            "data": [list(corner) for corner in (*corners, *corners[:1])],
+            "silent": True,
+            "showSymbol": False,
+            "lineStyle": {"color": "var(--warn)", "type": "dashed", "width": 1.5},
+            "itemStyle": {"color": "var(--warn)"},
+        }
+    )

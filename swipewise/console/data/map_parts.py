@@ -68,6 +68,11 @@ class Part:
         return cls(kind=REGION, corners_C2=np.array([corners[place] for place in some], float).round(3))
 
     @property
+    def corners(self) -> list[list[float]]:
+        """Of a region, in their order; none of a group."""
+        return [] if self.corners_C2 is None else self.corners_C2.tolist()
+
+    @property
     def text(self) -> str:
         """As an address has it."""
         if self.corners_C2 is None:

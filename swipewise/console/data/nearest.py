@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from swipewise.events import read_events
+from swipewise.console.data.all_events import every_event
 from swipewise.events.history import History
 from swipewise.schema import Col
 
@@ -52,20 +52,18 @@ class Likes:
         """
         likes = History(events_dir).collected(
             lambda: (
-                read_events(events_dir)
+                every_event(events_dir)
                 .filter(pl.col(Col.ACTION).is_in(list(positive)))
                 .select(Col.VIEWER_ID, Col.VIDEO_ID)
                 .collect(engine="streaming")
             )
         )
         viewer_ids, video_ids = (likes[name].unique().sort() for name in (Col.VIEWER_ID, Col.VIDEO_ID))
-        viewer_N, video_N = (
-            viewer_ids.search_sorted(likes[Col.VIEWER_ID]),
-            video_ids.search_sorted(likes[Col.VIDEO_ID]),
-        )
         # Each pair once, by video.
-        pair_L = np.unique(video_N.to_numpy().astype(np.int64) * max(1, len(viewer_ids)) + viewer_N.to_numpy())
-        video_L, viewer_L = np.divmod(pair_L, max(1, len(viewer_ids)))
+        row_L = _rows(likes[Col.VIDEO_ID], video_ids) * max(1, len(viewer_ids)) + _rows(
+            likes[Col.VIEWER_ID], viewer_ids
+        )
+        video_L, viewer_L = np.divmod(np.unique(row_L), max(1, len(viewer_ids)))
         return cls(
             viewer_ids=viewer_ids,
             video_ids=video_ids,
@@ -97,3 +95,8 @@ class Likes:
             .sort(LIKENESS, Col.VIEWER_ID, descending=[True, False])
             .head(NEAREST)
         )
+
+
+def _rows(values: pl.Series, among: pl.Series) -> NDArray[np.int64]:
+    """Where each value is among distinct ones."""
+    return values.cast(pl.Enum(among)).to_physical().to_numpy().astype(np.int64)

@@ -11,8 +11,9 @@ import polars as pl
 
 from swipewise.behavior.watching import audience, watch_curve
 from swipewise.console.context import Console
+from swipewise.console.data.all_events import every_event
 from swipewise.errors import DataError, UnknownIdError
-from swipewise.events import fold, read_events
+from swipewise.events import fold
 from swipewise.events.history import History
 from swipewise.events.job_records import Job
 from swipewise.events.rollups import WATCH_STEPS, Rollups
@@ -21,7 +22,7 @@ from swipewise.feed.similar import Similar
 from swipewise.schema import CONTENT_MODALITIES, Action, Col, Video
 
 LIKE_IT: Final = 8
-ASKED: Final = 12
+ASKED: Final = 6
 """Watchers by whom it is told what a video is judged by."""
 FUSED: Final = "all together"
 
@@ -87,8 +88,12 @@ def _interactions(engine: FeedEngine, video: Video) -> pl.DataFrame:
     )
 
     def read() -> pl.DataFrame:
-        events = read_events(events_dir).filter(pl.col(Col.VIDEO_ID) == video.video_id)
-        return fold(events, durations, flags=tuple(Action)).collect()
+        events = every_event(events_dir).filter(pl.col(Col.VIDEO_ID) == video.video_id)
+        # An event that is there twice has all of this alike; ids take longest to read, and decide on nothing here.
+        once = events.unique(subset=[Col.VIEWER_ID, Col.ACTION, Col.AT]).with_columns(
+            pl.lit("").alias(Col.EVENT_ID)
+        )
+        return fold(once, durations, flags=tuple(Action)).collect()
 
     return History(events_dir).collected(read)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from swipewise.console import charts
 from swipewise.console.context import Console
 from swipewise.console.data.categories import OTHER
 from swipewise.console.data.interests import Interests, read_map
-from swipewise.console.data.map_parts import CATEGORY, Part
+from swipewise.console.data.map_parts import CATEGORY, REGION, Part
 from swipewise.console.markup import Markup, tag
 from swipewise.console.pages.map_parts import chooser, part_card
 from swipewise.console.parts import (
@@ -74,7 +75,7 @@ def add_page(console: Console) -> None:
                 return
             place.clear()
             with place:
-                _MapPage(console, found, colour).build(part)
+                await _MapPage(console, found, colour).build(part)
                 _segments(console, found)
 
 
@@ -104,7 +105,7 @@ class _MapPage:
         self._found = found
         self._colour = colour
 
-    def build(self, part: str) -> None:
+    async def build(self, part: str) -> None:
         shown = self._found.shown()
         with element("section", "card map"):
             heading = Markup("").join(
@@ -123,22 +124,27 @@ class _MapPage:
             with element("div", "row tools"):
                 button("Draw around", self._draw_around)
                 show(chooser(self._console, self._found.places, self._colour, part))
-            self._chart = ui.echart(self._options(shown), renderer="svg", on_point_click=_open)
+            self._chart = ui.echart(self._options(shown, part), renderer="svg", on_point_click=_open)
             self._chart.props["role"] = "img"
             self._chart.props["aria-label"] = f"{_TITLE}: {_counted(shown)}"
             self._chart.on("chart:brushEnd", self._drawn, js_handler=_CORNERS)
         self._part = show(Markup(""), classes="part")
         self._part.props["role"] = "status"
-        self._tell(part)
+        if part:
+            await self._tell(part)
 
-    def _options(self, shown: pl.DataFrame) -> dict[str, Any]:
+    def _options(self, shown: pl.DataFrame, part: str) -> dict[str, Any]:
         order = [CATEGORY, Col.MODALITY] if self._colour == CATEGORY else [Col.MODALITY, CATEGORY]
         series: dict[str, list[dict[str, Any]]] = {}
         for row in shown.sort(Col.KIND, *order, Col.SEGMENT).to_dicts():
             series.setdefault(_group(row, self._colour), []).append(
                 {"name": row[Col.ID], "value": [round(row[Col.X], 4), round(row[Col.Y], 4)]}
             )
-        return charts.scatter(series, {name: _colour_of(name, list(series)) for name in series})
+        options = charts.scatter(series, {name: _colour_of(name, list(series)) for name in series})
+        if part.startswith(f"{REGION}:"):
+            with suppress(DataError):
+                charts.outline(options, Part.parse(part).corners)
+        return options
 
     async def _draw_around(self) -> None:
         await self._chart.run_chart_method("dispatchAction", _LASSO)
@@ -150,11 +156,11 @@ class _MapPage:
             return
         address = json.dumps(_address(self._console, self._colour, part))
         ui.run_javascript(f"history.replaceState(null, '', {address})")
-        await asyncio.to_thread(self._tell, part)
+        await self._tell(part)
 
-    def _tell(self, part: str) -> None:
-        if part:
-            self._part.set_content(str(part_card(self._console, self._found.places, part)))
+    async def _tell(self, part: str) -> None:
+        told = await asyncio.to_thread(part_card, self._console, self._found.places, part)
+        self._part.set_content(str(told))
 
 
 _CORNERS: Final = "(event) => { const area = event.areas[0]; if (area) emit(area.coordRange); }"

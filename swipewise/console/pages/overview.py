@@ -86,7 +86,7 @@ def _lead(console: Console) -> str:
 def _served(console: Console, found: Fallbacks) -> Markup:
     served = feed_service(console.scrape().decode())
     if not served.feeds:
-        told = empty("None asked for", "Since the server was started.", "GET /v1/feed")
+        told = empty("None asked for", "Apps ask for them.", "GET /v1/feed")
     else:
         rows = [("asked for", number(served.feeds)), ("failed", number(served.failed))]
         rows += [(f"{share:.0%} took at most", f"{1000 * took:.1f} ms") for share, took in served.seconds.items()]
