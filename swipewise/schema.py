@@ -312,15 +312,6 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A video under consideration for a feed, and where it came from."""
-
-    video_id: str
-    source: str
-    score: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """A video of the viewer's history that speaks for a recommendation; ``similarity`` is a cosine."""
 

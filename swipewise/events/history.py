@@ -79,6 +79,10 @@ class History:
         table = self.table()
         return {} if table is None else _files_by_day(table)
 
+    def files_of(self, table: DeltaTable) -> list[Path]:
+        """All files of a version of the table."""
+        return [self.directory / path for paths in _files_by_day(table).values() for path in paths]
+
     def held(self, events: pl.DataFrame) -> pl.LazyFrame:
         """The ids of those of these events that the history holds, found by reading its ids alone.
 

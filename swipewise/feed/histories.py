@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from swipewise.events.controls import Controls, read_controls
 from swipewise.events.database import EVENTS, Database
-from swipewise.events.frames import EVENT_SCHEMA
+from swipewise.events.frames import EVENT_SCHEMA, no_events
 from swipewise.events.history import History
 from swipewise.events.live import read_profile
 from swipewise.events.one_viewer import EventRow, fold_rows, rows_of
@@ -60,6 +60,7 @@ class ViewerHistories:
         self._viewers = viewers
         self._lock = Lock()
         self._version = -1
+        self._files: list[Path] = []
         self._closed: OrderedDict[str, Mapping[str, EventRow]] = OrderedDict()
 
     def __enter__(self) -> Self:
@@ -88,7 +89,7 @@ class ViewerHistories:
         return Known(viewer_id=viewer_id, events=events, profile=profile, controls=controls)
 
     def _closed_events(self, viewer_id: str) -> Mapping[str, EventRow]:
-        version = self._current_version()
+        version, _ = self._newest()
         with self._lock:
             if viewer_id in self._closed:
                 self._closed.move_to_end(viewer_id)
@@ -103,18 +104,24 @@ class ViewerHistories:
         return found
 
     def _scanned(self, viewer_id: str) -> pl.DataFrame:
-        return self._history.scan().filter(pl.col(Col.VIEWER_ID) == viewer_id).select(*EVENT_SCHEMA).collect()
+        _, files = self._newest()
+        # The files themselves: to plan a scan of the table takes as long as to read them.
+        rows = pl.scan_parquet(files, hive_partitioning=False) if files else no_events().lazy()
+        return rows.filter(pl.col(Col.VIEWER_ID) == viewer_id).select(*EVENT_SCHEMA).collect()
 
-    def _current_version(self) -> int:
-        """The history's newest commit; a new one empties what is kept. Two looks for files when there is none."""
+    def _newest(self) -> tuple[int, list[Path]]:
+        """The history's newest commit and its files; a new one empties what is kept.
+
+        Two looks for files when there is none.
+        """
         if self._history.is_newest(self._version):
-            return self._version
+            return self._version, self._files
         table = self._history.table()
         with self._lock:
             if table is not None and table.version() > self._version:
-                self._version = table.version()
+                self._version, self._files = table.version(), self._history.files_of(table)
                 self._closed.clear()
-            return self._version
+            return self._version, self._files
 
 
 def _live_events(connection: sa.Connection, viewer_id: str) -> list[EventRow]:

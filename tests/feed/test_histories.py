@@ -93,13 +93,13 @@ def test_closed_days_are_read_once(stage: Stage, monkeypatch: pytest.MonkeyPatch
     stage.log.append([watched(viewer, "a", days_ago=3) for viewer in ("ann", "bob", "cid")])
     compact(stage.workspace)
     scans: list[int] = []
-    scan = stage.histories._history.scan
+    scanned = stage.histories._scanned
 
-    def counted() -> pl.LazyFrame:
+    def counted(viewer_id: str) -> pl.DataFrame:
         scans.append(1)
-        return scan()
+        return scanned(viewer_id)
 
-    monkeypatch.setattr(stage.histories._history, "scan", counted)
+    monkeypatch.setattr(stage.histories, "_scanned", counted)
     for viewer in ("ann", "ann", "bob", "ann"):
         assert videos(read(stage.histories, viewer)) == ["a"]
     assert len(scans) == 2

@@ -97,6 +97,8 @@ def test_what_is_dropped_keeps_its_source_and_reason() -> None:
         Dropped(video_id="d", source="interest", reason="outranked"),
         Dropped(video_id="e", source="popular", reason="outranked"),
     }
+    assert len(feed.dropped) == 3
+    assert [each.video_id for each in feed.dropped[:2]] == ["gone", feed.dropped[1].video_id], "in stages' order"
 
 
 def test_what_is_passed_over_for_a_lower_score_keeps_the_reason() -> None:

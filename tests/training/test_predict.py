@@ -62,7 +62,7 @@ def near_of(
 ) -> NDArray[np.float32]:
     near = projected.interest(dataset, viewers_B).near
     assert near is not None
-    return near.of(np.arange(len(dataset.video_ids)))
+    return projected._kinship.carried(near, np.arange(len(dataset.video_ids)))
 
 
 def longest(dataset: Dataset) -> NDArray[np.int64]:
