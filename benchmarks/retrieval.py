@@ -36,7 +36,7 @@ from swipewise.workspace import Workspace
 
 WIDTH, WIDE = 64, 128
 CLUSTERS = 2000
-QUERIES = 200
+QUERIES = 100
 CHANGED = 1000
 SHARES = (0.5, 0.25, 0.1, 0.02)
 CROSSING = (25_000, 50_000, 100_000, 200_000)
@@ -71,12 +71,17 @@ class World:
         return cls(name=f"{rows:,}", vectors_VD=vectors_VD, queries_QD=queries_QD)
 
     @classmethod
-    def product(cls, trained: Workspace, rows: int) -> World:
-        """What a trained model makes of so many videos, and of its viewers."""
-        drawn_QD = interests(trained, QUERIES + VIEWERS)
+    def product(cls, folder: Path, rows: int, *, quick: bool) -> World:
+        """What a trained model makes of so many videos, and of its viewers; what is in the folder is not made again."""
+        asked, vectors = folder / f"asked-{rows}.npy", folder / f"vectors-{rows}.npy"
+        if not vectors.exists():
+            trained = _trained(folder / "product", quick=quick)
+            np.save(asked, interests(trained, QUERIES + VIEWERS))
+            np.save(vectors, video_vectors(trained, rows))
+        drawn_QD = np.load(asked)
         return cls(
             name=f"{rows:,} x {WIDE} of the product",
-            vectors_VD=video_vectors(trained, rows),
+            vectors_VD=np.load(vectors),
             queries_QD=np.ascontiguousarray(drawn_QD[:QUERIES]),
             asked_QD=np.ascontiguousarray(drawn_QD[QUERIES : QUERIES + VIEWERS]),
         )
@@ -104,7 +109,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", choices=("clusters", "product"), help="just these worlds")
     parser.add_argument("--huge", action="store_true", help=f"also {HUGE:,} vectors of the product's kind")
     parser.add_argument(
-        "--work", type=Path, metavar="DIR", help="keep the model here, and use the one that is there"
+        "--work", type=Path, metavar="DIR", help="keep model and vectors here, and use those that are there"
     )
 
 
@@ -115,8 +120,8 @@ def measure(figures: Figures, options: Options) -> None:
         return
     with tempfile.TemporaryDirectory(prefix="swipewise-retrieval-") as name:
         folder = options.own.work or Path(name)
-        trained = _trained(folder / "product", quick=options.quick)
-        world = World.product(trained, 50_000 if options.quick else 1_000_000)
+        folder.mkdir(exist_ok=True)
+        world = World.product(folder, 50_000 if options.quick else 1_000_000, quick=options.quick)
         _product(figures, world, times=None if options.quick else 50)
         if options.own.huge:
             _product(figures, world.grown(HUGE, Path(name) / "vectors"), times=None, joins=False)
