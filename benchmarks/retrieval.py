@@ -3,7 +3,8 @@
 Three kinds of worlds. Of random clustered vectors of the default model's width there are 100,000 and 1,000,000 (20,000
 and 100,000 with --quick); half of the questions are vectors like those of the index, half means of three of them, and
 the index knows of no viewers. Of the product's own there are 1,000,000 of width 128 (50,000 with --quick): what a
-trained model makes of videos, asked for with what it makes of viewers, of whom the index was made for others. With
+trained model makes of videos, asked for with what it makes of viewers, of whom the index was made for others; and the
+same asked for by viewers who have less in common, as longer training leaves them. With
 --huge there are 10,000,000 of these, each one of the million moved by a part of the difference of two others, in a file
 that is mapped into memory: about 7 GB of disk and half an hour of one core.
 
@@ -40,6 +41,7 @@ QUERIES = 100
 CHANGED = 1000
 SHARES = (0.5, 0.25, 0.1, 0.02)
 CROSSING = (25_000, 50_000, 100_000, 200_000)
+APART = 0.7  # of what all viewers ask for alike, taken away from each
 HUGE = 10_000_000
 _BLOCK = 100_000
 _SCORES = 20_000_000  # that are held at once
@@ -86,6 +88,17 @@ class World:
             asked_QD=np.ascontiguousarray(drawn_QD[QUERIES : QUERIES + VIEWERS]),
         )
 
+    def apart(self) -> World:
+        """The same, asked for by viewers who have less in common, as those of a longer training: that is harder."""
+        assert self.asked_QD is not None, "only of viewers"
+        common_D = np.float32(APART) * self.asked_QD.mean(axis=0)
+        return replace(
+            self,
+            name=f"{self.name}, asked by viewers further apart",
+            queries_QD=self.queries_QD - common_D,
+            asked_QD=self.asked_QD - common_D,
+        )
+
     def grown(self, rows: int, file: Path) -> World:
         """So many vectors in a file, that lie where these do: each moved by a part of the difference of two others."""
         rng, many_VD = np.random.default_rng(9), np.memmap(file, np.float32, "w+", shape=(rows, WIDE))
@@ -123,6 +136,7 @@ def measure(figures: Figures, options: Options) -> None:
         folder.mkdir(exist_ok=True)
         world = World.product(folder, 50_000 if options.quick else 1_000_000, quick=options.quick)
         _product(figures, world, times=None if options.quick else 50)
+        _product(figures, world.apart(), times=None if options.quick else 50, searches_only=True)
         if options.own.huge:
             _product(figures, world.grown(HUGE, Path(name) / "vectors"), times=None, joins=False)
 
@@ -160,13 +174,17 @@ def _clusters(figures: Figures, *, quick: bool) -> None:
         _crossing(figures)
 
 
-def _product(figures: Figures, world: World, *, times: float | None, joins: bool = True) -> None:
+def _product(
+    figures: Figures, world: World, *, times: float | None, searches_only: bool = False, joins: bool = True
+) -> None:
     """The worlds of real questions; ``times`` are by how much lists must be quicker than an exact search."""
     common_D = world.queries_QD.mean(axis=0)
     shared = common_D @ common_D / np.square(world.queries_QD).sum(axis=1).mean()
     figures.record(f"share of what is asked that all have in common, {world.name}", shared)
     exact, approximate = ExactIndex.build(world.vectors_VD), _built(figures, world)
     _searches(figures, world, exact, approximate, recall=0.99, times=times)
+    if searches_only:
+        return
     side_V = world.vectors_VD @ np.random.default_rng(5).standard_normal(WIDE).astype(np.float32)
     by_content: Filters = {"filter keeping one half by content": {"only_V": side_V > np.median(side_V)}}
     _filtered(figures, world, approximate, _filters(world) | by_content)
