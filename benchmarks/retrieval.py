@@ -3,7 +3,8 @@
 Three kinds of worlds. Of random clustered vectors of the default model's width there are 100,000 and 1,000,000 (20,000
 and 100,000 with --quick); half of the questions are vectors like those of the index, half means of three of them, and
 the index knows of no viewers. Of the product's own there are 1,000,000 of width 128 (50,000 with --quick): what a
-trained model makes of videos, asked for with what it makes of viewers, of whom the index was made for others. With
+trained model makes of videos, asked for with what it makes of viewers, of whom the index was made for others; and the
+same asked for by viewers who have less in common, as longer training leaves them. With
 --huge there are 10,000,000 of these, each one of the million moved by a part of the difference of two others, in a file
 that is mapped into memory: about 7 GB of disk and half an hour of one core.
 
@@ -20,9 +21,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import faiss
 import numpy as np
 from figures import Figures, Options, run
 from numpy.typing import NDArray
@@ -36,12 +38,14 @@ from swipewise.workspace import Workspace
 
 WIDTH, WIDE = 64, 128
 CLUSTERS = 2000
-QUERIES = 200
+QUERIES = 100
 CHANGED = 1000
 SHARES = (0.5, 0.25, 0.1, 0.02)
 CROSSING = (25_000, 50_000, 100_000, 200_000)
+APART = 0.7  # of what all viewers ask for alike, taken away from each
 HUGE = 10_000_000
 _BLOCK = 100_000
+_SCORES = 20_000_000  # that are held at once
 
 Filters = dict[str, dict[str, NDArray[np.bool_] | NDArray[np.int64]]]
 
@@ -70,14 +74,30 @@ class World:
         return cls(name=f"{rows:,}", vectors_VD=vectors_VD, queries_QD=queries_QD)
 
     @classmethod
-    def product(cls, trained: Workspace, rows: int) -> World:
-        """What a trained model makes of so many videos, and of its viewers."""
-        drawn_QD = interests(trained, QUERIES + VIEWERS)
+    def product(cls, folder: Path, rows: int, *, quick: bool) -> World:
+        """What a trained model makes of so many videos, and of its viewers; what is in the folder is not made again."""
+        asked, vectors = folder / f"asked-{rows}.npy", folder / f"vectors-{rows}.npy"
+        if not vectors.exists():
+            trained = _trained(folder / "product", quick=quick)
+            np.save(asked, interests(trained, QUERIES + VIEWERS))
+            np.save(vectors, video_vectors(trained, rows))
+        drawn_QD = np.load(asked)
         return cls(
             name=f"{rows:,} x {WIDE} of the product",
-            vectors_VD=video_vectors(trained, rows),
+            vectors_VD=np.load(vectors),
             queries_QD=np.ascontiguousarray(drawn_QD[:QUERIES]),
             asked_QD=np.ascontiguousarray(drawn_QD[QUERIES : QUERIES + VIEWERS]),
+        )
+
+    def apart(self) -> World:
+        """The same, asked for by viewers who have less in common, as those of a longer training: that is harder."""
+        assert self.asked_QD is not None, "only of viewers"
+        common_D = np.float32(APART) * self.asked_QD.mean(axis=0)
+        return replace(
+            self,
+            name=f"{self.name}, asked by viewers further apart",
+            queries_QD=self.queries_QD - common_D,
+            asked_QD=self.asked_QD - common_D,
         )
 
     def grown(self, rows: int, file: Path) -> World:
@@ -103,7 +123,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", choices=("clusters", "product"), help="just these worlds")
     parser.add_argument("--huge", action="store_true", help=f"also {HUGE:,} vectors of the product's kind")
     parser.add_argument(
-        "--work", type=Path, metavar="DIR", help="keep the model here, and use the one that is there"
+        "--work", type=Path, metavar="DIR", help="keep model and vectors here, and use those that are there"
     )
 
 
@@ -114,11 +134,13 @@ def measure(figures: Figures, options: Options) -> None:
         return
     with tempfile.TemporaryDirectory(prefix="swipewise-retrieval-") as name:
         folder = options.own.work or Path(name)
-        trained = _trained(folder / "product", quick=options.quick)
-        world = World.product(trained, 50_000 if options.quick else 1_000_000)
+        folder.mkdir(exist_ok=True)
+        world = World.product(folder, 50_000 if options.quick else 1_000_000, quick=options.quick)
         _product(figures, world, times=None if options.quick else 50)
+        _product(figures, world.apart(), times=None if options.quick else 50, searches_only=True)
         if options.own.huge:
-            _product(figures, world.grown(HUGE, Path(name) / "vectors"), times=None, joins=False)
+            rows = HUGE // 100 if options.quick else HUGE
+            _product(figures, world.grown(rows, Path(name) / "vectors"), times=None, mapped=True)
 
 
 def _trained(path: Path, *, quick: bool) -> Workspace:
@@ -136,11 +158,11 @@ def _clusters(figures: Figures, *, quick: bool) -> None:
         world = World.of(rows)
         exact, approximate = ExactIndex.build(world.vectors_VD), _built(figures, world)
         _searches(figures, world, exact, approximate)
-        _filtered(figures, world, exact, approximate, _filters(world))
+        _filtered(figures, world, approximate, _filters(world))
         _changes(figures, world, approximate)
         own = exact if rows <= EXACT_ROWS else approximate
         chosen[rows] = world, own
-        figures.record(f"recall@100 of what is chosen, {rows:,}", _recall(own, exact, world, 100), at_least=0.98)
+        figures.record(f"recall@100 of what is chosen, {rows:,}", _recall(own, world, 100), at_least=0.98)
     (few, of_few), (many, of_many) = chosen[small], chosen[large]
     times = _in_alternation(
         {
@@ -154,17 +176,25 @@ def _clusters(figures: Figures, *, quick: bool) -> None:
         _crossing(figures)
 
 
-def _product(figures: Figures, world: World, *, times: float | None, joins: bool = True) -> None:
-    """The worlds of real questions; ``times`` are by how much lists must be quicker than an exact search."""
+def _product(
+    figures: Figures, world: World, *, times: float | None, searches_only: bool = False, mapped: bool = False
+) -> None:
+    """The worlds of real questions; ``times`` are by how much lists must be quicker than an exact search.
+
+    Vectors that are mapped into memory are not copied there, as they are so many.
+    """
     common_D = world.queries_QD.mean(axis=0)
     shared = common_D @ common_D / np.square(world.queries_QD).sum(axis=1).mean()
     figures.record(f"share of what is asked that all have in common, {world.name}", shared)
-    exact, approximate = ExactIndex.build(world.vectors_VD), _built(figures, world)
+    exact = None if mapped else ExactIndex.build(world.vectors_VD)
+    approximate = _built(figures, world)
     _searches(figures, world, exact, approximate, recall=0.99, times=times)
+    if searches_only:
+        return
     side_V = world.vectors_VD @ np.random.default_rng(5).standard_normal(WIDE).astype(np.float32)
     by_content: Filters = {"filter keeping one half by content": {"only_V": side_V > np.median(side_V)}}
-    _filtered(figures, world, exact, approximate, _filters(world) | by_content)
-    _changes(figures, world, approximate, joins=joins)
+    _filtered(figures, world, approximate, _filters(world) | by_content)
+    _changes(figures, world, approximate, joins=not mapped)
 
 
 def _built(figures: Figures, world: World) -> IvfIndex:
@@ -181,18 +211,18 @@ def _built(figures: Figures, world: World) -> IvfIndex:
 def _searches(
     figures: Figures,
     world: World,
-    exact: Index,
+    exact: Index | None,
     approximate: Index,
     *,
     recall: float | None = None,
     times: float | None = None,
 ) -> None:
     for k, bar in ((100, recall), (500, None)):
-        found = _recall(approximate, exact, world, k)
+        found = _recall(approximate, world, k)
         figures.record(f"recall@{k} of lists, {world.name}", found, at_least=bar)
     seconds = _in_alternation(
         {
-            "exact": lambda q: exact.search(world.queries_QD[q : q + 1], 100),
+            "exact": lambda q: _exactly(exact, world, q),
             "lists": lambda q: approximate.search(world.queries_QD[q : q + 1], 100),
         }
     )
@@ -200,6 +230,14 @@ def _searches(
     figures.record(name, seconds["exact"] / seconds["lists"], at_least=times, unit="x")
     for kind, value in seconds.items():
         figures.record(f"median search by {kind}, {world.name}", 1e3 * value, unit=" ms")
+
+
+def _exactly(exact: Index | None, world: World, query: int) -> object:
+    """The best of all, by the exact index or straight from where the vectors lie."""
+    asked_1D = world.queries_QD[query : query + 1]
+    if exact is not None:
+        return exact.search(asked_1D, 100)
+    return faiss.knn(asked_1D, world.vectors_VD, 100, metric=faiss.METRIC_INNER_PRODUCT)
 
 
 def _filters(world: World) -> Filters:
@@ -210,9 +248,9 @@ def _filters(world: World) -> Filters:
     }
 
 
-def _filtered(figures: Figures, world: World, exact: Index, approximate: Index, filters: Filters) -> None:
+def _filtered(figures: Figures, world: World, approximate: Index, filters: Filters) -> None:
     for name, given in filters.items():
-        recall = _recall(approximate, exact, world, 100, **given)
+        recall = _recall(approximate, world, 100, **given)
         figures.record(f"recall@100 of lists, {name}, {world.name}", recall, at_least=0.98)
         times = _in_alternation(
             {
@@ -243,10 +281,9 @@ def _changes(figures: Figures, world: World, index: Index, *, joins: bool = True
     if not joins:
         return
     changed = index.put(new_N, fresh_ND).remove(old_N)
-    twin = ExactIndex.build(np.concatenate([world.vectors_VD, fresh_ND])).remove(changed.removed_N)
-    figures.record(
-        f"recall@100 of lists after these, {world.name}", _recall(changed, twin, world, 100), at_least=0.98
-    )
+    twin = replace(world, vectors_VD=np.concatenate([world.vectors_VD, fresh_ND]))
+    recall = _recall(changed, twin, 100, without_N=old_N)
+    figures.record(f"recall@100 of lists after these, {world.name}", recall, at_least=0.98)
     seconds = []
     while len(seconds) < TAIL_ROWS // CHANGED + 1:  # the last of these joins the tail to the lists
         began = time.perf_counter()
@@ -270,10 +307,26 @@ def _crossing(figures: Figures) -> None:
         figures.record(f"exact at {rows:,}", 1e3 * times["exact"], unit=" ms")
 
 
-def _recall(index: Index, exact: Index, world: World, k: int, **filters: NDArray[np.generic]) -> float:
-    _, found_QK = index.search(world.queries_QD, k, **filters)  # type: ignore[arg-type]
-    _, truth_QK = exact.search(world.queries_QD, k, **filters)  # type: ignore[arg-type]
-    return float(np.mean([np.isin(truth, found).mean() for truth, found in zip(truth_QK, found_QK, strict=True)]))
+def _recall(
+    index: Index,
+    world: World,
+    k: int,
+    *,
+    without_N: NDArray[np.int64] | None = None,
+    only_V: NDArray[np.bool_] | None = None,
+) -> float:
+    """The share of the best that an index finds, against plain products with every vector."""
+    _, found_QK = index.search(world.queries_QD, k, without_N=without_N, only_V=only_V)
+    rows = len(world.vectors_VD)
+    open_V = np.ones(rows, bool) if only_V is None else only_V.copy()
+    open_V[[] if without_N is None else without_N] = False
+    shares, block = [], max(1, _SCORES // rows)
+    for start in range(0, QUERIES, block):
+        scores_BV = np.where(open_V, world.queries_QD[start : start + block] @ world.vectors_VD.T, -np.inf)
+        best_BK = np.argpartition(-scores_BV, k - 1, axis=1)[:, :k]
+        pairs = zip(best_BK, found_QK[start : start + block], strict=True)
+        shares += [np.isin(best, found).mean() for best, found in pairs]
+    return float(np.mean(shares))
 
 
 def _timed(work: Callable[[], object]) -> float:

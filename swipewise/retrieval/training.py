@@ -24,7 +24,7 @@ RESULTS: Final = 100
 """Results of a search to which ``nprobe`` belongs."""
 VIEWERS: Final = "viewers"
 VIDEOS: Final = "videos"
-_AIM = 0.9925
+_AIM = 0.995
 """What is aimed at on the sample, which is no larger than it must be."""
 _MANY = 500
 """Results for which it is measured too how many lists they need; between and beyond the two a power law is followed."""

@@ -185,6 +185,13 @@ def test_backups_within_the_workspace_hold_no_earlier_ones(workspace: Workspace)
     assert [name for name in second.files if "first" in name] == []
 
 
+def test_what_can_be_built_again_is_left_out(workspace: Workspace) -> None:
+    workspace.index_dir.mkdir()
+    (workspace.index_dir / "index.json").write_text("{}")
+    made = make_backup(workspace, workspace.root / "backup")
+    assert [name for name in made.files if "index.json" in name] == []
+
+
 def test_a_backup_of_a_newer_version_is_left_alone(backup: Path, tmp_path: Path) -> None:
     replace(verify_backup(backup), live_schema=99).write(backup)
     with pytest.raises(ArtifactError, match="has schema 99, this Swipewise knows up to"):
