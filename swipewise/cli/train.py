@@ -41,8 +41,11 @@ def command(workspace: Workspace, fresh: bool, processes: int, profile: bool, as
     test period. Ctrl-C or a crash loses at most the time since the last checkpoint.
     """
     import json
+    import os
     from dataclasses import asdict
 
+    if profile:
+        os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler tells of its starts and stops
     from swipewise.training.session import follow_training
     from swipewise.training.workers import follows
 

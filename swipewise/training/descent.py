@@ -70,7 +70,9 @@ class Descent:
                 else _coalesced(gradient)
             )
             rows, values = workers.together(rows), workers.together(values)
-            parameter.grad = torch.sparse_coo_tensor(rows.unsqueeze(0), values, parameter.shape)
+            parameter.grad = torch.sparse_coo_tensor(
+                rows.unsqueeze(0), values, parameter.shape, check_invariants=False
+            )
         return _summed(list(self._dense.values()), workers, figures)
 
     def step(self) -> None:

@@ -23,6 +23,7 @@ from torch import Tensor
 from swipewise.config import Config, TrainingConfig
 from swipewise.errors import DataError
 from swipewise.training.alignment import align_modalities
+from swipewise.training.allocation import keep_freed_memory
 from swipewise.training.dataset import Dataset
 from swipewise.training.descent import Descent
 from swipewise.training.fitted import FittedModel
@@ -175,6 +176,7 @@ def train(
         ArtifactError: The checkpoint is damaged or cannot be written.
         ClusterError: Another process is gone.
     """
+    keep_freed_memory()
     loop = _Loop(learner, settings, task, checkpoint, workers, clock or Clock(), on_step, on_epoch)
     return loop.run(parts)
 

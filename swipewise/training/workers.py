@@ -192,6 +192,8 @@ def _group() -> Iterator[Workers]:
     try:
         local = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         device = local if dist.get_backend() == "nccl" else _CPU
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
         yield Workers(rank=dist.get_rank(), size=dist.get_world_size(), device=device)
     finally:
         with suppress(RuntimeError):

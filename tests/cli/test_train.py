@@ -32,18 +32,20 @@ class FakeTraining:
     """Stands for ``train_workspace``: two epochs, of which the first was better."""
 
     def __init__(self, ndcg: float | None = 0.25, *, resumes: bool = False) -> None:
-        self.ndcg, self.resumes, self.fresh = ndcg, resumes, None
+        self.ndcg, self.resumes, self.fresh, self.processes = ndcg, resumes, None, 0
 
     def __call__(
         self,
         workspace: Workspace,
         *,
         fresh: bool,
+        processes: int,
+        profile: bool,
         on_plan: Callable[[Path, bool], None],
         on_step: Callable[[Step], None],
         on_epoch: Callable[[Epoch], None],
     ) -> TrainingSummary:
-        self.fresh = fresh
+        self.fresh, self.processes = fresh, processes
         run_dir = workspace.runs_dir / "20250102-abc"
         on_plan(run_dir, self.resumes)
         on_step(Step(epoch=0, done=1, total=7, best_ndcg=None))
@@ -61,6 +63,7 @@ class FakeTraining:
             best_epoch=1,
             validation_ndcg=self.ndcg,
             seconds=2.5,
+            profile={"data": 0.5, "linear": 1.5} if profile else None,
         )
 
 
@@ -113,6 +116,7 @@ def test_json_is_all_that_is_on_stdout(empty: Workspace, monkeypatch: pytest.Mon
         "best_epoch": 1,
         "validation_ndcg": 0.25,
         "seconds": 2.5,
+        "profile": None,
     }
 
 
@@ -125,6 +129,27 @@ def test_an_interrupted_training_is_taken_up_unless_a_fresh_one_is_asked_for(
     assert fake.fresh is False
     train(empty, "--fresh")
     assert fake.fresh is True
+
+
+def test_a_profile_is_a_table_and_in_the_json(empty: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, FakeTraining())
+    assert train(empty, "--profile").stdout.splitlines()[3:6] == [
+        "where the time of this sitting went:",
+        "  data              0.50 s   25.0%",
+        "  linear            1.50 s   75.0%",
+    ]
+    assert json.loads(train(empty, "--profile", "--json").stdout)["profile"] == {"data": 0.5, "linear": 1.5}
+    assert "where the time" not in train(empty).stdout
+
+
+def test_processes_are_as_many_as_asked_for(empty: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeTraining()
+    stand_in(monkeypatch, fake)
+    train(empty)
+    assert fake.processes == 1
+    train(empty, "--processes", "3")
+    assert fake.processes == 3
+    assert "0 is not in the range" in train(empty, "--processes", "0").stderr
 
 
 def test_a_real_training_records_a_run_and_the_next_starts_anew(shop: Workspace) -> None:
@@ -141,9 +166,9 @@ def test_a_real_training_records_a_run_and_the_next_starts_anew(shop: Workspace)
 def test_ctrl_c_ends_with_a_word_and_the_same_command_goes_on(
     shop: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from swipewise.training import loop
+    from swipewise.training import progress
 
-    save, saved = loop.save_tensors, []
+    save, saved = progress.save_tensors, []
 
     def interrupt(path: Path, *content: Any) -> None:
         save(path, *content)
@@ -151,7 +176,7 @@ def test_ctrl_c_ends_with_a_word_and_the_same_command_goes_on(
         if len(saved) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop, "save_tensors", interrupt)
+    monkeypatch.setattr(progress, "save_tensors", interrupt)
     result = train(shop)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.endswith("\nAborted!\n")

@@ -17,7 +17,6 @@ from swipewise.training.split import split_by_time
 from swipewise.training.workers import ALONE, Workers, leading
 from swipewise.training.workspace_data import load_dataset
 from swipewise.workspace import Workspace
-from tests.killing import finish, start_cli
 
 
 @pytest.fixture(params=[100_000, 1], ids=["whole tables", "tables by rows"])
@@ -109,10 +108,3 @@ def test_alone_everything_stays_as_it_is() -> None:
     ALONE.follow(tensor)
     assert torch.equal(ALONE.together(tensor), torch.arange(3))
     assert ALONE.tell("words") == "words"
-
-
-def test_the_command_takes_processes_and_prints_one_summary(shop: Workspace) -> None:
-    ended = finish(start_cli("train", "--workspace", shop.root, "--processes", 2))
-    assert ended.status == 0, ended.err
-    assert ended.out.count("kept epoch") == 1
-    assert ended.err.count("training run") == 1
