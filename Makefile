@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 # The last one needs real clips.
 BENCHMARKS ?= world shifts norms ablations history crash durability ingest encoders freshness pipeline retrieval feed guard console soak corpus
 
-.PHONY: setup demo test lint bench dist check-dist constraints clean
+.PHONY: setup demo test lint docs bench dist check-dist constraints clean
 
 setup: $(STAMP)
 
@@ -31,6 +31,9 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+docs: setup
+	$(BIN)/python -m mkdocs build --strict --quiet
 
 bench: setup
 	@failed=; \
@@ -53,4 +56,4 @@ constraints: setup
 	$(BIN)/python .ci/constraints.py > constraints.txt
 
 clean:
-	rm -rf demo dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf demo dist site .mypy_cache .ruff_cache .pytest_cache

@@ -97,16 +97,17 @@ def template() -> str:
     for name, cls in _sections().items():
         lines += [f"# {cls.__doc__}", f"[{name}]"]
         for key in fields(cls):
-            lines += [f"# {key.metadata['help']}", f"# {key.name} = {_as_toml(key.default)}"]
+            lines += [f"# {key.metadata['help']}", f"# {key.name} = {as_toml(key.default)}"]
         lines.append("")
     return "\n".join(lines)
 
 
-def _as_toml(value: Any) -> str:
+def as_toml(value: Any) -> str:
+    """A value as a file of TOML has it."""
     if isinstance(value, str):
         return f'"{value}"'
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
-        return "[" + ", ".join(map(_as_toml, value)) + "]"
+        return "[" + ", ".join(map(as_toml, value)) + "]"
     return repr(value)

@@ -1,0 +1,95 @@
+"""A folder in which the commands of the documentation work: the demo's workspace, and files of the names it uses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from click.testing import Result
+
+from swipewise.workspace import CONFIG_NAME
+
+CLIPS = 24
+"""So many of the demo's clips are the newcomer's own."""
+
+
+@pytest.fixture(scope="session")
+def provisions(quick_demo: tuple[Path, Result], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder, to be copied."""
+    demo, result = quick_demo
+    assert result.exit_code == 0, result.output
+    root = tmp_path_factory.mktemp("docs") / "here"
+    shutil.copytree(demo, root / "demo")
+    for name in ("shop", "other", "kuai"):
+        shutil.copytree(demo, root / name, ignore=shutil.ignore_patterns("world"))
+    _shorten(root)
+    _own_files(demo / "world", root)
+    _tables(demo / "world", root / "tables")
+    return root
+
+
+@pytest.fixture
+def here(provisions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the folder, and the place where commands are given."""
+    place = tmp_path / "here"
+    shutil.copytree(provisions, place)
+    monkeypatch.chdir(place)
+    return place
+
+
+def _shorten(root: Path) -> None:
+    for config in root.glob(f"*/{CONFIG_NAME}"):
+        shorten(config)
+
+
+def shorten(config: Path) -> None:
+    """Have a workspace train for one epoch; what the commands do stays the same."""
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("# epochs = 40", "epochs = 1"), encoding="utf-8")
+    assert "\nepochs = 1\n" in config.read_text(encoding="utf-8")
+
+
+def _own_files(world: Path, root: Path) -> None:
+    """What a newcomer brings: clips, a manifest, a log and profiles, under the columns of another system."""
+    videos = pl.read_ndjson(world / "videos.jsonl").head(CLIPS)
+    (root / "clips").mkdir()
+    (root / "uploads").mkdir()
+    for uri in videos["uri"]:
+        shutil.copy(world / uri, root / "clips")
+    shutil.copy(root / videos["uri"][0], root / "clip.mp4")
+    shutil.copy(root / videos["uri"][1], root / "uploads" / "new.mp4")
+    videos.select("uri", "video_id", "caption", "creator", "uploaded_at").write_csv(root / "videos.csv")
+    events = pl.read_parquet(world / "events.parquet").filter(pl.col("video_id").is_in(videos["video_id"]))
+    watched = pl.col("watch_seconds").max().mul(1000).alias("watched_ms")
+    liked = (pl.col("action") == "like").any().cast(pl.Int8).alias("like")
+    log = events.sort("at").group_by(user="viewer_id", item="video_id", maintain_order=True)
+    log.agg(pl.col("at").first().dt.epoch("ms").alias("time_ms"), watched, liked).write_csv(root / "log.csv")
+    viewers = pl.read_parquet(world / "viewers.parquet").rename({"viewer_id": "user_id"})
+    viewers.select(pl.exclude(pl.List(pl.String))).write_csv(root / "users.csv")
+
+
+def _tables(world: Path, folder: Path) -> None:
+    """The same as tables of the layout ``generic``, with vectors."""
+    (folder / "features").mkdir(parents=True)
+    log = pl.read_csv(folder.parent / "log.csv").rename({"user": "viewer_id", "item": "video_id", "time_ms": "at"})
+    log.select("viewer_id", "video_id", "at", "like").write_csv(folder / "interactions.csv")
+    videos = pl.read_csv(folder.parent / "videos.csv").select("video_id", "caption")
+    videos.write_csv(folder / "videos.csv")
+    vectors = np.random.default_rng(0).standard_normal((len(videos), 16)).astype(np.float32)
+    np.save(folder / "features" / "visual.npy", vectors)
+
+
+@pytest.fixture(scope="session")
+def described() -> dict[str, object]:
+    """The server's description of its API."""
+    from docs.generate.http import described
+
+    return json.loads(json.dumps(described()))  # type: ignore[no-any-return]
+
+
+Client = Callable[..., object]

@@ -1,0 +1,58 @@
+"""What stands in the README and the pages of ``docs/``: blocks of code, and commands within sentences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+
+_FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\S*)(?P<more>.*)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of code in a page."""
+
+    page: str
+    line: int
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+def blocks(language: str) -> list[Block]:
+    """All blocks in one language, in order."""
+    return [block for page in PAGES for block in _blocks(page) if block.language == language]
+
+
+def _blocks(page: Path) -> Iterator[Block]:
+    inside: tuple[int, str, int] | None = None
+    lines: list[str] = []
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        fence = _FENCE.match(line)
+        if inside is None and fence:
+            inside, lines = (number, fence["language"], len(fence["indent"])), []
+        elif inside is not None and fence and not fence["language"]:
+            yield Block(page.name, inside[0], inside[1], "\n".join(lines) + "\n")
+            inside = None
+        elif inside is not None:
+            lines.append(line[inside[2] :])
+    assert inside is None, f"{page}:{inside} is never closed"
+
+
+def spoken_commands() -> list[tuple[str, str]]:
+    """Where a sentence or a table names a command of Swipewise, and the command."""
+    found = []
+    for page in PAGES:
+        prose = re.sub(r"^( *)```.*?^\1```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+        for code in re.findall(r"(?<!`)`([^`]+)`(?!`)", prose):
+            words = " ".join(code.split())
+            if words.startswith("swipewise "):
+                found.append((page.name, words))
+    return found

@@ -1,0 +1,171 @@
+"""Every command line of the documentation is run, or read by the real parser where running takes a server or minutes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tomllib
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from click.testing import CliRunner
+from fastapi.testclient import TestClient
+
+from docs.generate.commands import commands
+from swipewise.cli import cli
+from swipewise.server import create_app
+from swipewise.workspace import Workspace
+from tests.docs.conftest import shorten
+from tests.docs.pages import ROOT, blocks, spoken_commands
+from tests.docs.shell import PROGRAM, Line, lines_of, read
+
+READ_ONLY = {
+    r"^demo\b": "the quick demo is what all of this runs on",
+    r"^simulate\b": "so is its world",
+    r"^serve\b": "runs until it is stopped",
+    r"^videos watch\b": "runs until it is stopped",
+    r"^ablate\b": "trains once a part",
+    r"^transfer\b": "tunes baselines for minutes",
+    r"--against": "tunes baselines for minutes",
+    r"^datasets (kuairand|microlens)\b": "its data is not here",
+    r"s3://|https://": "elsewhere",
+    r"huggingface:": "weights are not here",
+    r"^models (publish|rollback|export)\b": "needs server.publish = manual, or the extra [onnx]",
+    r"RUN\b|\bID\b|BACKUP|NEWPLACE|VIEWER\b|--request-id|\$": "names what the reader has",
+}
+"""What of a command line keeps it from being run here, and why."""
+
+MAKES_A_WORKSPACE = {"init": -1, "restore": -1, "datasets": -1}
+"""Commands whose last word is a folder that may not be there yet."""
+
+FLAGS = ("--yes",)
+OTHER_PROGRAMS = {"cd", "cp", "docker", "git", "jq", "mkdir", "sleep", "source", "systemctl", "kill"}
+
+SHELL = [line for block in blocks("sh") for line in lines_of(block)]
+OURS = [line for line in SHELL if line.words[0] == PROGRAM]
+PAGES = list(dict.fromkeys(line.where.partition(":")[0] for line in OURS))
+
+
+def kept_from_running(words: tuple[str, ...]) -> str | None:
+    """Why a command is only read, None where it is run."""
+    text = " ".join(words[1:])
+    return next((why for pattern, why in READ_ONLY.items() if re.search(pattern, text)), None)
+
+
+@pytest.mark.parametrize("line", OURS, ids=str)
+def test_every_command_line_can_be_read(line: Line) -> None:
+    read(line.words)
+
+
+@pytest.mark.parametrize(("page", "text"), spoken_commands())
+def test_every_command_in_a_sentence_can_be_read(page: str, text: str) -> None:
+    words = text.split()
+    placeholder = re.compile(r"^[A-Z…]+$")
+    read([word for word in words if not (placeholder.match(word) and len(word) > 40)], whole=False)
+
+
+def examples() -> list[tuple[str, str]]:
+    """The command lines that the help of each command gives."""
+    found = []
+    for path, command in commands(cli):
+        for line in (command.epilog or "").splitlines():
+            text = line.strip().removeprefix("Example: ")
+            if text.startswith(f"{PROGRAM} "):
+                found += [(" ".join(path), re.split(r" {2,}| [|>&]", text)[0])]
+    return found
+
+
+@pytest.mark.parametrize(("command", "text"), examples())
+def test_every_example_of_help_can_be_read(command: str, text: str) -> None:
+    import shlex
+
+    assert " ".join(read(shlex.split(text))).startswith(command)
+
+
+_seen: set[tuple[str, ...]] = set()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_a_page_run_in_their_order(page: str, here: Path) -> None:
+    ours = [line for line in OURS if line.where.partition(":")[0] == page]
+    for line in ours:
+        words = line.words[1:]
+        if kept_from_running(line.words) or line.words in _seen:
+            continue
+        if words[0] in MAKES_A_WORKSPACE:
+            shutil.rmtree(here / words[MAKES_A_WORKSPACE[words[0]]], ignore_errors=True)
+        else:
+            _seen.add(line.words)
+        result = CliRunner().invoke(cli, list(words))
+        assert result.exit_code == 0, f"{line}: {result.output}{result.exception!r}"
+        if words[0] == "init":
+            shorten(here / words[-1] / "swipewise.toml")
+
+
+@pytest.mark.parametrize("line", [line for line in SHELL if line.words[0] != PROGRAM], ids=str)
+def test_every_other_command_names_what_there_is(line: Line) -> None:
+    program, *rest = line.words
+    if program == "make":
+        targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert all(word in targets or "=" in word for word in rest)
+    elif program == "pip":
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+        for named in re.findall(r"\[([\w,]+)\]", " ".join(rest)):
+            assert set(named.split(",")) <= set(extras)
+    elif program.endswith("python"):
+        check_script(rest)
+    elif program == "curl":
+        assert request_of(line)[1].startswith(("/v1/", "/metrics", "/healthz", "/readyz", "/openapi.json"))
+    else:
+        assert program in OTHER_PROGRAMS
+
+
+def check_script(rest: list[str]) -> None:
+    """A script that Python is given exists, and knows the options that it is given."""
+    if rest[0] == "-c":
+        compile(rest[1], "-c", "exec")
+    elif rest[0] == "-m":
+        assert rest[1] in ("pytest", "mkdocs") or (ROOT / rest[1].replace(".", "/")).exists()
+    else:
+        script = ROOT / rest[0]
+        known = script.read_text() + (ROOT / "benchmarks" / "figures.py").read_text()
+        for option in (word for word in rest[1:] if word.startswith("--")):
+            assert f'"{option}"' in known, f"{script.name} knows no {option}"
+
+
+def request_of(line: Line) -> tuple[str, str, dict[str, str], bytes]:
+    """Method, path with query, headers and body of a curl command."""
+    method, url, headers, body = "", "", {}, b""
+    words = list(line.words[1:])
+    while words:
+        word = words.pop(0)
+        if word in ("-X", "--request"):
+            method = words.pop(0)
+        elif word == "-H":
+            name, _, value = words.pop(0).partition(": ")
+            headers[name] = value
+        elif word == "-d":
+            method, body = method or "POST", words.pop(0).encode()
+        elif word == "-T":
+            method, body = method or "PUT", Path(words.pop(0)).read_bytes() if Path(words[0]).exists() else b""
+        elif word not in ("-s", "-f", "-sS", "-N"):
+            url = word
+    parts = urlsplit(url)
+    return method or "GET", parts.path + (f"?{parts.query}" if parts.query else ""), headers, body
+
+
+CURLS = [line for line in SHELL if line.words[0] == "curl"]
+
+
+def test_every_request_is_answered(here: Path) -> None:
+    app = create_app(Workspace.open(here / "shop"))
+    with TestClient(app, base_url="http://127.0.0.1:8000", client=("127.0.0.1", 50000)) as client:
+        for line in CURLS:
+            method, path, headers, body = request_of(line)
+            headers.pop("Authorization", None)
+            if body and "json" in headers.get("content-type", ""):
+                json.loads(body)
+            answer = client.request(method, path, headers=headers, content=body or None)
+            assert answer.status_code < 400, f"{line}: {answer.text}"

@@ -1,0 +1,167 @@
+"""The reference: what the code has stands on its pages, and public names say what they are."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+import sqlalchemy as sa
+
+from docs.generate.commands import command_page, commands
+from docs.generate.configuration import VARIABLES, configuration_page
+from docs.generate.files import COPIED, copied_page
+from docs.generate.http import http_page
+from docs.generate.python import MODULES, public_names, python_page
+from swipewise.cli import cli
+from swipewise.config import Config
+from swipewise.evaluation.protocol import Metric
+from swipewise.evaluation.segments import Segment
+from swipewise.events.database import Database
+from swipewise.schema import Event, Video
+from swipewise.server.access import ROUTES
+from swipewise.training import runs
+from tests.docs.pages import PAGES, ROOT
+
+GENERATED = {*COPIED, "cli.md", "configuration.md", "http.md", "python.md", "examples.md"}
+"""Pages that are there only in the built documentation."""
+
+NAMES = [(module, name) for module, names in public_names().items() for name in names if name != "__version__"]
+
+
+@pytest.mark.parametrize(("module", "name"), NAMES)
+def test_every_public_name_says_what_it_is(module: str, name: str) -> None:
+    value = getattr(importlib.import_module(module), name)
+    told = inspect.getdoc(value) if inspect.isclass(value) or inspect.isroutine(value) else constant(module, name)
+    assert told
+    # What a dataclass is given where nobody wrote anything.
+    assert not told.startswith(f"{name}(")
+
+
+def constant(module: str, name: str) -> str | None:
+    """The text below an assignment somewhere in a package."""
+    home = Path(inspect.getfile(importlib.import_module(module))).parent
+    for path in home.rglob("*.py"):
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        for node, after in zip(body, body[1:], strict=False):
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            if any(getattr(target, "id", None) == name for target in targets) and isinstance(after, ast.Expr):
+                return str(getattr(after.value, "value", "")) or None
+    return None
+
+
+def test_every_public_name_stands_on_the_page_of_the_python_api() -> None:
+    page = python_page()
+    for module, name in NAMES:
+        if not module.startswith(("swipewise.console", "swipewise.cli", "swipewise.server")):
+            assert f"::: {module}.{name}\n" in page
+    for module in MODULES:
+        assert importlib.import_module(module).__doc__
+
+
+def test_every_command_and_option_stands_on_the_page_of_the_command_line() -> None:
+    page = command_page()
+    for path, command in commands(cli):
+        section = re.split(rf"^#+ swipewise {re.escape(' '.join(path))}$", page, flags=re.MULTILINE)[1]
+        section = re.split(r"^#+ swipewise", section, flags=re.MULTILINE)[0]
+        for param in command.params:
+            for option in param.opts if param.param_type_name == "option" else []:
+                assert option in section
+    assert "\b" not in page
+
+
+def test_every_key_stands_on_the_page_of_the_configuration() -> None:
+    page = configuration_page()
+    for section, cls in get_type_hints(Config).items():
+        below = page.partition(f"## [{section}]\n")[2].partition("\n## [")[0]
+        for key in fields(cls):
+            assert f"| `{key.name}` | `" in below
+
+
+def test_every_variable_that_is_read_is_told() -> None:
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "swipewise").rglob("*.py"))
+    assert set(re.findall(r"\bSWIPEWISE_[A-Z]+(?:_[A-Z]+)*\b", source)) == set(VARIABLES)
+
+
+def test_every_route_stands_on_the_page_of_the_http_api(described: dict[str, object]) -> None:
+    page = http_page(described)
+    # Pages of the description itself are not described.
+    unlisted = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"}
+    for method, template in ROUTES:
+        if template not in unlisted:
+            assert f"### {method} {re.sub(r':path}', '}', template)}\n" in page
+    for target in re.findall(r"\]\(#([\w.-]+)\)", page):
+        assert f"### {target}\n" in page.lower()
+
+
+def test_the_page_of_formats_names_what_is_kept() -> None:
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    for record in (Video, Event):
+        for field in fields(record):
+            assert f"`{field.name}`" in page
+    for name in (runs.PLAN_NAME, runs.RECORD_NAME, runs.MODEL_NAME, runs.CHECKPOINT_NAME):
+        assert name in page
+
+
+def test_the_page_of_formats_names_every_table_of_the_live_log(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    database = Database(tmp_path)
+    with database.reading() as connection:
+        tables = sa.inspect(connection).get_table_names()
+    database.close()
+    assert {"events", "profiles"} <= set(tables)
+    for table in tables:
+        assert f"`{table}`" in page
+
+
+def test_the_page_of_metrics_names_every_metric_and_segment() -> None:
+    page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    for name in (*Metric, *Segment):
+        assert f"`{name}`" in page
+
+
+LINK = re.compile(r"(?<!`)\]\(([^)\s]+)\)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere_on_a_code_host_too(page: Path) -> None:
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        path, _, anchor = target.partition("#")
+        if "://" in target or (page.parent.name == "docs" and path in GENERATED):
+            continue
+        led = (page.parent / path) if path else page
+        assert led.exists(), f"{page.name} links to {target}"
+        if anchor and led.suffix == ".md":
+            headings = re.findall(r"^#+ (.*)$", led.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {slug(heading) for heading in headings}, f"{page.name} links to {target}"
+
+
+def slug(heading: str) -> str:
+    """What a heading is called in an address."""
+    return re.sub(r"[\s]+", "-", re.sub(r"[^\w\s-]", "", heading.lower()).strip())
+
+
+def test_the_readme_as_a_page_links_to_pages() -> None:
+    page = copied_page("index.md")
+    assert "](docs/" not in page
+    assert "](changelog.md)" in page
+
+
+def test_the_tree_in_the_readme_is_the_tree_that_is_there() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("## The tree")[2]
+    tree = text.partition("```\n")[2].partition("```")[0]
+    package, _, rest = tree.partition("\ntests/")
+    told = {line.split()[0].rstrip("/") for line in package.splitlines() if line.startswith("  ")}
+    there = {
+        path.name
+        for path in (ROOT / "swipewise").iterdir()
+        if (path.is_dir() and path.name != "__pycache__") or (path.suffix == ".py" and path.stem != "__init__")
+    }
+    assert told == there
+    for folder in re.findall(r"(?:^|\s)(\w+)/\s", f"tests/{rest}"):
+        assert (ROOT / folder).is_dir()
