@@ -58,14 +58,14 @@ def _takes(section: str, key: Field[Any], hint: Any) -> str:
     if names := key.metadata["names"]:
         listed = ", ".join(f"`{name}`" for name in names)
         return f"list of {listed}" if kind is tuple else listed
-    return " ".join([_TYPES[kind], *_limits(key.metadata["low"], key.metadata["high"])])
+    return ", ".join([_TYPES[kind], *_limits(key.metadata["low"], key.metadata["high"])])
 
 
 def _limits(low: float | None, high: float | None) -> Iterator[str]:
     if low is not None and high is not None:
-        yield f"from {low:g} to {high:g}" if high < 1_000_000 else f"from {low} to {high}"
+        yield f"{low:g} to {high:g}"
     elif low is not None:
-        yield f"of {low:g} or more"
+        yield f"at least {low:g}"
 
 
 def _rules() -> list[str]:

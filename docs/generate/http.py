@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from docs.generate.markdown import in_cell, prose, table
+
+Answer = tuple[str, str]
+"""Status and description of what a route answers."""
 
 _HEAD = """# HTTP API
 
@@ -44,15 +48,28 @@ def http_page(document: dict[str, Any] | None = None) -> str:
         for method, operation in methods.items()
         if method in _METHODS
     ]
+    usual = _usual([operation for _, _, operation in operations])
+    lines += ["Beside what is told of each route:", "", *table(("answer", ""), ((a, in_cell(b)) for a, b in usual))]
     for method, path, operation in sorted(operations, key=lambda each: each[1:2]):
-        lines += _operation(method, path, operation)
+        lines += _operation(method, path, operation, usual)
     lines += ["## Objects", ""]
     for name, schema in sorted(document["components"]["schemas"].items()):
         lines += _object(name, schema)
     return "\n".join(lines)
 
 
-def _operation(method: str, path: str, operation: dict[str, Any]) -> list[str]:
+def _usual(operations: list[dict[str, Any]]) -> list[Answer]:
+    """The refusals that more than half of all routes may answer, told once."""
+    counts = Counter(
+        (status, response.get("description", ""))
+        for operation in operations
+        for status, response in operation["responses"].items()
+        if status >= "4"
+    )
+    return sorted(answer for answer, count in counts.items() if 2 * count > len(operations))
+
+
+def _operation(method: str, path: str, operation: dict[str, Any], usual: list[Answer]) -> list[str]:
     scopes = [scope for each in operation.get("security", []) for scopes in each.values() for scope in scopes]
     takes = f"Scope `{scopes[0]}`." if scopes else "Takes no key."
     lines = [f"### {method.upper()} {path}", "", takes, "", prose(operation.get("description", "")), ""]
@@ -69,12 +86,23 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> list[str]:
         ),
     )
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
-        lines += [f"Body, `{kind}`: {_type(content.get('schema', {}))}.", ""]
-    return lines + table(("answer", "body", ""), _answers(operation["responses"]))
+        schema = content.get("schema", {})
+        lines += [f"Body, `{kind}`: {_type(schema)}.", "", *_fields(_written_out(schema))]
+    return lines + table(("answer", "body", ""), _answers(operation["responses"], usual))
 
 
-def _answers(responses: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _written_out(schema: dict[str, Any]) -> dict[str, Any]:
+    """The object that a body is described by in place, where it is none of those with a name."""
+    for each in [schema, *schema.get("anyOf", []), *schema.get("oneOf", [])]:
+        if "properties" in each:
+            return dict(each)
+    return {}
+
+
+def _answers(responses: dict[str, Any], usual: list[Answer]) -> Iterator[tuple[str, str, str]]:
     for status, response in sorted(responses.items()):
+        if (status, response.get("description", "")) in usual:
+            continue
         content = response.get("content", {})
         body = ", ".join(
             _type(each["schema"]) if each.get("schema") else f"`{kind}`" for kind, each in content.items()
@@ -89,9 +117,12 @@ def _told(parameter: dict[str, Any]) -> str:
 
 
 def _object(name: str, schema: dict[str, Any]) -> list[str]:
-    lines = [f"### {name}", "", prose(schema.get("description", "")), ""]
+    return [f"### {name}", "", prose(schema.get("description", "")), "", *_fields(schema)]
+
+
+def _fields(schema: dict[str, Any]) -> list[str]:
     required = schema.get("required", [])
-    return lines + table(
+    return table(
         ("field", "type", ""),
         (
             (f"`{field}`{' (required)' if field in required else ''}", _type(each), in_cell(_told({"schema": each})))
@@ -113,7 +144,8 @@ def _type(schema: dict[str, Any]) -> str:
     if "enum" in schema or "const" in schema:
         return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
     kind = schema.get("type", "anything")
-    bounds = [f"{word} {schema[key]:g}" for key, word in _BOUNDS.items() if schema.get(key) is not None]
+    unit = " characters" if kind == "string" else ""
+    bounds = [f"{word} {schema[key]:,.10g}{unit}" for key, word in _BOUNDS.items() if schema.get(key) is not None]
     return " ".join([{"string": "text"}.get(kind, kind), *([f"({', '.join(bounds)})"] if bounds else [])])
 
 
@@ -122,5 +154,5 @@ _BOUNDS = {
     "maximum": "at most",
     "exclusiveMinimum": "above",
     "exclusiveMaximum": "below",
-    "maxLength": "characters at most",
+    "maxLength": "at most",
 }

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 from click.testing import Result
+from fastapi.testclient import TestClient
 
-from swipewise.workspace import CONFIG_NAME
+from swipewise.server import create_app
+from swipewise.workspace import CONFIG_NAME, VARIABLE, Workspace
 
 CLIPS = 24
 """So many of the demo's clips are the newcomer's own."""
@@ -29,7 +29,9 @@ def provisions(quick_demo: tuple[Path, Result], tmp_path_factory: pytest.TempPat
         shutil.copytree(demo, root / name, ignore=shutil.ignore_patterns("world"))
     _shorten(root)
     _own_files(demo / "world", root)
-    _tables(demo / "world", root / "tables")
+    _tables(root, root / "tables")
+    _indexed(root / "baby")
+    _serve_some_feeds(root / "shop")
     return root
 
 
@@ -39,6 +41,7 @@ def here(provisions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     place = tmp_path / "here"
     shutil.copytree(provisions, place)
     monkeypatch.chdir(place)
+    monkeypatch.setenv(VARIABLE, "shop")
     return place
 
 
@@ -73,15 +76,32 @@ def _own_files(world: Path, root: Path) -> None:
     viewers.select(pl.exclude(pl.List(pl.String))).write_csv(root / "users.csv")
 
 
-def _tables(world: Path, folder: Path) -> None:
+def _tables(own: Path, folder: Path) -> None:
     """The same as tables of the layout ``generic``, with vectors."""
     (folder / "features").mkdir(parents=True)
-    log = pl.read_csv(folder.parent / "log.csv").rename({"user": "viewer_id", "item": "video_id", "time_ms": "at"})
+    log = pl.read_csv(own / "log.csv").rename({"user": "viewer_id", "item": "video_id", "time_ms": "at"})
     log.select("viewer_id", "video_id", "at", "like").write_csv(folder / "interactions.csv")
-    videos = pl.read_csv(folder.parent / "videos.csv").select("video_id", "caption")
+    videos = pl.read_csv(own / "videos.csv").select("video_id", "caption")
     videos.write_csv(folder / "videos.csv")
     vectors = np.random.default_rng(0).standard_normal((len(videos), 16)).astype(np.float32)
     np.save(folder / "features" / "visual.npy", vectors)
+
+
+def _indexed(folder: Path) -> None:
+    """A data set in the layout of MMRec."""
+    folder.mkdir()
+    steps = [(user, (user * 7 + step) % 20, 1_700_000_000 + 3600 * step) for user in range(30) for step in range(8)]
+    rows = "".join(f"{user}\t{item}\t{at}\n" for user, item, at in steps)
+    (folder / "data.inter").write_text(f"userID\titemID\ttimestamp\n{rows}", encoding="utf-8")
+    vectors = np.random.default_rng(0).standard_normal((20, 16)).astype(np.float32)
+    np.save(folder / "image_feat.npy", vectors)
+
+
+def _serve_some_feeds(workspace: Path) -> None:
+    """Feeds that were answered, in which places were drawn."""
+    with TestClient(create_app(Workspace.open(workspace)), base_url="http://127.0.0.1:8000") as client:
+        for viewer in range(20):
+            client.get("/v1/feed", params={"viewer_id": f"viewer{viewer:05d}", "limit": 20}).raise_for_status()
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +109,4 @@ def described() -> dict[str, object]:
     """The server's description of its API."""
     from docs.generate.http import described
 
-    return json.loads(json.dumps(described()))  # type: ignore[no-any-return]
-
-
-Client = Callable[..., object]
+    return described()

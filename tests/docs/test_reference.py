@@ -111,7 +111,7 @@ def test_the_page_of_formats_names_what_is_kept() -> None:
 def test_the_page_of_formats_names_every_table_of_the_live_log(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
     database = Database(tmp_path)
-    with database.reading() as connection:
+    with database.read() as connection:
         tables = sa.inspect(connection).get_table_names()
     database.close()
     assert {"events", "profiles"} <= set(tables)
@@ -163,5 +163,5 @@ def test_the_tree_in_the_readme_is_the_tree_that_is_there() -> None:
         if (path.is_dir() and path.name != "__pycache__") or (path.suffix == ".py" and path.stem != "__init__")
     }
     assert told == there
-    for folder in re.findall(r"(?:^|\s)(\w+)/\s", f"tests/{rest}"):
+    for folder in re.findall(r"(?:^|   )(\w+)/ ", f"tests/{rest}", re.MULTILINE):
         assert (ROOT / folder).is_dir()

@@ -1,8 +1,7 @@
-"""Snippets of configuration, Python and JSON are read and run as they stand."""
+"""Snippets of configuration are read and those of Python run, as they stand."""
 
 from __future__ import annotations
 
-import json
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -29,8 +28,3 @@ def test_the_python_of_a_page_runs(page: str, here: Path, capsys: pytest.Capture
         # Errors name the page and its line.
         source = "\n" * block.line + block.text
         exec(compile(source, page, "exec"), names)
-
-
-@pytest.mark.parametrize("block", blocks("json"), ids=str)
-def test_every_object_is_json(block: Block) -> None:
-    json.loads(block.text)
