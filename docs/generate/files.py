@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -11,6 +11,7 @@ EXAMPLES = ROOT / "examples"
 COPIED = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
 """Pages that are files of the repository's root."""
 
+_CELL = re.compile(r"^# %%", re.MULTILINE)
 _LINK = re.compile(r"(\]\()([^)\s]+)(\))")
 
 
@@ -27,22 +28,25 @@ def copied_page(name: str) -> str:
 
 
 def example_page() -> str | None:
-    """Every script of ``examples/`` with what its docstring says; None where there is none."""
+    """Every script of ``examples/``, whose cells are text or code; None where there is none."""
     scripts = sorted(EXAMPLES.glob("*.py"))
     if not scripts:
         return None
-    lines = [
-        "# Examples",
-        "",
-        "Each runs as it stands, `python examples/NAME.py` from a checkout, and is run by the tests.",
-        "",
-    ]
+    lines = ["# Examples", "", "Scripts of `examples/`, which the tests run as they stand; editors open them as notebooks.", ""]
     for script in scripts:
-        source = script.read_text(encoding="utf-8")
-        title, _, rest = (ast.get_docstring(ast.parse(source)) or script.stem).partition("\n\n")
-        body = ast.parse(source).body
-        code = "\n".join(source.splitlines()[body[0].end_lineno if ast.get_docstring(ast.parse(source)) else 0 :])
-        heading = title.replace("``", "`").rstrip(".:")
-        lines += [f"## {heading}", "", rest.replace("``", "`"), ""]
-        lines += [f'```python title="examples/{script.name}"', code.strip("\n"), "```", ""]
+        lines += _cells(script)
     return "\n".join(lines)
+
+
+def _cells(script: Path) -> Iterator[str]:
+    """A script as Markdown: its cells of text, with headings a level lower, and its cells of code."""
+    for cell in re.split(_CELL, script.read_text(encoding="utf-8")):
+        kind, _, body = cell.partition("\n")
+        if kind.strip() == "[markdown]":
+            text = re.sub(r"^# ?", "", body.strip("\n"), flags=re.MULTILINE)
+            yield from (re.sub(r"^#", "##", text, flags=re.MULTILINE), "")
+        elif code := (body if kind.strip() == "" else cell).strip("\n"):
+            # What other scripts import has no cells, and so no heading either.
+            if cell == script.read_text(encoding="utf-8"):
+                yield from (f"## {script.name}", "")
+            yield from (f'```python title="examples/{script.name}"', code, "```", "")

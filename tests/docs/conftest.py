@@ -24,10 +24,12 @@ def provisions(quick_demo: tuple[Path, Result], tmp_path_factory: pytest.TempPat
     demo, result = quick_demo
     assert result.exit_code == 0, result.output
     root = tmp_path_factory.mktemp("docs") / "here"
-    shutil.copytree(demo, root / "demo")
-    for name in ("shop", "other", "kuai"):
+    for name in ("demo", "shop", "other", "kuai"):
         shutil.copytree(demo, root / name, ignore=shutil.ignore_patterns("world"))
-    _shorten(root)
+        shorten(root / name / CONFIG_NAME)
+    # Nothing writes into what was simulated, so all copies can share it.
+    for name in ("app", "demo/world"):
+        (root / name).symlink_to(demo / "world")
     _own_files(demo / "world", root)
     _tables(root, root / "tables")
     _indexed(root / "baby")
@@ -39,15 +41,10 @@ def provisions(quick_demo: tuple[Path, Result], tmp_path_factory: pytest.TempPat
 def here(provisions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the folder, and the place where commands are given."""
     place = tmp_path / "here"
-    shutil.copytree(provisions, place)
+    shutil.copytree(provisions, place, symlinks=True)
     monkeypatch.chdir(place)
     monkeypatch.setenv(VARIABLE, "shop")
     return place
-
-
-def _shorten(root: Path) -> None:
-    for config in root.glob(f"*/{CONFIG_NAME}"):
-        shorten(config)
 
 
 def shorten(config: Path) -> None:

@@ -90,9 +90,11 @@ _seen: set[tuple[str, ...]] = set()
 @pytest.mark.parametrize("page", PAGES)
 def test_the_commands_of_a_page_run_in_their_order(page: str, here: Path) -> None:
     ours = [line for line in OURS if line.where.partition(":")[0] == page]
+    # What begins with a new workspace needs all of its commands; elsewhere one that has been run says nothing new.
+    begins_anew = any(line.words[1] == "init" for line in ours)
     for line in ours:
         words = line.words[1:]
-        if kept_from_running(line.words) or line.words in _seen:
+        if kept_from_running(line.words) or (line.words in _seen and not begins_anew):
             continue
         if words[0] in MAKES_A_WORKSPACE:
             shutil.rmtree(here / words[MAKES_A_WORKSPACE[words[0]]], ignore_errors=True)
