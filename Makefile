@@ -33,7 +33,7 @@ lint: setup
 	$(BIN)/lint-imports --no-cache
 
 docs: setup
-	$(BIN)/python -m mkdocs build --strict --quiet
+	$(BIN)/python -m mkdocs build --strict
 
 bench: setup
 	@failed=; \

@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 
 from docs.generate.markdown import in_cell, prose, table
 from swipewise.config import Config, RuleConfig
-from swipewise.config.names import ENCODER_NAMES, HUGGINGFACE
+from swipewise.config.names import ENCODER_NAMES, HUGGINGFACE, PYTHON, unknown_encoder
 from swipewise.config.rules import MATCHED
 from swipewise.config.whole import as_toml
 
@@ -21,9 +21,9 @@ VARIABLES = {
 
 _HEAD = """# Configuration
 
-`swipewise init` writes a `swipewise.toml` with every key, its default and what it means, each commented out. A key left out
-keeps its default. An unknown key, a wrong type and a value out of range are errors that name file, line and the nearest
-valid key; nothing is ignored. Keys count from the next command on, for a server from its next start.
+`swipewise init` writes a `swipewise.toml` with every key, its default and what it means, each commented out. A key left
+out keeps its default. An unknown key, a wrong type and a value out of range are errors that name file, line and the
+nearest valid key; nothing is ignored. Keys count from the next command on, for a server from its next start.
 """
 
 _TYPES = {int: "whole number", float: "number", bool: "`true` or `false`", str: "text", tuple: "list of texts"}
@@ -34,24 +34,30 @@ def configuration_page() -> str:
     lines = [_HEAD]
     for section, cls in get_type_hints(Config).items():
         lines += [f"## [{section}]", "", prose(cls.__doc__), ""]
-        hints = get_type_hints(cls)
-        rows = ((f"`{key.name}`", *_cells(section, key, hints[key.name])) for key in fields(cls))
+        rows = ((f"`{key.name}`", *_cells(section, key)) for key in fields(cls))
         lines += table(("key", "default", "takes", ""), rows)
         if section == "feed":
             lines += _rules()
-    lines += ["## Environment", "", *table(("variable", ""), ((f"`{name}`", what) for name, what in VARIABLES.items()))]
+    lines += [
+        "## Environment",
+        "",
+        *table(("variable", ""), ((f"`{name}`", what) for name, what in VARIABLES.items())),
+    ]
     return "\n".join(lines)
 
 
-def _cells(section: str, key: Field[Any], hint: Any) -> tuple[str, str, str]:
-    return f"`{as_toml(key.default)}`", _takes(section, key, hint), in_cell(key.metadata["help"])
+def _cells(section: str, key: Field[Any]) -> tuple[str, str, str]:
+    return f"`{as_toml(key.default)}`", _takes(section, key), in_cell(key.metadata["help"])
 
 
-def _takes(section: str, key: Field[Any], hint: Any) -> str:
+def _takes(section: str, key: Field[Any]) -> str:
     """What a value may be: the names it may have, else its type with its limits."""
     if section == "encoders" and key.name in ENCODER_NAMES:
-        published = [] if key.name == "screen" else [f"`{HUGGINGFACE}…`"]
-        return ", ".join([*(f"`{name}`" for name in ENCODER_NAMES[key.name]), *published, "`none`"])
+        prefixes = [
+            prefix for prefix in (HUGGINGFACE, PYTHON) if unknown_encoder(key.name, f"{prefix}a:b") is None
+        ]
+        named = [*ENCODER_NAMES[key.name], *(f"{prefix}…" for prefix in prefixes), "none"]
+        return ", ".join(f"`{name}`" for name in named)
     if key.name == "rules":
         return "tables, see below"
     kind = tuple if isinstance(key.default, tuple) else type(key.default)
@@ -74,7 +80,7 @@ def _rules() -> list[str]:
         "reason": "what is said of the videos it leaves out",
         "block": "the videos that are left out, by " + ", ".join(f"`{name}`" for name in MATCHED),
         "require": "all others are left out; of `block` and `require` a rule has one",
-        "when": "what the request's context, else the viewer's profile must say for it to hold; nothing: it always does",
+        "when": "what the request's context, else the viewer's profile must say for it to hold; nothing: always",
         "unless": "it does not hold where all of this is said",
     }
     assert set(what) == {each.name for each in fields(RuleConfig)}, "a rule has other keys than are told here"

@@ -32,7 +32,12 @@ def example_page() -> str | None:
     scripts = sorted(EXAMPLES.glob("*.py"))
     if not scripts:
         return None
-    lines = ["# Examples", "", "Scripts of `examples/`, which the tests run as they stand; editors open them as notebooks.", ""]
+    lines = [
+        "# Examples",
+        "",
+        "Scripts of `examples/`, which the tests run as they stand; editors open them as notebooks.",
+        "",
+    ]
     for script in scripts:
         lines += _cells(script)
     return "\n".join(lines)

@@ -16,9 +16,9 @@ Answer = tuple[str, str]
 
 _HEAD = """# HTTP API
 
-What `GET /openapi.json` of a running server says, for people. [Serving](serving.md) tells how it is used. Every error is
-answered as `{"error": …}`, with `fields` where it is about some. Where `[server]` has `keys = "required"`, a request names
-its key as `Authorization: Bearer KEY`, and the key needs the scope given here.
+What `GET /openapi.json` of a running server says, for people. [Serving](serving.md) tells how it is used. Every error
+is answered as `{"error": …}`, with `fields` where it is about some. Where `[server]` has `keys = "required"`, a request
+names its key as `Authorization: Bearer KEY`, and the key needs the scope given here.
 """
 _METHODS = ("get", "post", "put", "delete")
 
@@ -49,7 +49,11 @@ def http_page(document: dict[str, Any] | None = None) -> str:
         if method in _METHODS
     ]
     usual = _usual([operation for _, _, operation in operations])
-    lines += ["Beside what is told of each route:", "", *table(("answer", ""), ((a, in_cell(b)) for a, b in usual))]
+    lines += [
+        "Beside what is told of each route:",
+        "",
+        *table(("answer", ""), ((a, in_cell(b)) for a, b in usual)),
+    ]
     for method, path, operation in sorted(operations, key=lambda each: each[1:2]):
         lines += _operation(method, path, operation, usual)
     lines += ["## Objects", ""]
@@ -125,7 +129,11 @@ def _fields(schema: dict[str, Any]) -> list[str]:
     return table(
         ("field", "type", ""),
         (
-            (f"`{field}`{' (required)' if field in required else ''}", _type(each), in_cell(_told({"schema": each})))
+            (
+                f"`{field}`{' (required)' if field in required else ''}",
+                _type(each),
+                in_cell(_told({"schema": each})),
+            )
             for field, each in schema.get("properties", {}).items()
         ),
     )

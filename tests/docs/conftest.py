@@ -50,8 +50,12 @@ def here(provisions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 def shorten(config: Path) -> None:
     """Have a workspace train for one epoch; what the commands do stays the same."""
     text = config.read_text(encoding="utf-8")
-    config.write_text(text.replace("# epochs = 40", "epochs = 1"), encoding="utf-8")
-    assert "\nepochs = 1\n" in config.read_text(encoding="utf-8")
+    if "[training]" in text:
+        text = text.replace("# epochs = 40", "epochs = 1")
+    else:
+        text += "\n[training]\nepochs = 1\n"
+    config.write_text(text, encoding="utf-8")
+    assert "\nepochs = 1\n" in text
 
 
 def _own_files(world: Path, root: Path) -> None:
@@ -87,7 +91,9 @@ def _tables(own: Path, folder: Path) -> None:
 def _indexed(folder: Path) -> None:
     """A data set in the layout of MMRec."""
     folder.mkdir()
-    steps = [(user, (user * 7 + step) % 20, 1_700_000_000 + 3600 * step) for user in range(30) for step in range(8)]
+    steps = [
+        (user, (user * 7 + step) % 20, 1_700_000_000 + 3600 * step) for user in range(30) for step in range(8)
+    ]
     rows = "".join(f"{user}\t{item}\t{at}\n" for user, item, at in steps)
     (folder / "data.inter").write_text(f"userID\titemID\ttimestamp\n{rows}", encoding="utf-8")
     vectors = np.random.default_rng(0).standard_normal((20, 16)).astype(np.float32)

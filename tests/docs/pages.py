@@ -26,9 +26,9 @@ class Block:
         return f"{self.page}:{self.line}"
 
 
-def blocks(language: str) -> list[Block]:
-    """All blocks in one language, in order."""
-    return [block for page in PAGES for block in _blocks(page) if block.language == language]
+def blocks(*languages: str) -> list[Block]:
+    """All blocks in some languages, in order."""
+    return [block for page in PAGES for block in _blocks(page) if block.language in languages]
 
 
 def _blocks(page: Path) -> Iterator[Block]:

@@ -80,6 +80,8 @@ def read(words: Sequence[str], *, whole: bool = True) -> tuple[str, ...]:
     rest = list(words[1:])
     context = click.Context(cli, info_name=PROGRAM)
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+        if path == ["feed"] and command.get_command(context, rest[0]) is None:
+            rest.insert(0, "show")  # a viewer stands where a command would
         found = command.get_command(context, rest[0])
         assert found is not None, f"there is no command {rest[0]!r}"
         command, context = found, click.Context(found, info_name=rest[0], parent=context)

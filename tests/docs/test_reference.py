@@ -7,6 +7,7 @@ import importlib
 import inspect
 import re
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 from typing import get_type_hints
 
@@ -48,7 +49,7 @@ def constant(module: str, name: str) -> str | None:
     home = Path(inspect.getfile(importlib.import_module(module))).parent
     for path in home.rglob("*.py"):
         body = ast.parse(path.read_text(encoding="utf-8")).body
-        for node, after in zip(body, body[1:], strict=False):
+        for node, after in pairwise(body):
             targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
             if any(getattr(target, "id", None) == name for target in targets) and isinstance(after, ast.Expr):
                 return str(getattr(after.value, "value", "")) or None
