@@ -1,4 +1,8 @@
-"""Takes the pictures of docs/console.md from a server that runs: ``python docs/screenshots.py http://127.0.0.1:8000``."""
+"""Takes the pictures of the pages.
+
+Those of docs/console.md from a server that runs: ``python docs/screenshots.py http://127.0.0.1:8000``, and that of the
+report from its file: ``python docs/screenshots.py demo/report/index.html``.
+"""
 
 from __future__ import annotations
 
@@ -59,6 +63,19 @@ def main(server: str, only: list[str]) -> None:
         browser.close()
 
 
+def report(page_file: Path) -> None:
+    """Take the top of a report."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=[*FLAGS, "--hide-scrollbars"]
+        )
+        page = browser.new_page(viewport={"width": 1180, "height": 1330})
+        page.goto(page_file.resolve().as_uri())
+        page.wait_for_timeout(500)
+        _keep(page.screenshot(), IMAGES / "report.png")
+        browser.close()
+
+
 def _keep(png: bytes, path: Path) -> None:
     """Store a picture in few enough bytes: with fewer colours, then smaller."""
     picture = Image.open(BytesIO(png)).convert("RGB")
@@ -74,4 +91,7 @@ def _keep(png: bytes, path: Path) -> None:
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(f"name a server that runs without keys: python {sys.argv[0]} http://127.0.0.1:8000 [PAGE ...]")
-    main(sys.argv[1].rstrip("/"), sys.argv[2:])
+    if sys.argv[1].endswith(".html"):
+        report(Path(sys.argv[1]))
+    else:
+        main(sys.argv[1].rstrip("/"), sys.argv[2:])

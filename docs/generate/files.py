@@ -22,7 +22,8 @@ def copied_page(name: str) -> str:
     def led(match: re.Match[str]) -> str:
         path, hash_, anchor = match[2].partition("#")
         path = path.removeprefix("docs/")
-        return f"{match[1]}{pages.get(path, path)}{hash_}{anchor}{match[3]}"
+        path = "examples.md" if path == "examples/README.md" else pages.get(path, path)
+        return f"{match[1]}{path}{hash_}{anchor}{match[3]}"
 
     return _LINK.sub(led, (ROOT / COPIED[name]).read_text(encoding="utf-8"))
 
@@ -45,6 +46,7 @@ def example_page() -> str | None:
 
 def _cells(script: Path) -> Iterator[str]:
     """A script as Markdown: its cells of text, with headings a level lower, and its cells of code."""
+    title = f' title="examples/{script.name}"'
     for cell in re.split(_CELL, script.read_text(encoding="utf-8")):
         kind, _, body = cell.partition("\n")
         if kind.strip() == "[markdown]":
@@ -54,4 +56,5 @@ def _cells(script: Path) -> Iterator[str]:
             # What other scripts import has no cells, and so no heading either.
             if cell == script.read_text(encoding="utf-8"):
                 yield from (f"## {script.name}", "")
-            yield from (f'```python title="examples/{script.name}"', code, "```", "")
+            yield from (f"```python{title}", code, "```", "")
+            title = ""

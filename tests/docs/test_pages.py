@@ -14,6 +14,7 @@ from swipewise.cli import cli
 from tests.docs.conftest import shorten
 from tests.docs.pages import Block, blocks
 from tests.docs.shell import PROGRAM, Line, lines_of
+from tests.docs.test_newcomer import own_platform
 
 READ_ONLY = {
     r"^demo\b": "the quick demo is what all of this runs on",
@@ -42,6 +43,8 @@ RUN = {
     for page in dict.fromkeys(block.page for block in blocks("sh", "python"))
 }
 _run: set[tuple[str, ...]] = set()
+NEWCOMER = frozenset(own_platform())
+"""Run by test_newcomer.py, as a newcomer would."""
 
 
 def kept_from_running(line: Line) -> str | None:
@@ -52,7 +55,9 @@ def kept_from_running(line: Line) -> str | None:
 
 @pytest.mark.parametrize("page", RUN)
 def test_a_page_runs_as_it_stands(page: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ours = [line for block in RUN[page] if block.language == "sh" for line in lines_of(block)]
+    ours = [
+        line for block in RUN[page] if block.language == "sh" for line in lines_of(block) if line not in NEWCOMER
+    ]
     # What begins with a new workspace needs all of its commands; elsewhere one that has been run says nothing new.
     known = set() if any(line.words[1:2] == ("init",) for line in ours) else _run
     names: dict[str, Any] = {"__name__": "__main__"}
@@ -61,7 +66,7 @@ def test_a_page_runs_as_it_stands(page: str, here: Path, capsys: pytest.CaptureF
             if page not in ELSEWHERE:
                 run_python(block, names)
             continue
-        for line in lines_of(block):
+        for line in (line for line in lines_of(block) if line in ours):
             if line.words[0] == PROGRAM and not kept_from_running(line) and line.words not in known:
                 run_command(line, here)
     _run.update(line.words for line in ours if line.words[1:2] and line.words[1] not in MAKES_A_WORKSPACE)

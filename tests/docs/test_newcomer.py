@@ -1,0 +1,98 @@
+"""A newcomer gives the README's commands in an empty folder with clips and a log, and has a feed that says why."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.docs.pages import ROOT, blocks
+from tests.docs.shell import PROGRAM, Line, lines_of
+
+MOST_COMMANDS = 6
+SWIPEWISE = [sys.executable, "-c", "from swipewise.cli import main; main()"]
+
+
+def own_platform() -> list[Line]:
+    """The commands that the README gives for data of one's own, the last of them serves."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    first = text[: text.index("## Your own platform")].count("\n")
+    below = [block for block in blocks("sh") if block.page == "README.md" and block.line > first]
+    ours = [line for block in below for line in lines_of(block)]
+    served = next(place for place, line in enumerate(ours) if line.words[:2] == (PROGRAM, "serve"))
+    return ours[: served + 1]
+
+
+@pytest.fixture
+def alone(provisions: Path, tmp_path: Path) -> Path:
+    """A folder with nothing but clips, a manifest and a log."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name in ("videos.csv", "log.csv"):
+        shutil.copy(provisions / name, folder)
+    shutil.copytree(provisions / "clips", folder / "clips")
+    return folder
+
+
+def give(words: tuple[str, ...], folder: Path) -> str:
+    """What a command prints that ends well."""
+    assert words[0] == PROGRAM
+    done = subprocess.run(
+        [*SWIPEWISE, *words[1:]], cwd=folder, env=surroundings(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def surroundings() -> dict[str, str]:
+    """The environment with the package that is tested, and no workspace named."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SWIPEWISE_")}
+    return kept | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+
+
+@contextmanager
+def served(words: tuple[str, ...], folder: Path) -> Iterator[str]:
+    """The address of a server that is started with a command, at a free port."""
+    command = [*SWIPEWISE, *words[1:], "--port", "0"]
+    with subprocess.Popen(
+        command, cwd=folder, env=surroundings(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        assert server.stdout is not None
+        try:
+            greeting = next(line for line in server.stdout if line.startswith("serving "))
+            address = re.search(r"http://[\d.:]+", greeting)
+            assert address is not None
+            yield address[0]
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.communicate(timeout=60)
+
+
+def test_a_newcomer_gets_from_own_clips_to_a_served_feed(alone: Path) -> None:
+    *commands, serve = own_platform()
+    assert len(commands) + 1 <= MOST_COMMANDS
+    viewer = str(pl.read_csv(alone / "log.csv")["user"].mode().sort()[0])
+    told = ""
+    for line in commands:
+        told = give(tuple(viewer if word == "ann" else word for word in line.words), alone)
+    assert f"feed of {viewer} (level: model)" in told
+    with served(serve.words, alone) as address:
+        with urllib.request.urlopen(f"{address}/v1/feed?viewer_id={viewer}&limit=3") as answer:
+            feed = json.load(answer)
+        assert feed["level"] == "model"
+        assert feed["recommendations"]
+        for each in feed["recommendations"]:
+            assert sum(each["modality_weights"].values()) == pytest.approx(1, abs=1e-3)
+        with urllib.request.urlopen(f"{address}/") as page:
+            assert b"Swipewise" in page.read()
