@@ -32,7 +32,7 @@ def provisions(quick_demo: tuple[Path, Result], tmp_path_factory: pytest.TempPat
         (root / name).symlink_to(demo / "world")
     _own_files(demo / "world", root)
     _tables(root, root / "tables")
-    _indexed(root / "baby")
+    _indexed(root / "baby", root / "ml-100k")
     _serve_some_feeds(root / "shop")
     return root
 
@@ -88,14 +88,17 @@ def _tables(own: Path, folder: Path) -> None:
     np.save(folder / "features" / "visual.npy", vectors)
 
 
-def _indexed(folder: Path) -> None:
-    """A data set in the layout of MMRec."""
+def _indexed(folder: Path, atomic: Path) -> None:
+    """A data set in the layouts of MMRec and RecBole."""
     folder.mkdir()
+    atomic.mkdir()
     steps = [
         (user, (user * 7 + step) % 20, 1_700_000_000 + 3600 * step) for user in range(30) for step in range(8)
     ]
     rows = "".join(f"{user}\t{item}\t{at}\n" for user, item, at in steps)
     (folder / "data.inter").write_text(f"userID\titemID\ttimestamp\n{rows}", encoding="utf-8")
+    head = "user_id:token\titem_id:token\ttimestamp:float"
+    (atomic / "ml-100k.inter").write_text(f"{head}\n{rows}", encoding="utf-8")
     vectors = np.random.default_rng(0).standard_normal((20, 16)).astype(np.float32)
     np.save(folder / "image_feat.npy", vectors)
 
