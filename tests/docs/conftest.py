@@ -93,7 +93,9 @@ def _indexed(folder: Path, atomic: Path) -> None:
     folder.mkdir()
     atomic.mkdir()
     steps = [
-        (user, (user * 7 + step) % 20, 1_700_000_000 + 3600 * step) for user in range(30) for step in range(8)
+        (user, (user * 7 + step) % 20, 1_700_000_000 + 3600 * step + 60 * user)
+        for user in range(30)
+        for step in range(8)
     ]
     rows = "".join(f"{user}\t{item}\t{at}\n" for user, item, at in steps)
     (folder / "data.inter").write_text(f"userID\titemID\ttimestamp\n{rows}", encoding="utf-8")
