@@ -20,6 +20,8 @@ Shapes stand as suffixes of names, as in `scores_BN`; each module's legend says 
 MODULES = (
     "swipewise.schema",
     "swipewise.errors",
+    "swipewise.catalog.catalog",
+    "swipewise.retrieval.index",
     "swipewise.behavior.activity",
     "swipewise.behavior.funnel",
     "swipewise.behavior.retention",
@@ -39,9 +41,6 @@ MODULES = (
 )
 """Modules without an ``__all__`` whose public names people take, see the how-to pages."""
 
-_PRIVATE = ("swipewise.console", "swipewise.cli", "swipewise.server")
-"""Parts that are used through a browser, a shell or HTTP; their ``__all__`` is for each other."""
-
 
 def public_names() -> dict[str, tuple[str, ...]]:
     """Each package or module with an ``__all__``, and the names in it."""
@@ -52,9 +51,8 @@ def python_page() -> str:
     """The page, whose ``:::`` lines mkdocstrings fills in."""
     lines = [_HEAD]
     for module, names in public_names().items():
-        if not module.startswith(_PRIVATE):
-            lines += [f"## {module}", "", *_intro(module)]
-            lines += [line for name in names if name != "__version__" for line in (f"::: {module}.{name}", "")]
+        lines += [f"## {module}", "", *_intro(module)]
+        lines += [line for name in names if name != "__version__" for line in (f"::: {module}.{name}", "")]
     for module in MODULES:
         lines += [f"## {module}", "", f"::: {module}", "    options:", "      show_root_heading: false", ""]
     return "\n".join(lines)

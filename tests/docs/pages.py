@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "examples/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+)
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\S*)(?P<more>.*)$")
 
@@ -31,6 +34,11 @@ def blocks(*languages: str) -> list[Block]:
     return [block for page in PAGES for block in _blocks(page) if block.language in languages]
 
 
+def name_of(page: Path) -> str:
+    """What tests call a page."""
+    return page.name if page.parent in (ROOT, ROOT / "docs") else str(page.relative_to(ROOT))
+
+
 def _blocks(page: Path) -> Iterator[Block]:
     inside: tuple[int, str, int] | None = None
     lines: list[str] = []
@@ -39,7 +47,7 @@ def _blocks(page: Path) -> Iterator[Block]:
         if inside is None and fence:
             inside, lines = (number, fence["language"], len(fence["indent"])), []
         elif inside is not None and fence and not fence["language"]:
-            yield Block(page.name, inside[0], inside[1], "\n".join(lines) + "\n")
+            yield Block(name_of(page), inside[0], inside[1], "\n".join(lines) + "\n")
             inside = None
         elif inside is not None:
             lines.append(line[inside[2] :])
@@ -54,5 +62,5 @@ def spoken_commands() -> list[tuple[str, str]]:
         for code in re.findall(r"(?<!`)`([^`]+)`(?!`)", prose):
             words = " ".join(code.split())
             if words.startswith("swipewise "):
-                found.append((page.name, words))
+                found.append((name_of(page), words))
     return found
