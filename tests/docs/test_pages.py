@@ -58,8 +58,8 @@ def test_a_page_runs_as_it_stands(page: str, here: Path, capsys: pytest.CaptureF
     ours = [
         line for block in RUN[page] if block.language == "sh" for line in lines_of(block) if line not in NEWCOMER
     ]
-    # What begins with a new workspace needs all of its commands; elsewhere one that has been run says nothing new.
-    known = set() if any(line.words[1:2] == ("init",) for line in ours) else _run
+    # What makes a workspace needs all of its commands; elsewhere one that has been run says nothing new.
+    known = set() if any(line.words[1:2] and line.words[1] in MAKES_A_WORKSPACE for line in ours) else _run
     names: dict[str, Any] = {"__name__": "__main__"}
     for block in RUN[page]:
         if block.language == "python":
