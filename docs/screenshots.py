@@ -89,19 +89,6 @@ def report(page_file: Path) -> None:
         browser.close()
 
 
-def report(page_file: Path) -> None:
-    """Take the top of a report."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=[*FLAGS, "--hide-scrollbars"]
-        )
-        page = browser.new_page(viewport={"width": 1180, "height": 1330})
-        page.goto(page_file.resolve().as_uri())
-        page.wait_for_timeout(500)
-        _keep(page.screenshot(), IMAGES / "report.png")
-        browser.close()
-
-
 def _keep(png: bytes, path: Path) -> None:
     """Store a picture in few enough bytes: with fewer colours, then smaller."""
     picture = Image.open(BytesIO(png)).convert("RGB")
