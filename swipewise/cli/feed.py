@@ -106,7 +106,8 @@ def show(
     with FeedEngine.open(workspace) as engine:
         feed, videos = engine.feed(viewer, size=size, request=request), engine.videos
     if as_json:
-        click.echo(json.dumps(asdict(feed), ensure_ascii=False))
+        told = replace(feed, dropped=tuple(feed.dropped))  # what is kept as numbers becomes words
+        click.echo(json.dumps(asdict(told), ensure_ascii=False))
         return
     if feed.note:
         click.echo(f"note: {feed.note}", err=True)

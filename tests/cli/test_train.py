@@ -41,11 +41,13 @@ class FakeTraining:
         fresh: bool,
         processes: int,
         profile: bool,
+        on_fold: Callable[[int, int], None],
         on_plan: Callable[[Path, bool], None],
         on_step: Callable[[Step], None],
         on_epoch: Callable[[Epoch], None],
     ) -> TrainingSummary:
         self.fresh, self.processes = fresh, processes
+        on_fold(1, 1)
         run_dir = workspace.runs_dir / "20250102-abc"
         on_plan(run_dir, self.resumes)
         on_step(Step(epoch=0, done=1, total=7, best_ndcg=None))
