@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from swipewise.retrieval.space import Space
 
-RECALL: Final = 0.99
-"""The least share of the true best hundred that a search may find."""
 RESULTS: Final = 100
 """Results of a search to which ``nprobe`` belongs."""
 VIEWERS: Final = "viewers"
 VIDEOS: Final = "videos"
-_AIM = 0.995
+RECALL: Final = {VIEWERS: 0.99, VIDEOS: 0.98}
+"""The least share of the true best hundred that a search may find, by who was asked."""
+_AIM = {VIEWERS: 0.995, VIDEOS: 0.985}
 """What is aimed at on the sample, which is no larger than it must be."""
 _MANY = 500
 """Results for which it is measured too how many lists they need; between and beyond the two a power law is followed."""
@@ -114,11 +114,12 @@ class Trained:
             results: [_Exam.of(questions_QD, self.space, vectors_VD, rows_V, results) for questions_QD in kinds]
             for results in (RESULTS, _MANY)
         }
-        few, many = (_least(index, exam) for exam in exams.values())
+        asked = VIDEOS if asked_QD is None else VIEWERS
+        few, many = (_least(index, exam, _AIM[asked]) for exam in exams.values())
         found = Measured(
             recall=min(exam.recall(index, few) for exam in exams[RESULTS]),
             questions=sum(map(len, kinds)),
-            asked=VIDEOS if asked_QD is None else VIEWERS,
+            asked=asked,
         )
         growth = math.log(max(1.0, many / few)) / math.log(_MANY / RESULTS)
         return replace(self, nprobe=few, growth=growth, measured=found)
@@ -187,11 +188,11 @@ def candidates(results: int) -> int:
     return results + results // 4 + 16
 
 
-def _least(index: Any, exams: list[_Exam]) -> int:
+def _least(index: Any, exams: list[_Exam], aim: float) -> int:
     """The least number of lists with which every kind of question finds enough, to within a sixteenth."""
 
     def enough(nprobe: int) -> bool:
-        return all(exam.recall(index, nprobe) >= _AIM for exam in exams)
+        return all(exam.recall(index, nprobe) >= aim for exam in exams)
 
     low, high = 0, 1
     while high < index.nlist and not enough(high):

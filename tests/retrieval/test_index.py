@@ -72,7 +72,7 @@ def test_more_results_need_more_lists() -> None:
     assert lists[0] == lists[1] == index.nprobe < lists[2] < lists[3]
     hasty = replace(index, trained=replace(index.trained, growth=0.0))
     many, few = (recall(each.search(QUERIES_BD, 500)[1], truth(vectors_VD, 500)) for each in (index, hasty))
-    assert many >= 0.99 > few
+    assert many >= 0.98 > few
     assert index.trained.lists_for(10**9) == index.trained.template.nlist
 
 
