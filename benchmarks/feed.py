@@ -105,6 +105,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--work", type=Path, metavar="DIR", help="keep the platforms here, and use those that are there"
     )
+    parser.add_argument("--small", action="store_true", help="the smaller platform alone")
 
 
 def measure(figures: Figures, options: Options) -> None:
@@ -118,17 +119,18 @@ def measure(figures: Figures, options: Options) -> None:
             videos: _made(
                 folder / str(videos), lambda path, videos=videos: grown_shop(path, crowd, trained, videos)
             )
-            for videos in (few, many)
+            for videos in ((few,) if options.own.small else (few, many))
         }
         viewers = [viewer_name(number) for number in range(min(VIEWERS, crowd.viewers))]
         with FeedEngine.open(shops[few]) as small:
             _latency(figures, small, viewers, few)
-            before = _resident()
-            with FeedEngine.open(shops[many]) as large:
-                gc.collect()
-                figures.record(f"memory a video, {many:,}, bytes", (_resident() - before) / many)
-                _scale(figures, small, large, viewers, (few, many))
-                _recall(figures, large, viewers, many)
+            if many in shops:
+                before = _resident()
+                with FeedEngine.open(shops[many]) as large:
+                    gc.collect()
+                    figures.record(f"memory a video, {many:,}, bytes", (_resident() - before) / many)
+                    _scale(figures, small, large, viewers, (few, many))
+                    _recall(figures, large, viewers, many)
         _throughput(figures, shops[few], viewers)
         _events(figures, shops[few])
 
