@@ -37,7 +37,7 @@ BEFORE = 10
 OTHERS = (1, 5, 20, 50)
 FALSE_ALARMS = 0.1
 
-_NOISE, _SLOPE, _OFFSET, _WANING, _STRETCH = 0.5, 1.6, -1.6, -0.05, 1.25  # of swipewise.simulate.behave
+NOISE, SLOPE, OFFSET, WANING, STRETCH = 0.5, 1.6, -1.6, -0.05, 1.25  # of swipewise.simulate.behave
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,9 +164,9 @@ def _oracle(dataset: Dataset, world: World, viewers_U: NDArray[np.int64]) -> NDA
     log, config = dataset.interactions, world.config
     videos_V = _numbers(dataset.video_ids, world.video_ids)
     offsets = dataset.viewer_offsets()
-    share_I = np.clip(log.watch_ratio_I.astype(np.float64), 0.02, 1.0) / _STRETCH
+    share_I = np.clip(log.watch_ratio_I.astype(np.float64), 0.02, 1.0) / STRETCH
     place_I = log_of(dataset).session_place()
-    drive_I = np.log(share_I / (1 - share_I)) - _OFFSET - _WANING * place_I
+    drive_I = np.log(share_I / (1 - share_I)) - OFFSET - WANING * place_I
     sum_I = np.zeros(len(log))
     for viewer, number in enumerate(viewers_U):
         rows = np.arange(offsets[viewer], offsets[viewer + 1])
@@ -176,9 +176,7 @@ def _oracle(dataset: Dataset, world: World, viewers_U: NDArray[np.int64]) -> NDA
         unseen_V, total = np.ones(len(videos_V), bool), 0.0
         for row in rows:
             video = log.video_I[row]
-            ratio = 0.5 * (
-                (drive_I[row] - _SLOPE * old_V[video]) ** 2 - (drive_I[row] - _SLOPE * new_V[video]) ** 2
-            )
+            ratio = 0.5 * ((drive_I[row] - SLOPE * old_V[video]) ** 2 - (drive_I[row] - SLOPE * new_V[video]) ** 2)
             offer_V = unseen_V & (dataset.uploaded_at_V <= log.at_I[row])
             picked = [
                 (1 - config.exploration)
@@ -187,7 +185,7 @@ def _oracle(dataset: Dataset, world: World, viewers_U: NDArray[np.int64]) -> NDA
                 + config.exploration / offer_V.sum()
                 for each in (old_V, new_V)
             ]
-            total = max(total, 0.0) + float(ratio / _NOISE**2 + np.log(picked[1] / picked[0]))
+            total = max(total, 0.0) + float(ratio / NOISE**2 + np.log(picked[1] / picked[0]))
             sum_I[row] = total
             unseen_V[video] = False
     return sum_I

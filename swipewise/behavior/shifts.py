@@ -2,7 +2,8 @@
 
 After every interaction the detector compares two accounts of what the viewer has done since they last came back: the
 tastes are those of before, or the taste in one modality was drawn anew while the viewer was away. Interests change
-with time, so the longer a viewer was away, the likelier a change. An alarm is raised once its odds are high enough.
+with time, so the longer a viewer was away, the likelier a change; how often they do is learned from everybody's earlier
+returns. An alarm is raised once its odds are high enough.
 
 Everything is learned again every few days from the past alone, and a verdict depends on nothing that came after it.
 
@@ -18,9 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from swipewise.behavior.change_rate import USUAL, ChangeRate
 from swipewise.behavior.evidence import Signals
 from swipewise.behavior.log import DAY_MS, SESSION_GAP_MS, BehaviorLog
-from swipewise.behavior.taste_model import CHANGE_RATE, LONGEST_AWAY_DAYS, TasteModel
+from swipewise.behavior.taste_model import LONGEST_AWAY_DAYS, TasteModel
 from swipewise.behavior.tastes import Belief, redrawn
 from swipewise.behavior.themes import Themes
 from swipewise.errors import DataError
@@ -33,10 +35,10 @@ _NEVER = -np.inf
 class ShiftSettings:
     """How shifts are looked for."""
 
-    odds: float = 0.35
+    odds: float = 0.9
     """Odds that raise an alarm; higher is stricter. At this, one simulated viewer in eleven is falsely suspected."""
-    rate: float = CHANGE_RATE
-    """Chance of a shift in a day, before anything is seen."""
+    rate: float = USUAL
+    """Chance of a shift in a day, until the log tells how often there are any."""
     window: int = 5
     """Interactions after coming back that are looked at; a shift unnoticed by then stays so."""
     themes: int = 8
@@ -72,13 +74,25 @@ class Shift:
 class _Verdicts:
     """What a model says after each of the first W interactions of sessions.
 
-    opens_S: rows of the log; log_odds_SWM: of a shift of each modality, -inf beyond the viewer's last interaction.
+    opens_S: rows of the log; rate: of shifts a day; log_odds_SWM: of a shift of each modality, -inf beyond the viewer's
+    last interaction.
     """
 
     opens_S: NDArray[np.int64]
+    rate: float
     before: Belief
     redrawn_M: tuple[Belief, ...]
     log_odds_SWM: NDArray[np.float64]
+
+    def at(self, rows_S: NDArray[np.bool_]) -> _Verdicts:
+        """Those on some of the sessions."""
+        return _Verdicts(
+            opens_S=self.opens_S[rows_S],
+            rate=self.rate,
+            before=self.before.at(rows_S),
+            redrawn_M=tuple(anew.at(rows_S) for anew in self.redrawn_M),
+            log_odds_SWM=self.log_odds_SWM[rows_S],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,19 +119,24 @@ class ShiftDetector:
             DataError: There are too few interactions to learn from, or no vectors.
         """
         found: list[Shift] = []
-        begin_U = log.offsets()[:-1].copy()
-        for model, opens_S in self._periods(log):
-            pending_S = opens_S
-            while len(pending_S):
-                verdicts = self._judge(log, model, pending_S, begin_U)
-                fresh = self._alarms(log, model, verdicts)
+        first_U = log.offsets()[:-1]
+        begin_U = first_U.copy()
+        for model, verdicts in self._periods(log):
+            viewer_S = log.viewer_I[verdicts.opens_S]
+            moved_S = begin_U[viewer_S] > first_U[viewer_S]
+            fresh = self._alarms(log, model, verdicts.at(~moved_S))
+            while True:
                 found += [shift for shift, _ in fresh]
                 for shift, opened in fresh:
                     begin_U[shift.viewer] = opened
-                # Later sessions of those viewers were judged by a history that no longer counts.
+                # What came before a shift no longer counts: the viewer's later sessions are judged again.
                 shifted = np.array([shift.viewer for shift, _ in fresh], np.int64)
-                again_S = np.isin(log.viewer_I[pending_S], shifted)
-                pending_S = pending_S[again_S & (pending_S > begin_U[log.viewer_I[pending_S]])]
+                moved_S = (moved_S | np.isin(viewer_S, shifted)) & (verdicts.opens_S > begin_U[viewer_S])
+                pending_S = verdicts.opens_S[moved_S]
+                if not len(pending_S):
+                    break
+                fresh = self._alarms(log, model, self._judge(log, model, pending_S, begin_U, verdicts.rate))
+                moved_S &= np.isin(viewer_S, [shift.viewer for shift, _ in fresh])
         return sorted(found, key=lambda shift: (shift.noticed_at, shift.viewer))
 
     def trace(self, log: BehaviorLog) -> NDArray[np.float64]:
@@ -129,14 +148,12 @@ class ShiftDetector:
             DataError: There are too few interactions to learn from.
         """
         log_odds_I = np.full(len(log), _NEVER)
-        begin_U = log.offsets()[:-1]
-        for model, opens_S in self._periods(log):
-            verdicts = self._judge(log, model, opens_S, begin_U)
+        for _, verdicts in self._periods(log):
             _add_to(log_odds_I, verdicts)
         return log_odds_I
 
-    def _periods(self, log: BehaviorLog) -> Iterator[tuple[_Model, NDArray[np.int64]]]:
-        """One model after another, with the rows that open the sessions it is to judge."""
+    def _periods(self, log: BehaviorLog) -> Iterator[tuple[_Model, _Verdicts]]:
+        """One model after another, with what it says of the sessions that follow, by the viewers' whole histories."""
         if len(log) < self.settings.least:
             raise DataError(
                 f"{len(log)} interactions are too few to tell shifts of interest from chance, at least "
@@ -149,10 +166,14 @@ class ShiftDetector:
             )
         step = int(self.settings.refit_days * DAY_MS)
         opens_I = log.away() > SESSION_GAP_MS
+        begin_U, rate = log.offsets()[:-1], ChangeRate(self.settings.rate)
         for time in range(int(log.at_I.min()) + step, int(log.at_I.max()) + 1, step):
             opens_S = np.flatnonzero(opens_I & (log.at_I >= time) & (log.at_I < time + step))
             if len(opens_S) and (log.at_I < time).sum() >= self.settings.least:
-                yield self._learn(log, time), opens_S
+                model = self._learn(log, time)
+                verdicts = self._judge(log, model, opens_S, begin_U, rate.before(time))
+                self._note(log, verdicts, rate)
+                yield model, verdicts
 
     def _learn(self, log: BehaviorLog, time: int) -> _Model:
         """Themes, tastes and the appeal of videos, from what came before a time alone."""
@@ -171,7 +192,12 @@ class ShiftDetector:
         )
 
     def _judge(
-        self, log: BehaviorLog, model: _Model, opens_S: NDArray[np.int64], begin_U: NDArray[np.int64]
+        self,
+        log: BehaviorLog,
+        model: _Model,
+        opens_S: NDArray[np.int64],
+        begin_U: NDArray[np.int64],
+        rate: float,
     ) -> _Verdicts:
         """Odds of a shift after each of the first interactions of some sessions."""
         viewer_S = log.viewer_I[opens_S]
@@ -180,8 +206,7 @@ class ShiftDetector:
             model.signals, log.profile_UP[viewer_S], np.minimum(begin_U[viewer_S], opens_S), opens_S
         )
         redrawn_M, share_SM = redrawn(before, len(model.themes.modalities))
-        away_S = np.minimum(log.away()[opens_S] / DAY_MS, LONGEST_AWAY_DAYS)
-        prior_SM = np.log(self.settings.rate * away_S)[:, None] + np.log(share_SM)
+        prior_SM = np.log(rate * _days_away(log, opens_S))[:, None] + np.log(share_SM)
         log_odds_SWM = np.full((len(opens_S), self.settings.window, len(redrawn_M)), _NEVER)
         end_S = log.offsets()[viewer_S + 1]
         for step in range(self.settings.window):
@@ -191,7 +216,15 @@ class ShiftDetector:
             for column, anew in enumerate(redrawn_M):
                 _, changed_S = learn(anew.at(reached_S), since)
                 log_odds_SWM[reached_S, step, column] = changed_S - same_S + prior_SM[reached_S, column]
-        return _Verdicts(opens_S=opens_S, before=before, redrawn_M=redrawn_M, log_odds_SWM=log_odds_SWM)
+        return _Verdicts(opens_S=opens_S, rate=rate, before=before, redrawn_M=redrawn_M, log_odds_SWM=log_odds_SWM)
+
+    def _note(self, log: BehaviorLog, verdicts: _Verdicts, rate: ChangeRate) -> None:
+        """Note how likely a shift each session made at last."""
+        opens_S = verdicts.opens_S
+        last_S = np.minimum(opens_S + self.settings.window, log.offsets()[log.viewer_I[opens_S] + 1]) - 1
+        log_odds_S = np.logaddexp.reduce(verdicts.log_odds_SWM[np.arange(len(opens_S)), last_S - opens_S], axis=1)
+        away_S = _days_away(log, opens_S)
+        rate.note(log_odds_S - np.log(verdicts.rate * away_S), away_S, log.at_I[last_S])
 
     def _alarms(self, log: BehaviorLog, model: _Model, verdicts: _Verdicts) -> list[tuple[Shift, int]]:
         """The first alarm of each viewer, with the row at which the new interest began."""
@@ -238,6 +271,11 @@ class ShiftDetector:
             joined=typical(int(change_K.argmax())),
         )
         return shift, int(opened[0])
+
+
+def _days_away(log: BehaviorLog, opens_S: NDArray[np.int64]) -> NDArray[np.float64]:
+    days_S: NDArray[np.float64] = np.minimum(log.away()[opens_S] / DAY_MS, LONGEST_AWAY_DAYS)
+    return days_S
 
 
 def _add_to(log_odds_I: NDArray[np.float64], verdicts: _Verdicts) -> None:

@@ -15,13 +15,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from swipewise.behavior.change_rate import USUAL
 from swipewise.behavior.evidence import ResponseScale, Shelf, Signals
 from swipewise.behavior.log import DAY_MS, SESSION_GAP_MS, BehaviorLog, Vectors
 from swipewise.behavior.tastes import Belief, Population, fit_population, redrawn
 from swipewise.behavior.themes import ThemeMap, learn_themes
-
-CHANGE_RATE: Final = 0.01
-"""Chance that a viewer's taste in some modality is drawn anew within a day, before anything is seen."""
 
 LONGEST_AWAY_DAYS: Final = 7.0
 """Being away for longer makes a change no likelier."""
@@ -163,7 +161,7 @@ class TasteModel:
         away_S = np.minimum(log.away()[opens_S] / DAY_MS, LONGEST_AWAY_DAYS)
         for column, anew in enumerate(redrawn_M):
             after, changed_S = self.population.learn(anew, since)
-            log_odds_S = changed_S - same_S + np.log(CHANGE_RATE * away_S * share_SM[:, column])
+            log_odds_S = changed_S - same_S + np.log(USUAL * away_S * share_SM[:, column])
             odds_S = np.exp(np.minimum(log_odds_S, _LARGEST_ODDS))
             yield Account(column=column, opens_S=opens_S, odds_S=odds_S, before=before, after=after)
 

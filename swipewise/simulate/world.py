@@ -19,6 +19,11 @@ DAY_MS = 86_400_000
 
 _ALIKENESS = 20.0  # of weights within a group of viewers alike; infinite would make them equal
 
+OWN = 0.6
+"""Spread of the part of a taste that is the viewer's own; that of what groups share is 1."""
+
+WEIGHT_PRIOR = 0.8  # of the symmetric Dirichlet distribution of weights
+
 NO_SHIFT = np.iinfo(np.int64).max
 
 # A profile field is an observed, noisy sign of the group a viewer's taste in one modality comes from.
@@ -66,8 +71,9 @@ class World:
     theme_VM: int64, -1 where the video lacks the modality; creator_V: int64; appeal_V: float64; uploaded_at_V,
     joined_at_U and shift_at_U: int64 milliseconds, NO_SHIFT where there is none; weight_UM: float64, rows sum to 1;
     taste_UMT and shifted_taste_UMT: float64, zero mean and unit variance over the themes; group_UM and profile_UM:
-    int64, the group a taste comes from and the one the profile claims; activity_U: mean sessions; taste_group_U: int64,
-    which of the configured groups a viewer is of, -1 where there are none.
+    int64, the group a taste comes from and the one the profile claims; common_MGT: float64, what the tastes of a group
+    are drawn around; activity_U: mean sessions; taste_group_U: int64, which of the configured groups a viewer is of, -1
+    where there are none.
     """
 
     config: WorldConfig
@@ -83,6 +89,7 @@ class World:
     shift_at_U: NDArray[np.int64]
     group_UM: NDArray[np.int64]
     profile_UM: NDArray[np.int64]
+    common_MGT: NDArray[np.float64]
     taste_group_U: NDArray[np.int64]
 
     @property
@@ -128,14 +135,14 @@ def draw_world(config: WorldConfig) -> World:
     ).astype(np.int64)
 
     modalities = len(CONTENT_MODALITIES)
-    weight_UM = rng.dirichlet(np.full(modalities, 0.8), config.viewers)
+    weight_UM = rng.dirichlet(np.full(modalities, WEIGHT_PRIOR), config.viewers)
     group_UM = rng.integers(0, 4, (config.viewers, modalities))
     profile_UM = np.where(
         rng.random(group_UM.shape) < config.profile_truth, group_UM, rng.integers(0, 4, group_UM.shape)
     )
     drawn_UM = group_UM
-    group_taste = rng.standard_normal((modalities, 4, THEMES))
-    taste_UMT = _tastes(rng, group_taste, group_UM)
+    common_MGT = rng.standard_normal((modalities, 4, THEMES))
+    taste_UMT = _tastes(rng, common_MGT, group_UM)
     taste_group_U = np.full(config.viewers, -1)
     if config.taste_groups:
         taste_group_U, weight_UM, taste_UMT = _alike(config)
@@ -171,6 +178,7 @@ def draw_world(config: WorldConfig) -> World:
         shift_at_U=shift_at_U,
         group_UM=group_UM,
         profile_UM=profile_UM,
+        common_MGT=common_MGT,
         taste_group_U=taste_group_U,
     )
 
@@ -181,7 +189,7 @@ def _alike(config: WorldConfig) -> tuple[NDArray[np.int64], NDArray[np.float64],
     rng = np.random.default_rng([config.seed, 5])
     modalities = len(CONTENT_MODALITIES)
     group_U = rng.integers(0, config.taste_groups, config.viewers)
-    heeded_GM = rng.dirichlet(np.full(modalities, 0.8), config.taste_groups)
+    heeded_GM = rng.dirichlet(np.full(modalities, WEIGHT_PRIOR), config.taste_groups)
     loved_MGT = rng.standard_normal((modalities, config.taste_groups, THEMES))
     weight_UM = np.stack([rng.dirichlet(_ALIKENESS * heeded_GM[group] + 0.1) for group in group_U])
     return group_U, weight_UM, _tastes(rng, loved_MGT, np.repeat(group_U[:, None], modalities, axis=1))
@@ -206,13 +214,17 @@ def _creators(rng: np.random.Generator, config: WorldConfig) -> tuple[NDArray[np
 
 
 def _tastes(
-    rng: np.random.Generator, group_taste: NDArray[np.float64], group_UM: NDArray[np.int64]
+    rng: np.random.Generator, common_MGT: NDArray[np.float64], group_UM: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Half a viewer's taste is the group's, half is their own; a power makes favourites stand out."""
+    """Half a viewer's taste is the group's, half is their own."""
     viewers, modalities = group_UM.shape
-    shared_UMT = group_taste[np.arange(modalities), group_UM]
-    raw_UMT = shared_UMT + 0.6 * rng.standard_normal((viewers, modalities, THEMES))
-    raw_UMT = np.sign(raw_UMT) * np.abs(raw_UMT) ** 1.5
-    centred = raw_UMT - raw_UMT.mean(axis=2, keepdims=True)
-    scaled: NDArray[np.float64] = centred / centred.std(axis=2, keepdims=True)
-    return scaled
+    shared_UMT = common_MGT[np.arange(modalities), group_UM]
+    return pronounced(shared_UMT + OWN * rng.standard_normal((viewers, modalities, THEMES)))
+
+
+def pronounced(raw_NT: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Tastes with zero mean and unit variance over the themes (last axis); a power makes favourites stand out."""
+    raw_NT = np.sign(raw_NT) * np.abs(raw_NT) ** 1.5
+    centred_NT = raw_NT - raw_NT.mean(axis=-1, keepdims=True)
+    scaled_NT: NDArray[np.float64] = centred_NT / centred_NT.std(axis=-1, keepdims=True)
+    return scaled_NT

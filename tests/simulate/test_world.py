@@ -131,6 +131,7 @@ def by_hand(theme_VM: list[list[int]], weight_UM: list[list[float]], shift_at: i
         shift_at_U=np.full(viewers, shift_at),
         group_UM=np.zeros((viewers, 3), np.int64),
         profile_UM=np.zeros((viewers, 3), np.int64),
+        common_MGT=np.zeros((3, 4, THEMES)),
         taste_group_U=np.full(viewers, -1),
     )
 
