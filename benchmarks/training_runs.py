@@ -209,7 +209,7 @@ def peak_memory(viewers: int) -> float:
 
 
 def peak_of_ids(videos: int) -> float:
-    """Megabytes at the most while the model trains with so many ids of 64 numbers, to its end and to its file."""
+    """Megabytes at the most while the model trains with so many ids of 64 numbers for some steps."""
     torch.set_num_threads(1)
     data = every_video_once(videos)
     _some_steps(data, "ids", steps=20)
