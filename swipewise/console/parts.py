@@ -7,11 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+import polars as pl
 from nicegui import ui
 
 from swipewise.console.data.tables import TABLES, kinds_of
 from swipewise.console.markup import Content, Markup, tag
 from swipewise.console.shell import element, show
+
+_ROWS = 60
 
 Tile = tuple[str, Content, str]
 """A label, a value, and a note about it."""
@@ -83,6 +86,13 @@ def table(
         role="region",
         aria_label=caption,
     )
+
+
+def numbers_of(caption: str, frame: pl.DataFrame) -> Markup:
+    """The latest rows of a frame as a table, for what a chart shows of it."""
+    heads = [name.replace("_", " ") for name in frame.columns]
+    rows = ([str(value) for value in row] for row in frame.tail(_ROWS).rows())
+    return table(caption, heads, rows, numbers=range(1, len(heads)))
 
 
 def bars(label: str, shares: Mapping[str, float], *, most: float | None = None, coloured: bool = False) -> Markup:

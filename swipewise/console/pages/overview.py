@@ -16,24 +16,29 @@ from swipewise.console.context import Console
 from swipewise.console.data.behavior import COHORTS, Behavior, platform_behavior
 from swipewise.console.data.health import COUNT, Activity, CatalogueHealth, activity, catalogue_health
 from swipewise.console.data.models import alerts
-from swipewise.console.data.serving import Fallbacks, fallbacks, feed_service
+from swipewise.console.data.serving import Fallbacks, fallbacks
 from swipewise.console.markup import Markup, tag
-from swipewise.console.parts import bars, card, chart, empty, exports, facts, moment, number, percent, table, tiles
+from swipewise.console.pages.serving import answered, served
+from swipewise.console.parts import (
+    bars,
+    card,
+    chart,
+    empty,
+    exports,
+    moment,
+    number,
+    numbers_of,
+    percent,
+    table,
+    tiles,
+)
 from swipewise.console.shell import Visit, element, frame, show
-from swipewise.feed.stages import Level
 from swipewise.schema import Action, Col
 
 _SHOWN_REASONS = 5
 _WEEKS = 12
 _ADD = "swipewise videos add clips/"
 _IMPORT = "swipewise events import log.csv"
-_ANSWERED = "What feeds leaned on"
-_LEVELS = {
-    Level.MODEL: "the model and a history",
-    Level.PROFILE: "the model and a profile",
-    Level.POPULAR: "what is popular and new",
-}
-_COLOURS = {Level.MODEL: "var(--series-1)", Level.PROFILE: "var(--series-3)", Level.POPULAR: "var(--series-2)"}
 
 
 def add_page(console: Console) -> None:
@@ -46,8 +51,8 @@ def add_page(console: Console) -> None:
             show(_figures(found.health, found.activity))
             with element("div", "grid"):
                 _activity(console, found.activity)
-                show(_served(console, found.fallbacks), classes="third")
-                _answered(console, found.fallbacks)
+                show(served(console, found.fallbacks), classes="third")
+                answered(console, found.fallbacks)
                 show(_alerts(console, found.alerts))
                 if not found.activity.daily.is_empty():
                     _behavior(console, found.behavior)
@@ -81,57 +86,6 @@ def _found(console: Console) -> _Found:
 def _lead(console: Console) -> str:
     engine = console.engine
     return f"Run {engine.run} ranks." if engine.run else f"No model ranks: {engine.note}."
-
-
-def _served(console: Console, found: Fallbacks) -> Markup:
-    served = feed_service(console.scrape().decode())
-    if not served.feeds:
-        told = empty("None asked for", "Apps ask for them.", "GET /v1/feed")
-    else:
-        rows = [("asked for", number(served.feeds)), ("failed", number(served.failed))]
-        rows += [(f"{share:.0%} took at most", f"{1000 * took:.1f} ms") for share, took in served.seconds.items()]
-        told = facts(rows)
-    sources = dict(found.sources.iter_rows())
-    shares = {name: count / max(1, sum(sources.values())) for name, count in sources.items()}
-    return card(
-        "Feeds",
-        told,
-        tag("h3", "Where videos of the latest came from") + bars("Share of videos by source", shares)
-        if shares
-        else None,
-        hint="Since the server was started.",
-    )
-
-
-def _answered(console: Console, found: Fallbacks) -> None:
-    """What the feeds of the last day could lean on, and where their videos came from."""
-    if found.levels.is_empty():
-        told = "Feeds that are played in the console are not counted."
-        if not console.workspace.config.feed.log_days:
-            told = "Answers are not kept where feed.log_days is 0."
-        show(card(_ANSWERED, empty("No feed in the last 24 hours", told, "GET /v1/feed")), classes="two-thirds")
-        return
-    wide = found.levels.pivot(Col.LEVEL, index=Col.AT, values=Col.FEEDS).sort(Col.AT)
-    levels = [level for level in Level if level in wide.columns]
-    total = {level: int(wide[level].sum()) for level in levels}
-    feeds = sum(total.values())
-    chart(
-        _ANSWERED,
-        charts.columns(
-            [f"{at:%H:%M}" for at in wide[Col.AT]],
-            {_LEVELS[level]: wide[level].to_list() for level in levels},
-            x="time, UTC",
-            y="feeds",
-            stacked=True,
-            colours=[_COLOURS[level] for level in levels],
-        ),
-        hint=f"{number(feeds)} feeds that apps asked for in the last 24 hours; "
-        + ", ".join(f"{percent(total[level] / feeds)} on {_LEVELS[level]}" for level in levels)
-        + ".",
-        classes="two-thirds",
-        numbers=_numbers(_ANSWERED, wide),
-        extra=exports(console.root, "feeds-by-level"),
-    )
 
 
 def _alerts(console: Console, warnings: Sequence[Mapping[str, Any]]) -> Markup:
@@ -227,7 +181,7 @@ def _activity(console: Console, done: Activity) -> None:
         ),
         hint="By action. Where days had none the line is broken.",
         classes="two-thirds",
-        numbers=_numbers("Events a day", by_day),
+        numbers=numbers_of("Events a day", by_day),
         extra=exports(console.root, "events-by-day"),
     )
     if not done.minutes[COUNT].sum():
@@ -293,9 +247,3 @@ def _uploads(console: Console, health: CatalogueHealth) -> None:
         charts.columns(days[Col.DAY].to_list(), {"videos": days[COUNT].to_list()}, x="day", y="videos"),
         extra=exports(console.root, "uploads-by-day"),
     )
-
-
-def _numbers(caption: str, frame: pl.DataFrame) -> Markup:
-    heads = [name.replace("_", " ") for name in frame.columns]
-    rows = ([str(value) for value in row] for row in frame.tail(60).rows())
-    return table(caption, heads, rows, numbers=range(1, len(heads)))
