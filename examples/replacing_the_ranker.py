@@ -28,16 +28,22 @@ class ShortFirst:
     """A score that takes a tenth off for each second of a clip."""
 
     model: object
+    roster: object
     seconds: dict[str, float]
 
-    def score(self, query, candidates):
-        """One number a candidate, higher is better."""
-        lengths = np.array([self.seconds[each.video_id] for each in candidates], np.float32)
-        return self.model.score(query, candidates) - 0.1 * lengths
+    def score(self, query, numbers_N):
+        """One number a candidate, higher is better; candidates are numbers in the roster."""
+        lengths = np.array([self.seconds[name] for name in self.roster.names_of(numbers_N)], np.float32)
+        return self.model.score(query, numbers_N) - 0.1 * lengths
+
+
+def shortened(pipeline):
+    """The pipeline of feeds with the model, with another score."""
+    return replace(pipeline, score=ShortFirst(pipeline.score, pipeline.roster, seconds))
 
 
 seconds = dict(shop.videos().select("video_id", "duration_seconds").iter_rows())
-with shop.engine(adapt=lambda pipeline: replace(pipeline, score=ShortFirst(pipeline.score, seconds))) as engine:
+with shop.engine(adapt=shortened) as engine:
     feed = engine.feed("viewer00001", size=5)
 for each in feed.recommendations:
     print(each.position, each.video_id, f"{seconds[each.video_id]:.1f} s", f"{each.score:.2f}", each.source)

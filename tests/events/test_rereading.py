@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import polars as pl
 import pytest
@@ -45,17 +46,11 @@ def rewritten(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Rewritte
     return Rewritten(workspace, monkeypatch)
 
 
-def read_by_feed(shop: Workspace) -> int:
-    with ViewerHistories(shop.events_dir) as histories:
-        return len(histories.known("ann").events)
-
-
 DURATIONS = pl.LazyFrame({Col.VIDEO_ID: ["v1"], Col.DURATION: [9.0]})
 READERS: dict[str, Callable[[Workspace], int]] = {
     "viewer_interactions": lambda shop: len(viewer_interactions(shop.events_dir, "ann", DURATIONS, 9)),
     "export_viewer": lambda shop: len(list(export_viewer(shop, "ann"))),
     "erase_viewer": lambda shop: erase_viewer(shop, "ann").events,
-    "feed": read_by_feed,
 }
 
 
@@ -91,3 +86,23 @@ def test_ids_are_known_beside_an_erasure(
     rewritten.times = 2
     with pytest.raises(StoreError, match="history was rewritten meanwhile: try again"):
         HistoryIds(history).known({"a"}, {TEN.date()})
+
+
+def test_a_feed_beside_an_erasure(
+    workspace: Workspace, rewritten: Rewritten, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads the files by themselves."""
+    scan_parquet = pl.scan_parquet
+
+    def then_written_anew(*arguments: Any, **options: Any) -> pl.LazyFrame:
+        rewritten.scan(History(workspace.events_dir))
+        return scan_parquet(*arguments, **options)
+
+    monkeypatch.setattr(pl, "scan_parquet", then_written_anew)
+    rewritten.times = 1
+    with ViewerHistories(workspace.events_dir) as histories:
+        assert len(histories.known("ann").events) == 2
+    assert rewritten.times == 0
+    rewritten.times = 2
+    with ViewerHistories(workspace.events_dir) as histories, pytest.raises(StoreError, match="try again"):
+        histories.known("ann")
