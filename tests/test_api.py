@@ -6,7 +6,7 @@ import inspect
 import re
 import shutil
 import textwrap
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ from swipewise import Evaluation, Workspace
 from swipewise.api.behavior import Behavior
 from swipewise.errors import ConfigError, InputFileError, SwipewiseError, UnknownIdError
 from swipewise.feed.pipeline import Pipeline
+from swipewise.feed.roster import Roster
 from swipewise.feed.stages import Query
-from swipewise.schema import Candidate
 from swipewise.training.dataset import Dataset
 from swipewise.training.ranking import top_k_unseen
 from swipewise.training.runs import latest_run
@@ -195,17 +195,21 @@ def test_an_evaluation_takes_recommenders_of_ones_own(demo: Workspace) -> None:
         demo.evaluate(["itemfc"])
 
 
+@dataclass
 class Alphabetical:
     """A score that puts ids in order."""
 
-    def score(self, _query: Query, candidates: list[Candidate]) -> NDArray[np.float32]:
-        return np.array([-float(each.video_id.removeprefix("clip")) for each in candidates], np.float32)
+    roster: Roster
+
+    def score(self, _query: Query, numbers_N: NDArray[np.int64]) -> NDArray[np.float32]:
+        names = self.roster.names_of(numbers_N)
+        return np.array([-float(name.removeprefix("clip")) for name in names], np.float32)
 
 
 def test_the_ranker_of_the_feed_can_be_replaced(demo: Workspace) -> None:
     def adapt(pipeline: Pipeline) -> Pipeline:
-        blend: Any = type("Plain", (), {"blend": lambda _self, _query, _candidates, scores_N: scores_N})()
-        return replace(pipeline, score=Alphabetical(), blend=blend)
+        blend: Any = type("Plain", (), {"blend": lambda _self, _query, _numbers_N, scores_N: scores_N})()
+        return replace(pipeline, score=Alphabetical(pipeline.roster), blend=blend)
 
     with demo.engine(adapt=adapt) as engine:
         before = engine.feed("viewer00001", size=3).recommendations

@@ -97,7 +97,7 @@ class Profile(Clock):
             record_function(PREFIX + STEP),
         ):
             yield
-        for part, micros in _micros(profiler.events() or ()).items():
+        for part, micros in micros_of(profiler.events() or ()).items():
             self._micros[part] += micros
 
     def found(self) -> dict[str, float]:
@@ -107,7 +107,7 @@ class Profile(Clock):
         return {part: inside.get(part, self.seconds[part]) for part in PARTS}
 
 
-def _micros(events: Iterable[Any]) -> Mapping[str, float]:
+def micros_of(events: Iterable[Any]) -> Mapping[str, float]:
     """Microseconds of each part of a step, from what torch's profiler saw.
 
     An operation belongs to the innermost span around it, one of the backward pass to that of the operation whose

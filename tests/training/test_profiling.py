@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
+from typing import Any
 
-import pytest
 import torch
 from torch import nn
 
 from swipewise.model.sequence import CausalAttention
-from swipewise.model.spans import spanned
+from swipewise.model.spans import PREFIX
 from swipewise.training.loop import fit_network
-from swipewise.training.profiling import PARTS, STEP, STEP_PARTS, Clock, Profile
+from swipewise.training.profiling import PARTS, STEP, STEP_PARTS, Clock, Profile, micros_of
 from tests.training.tiny import tiny_config, tiny_split
 
 
@@ -50,15 +51,30 @@ def test_linear_layers_are_told_from_the_attention_around_them_with_their_gradie
     assert found["loss"] == found["fusion"] == 0.0
 
 
+def seen(name: str, micros: float, parent: Any = None, number: int = -1) -> Any:
+    """An operation as torch's profiler tells of it."""
+    return SimpleNamespace(
+        name=name, cpu_parent=parent, sequence_nr=number, self_cpu_time_total=micros, self_device_time_total=0.0
+    )
+
+
 def test_a_gradient_belongs_to_the_part_whose_gradient_it_is() -> None:
-    x = torch.randn(300, 300, requires_grad=True)
-
-    @spanned("loss")
-    def loss() -> torch.Tensor:
-        return (x @ x).sum()
-
-    found = looked_into(nn.Identity(), lambda: loss().backward())
-    assert found["loss"] > 0.8 * sum(found.values())
+    loss, attention = seen(PREFIX + "loss", 1.0), seen(PREFIX + "attention", 2.0)
+    backward = seen("autograd::engine::evaluate_function: MmBackward0", 4.0, number=7)
+    unknown = seen("autograd::engine::evaluate_function: AccumulateGrad", 32.0, number=9)
+    events = [
+        *(loss, attention, backward, unknown),
+        seen("aten::mm", 8.0, parent=loss, number=7),
+        seen("aten::mm", 16.0, parent=backward),
+        seen("aten::add", 64.0),
+    ]
+    assert micros_of(events) == {
+        "fusion": 0,
+        "attention": 2,
+        "linear": 0,
+        "loss": 1 + 4 + 8 + 16,
+        "other": 32 + 64,
+    }
 
 
 def test_a_clock_adds_up_and_books_the_making_of_batches_as_data() -> None:
@@ -66,7 +82,7 @@ def test_a_clock_adds_up_and_books_the_making_of_batches_as_data() -> None:
     for _ in range(2):
         with clock.part("optimiser"):
             time.sleep(0.002)
-    assert clock.seconds["optimiser"] == pytest.approx(0.004, abs=0.1)
+    assert clock.seconds["optimiser"] >= 0.004
     assert list(clock.each(iter([1, 2]))) == [1, 2]
     assert clock.seconds["data"] > 0
     assert clock.found() is None
