@@ -28,8 +28,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -37,7 +36,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from figures import Figures, Options, run
-from numpy.typing import NDArray
+from platforms import DAY, DAYS, START, Size, days
 from shops import Crowd, grown_shop, trained_shop, viewer_name
 from sklearn.metrics import adjusted_rand_score
 
@@ -61,36 +60,22 @@ from swipewise.console.data.viewers import history_of, viewer_file, viewers_seen
 from swipewise.events import fold, read_active_days, read_events, read_rollups, video_interactions
 from swipewise.events.audit_log import AuditLog
 from swipewise.events.database import Database
-from swipewise.events.frames import EVENT_SCHEMA
 from swipewise.events.history import History
 from swipewise.events.jobs import JobQueue
 from swipewise.events.rollups import ROLLUPS_NAME, WATCH_STEPS
 from swipewise.feed.engine import FeedEngine
 from swipewise.feed.standing import Teller
-from swipewise.schema import CONTENT_MODALITIES, Action, Col
+from swipewise.schema import CONTENT_MODALITIES, Col
 from swipewise.simulate.behave import behave
 from swipewise.simulate.world import THEMES, WorldConfig, draw_world
 from swipewise.workspace import Workspace
 
-DAYS = 30
-START = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS + 1)
 WORLDS = (60, 61, 62)
 GROUPS = 6
 REPEATS = 3
 TOPICS, WIDTH = 24, 64
 
-_DAY = timedelta(days=1)
-_SECONDS = 15.0
 _TRAINED = Crowd(viewers=500, known=3_000)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
-    """How large the platform is."""
-
-    videos: int
-    viewers: int
-    interactions: int
 
 
 def measure(figures: Figures, options: Options) -> None:
@@ -126,7 +111,7 @@ def _platform(figures: Figures, workspace: Workspace) -> None:
     shutil.rmtree(newest)
     figures.record("counting one more day", _seconds(counts), unit=" s")
     most, middling = (video_name(number) for number in (0, len(catalog.stamps()) // 100))
-    last = START + (DAYS - 1) * _DAY
+    last = START + (DAYS - 1) * DAY
     known = catalog.videos().select(Col.VIDEO_ID, Col.UPLOADED_AT, Col.INGESTED_AT)
     members = _members(workspace)
     pages: dict[str, Callable[[], object]] = {
@@ -239,72 +224,11 @@ def video_name(number: int) -> str:
 
 
 def _fill(workspace: Workspace, size: Size) -> None:
-    rng = np.random.default_rng(0)
-    video_ids = [video_name(number) for number in range(size.videos)]
-    seconds_V = np.full(size.videos, _SECONDS)
-    weight_V = np.arange(1, size.videos + 1) ** -0.8
-    activity_U = rng.lognormal(0, 1, size.viewers)
-    joined_U = np.where(rng.random(size.viewers) < 0.5, 0, rng.integers(0, DAYS, size.viewers))
-    ids = pl.Series(video_ids), pl.Series([viewer_name(number) for number in range(size.viewers)])
-    for day in range(DAYS):
-        there_U = activity_U * (joined_U <= day) * (rng.random(size.viewers) < 0.35)
-        rows = size.interactions // DAYS
-        viewer_I, video_I = _drawn(rng, there_U, rows), _drawn(rng, weight_V, rows)
-        History(workspace.events_dir).append(_events(rng, day, viewer_I, video_I, seconds_V, *ids))
-        print(f"wrote day {day + 1} of {DAYS}", file=sys.stderr, end="\r", flush=True)
+    history = History(workspace.events_dir)
+    for day, events in enumerate(islice(days(size, video_name, viewer_name), DAYS), 1):
+        history.append(events)
+        print(f"wrote day {day} of {DAYS}", file=sys.stderr, end="\r", flush=True)
     print(file=sys.stderr)
-
-
-def _drawn(rng: np.random.Generator, weight_N: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    total_N = np.cumsum(weight_N)
-    return np.searchsorted(total_N, rng.random(count) * total_N[-1]).astype(np.int64)
-
-
-def _events(
-    rng: np.random.Generator,
-    day: int,
-    viewer_I: NDArray[np.int64],
-    video_I: NDArray[np.int64],
-    seconds_V: NDArray[np.float64],
-    video_ids: pl.Series,
-    viewer_ids: pl.Series,
-) -> pl.DataFrame:
-    """The events of one day, as the history holds them."""
-    rows = len(viewer_I)
-    ratio_I = np.clip(rng.beta(1.2, 1.5, rows) * 1.2, 0.02, 1.0)
-    watched_I = (ratio_I * seconds_V[video_I]).round(2)
-    shown_at_I = (START + day * _DAY).timestamp() * 1e6 + rng.integers(0, 86_200_000_000, rows)
-    done_I = {
-        Action.EXPOSURE: np.ones(rows, bool),
-        Action.VIEW: rng.random(rows) < 0.9,
-        Action.FINISH: ratio_I >= 0.97,
-        Action.LIKE: rng.random(rows) < 0.08,
-        Action.COMMENT: rng.random(rows) < 0.01,
-        Action.SHARE: rng.random(rows) < 0.015,
-        Action.FOLLOW: rng.random(rows) < 0.005,
-        Action.SKIP: ratio_I < 0.12,
-    }
-    parts = []
-    for place, (action, chosen_I) in enumerate(done_I.items()):
-        chosen = np.flatnonzero(chosen_I)
-        after = (place > 0) * (watched_I[chosen] * 1e6 + place * 1000)
-        seconds = watched_I[chosen] if action == Action.VIEW else np.full(len(chosen), np.nan)
-        parts.append(
-            pl.DataFrame(
-                {
-                    Col.EVENT_ID: pl.Series(chosen + day * rows).cast(pl.String) + f"-{action}",
-                    Col.VIEWER_ID: viewer_ids.gather(viewer_I[chosen]),
-                    Col.VIDEO_ID: video_ids.gather(video_I[chosen]),
-                    Col.ACTION: pl.repeat(str(action), len(chosen), eager=True),
-                    Col.AT: pl.Series((shown_at_I[chosen] + after).astype(np.int64)).cast(
-                        pl.Datetime("us", "UTC")
-                    ),
-                    Col.WATCH_SECONDS: pl.Series(seconds).fill_nan(None),
-                    Col.POSITION: pl.zeros(len(chosen), dtype=pl.Int32, eager=True),
-                }
-            ).cast(dict(EVENT_SCHEMA))
-        )
-    return pl.concat(parts)
 
 
 def _agreement(seed: int) -> float:

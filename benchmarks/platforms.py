@@ -1,13 +1,12 @@
-"""Logs of large platforms, drawn by chance and written straight into the stores.
+"""The logs of large platforms, drawn by chance, day by day, as the history holds them.
 
 Videos are drawn by a power law; viewers differ in how much they do, half of them join one by one, and each comes on a
-third of the days. There are about 2.2 events an interaction.
+third of the days. There are about 2.2 events an interaction, and a video lasts 15 seconds.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -17,17 +16,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from swipewise.catalog import Catalog
 from swipewise.events.frames import EVENT_SCHEMA
-from swipewise.events.history import History
-from swipewise.schema import Action, Col, Video
-from swipewise.workspace import Workspace
+from swipewise.schema import Action, Col
 
-START: Final = datetime(2025, 1, 1, tzinfo=UTC)
 DAYS: Final = 30
 DAY: Final = timedelta(days=1)
+START: Final = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - (DAYS + 1) * DAY
+"""The first of ``DAYS`` days, of which the last is over."""
 
-_SECONDS_V = (5.0, 60.0)
+_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,49 +36,30 @@ class Size:
     interactions: int
 
 
-def fill(workspace: Workspace, size: Size) -> None:
-    """Write the videos and the events of all days."""
-    seconds_V = _lengths(size)
-    videos = [
-        Video(
-            video_id=video_id,
-            uri=f"{video_id}.mp4",
-            content_hash=video_id,
-            caption=f"caption of {video_id} #tag{number % 50}",
-            uploaded_at=START - timedelta(minutes=number % 40_000),
-            duration_seconds=float(seconds_V[number]),
-        )
-        for number, video_id in enumerate(_video_ids(size))
-    ]
-    Catalog(workspace.catalog_dir).upsert(videos, {})
-    history = History(workspace.events_dir)
-    for day, events in zip(range(DAYS), days(size), strict=False):
-        history.append(events)
-        print(f"wrote day {day + 1} of {DAYS}", file=sys.stderr, end="\r", flush=True)
-    print(file=sys.stderr)
+def days(
+    size: Size, video_name: Callable[[int], str], viewer_name: Callable[[int], str]
+) -> Iterator[pl.DataFrame]:
+    """The events of one day after the other, without end.
 
-
-def days(size: Size) -> Iterator[pl.DataFrame]:
-    """The events of one day after the other, without end, as the history holds them."""
-    rng, seconds_V = np.random.default_rng(0), _lengths(size)
+    Args:
+        size: Of the platform.
+        video_name: The id of the video with a number.
+        viewer_name: The id of the viewer with a number.
+    """
+    rng = np.random.default_rng(0)
+    seconds_V = np.full(size.videos, _SECONDS)
     weight_V = np.arange(1, size.videos + 1) ** -0.8
     activity_U = rng.lognormal(0, 1, size.viewers)
     joined_U = np.where(rng.random(size.viewers) < 0.5, 0, rng.integers(0, DAYS, size.viewers))
-    ids = pl.Series(_video_ids(size)), pl.Series([f"viewer{number:06d}" for number in range(size.viewers)])
+    ids = [
+        pl.Series([name(number) for number in range(most)])
+        for name, most in ((video_name, size.videos), (viewer_name, size.viewers))
+    ]
     rows = size.interactions // DAYS
     for day in count():
         there_U = activity_U * (joined_U <= day) * (rng.random(size.viewers) < 0.35)
         viewer_I, video_I = _drawn(rng, there_U, rows), _drawn(rng, weight_V, rows)
         yield _events(rng, day, viewer_I, video_I, seconds_V, *ids)
-
-
-def _lengths(size: Size) -> NDArray[np.float64]:
-    """Seconds of each video."""
-    return np.random.default_rng(1).uniform(*_SECONDS_V, size.videos).round(2)
-
-
-def _video_ids(size: Size) -> list[str]:
-    return [f"clip{number:06d}" for number in range(size.videos)]
 
 
 def _drawn(rng: np.random.Generator, weight_N: NDArray[np.float64], count: int) -> NDArray[np.int64]:

@@ -32,6 +32,7 @@ VIDEOS, QUICK_VIDEOS = 100_000, 2_000
 SMALLER, QUICK_SMALLER = 10_000_000, 50_000
 LARGER, QUICK_LARGER = 100_000_000, 200_000
 A_VIEWER = 100
+VIDEO, VIEWER = "clip{:06d}", "viewer{:07d}"
 
 # Reads all interactions; prints how many there are, the processor time it took and the peak memory, in kilobytes.
 _READ = """
@@ -79,7 +80,7 @@ def _platform(figures: Figures, size: Size) -> Reading:
     name = f"{size.interactions:,} interactions"
     with TemporaryDirectory(prefix="swipewise-sequences-") as folder:
         workspace = Workspace.create(Path(folder) / "shop")
-        history, log = History(workspace.events_dir), days(size)
+        history, log = History(workspace.events_dir), days(size, VIDEO.format, VIEWER.format)
         for day, events in enumerate(islice(log, DAYS), 1):
             history.append(events)
             print(f"{name}: wrote day {day} of {DAYS}", file=sys.stderr, end="\r", flush=True)
