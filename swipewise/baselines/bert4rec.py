@@ -139,11 +139,15 @@ class BERT4Rec(IdNetwork):
 
     def forward(self, tokens: Tokens, masked_BL: Tensor) -> Tensor:
         """h of the masked places in the order of the flattened (B, L): (T, D)."""
-        video_BLD = torch.where(masked_BL.unsqueeze(-1), self.masked, self.ids(tokens.video_BL))
-        last_B = tokens.length_B - 1
-        x_BLD = self.encoder(video_BLD + self.positive(tokens.positive_BL), last_B, tokens.valid_BL)
+        x_BLD = self.encoder(self._hidden(tokens, masked_BL), tokens.length_B - 1, tokens.valid_BL)
         h_TD: Tensor = self.head(x_BLD[masked_BL])
         return h_TD
+
+    def _hidden(self, tokens: Tokens, masked_BL: Tensor) -> Tensor:
+        """The events, some of which do not tell their video: (B, L, D)."""
+        video_BLD = torch.where(masked_BL.unsqueeze(-1), self.masked, self.ids(tokens.video_BL))
+        hidden_BLD: Tensor = video_BLD + self.positive(tokens.positive_BL)
+        return hidden_BLD
 
     def last(self, tokens: Tokens) -> Tensor:
         """h of a liked video after the last event: (B, D)."""
@@ -161,7 +165,8 @@ class BERT4Rec(IdNetwork):
             valid_BL=put(tokens.valid_BL, 1),
             length_B=tokens.length_B + 1,
         )
-        h_BD: Tensor = self(asked, put(torch.zeros_like(tokens.valid_BL), 1))
+        hidden_BLD = self._hidden(asked, put(torch.zeros_like(tokens.valid_BL), 1))
+        h_BD: Tensor = self.head(self.encoder.last(hidden_BLD, tokens.length_B, asked.valid_BL))
         return h_BD
 
 

@@ -35,9 +35,23 @@ class SequenceEncoder(nn.Module):
             last_B: int64, the last place of each sequence; what follows is padding.
             valid_BL: bool, False where padded; needed where the encoder is not causal.
         """
-        from_end_BL = (last_B.unsqueeze(1) - torch.arange(x_BLD.shape[1], device=x_BLD.device)).clamp(min=0)
-        h_BLD: Tensor = self.dropout(x_BLD + self.positions(from_end_BL))
+        h_BLD = self._placed(x_BLD, last_B)
         for block in self.blocks:
             h_BLD = block(h_BLD, valid_BL)
         normed_BLD: Tensor = self.norm(h_BLD)
         return normed_BLD
+
+    def last(self, x_BLD: Tensor, last_B: Tensor, valid_BL: Tensor | None = None) -> Tensor:
+        """What :meth:`forward` gives at the last place of each sequence: (B, D)."""
+        h_BLD = self._placed(x_BLD, last_B)
+        *earlier, top = self.blocks
+        for block in earlier:
+            h_BLD = block(h_BLD, valid_BL)
+        normed_BD: Tensor = self.norm(top.at(h_BLD, last_B, valid_BL))  # type: ignore[operator]
+        return normed_BD
+
+    def _placed(self, x_BLD: Tensor, last_B: Tensor) -> Tensor:
+        """The tokens with how far each is from the last."""
+        from_end_BL = (last_B.unsqueeze(1) - torch.arange(x_BLD.shape[1], device=x_BLD.device)).clamp(min=0)
+        placed_BLD: Tensor = self.dropout(x_BLD + self.positions(from_end_BL))
+        return placed_BLD

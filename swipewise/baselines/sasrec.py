@@ -136,16 +136,17 @@ class SASRec(IdNetwork):
 
     def forward(self, tokens: Tokens, last_B: Tensor) -> Tensor:
         """Read histories up to their places ``last_B``: (B, L1, D)."""
-        tokens_BLD = self.ids(tokens.video_BL) + self.positive(tokens.positive_BL)
-        opening_B1D = self.opening.expand(len(tokens_BLD), 1, -1)
-        h_BL1D: Tensor = self.encoder(torch.cat([opening_B1D, tokens_BLD], dim=1), last_B)
+        h_BL1D: Tensor = self.encoder(self._opened(tokens), last_B)
         return h_BL1D
 
     def last(self, tokens: Tokens) -> Tensor:
         """h after the last event: (B, D)."""
-        h_BL1D = self(tokens, tokens.length_B)
-        h_BD: Tensor = h_BL1D[torch.arange(len(h_BL1D), device=h_BL1D.device), tokens.length_B]
-        return h_BD
+        return self.encoder.last(self._opened(tokens), tokens.length_B)
+
+    def _opened(self, tokens: Tokens) -> Tensor:
+        """The opening place and the events: (B, L1, D)."""
+        tokens_BLD = self.ids(tokens.video_BL) + self.positive(tokens.positive_BL)
+        return torch.cat([self.opening.expand(len(tokens_BLD), 1, -1), tokens_BLD], dim=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

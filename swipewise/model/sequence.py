@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from swipewise.model.attention import attention
 from swipewise.model.dropout import Dropout
@@ -40,6 +41,23 @@ class CausalAttention(nn.Module):
         out_BLD: Tensor = self.out(mixed_BHLE.transpose(1, 2).reshape(B, L, D))
         return out_BLD
 
+    def at(self, x_BLD: Tensor, place_B: Tensor, valid_BL: Tensor | None = None) -> Tensor:
+        """What :meth:`forward` gives at one place of each sequence: (B, D)."""
+        B, L, D = x_BLD.shape
+        rows_B = torch.arange(B, device=x_BLD.device)
+        asks_BD = functional.linear(x_BLD[rows_B, place_B], self.qkv.weight[:D], self.qkv.bias[:D])
+        read_BL2D = functional.linear(x_BLD, self.qkv.weight[D:], self.qkv.bias[D:])
+        k_BHLE, v_BHLE = read_BL2D.view(B, L, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        seen_BL = torch.ones(B, L, dtype=torch.bool, device=x_BLD.device)
+        if self.causal:
+            seen_BL = torch.arange(L, device=x_BLD.device) <= place_B.unsqueeze(1)
+        if valid_BL is not None:
+            seen_BL = seen_BL & valid_BL
+        q_BH1E = asks_BD.view(B, self.heads, 1, -1)
+        mixed_BH1E = attention(q_BH1E, k_BHLE, v_BHLE, seen_BL[:, None, None, :], self.dropout)
+        out_BD: Tensor = self.out(mixed_BH1E.reshape(B, D))
+        return out_BD
+
 
 class Block(nn.Module):
     """One pre-norm Transformer layer."""
@@ -57,8 +75,16 @@ class Block(nn.Module):
     def forward(self, x_BLD: Tensor, valid_BL: Tensor | None = None) -> Tensor:
         """Transform: (B, L, D) to (B, L, D)."""
         x_BLD = x_BLD + self.dropout(self.attention(self.attention_norm(x_BLD), valid_BL))
-        out_BLD: Tensor = x_BLD + self.dropout(self.feed(self.feed_norm(x_BLD)))
-        return out_BLD
+        return self._fed(x_BLD)
+
+    def at(self, x_BLD: Tensor, place_B: Tensor, valid_BL: Tensor | None = None) -> Tensor:
+        """What :meth:`forward` gives at one place of each sequence: (B, D). Nearly all of its work is saved."""
+        here_BD = x_BLD[torch.arange(len(x_BLD), device=x_BLD.device), place_B]
+        return self._fed(here_BD + self.dropout(self.attention.at(self.attention_norm(x_BLD), place_B, valid_BL)))
+
+    def _fed(self, x: Tensor) -> Tensor:
+        fed: Tensor = x + self.dropout(self.feed(self.feed_norm(x)))
+        return fed
 
 
 class CausalTransformer(nn.Module):

@@ -137,12 +137,15 @@ def top_k_unseen(
     lot_V = np.argsort(np.random.default_rng(0).permutation(videos))
     best_BK = np.full((len(viewers_B), k), NO_VIDEO)
     block = viewers_at_once(videos)
+    offsets_U = dataset.viewer_offsets()
+    # Histories of like length together: those who read them pad all of a block to the longest.
+    order_B = np.argsort((offsets_U[1:] - offsets_U[:-1])[viewers_B], kind="stable")
     for start in range(0, len(viewers_B), block):
-        here = slice(start, start + block)
+        here = order_B[start : start + block]
         scores_BV = np.array(score(viewers_B[here], np.arange(videos)))
         if np.isnan(scores_BV.max(axis=1)).any():
             raise DataError("a recommender's score is not a number: train it again with a smaller learning rate")
-        excluded_X = _seen(dataset, viewers_B[here])
+        excluded_X = _seen(dataset, offsets_U, viewers_B[here])
         if uploaded_by_B is not None:
             late_X = _not_there_yet(dataset.uploaded_at_V, uploaded_by_B[here])
             excluded_X = np.concatenate([excluded_X, late_X])
@@ -151,10 +154,9 @@ def top_k_unseen(
     return best_BK
 
 
-def _seen(dataset: Dataset, viewers_B: NDArray[np.int64]) -> NDArray[np.int64]:
+def _seen(dataset: Dataset, offsets_U: NDArray[np.int64], viewers_B: NDArray[np.int64]) -> NDArray[np.int64]:
     """What is in the viewers' histories, as ``row * V + video``: (X,)."""
-    offsets = dataset.viewer_offsets()
-    first_B, count_B = offsets[viewers_B], offsets[viewers_B + 1] - offsets[viewers_B]
+    first_B, count_B = offsets_U[viewers_B], offsets_U[viewers_B + 1] - offsets_U[viewers_B]
     row_X = np.repeat(np.arange(len(viewers_B)), count_B)
     place_X = np.arange(len(row_X)) + np.repeat(first_B - np.concatenate([[0], count_B.cumsum()[:-1]]), count_B)
     pair_X: NDArray[np.int64] = row_X * len(dataset.video_ids) + dataset.interactions.video_I[place_X]
