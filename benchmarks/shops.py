@@ -25,7 +25,7 @@ from swipewise.datasets.reading import IDENTITY
 from swipewise.events import EventLog, append_interactions
 from swipewise.events.frames import MOMENT
 from swipewise.schema import CONTENT_MODALITIES, Action, Col, Event, Profile
-from swipewise.training.dataset import catalogue_dataset
+from swipewise.training.building import catalogue_dataset
 from swipewise.training.fitted import FittedModel
 from swipewise.training.inference import Projected
 from swipewise.training.runs import MODEL_NAME, latest_run
