@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -61,9 +62,20 @@ def the_same(body: bytes) -> bool:
     rows = rows_of_sound(body, MAX_EVENTS)
     if rows is None:
         return False
-    assert rows == rows_one_by_one(body)
-    assert [list(map(type, row)) for row in rows] == [list(map(type, row)) for row in rows_one_by_one(body)]
+    others = rows_one_by_one(body)
+    assert told(body, rows) == told(body, others)
+    assert [list(map(type, row)) for row in rows] == [list(map(type, row)) for row in others]
     return True
+
+
+def told(body: bytes, rows: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
+    """Rows without the ids and moments that their events do not tell, which differ each time."""
+    payload = json.loads(body)
+    events = payload if isinstance(payload, list) else [payload]
+    return [
+        [row[0] if "event_id" in event else None, *row[1:4], row[4] if "at" in event else None, *row[5:]]
+        for event, row in zip(events, rows, strict=True)
+    ]
 
 
 @settings(max_examples=1500, deadline=None)
