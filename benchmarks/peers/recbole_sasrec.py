@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 import warnings
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ def answer(split: Split, settings: Settings) -> Answer:
     warnings.filterwarnings("ignore")
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     sys.argv = sys.argv[:1]  # RecBole reads the command line
-    with tempfile.TemporaryDirectory() as name:
-        return Answer(seconds={"epoch": _train(Path(name), split.rows, settings)})
+    rows = split.rows
+    with tempfile.TemporaryDirectory() as name, chdir(name):  # RecBole writes its logs where it is
+        return Answer(seconds={"epoch": _train(Path(name), rows, settings)})
 
 
 def _train(folder: Path, rows: pl.DataFrame, settings: Settings) -> float:
