@@ -140,14 +140,15 @@ def top_k_unseen(
     offsets_U = dataset.viewer_offsets()
     for start in range(0, len(viewers_B), block):
         here = slice(start, start + block)
-        scores_BV = np.array(score(viewers_B[here], np.arange(videos)))
+        # A copy, to be changed in place.
+        scores_BV = np.array(score(viewers_B[here], np.arange(videos)), order="C")
         if np.isnan(scores_BV.max(axis=1)).any():
             raise DataError("a recommender's score is not a number: train it again with a smaller learning rate")
         excluded_X = _seen(dataset, offsets_U, viewers_B[here])
         if uploaded_by_B is not None:
             late_X = _not_there_yet(dataset.uploaded_at_V, uploaded_by_B[here])
             excluded_X = np.concatenate([excluded_X, late_X])
-        scores_BV.reshape(-1)[excluded_X] = -np.inf
+        scores_BV.ravel()[excluded_X] = -np.inf
         best_BK[here, : min(k, videos)] = _top_k(scores_BV, min(k, videos), lot_V, excluded_X)
     return best_BK
 

@@ -38,6 +38,16 @@ def test_best_unseen_videos_come_first_and_missing_ones_are_marked() -> None:
     assert best.tolist() == [[3, 2, 1, 0], [4, 2, 1, NO_VIDEO], [4, 3, 2, 1]]
 
 
+def test_scores_may_lie_in_memory_in_any_order_and_are_not_changed() -> None:
+    dataset = dataset_of([(0, 4, 10, True), (1, 0, 10, False), (1, 3, 11, True)], viewers=3, uploaded=[0] * 5)
+    expected = top_k_unseen(by_index, dataset, np.array([0, 1, 2]), 4).tolist()
+    scores_BV = np.asfortranarray(by_index(np.arange(3), np.arange(5)))
+    for kept in (scores_BV, np.broadcast_to(np.arange(5, dtype=np.float32), (3, 5))):
+        before = kept.copy()
+        assert top_k_unseen(lambda _b, _n, kept=kept: kept, dataset, np.array([0, 1, 2]), 4).tolist() == expected
+        assert np.array_equal(kept, before)
+
+
 def test_more_places_than_videos_leaves_places_empty() -> None:
     dataset = dataset_of([(0, 1, 10, True)], viewers=1, uploaded=[0, 0])
     assert top_k_unseen(by_index, dataset, np.array([0]), 4).tolist() == [[0] + [NO_VIDEO] * 3]
