@@ -58,13 +58,10 @@ from swipewise.console.data.nearest import Likes
 from swipewise.console.data.videos import find_videos, video_file
 from swipewise.console.data.viewers import history_of, viewer_file, viewers_seen
 from swipewise.events import fold, read_active_days, read_events, read_rollups, video_interactions
-from swipewise.events.audit_log import AuditLog
 from swipewise.events.database import Database
 from swipewise.events.history import History
-from swipewise.events.jobs import JobQueue
 from swipewise.events.rollups import ROLLUPS_NAME, WATCH_STEPS
 from swipewise.feed.engine import FeedEngine
-from swipewise.feed.standing import Teller
 from swipewise.schema import CONTENT_MODALITIES, Col
 from swipewise.simulate.behave import behave
 from swipewise.simulate.world import THEMES, WorldConfig, draw_world
@@ -137,18 +134,7 @@ def _one_by_one(figures: Figures, workspace: Workspace) -> None:
     """Pages about one viewer or one video, and those of the catalogue."""
     catalog, database = Catalog(workspace.catalog_dir), Database(workspace.events_dir)
     with FeedEngine.open(workspace) as engine:
-        console = Console(
-            workspace=workspace,
-            engine=engine,
-            catalog=catalog,
-            jobs=JobQueue(database),
-            audit=AuditLog(database),
-            teller=Teller(catalog),
-            root="",
-            signs_in=False,
-            scrape=lambda: b"",
-            kept=Kept(3600.0),
-        )
+        console = Console.over(engine, database, kept=Kept(3600.0))
         seen = viewers_seen(workspace.events_dir).sort(Col.EVENTS)
         middling, long = (seen[Col.VIEWER_ID][round(share * (len(seen) - 1))] for share in (0.5, 0.99))
         positive = workspace.config.events.positive

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from swipewise.cli.bars import counting_bar
 from swipewise.cli.options import json_option
 from swipewise.datasets.layouts import LAYOUTS, Layout
 
@@ -104,17 +105,7 @@ for _layout in LAYOUTS.values():
 @contextmanager
 def _progress_bar() -> Iterator[OnProgress]:
     """What is being done and how far it is, on stderr, where somebody is there to watch."""
-    from rich import progress
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    columns = (
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TimeRemainingColumn(),
-    )
-    with progress.Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with counting_bar() as bar:
         task = bar.add_task("reading", total=None)
 
         def update(doing: str, done: int, total: int | None) -> None:

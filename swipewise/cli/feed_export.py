@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from swipewise.cli.bars import counting_bar
 from swipewise.cli.options import json_option, workspace_option
 from swipewise.cli.wording import counted
 from swipewise.cli.writing import file_argument
@@ -88,16 +89,6 @@ def _named_in(path: Path) -> Sequence[str]:
 
 @contextmanager
 def _progress_bar(viewers: int) -> Iterator[Callable[[int], None]]:
-    from rich import progress
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    columns = (
-        progress.TextColumn("viewers"),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TimeRemainingColumn(),
-    )
-    with progress.Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with counting_bar() as bar:
         task = bar.add_task("viewers", total=viewers)
         yield lambda done: bar.advance(task, done)

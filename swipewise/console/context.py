@@ -6,12 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import polars as pl
 
 from swipewise.catalog import Catalog
 from swipewise.events.audit_log import AuditLog
+from swipewise.events.database import Database
 from swipewise.events.jobs import JobQueue
 from swipewise.feed.engine import FeedEngine
 from swipewise.feed.standing import Teller
@@ -68,6 +69,32 @@ class Console:
     signs_in: bool
     scrape: Callable[[], bytes]
     kept: Kept = field(default_factory=lambda: Kept(20.0))
+
+    @classmethod
+    def over(
+        cls,
+        engine: FeedEngine,
+        records: Database,
+        *,
+        root: str = "",
+        signs_in: bool = False,
+        scrape: Callable[[], bytes] = bytes,
+        kept: Kept | None = None,
+    ) -> Self:
+        """The console of an engine's workspace, whose jobs and audit lie in a database."""
+        catalog = Catalog(engine.workspace.catalog_dir)
+        return cls(
+            workspace=engine.workspace,
+            engine=engine,
+            catalog=catalog,
+            jobs=JobQueue(records),
+            audit=AuditLog(records),
+            teller=Teller(catalog),
+            root=root,
+            signs_in=signs_in,
+            scrape=scrape,
+            kept=kept or Kept(20.0),
+        )
 
     def videos(self) -> pl.DataFrame:
         """The catalogue, as of ``Catalog.videos``, kept for a while.

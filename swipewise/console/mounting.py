@@ -8,14 +8,10 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
-from swipewise.catalog import Catalog
 from swipewise.errors import ConfigError, MissingExtraError
-from swipewise.events.audit_log import AuditLog
 from swipewise.events.database import Database
-from swipewise.events.jobs import JobQueue
 from swipewise.events.keys import KeyStore
 from swipewise.feed.engine import FeedEngine
-from swipewise.feed.standing import Teller
 
 ROOT: Final = "/console"
 """The path of the pages."""
@@ -55,18 +51,7 @@ def mount_console(app: FastAPI, engine: FeedEngine, records: Database, scrape: C
     config = workspace.config.server
     keys_asked = config.keys == "required"
     sessions = Sessions(KeyStore(records), config.session_hours) if keys_asked else None
-    catalog = Catalog(workspace.catalog_dir)
-    console = Console(
-        workspace=workspace,
-        engine=engine,
-        catalog=catalog,
-        jobs=JobQueue(records),
-        audit=AuditLog(records),
-        teller=Teller(catalog),
-        root=ROOT,
-        signs_in=keys_asked,
-        scrape=scrape,
-    )
+    console = Console.over(engine, records, root=ROOT, signs_in=keys_asked, scrape=scrape)
     pages: Any = nicegui.app
     pages.config.quasar_config["loadingBar"] = {"skipHijack": True}
     pages.on_page_exception(failed_page)

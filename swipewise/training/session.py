@@ -14,7 +14,7 @@ from typing import Any, Final
 from swipewise.catalog import Catalog
 from swipewise.errors import ClusterError, DataError
 from swipewise.training.dataset import Dataset
-from swipewise.training.loop import Epoch, Step, fit_network
+from swipewise.training.loop import Epoch, Fit, Step, fit_network
 from swipewise.training.runs import CHECKPOINT_NAME, MODEL_NAME, close_run, make_plan, open_run
 from swipewise.training.split import TimeSplit, split_by_time
 from swipewise.training.workers import Workers, joined, launched, leading
@@ -93,18 +93,7 @@ def train_workspace(
             on_epoch=on_epoch,
         )
         fit.fitted.save(run_dir / MODEL_NAME)
-        figures = {
-            "validation_ndcg@10": fit.epochs[fit.best_epoch - 1].validation_ndcg,
-            "best_epoch": fit.best_epoch,
-            "epochs": [asdict(epoch) for epoch in fit.epochs],
-            "seconds": round(sum(epoch.seconds for epoch in fit.epochs), 1),
-            "sitting_seconds": round(time.monotonic() - began, 1),
-        }
-        sizes = {
-            "viewers": len(dataset.viewer_ids),
-            "videos": len(dataset.video_ids),
-            "interactions": len(split.train.interactions),
-        }
+        figures, sizes = _figures(fit, began), _sizes(dataset, split)
         close_run(run_dir, {**plan, "sizes": sizes, "modalities": fit.fitted.modalities, "figures": figures})
     return TrainingSummary(
         run_dir=run_dir,
@@ -114,9 +103,28 @@ def train_workspace(
         epochs=len(fit.epochs),
         best_epoch=fit.best_epoch,
         validation_ndcg=fit.epochs[fit.best_epoch - 1].validation_ndcg,
-        seconds=figures["seconds"],  # type: ignore[arg-type]
+        seconds=figures["seconds"],
         profile=fit.profile,
     )
+
+
+def _figures(fit: Fit, began: float) -> dict[str, Any]:
+    """How a training went, for the record of its run; ``began`` is when this sitting did."""
+    return {
+        "validation_ndcg@10": fit.epochs[fit.best_epoch - 1].validation_ndcg,
+        "best_epoch": fit.best_epoch,
+        "epochs": [asdict(epoch) for epoch in fit.epochs],
+        "seconds": round(sum(epoch.seconds for epoch in fit.epochs), 1),
+        "sitting_seconds": round(time.monotonic() - began, 1),
+    }
+
+
+def _sizes(dataset: Dataset, split: TimeSplit) -> dict[str, int]:
+    return {
+        "viewers": len(dataset.viewer_ids),
+        "videos": len(dataset.video_ids),
+        "interactions": len(split.train.interactions),
+    }
 
 
 def follow_training(workspace: Workspace) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -12,22 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 import swipewise
+from docs.generate.commands import commands
 from swipewise import cli as root
 from swipewise.cli import cli, main
 from swipewise.datasets.layouts import LAYOUTS
 from swipewise.errors import DataError, WorkspaceError
-
-
-def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Every command below a group, with the words that call it."""
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
-        yield (*path, name), command
-        if isinstance(command, click.Group):
-            yield from commands(command, (*path, name))
-
 
 EVERY = list(commands(cli))
 LEAVES = [(path, command) for path, command in EVERY if not isinstance(command, click.Group)]

@@ -12,7 +12,6 @@ import polars as pl
 import pytest
 from click.testing import Result
 
-from swipewise.catalog import Catalog
 from swipewise.console.context import Console, Kept
 from swipewise.console.data.behavior import platform_behavior
 from swipewise.console.data.changes import TOP, TRIED, what_would_change
@@ -26,11 +25,8 @@ from swipewise.console.data.viewers import history_of, viewer_file, viewers_seen
 from swipewise.errors import DataError, UnknownIdError
 from swipewise.evaluation.transfer_report import write_transfer
 from swipewise.events.answers import Answer, Answers, Place
-from swipewise.events.audit_log import AuditLog
 from swipewise.events.database import Database
-from swipewise.events.jobs import JobQueue
 from swipewise.feed.engine import FeedEngine
-from swipewise.feed.standing import Teller
 from swipewise.feed.supposing import Supposition
 from swipewise.schema import Action, Col
 from swipewise.simulate.truth import Truth
@@ -40,20 +36,9 @@ from swipewise.workspace import Workspace
 @pytest.fixture(scope="module")
 def console(quick_demo: tuple[Path, Result]) -> Iterator[Console]:
     workspace = Workspace.open(quick_demo[0])
-    catalog, records = Catalog(workspace.catalog_dir), Database(workspace.events_dir)
+    records = Database(workspace.events_dir)
     with FeedEngine.open(workspace) as engine:
-        yield Console(
-            workspace=workspace,
-            engine=engine,
-            catalog=catalog,
-            jobs=JobQueue(records),
-            audit=AuditLog(records),
-            teller=Teller(catalog),
-            root="/console",
-            signs_in=False,
-            scrape=lambda: b"",
-            kept=Kept(600.0),
-        )
+        yield Console.over(engine, records, root="/console", kept=Kept(600.0))
     records.close()
 
 
