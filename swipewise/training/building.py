@@ -101,9 +101,9 @@ def code_log(
     """
     coder = _Coder(video_ids, events)
     for part in interactions:
-        coder.add(part.with_columns(pl.lit("").alias(Col.VIEWER_ID)))
+        coder.add(part)
     rows = coder.rows()
-    return rows.where(np.argsort(rows.at_I, kind="stable"))
+    return replace(rows, viewer_I=np.zeros_like(rows.viewer_I)).where(np.argsort(rows.at_I, kind="stable"))
 
 
 class _Coder:
