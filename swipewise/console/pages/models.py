@@ -27,7 +27,6 @@ from swipewise.console.pages.measured import (
 from swipewise.console.parts import chart, empty, exports, number, pill, table
 from swipewise.console.shell import Visit, button, element, frame, show
 from swipewise.errors import SwipewiseError
-from swipewise.feed.publishing import publish, rollback
 
 
 def add_page(console: Console) -> None:
@@ -81,14 +80,14 @@ def _runs(visit: Visit, found: Findings) -> None:
                         f"Publish {name}",
                         f"Feeds are ranked by run {name} from now on; requests go on meanwhile.",
                         partial(
-                            _change, visit, said, "publish", name, partial(publish, visit.console.workspace, name)
+                            _change, visit, said, "publish", name, partial(visit.console.engine.publish, name)
                         ),
                     )
             _confirmed(
                 visit,
                 "Roll back",
                 "Feeds are ranked by the run that was published before this one.",
-                partial(_change, visit, said, "rollback", "", partial(rollback, visit.console.workspace)),
+                partial(_change, visit, said, "rollback", "", visit.console.engine.rollback),
             )
 
 
