@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -123,19 +124,46 @@ def test_the_erased_are_in_no_file(workspace: Workspace) -> None:
     assert "viewer3" not in found(workspace)["viewer_id"]
 
 
-def test_an_erasure_while_parts_are_written(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_erasure_while_the_last_part_is_in_memory(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folded, "EVENTS_A_PART", 10_000)
     put(workspace, busy(0, seed=1))
     compact(workspace)
-    write = folded._Kept.write
+    write = pl.DataFrame.write_parquet
+    waiting = ["viewer3"]
+
+    def write_late(rows: pl.DataFrame, *arguments: Any, **options: Any) -> None:
+        if waiting:
+            erase_viewer(workspace, waiting.pop())
+        write(rows, *arguments, **options)
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", write_late)
+    assert "viewer3" not in found(workspace)["viewer_id"]
+    assert not waiting
+    assert all("viewer3" not in pl.read_parquet(path)["viewer_id"] for path in files(workspace))
+
+
+def test_an_erasure_before_the_list_is_written(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(workspace, busy(0, seed=1))
+    compact(workspace)
+    write, waiting = folded._Kept.write, ["viewer3"]
 
     def write_late(kept: folded._Kept, folder: Path) -> None:
-        monkeypatch.undo()
-        erase_viewer(workspace, "viewer3")
+        if waiting:
+            erase_viewer(workspace, waiting.pop())
         write(kept, folder)
 
     monkeypatch.setattr(folded._Kept, "write", write_late)
     assert "viewer3" not in found(workspace)["viewer_id"]
+    assert not waiting
     assert all("viewer3" not in pl.read_parquet(path)["viewer_id"] for path in files(workspace))
+
+
+def test_what_a_compaction_is_moving_is_in_both_logs_and_counts_once(workspace: Workspace) -> None:
+    put(workspace, busy(0, seed=1))
+    History(workspace.events_dir).append(read_events(workspace.events_dir).collect())
+    agree(workspace)
 
 
 def test_killed_before_the_list_is_written(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
