@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _WORTH = 4.0
-"""Questions that tell as much as knowing nothing does, for each number of a vector, is one in so many."""
+"""Each question weighs as much as four numbers of a vector do for taking all directions for alike."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
