@@ -22,7 +22,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,6 +43,7 @@ from swipewise.workspace import Workspace
 LARGE, QUICK_LARGE = 60, 12
 ROUNDS, QUICK_ROUNDS = 5, 1
 FEW, MANY, QUICK_MANY = 100, 5000, 500
+STARTS = 3  # of the few: they take little time, and their peak differs by some percent
 KINDS = 100
 HELD_AT_FIRST = 4  # tasks that a worker takes when it is ready
 SCALING_BARS = {"processes": 1.8, "ray": 1.7}
@@ -103,12 +105,17 @@ def measure(figures: Figures, options: Options) -> None:
     with tempfile.TemporaryDirectory(prefix="swipewise-pipeline-") as name:
         folder = Path(name)
         films = large_clips(folder / "large", large)
-        record_cost(figures, folder, films, large, rounds)
-        for executor in ("processes", "ray"):
-            if executor == "processes" or find_spec("ray"):
-                record_scaling(figures, folder, films, executor, rounds)
-        record_scaling(figures, folder, films, "processes", 1, waiting=True)
-        record_memory(figures, folder, QUICK_MANY if options.quick else MANY)
+        parts: dict[str, Callable[[], None]] = {
+            "cost": lambda: record_cost(figures, folder, films, large, rounds),
+            "processes": lambda: record_scaling(figures, folder, films, "processes", rounds),
+            "ray": lambda: record_scaling(figures, folder, films, "ray", rounds),
+            "waiting": lambda: record_scaling(figures, folder, films, "processes", 1, waiting=True),
+            "memory": lambda: record_memory(figures, folder, QUICK_MANY if options.quick else MANY),
+        }
+        if not find_spec("ray"):
+            del parts["ray"]
+        for part in options.own.only or parts:
+            parts[part]()
 
 
 def record_cost(figures: Figures, folder: Path, films: Path, clips: int, rounds: int) -> None:
@@ -145,9 +152,10 @@ def record_scaling(
 
 def record_memory(figures: Figures, folder: Path, many: int) -> None:
     small = small_clips(folder / "small", many)
-    few, all_of_them = (whole_ingestion(folder, small, count) for count in (FEW, many))
+    few = [whole_ingestion(folder, small, FEW) for _ in range(STARTS)]
+    all_of_them = whole_ingestion(folder, small, many)
     for process in ("run", "worker"):
-        ratio = all_of_them[process] / few[process]
+        ratio = all_of_them[process] / statistics.median(each[process] for each in few)
         figures.record(f"memory of the {process}, {many} clips against {FEW}", ratio, at_most=1.1, unit="x")
         figures.record(f"peak of the {process} on {many} small clips", all_of_them[process], unit=" MB")
 
@@ -232,5 +240,10 @@ def small_clips(folder: Path, count: int) -> Path:
     return folder
 
 
+def _add_options(parser: ArgumentParser) -> None:
+    parts = ("cost", "processes", "ray", "waiting", "memory")
+    parser.add_argument("--only", nargs="+", choices=parts, help="measure only these parts")
+
+
 if __name__ == "__main__":
-    run(measure, __doc__, quick_bars=False)
+    run(measure, __doc__, add_options=_add_options, quick_bars=False)

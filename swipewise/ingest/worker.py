@@ -19,6 +19,7 @@ from typing import Any
 from swipewise.config import EncodersConfig, MediaConfig
 from swipewise.encoders import Encoder, Recognizer, build_encoders, build_recognizers, identity
 from swipewise.errors import ConfigError, SwipewiseError
+from swipewise.ingest.allocator import share_freed_memory
 from swipewise.ingest.stages import Inbox, Stages, Steps, Told
 from swipewise.media.memory import limit_memory
 from swipewise.schema import Modality, Words
@@ -27,6 +28,7 @@ from swipewise.schema import Modality, Words
 def main() -> None:
     """Serve tasks until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    share_freed_memory()
     tell = _teller()
     settings = json.loads(sys.stdin.buffer.readline() or "null") or sys.exit()
     tasks = _inbox()
