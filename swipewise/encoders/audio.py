@@ -31,6 +31,7 @@ class AudioDescriptor:
 
     name = "descriptor"
     version = "1"
+    batch = 1
     modality = Modality.AUDIO
     dim = 2 * _MELS + _MELS // 2 + 10 + 12 + _PITCHES + _LAGS + _BEATS + 5
 

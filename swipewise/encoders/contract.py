@@ -15,7 +15,8 @@ class Encoder(Protocol):
     """Turns one modality of a clip into a vector of fixed width.
 
     ``name`` and ``version`` together say how a vector came about: what changes the vectors changes the version.
-    One that wants larger frames or more of the sound than others has an attribute ``needs``.
+    One that wants larger frames or more of the sound than others has an attribute ``needs``; one to which more clips at
+    a time are of no use has the most that are, ``batch``.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Encoder(Protocol):
 
 
 class Recognizer(Protocol):
-    """Finds the words that are spoken or shown in a clip; ``name``, ``version`` and ``needs`` as of an encoder."""
+    """Finds the words that are spoken or shown in a clip; what an encoder may say of itself, it may too."""
 
     name: str
     version: str
@@ -59,3 +60,9 @@ def needs_of(encoders: Iterable[Encoder | Recognizer]) -> Needs:
         frame_side=max((each.frame_side for each in wanted), default=0),
         sample_rate=max((each.sample_rate for each in wanted), default=0),
     )
+
+
+def batch_of(encoders: Iterable[Encoder | Recognizer], most: int) -> int:
+    """How many clips at a time are of use to any of them, 1 to ``most``."""
+    wanted = [getattr(encoder, "batch", most) for encoder in encoders]
+    return min(most, max(wanted, default=1))

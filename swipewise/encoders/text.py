@@ -30,6 +30,7 @@ class TextDescriptor:
 
     name = "descriptor"
     version = "1"
+    batch = 1
     modality = Modality.TEXT
     dim = _WORDS + _GRAMS
 

@@ -29,6 +29,7 @@ class VisualDescriptor:
 
     name = "descriptor"
     version = "1"
+    batch = 1
     modality = Modality.VISUAL
     dim = (
         (_HUES + _LIGHTS + _CHROMAS + 6)  # colour

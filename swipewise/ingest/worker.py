@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from swipewise.config import EncodersConfig, MediaConfig
-from swipewise.encoders import Encoder, Recognizer, build_encoders, build_recognizers, identity
+from swipewise.encoders import Encoder, Recognizer, batch_of, build_encoders, build_recognizers, identity
 from swipewise.errors import ConfigError, SwipewiseError
 from swipewise.ingest.allocator import share_freed_memory
 from swipewise.ingest.stages import Inbox, Stages, Steps, Told
@@ -45,7 +45,8 @@ def main() -> None:
     limit_memory(media.max_memory_mb)
     # From here on the standard error would only carry the codecs' remarks on damaged files.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    Stages(steps, tasks, batch=settings["encoders"]["batch"], decoders=settings["decoders"]).work()
+    batch = batch_of([*encoders.values(), *recognizers.values()], settings["encoders"]["batch"])
+    Stages(steps, tasks, batch=batch, decoders=settings["decoders"]).work()
 
 
 def open_encoders(settings: Mapping[str, Any]) -> tuple[dict[Modality, Encoder], dict[Words, Recognizer]]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from swipewise.config import ENCODER_NAMES, EncodersConfig
-from swipewise.encoders import build_encoder, build_encoders, build_recognizers, identity, needs_of
+from swipewise.encoders import batch_of, build_encoder, build_encoders, build_recognizers, identity, needs_of
 from swipewise.encoders.registry import _BUILDERS
 from swipewise.encoders.words import shortened
 from swipewise.errors import ConfigError
@@ -68,6 +68,17 @@ def test_what_clips_have_to_bring_is_the_most_that_anybody_needs() -> None:
         frame_side=960, sample_rate=48_000
     )
     assert needs_of([]) == Needs()
+
+
+def test_clips_wait_for_each_other_where_it_is_of_use_to_somebody() -> None:
+    descriptors = build_encoders(EncodersConfig()).values()
+    model = build_encoder(Modality.VISUAL, "fake")  # which says nothing of it, as most
+    assert batch_of(descriptors, 8) == 1
+    assert batch_of([*descriptors, model], 8) == 8
+    assert batch_of([model], 3) == 3
+    model.batch = 5  # type: ignore[attr-defined]
+    assert [batch_of([*descriptors, model], most) for most in (8, 4)] == [5, 4]
+    assert batch_of([], 8) == 1
 
 
 def test_the_names_that_the_configuration_takes_are_those_that_can_be_built() -> None:

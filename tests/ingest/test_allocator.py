@@ -40,8 +40,8 @@ def held(mode: str, program: str = _HELD) -> float:
     return float(json.loads(ran.stdout))
 
 
-# Six threads that go on living take and free 24 MiB in small blocks, one after another. Prints megabytes of data in the end
-# beyond those before.
+# Six threads that go on living take and free 24 MiB in small blocks, one after another. Prints megabytes of data in
+# the end beyond those before.
 _ARENAS = """
 import ctypes, json, sys, threading
 from pathlib import Path
