@@ -8,7 +8,7 @@
     fetched/         copies of remote clips while they are being taken
     events/          live.sqlite (events, profiles, controls, answers, jobs, keys, audit, where not in PostgreSQL),
                      history/ (Delta Lake), folded/ (its interactions), rollups/ (counts of its days),
-                     rejects/ (rows that an import left out)
+                     ids/ (hashes of its event ids), rejects/ (rows that an import left out)
     runs/            one folder a training run
     published.json   which run is served, where that is not the newest
     report/          the last evaluation and the last audit

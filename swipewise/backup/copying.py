@@ -20,6 +20,7 @@ from swipewise.errors import ConfigError, StoreError
 from swipewise.events.address import LIVE_NAME, without_password
 from swipewise.events.folded import FOLDED_NAME
 from swipewise.events.history import HISTORY_NAME
+from swipewise.events.id_hashes import IDS_NAME
 from swipewise.events.rollups import ROLLUPS_NAME
 from swipewise.staging import put_in_place, refuse_what_is_there, staging
 from swipewise.workspace import CONFIG_NAME, Workspace
@@ -75,6 +76,7 @@ def _fill(workspace: Workspace, folder: Path, target: Path) -> Manifest:
         workspace.events_dir / HISTORY_NAME,
         workspace.events_dir / ROLLUPS_NAME,  # counted again where they are missing, and so is the next
         workspace.events_dir / FOLDED_NAME,
+        workspace.events_dir / IDS_NAME,
         workspace.fetched_dir,
         workspace.index_dir,  # built again where it is missing
         *tables,

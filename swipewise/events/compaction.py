@@ -51,7 +51,7 @@ def compact(workspace: Workspace, *, now: datetime | None = None) -> Compacted:
             return Compacted(moved=0, days=0)
         history = History(workspace.events_dir)
         # What an interrupted compaction has moved already, or an import has brought since, is held.
-        fresh = events.lazy().join(history.held(events), on=Col.EVENT_ID, how="anti").collect()
+        fresh = history.unheld(events)
         if not fresh.is_empty():
             history.append(fresh)
         _delete(database, microseconds(today), last)

@@ -24,8 +24,10 @@ import polars as pl
 from swipewise.errors import StoreError
 from swipewise.events.folding import fold_events, with_ratio
 from swipewise.events.frames import EVENT_SCHEMA, FOLDED_SCHEMA
-from swipewise.events.history import History, sync_files
+from swipewise.events.history import History
+from swipewise.events.id_hashes import IdHashes
 from swipewise.events.reading import live_events
+from swipewise.events.syncing import sync_files
 from swipewise.schema import Col
 from swipewise.workspace import Workspace
 
@@ -106,7 +108,7 @@ def interaction_parts(
     live = live_events(workspace.events_dir)
     kept = _up_to_date(workspace, on_part)
     history, known = _scan(workspace, kept.files), durations.collect().lazy()
-    newest = _folded_again(history, _not_in(history, live))
+    newest = _folded_again(history, _not_in(workspace, kept.files, live))
     for part, bounds in zip(kept.parts, kept.bounds(), strict=True):
         rows = pl.read_parquet(_folder(workspace) / part.file)
         yield with_ratio(_merged(rows, newest.filter(_within(bounds))).lazy(), known).collect()
@@ -197,12 +199,9 @@ def _folded_again(before: pl.LazyFrame, events: pl.DataFrame) -> pl.DataFrame:
     return fold_events(pl.concat([theirs.lazy(), events.lazy()])).collect()
 
 
-def _not_in(history: pl.LazyFrame, live: pl.DataFrame) -> pl.DataFrame:
-    if live.is_empty():
-        return live
-    ids = live.lazy().select(Col.EVENT_ID)
-    held = history.select(Col.EVENT_ID).join(ids, on=Col.EVENT_ID, how="semi").collect(engine="streaming")
-    return live.join(held, on=Col.EVENT_ID, how="anti")
+def _not_in(workspace: Workspace, files: Sequence[str], live: pl.DataFrame) -> pl.DataFrame:
+    held = IdHashes(History(workspace.events_dir).directory).among(live[Col.EVENT_ID], files)
+    return live.join(held.to_frame(), on=Col.EVENT_ID, how="anti")
 
 
 def _merged(rows: pl.DataFrame, newest: pl.DataFrame) -> pl.DataFrame:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
@@ -16,6 +15,8 @@ from numpy.typing import NDArray
 
 from swipewise.errors import StoreError
 from swipewise.events.frames import EVENT_SCHEMA, no_events
+from swipewise.events.id_hashes import IdHashes
+from swipewise.events.syncing import sync_files
 from swipewise.schema import Col
 
 HISTORY_NAME: Final = "history"
@@ -59,39 +60,51 @@ class History:
             )
         return table
 
-    def scan(self) -> pl.LazyFrame:
-        """All events in long form with their ``day``, read when collected, as of this call.
+    def scan(self, table: DeltaTable | None = None) -> pl.LazyFrame:
+        """All events in long form with their ``day``, read when collected.
+
+        Args:
+            table: A version of the history; that of this call where none is given.
 
         Raises:
             StoreError: The table cannot be read.
         """
-        table = self.table()
+        table = table or self.table()
         if table is None:
             return no_events().lazy().with_columns(pl.col(Col.AT).dt.date().alias(Col.DAY))
         return pl.scan_delta(table).select(*EVENT_SCHEMA, Col.DAY)
 
-    def files_by_day(self) -> dict[date, list[str]]:
+    def files_by_day(self, table: DeltaTable | None = None) -> dict[date, list[str]]:
         """The files of each day, relative to the table's folder; a file never changes.
+
+        Args:
+            table: A version of the history; that of this call where none is given.
 
         Raises:
             StoreError: The table cannot be read.
         """
-        table = self.table()
+        table = table or self.table()
         return {} if table is None else _files_by_day(table)
 
     def files_of(self, table: DeltaTable) -> list[Path]:
         """All files of a version of the table."""
-        return [self.directory / path for paths in _files_by_day(table).values() for path in paths]
+        return [self.directory / path for path in _files(table)]
 
-    def held(self, events: pl.DataFrame) -> pl.LazyFrame:
-        """The ids of those of these events that the history holds, found by reading its ids alone.
+    def unheld(self, events: pl.DataFrame, table: DeltaTable | None = None) -> pl.DataFrame:
+        """Those of these events whose ids the history does not hold.
+
+        Args:
+            events: An event table.
+            table: A version of the history; that of this call where none is given.
 
         Raises:
             StoreError: The table cannot be read.
         """
-        # The smaller side is the one that polars keeps in memory: the other way round it would be the history.
-        ids = events.lazy().select(Col.EVENT_ID)
-        return self.scan().select(Col.EVENT_ID).join(ids, on=Col.EVENT_ID, how="semi")
+        table = table or self.table()
+        if table is None or events.is_empty():
+            return events
+        held = IdHashes(self.directory).among(events[Col.EVENT_ID], _files(table))
+        return events.join(held.to_frame(), on=Col.EVENT_ID, how="anti", maintain_order="left")
 
     def collected(self, query: Callable[[], _Found]) -> _Found:
         """What a query gives that scans the history and collects; asked again where its files went meanwhile.
@@ -145,6 +158,7 @@ class History:
                 return
             table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False, full=True)
             newest = DeltaTable(str(self.directory))
+            self._keep_hashes(newest)
             newest.create_checkpoint()
             log, version = self.directory / _LOG, newest.version()
             sync_files(
@@ -177,6 +191,10 @@ class History:
         after = self.table()
         assert after is not None
         _sync([Path(uri) for uri in after.file_uris() if uri not in known], self.directory, after.version())
+        self._keep_hashes(after)
+
+    def _keep_hashes(self, table: DeltaTable) -> None:
+        IdHashes(self.directory).keep(_files(table))
 
     def _write(self, rows: pl.DataFrame, predicate: str | None) -> None:
         place = str(self.directory)
@@ -203,6 +221,10 @@ class History:
             )
 
 
+def _files(table: DeltaTable) -> list[str]:
+    return [path for paths in _files_by_day(table).values() for path in paths]
+
+
 def _files_by_day(table: DeltaTable) -> dict[date, list[str]]:
     files: dict[date, list[str]] = {}
     actions = pl.DataFrame(table.get_add_actions(flatten=True))
@@ -216,16 +238,6 @@ def _sync(files: list[Path], directory: Path, version: int) -> None:
     log = directory / _LOG
     folders = {file.parent for file in files} | {log, directory, directory.parent}
     sync_files([*files, log / _commit_name(version), *folders])
-
-
-def sync_files(paths: Iterable[Path]) -> None:
-    """Have the system write files or folders to disk."""
-    for path in paths:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _commit_name(version: int) -> str:

@@ -148,8 +148,7 @@ def _store(events_dir: Path, events: pl.DataFrame) -> int:
     """Commit the events that neither the history nor the live log holds; returns how many those are."""
     history = History(events_dir)
     once = events.unique(Col.EVENT_ID, keep="first", maintain_order=True)
-    known = pl.concat([history.held(once).collect(engine="streaming"), _live_ids(events_dir)])
-    fresh = once.join(known, on=Col.EVENT_ID, how="anti")
+    fresh = history.unheld(once).join(_live_ids(events_dir), on=Col.EVENT_ID, how="anti")
     if not fresh.is_empty():
         history.append(fresh)
     return len(fresh)

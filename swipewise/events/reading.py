@@ -36,11 +36,14 @@ def read_events(events_dir: Path, viewer_id: str | None = None, video_id: str | 
     wanted = {Col.VIEWER_ID: viewer_id, Col.VIDEO_ID: video_id}
     named = {name: value for name, value in wanted.items() if value is not None}
     live = live_events(events_dir, sa.and_(sa.true(), *(EVENTS.c[name] == value for name, value in named.items())))
-    history = History(events_dir).scan().filter(*(pl.col(name) == value for name, value in named.items()))
-    if live.is_empty():
-        return history.select(*EVENT_SCHEMA)
-    unmoved = live.lazy().join(History(events_dir).held(live), on=Col.EVENT_ID, how="anti")
-    return pl.concat([history.select(*EVENT_SCHEMA), unmoved])
+    history = History(events_dir)
+    table = history.table()
+    if table is None:
+        return live.lazy()
+    moved = history.scan(table).filter(*(pl.col(name) == value for name, value in named.items()))
+    # Of the same version: what is moved meanwhile would be taken for held, and not be in what is scanned.
+    unmoved = history.unheld(live, table)
+    return pl.concat([moved.select(*EVENT_SCHEMA), unmoved.lazy()])
 
 
 def read_active_days(events_dir: Path) -> pl.LazyFrame:

@@ -118,7 +118,10 @@ def read_rollups(workspace: Workspace, durations: pl.LazyFrame) -> Rollups:
     """
     live = live_events(workspace.events_dir)
     history = History(workspace.events_dir)
-    wanted = _wanted(workspace, history)
+    table = history.table()
+    if table is None:
+        return Rollups.of(fold(live.lazy(), durations, flags=tuple(Action)).collect())
+    wanted = _wanted(workspace, history.files_by_day(table))
     if stale := _stale(wanted, durations):
         with workspace.lock(ROLLUPS_NAME, wait=_WAIT_SECONDS):
             for day in stale:
@@ -126,13 +129,12 @@ def read_rollups(workspace: Workspace, durations: pl.LazyFrame) -> Rollups:
                 if not wanted[day].is_dir() or _measurable(wanted[day], durations):
                     _replace(day, wanted[day], _of_day(history, day, durations))
             _forget(workspace, wanted)
-    open_part = Rollups.of(_open(history, live, durations))
+    open_part = Rollups.of(_open(history, history.unheld(live, table), durations))
     return Rollups.scan(wanted.values()).followed_by(open_part) if wanted else open_part
 
 
-def _wanted(workspace: Workspace, history: History) -> dict[date, Path]:
+def _wanted(workspace: Workspace, files: Mapping[date, Sequence[str]]) -> dict[date, Path]:
     """Where the counts of each day of the history are, or will be."""
-    files = history.files_by_day()
     base = workspace.events_dir / ROLLUPS_NAME
     return {day: base / f"{day.isoformat()}-{_digest(files, day)}" for day in sorted(files)}
 

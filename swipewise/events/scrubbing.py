@@ -13,8 +13,9 @@ import polars as pl
 
 from swipewise.errors import StoreError
 from swipewise.events.frames import EVENT_SCHEMA, MOMENT
-from swipewise.events.history import History, sync_files
+from swipewise.events.history import History
 from swipewise.events.rejects import REJECTS_NAME
+from swipewise.events.syncing import sync_files
 from swipewise.schema import Col
 
 

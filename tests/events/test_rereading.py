@@ -26,7 +26,7 @@ class Rewritten:
         self.times = 0
         self._scan = History.scan
         self._workspace = workspace
-        monkeypatch.setattr(History, "scan", lambda history: self.scan(history))
+        monkeypatch.setattr(History, "scan", lambda history, _table=None: self.scan(history))
 
     def scan(self, history: History) -> pl.LazyFrame:
         scanned = self._scan(history)

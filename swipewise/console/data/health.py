@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from swipewise.catalog import Catalog
-from swipewise.console.data.all_events import every_event
+from swipewise.events import read_events
 from swipewise.events.history import History
 from swipewise.schema import Col
 
@@ -88,7 +88,7 @@ def activity(events_dir: Path, now: datetime | None = None) -> Activity:
     since = until - timedelta(minutes=MINUTES - 1)
 
     def read() -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-        events = every_event(events_dir)
+        events = read_events(events_dir)
         daily = (
             events.group_by(pl.col(Col.AT).dt.date().alias(Col.DAY), pl.col(Col.ACTION).cast(pl.String))
             .agg(pl.len().alias(COUNT))

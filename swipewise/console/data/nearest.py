@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from swipewise.console.data.all_events import every_event
+from swipewise.events import read_events
 from swipewise.events.history import History
 from swipewise.schema import Col
 
@@ -52,7 +52,7 @@ class Likes:
         """
         likes = History(events_dir).collected(
             lambda: (
-                every_event(events_dir)
+                read_events(events_dir)
                 .filter(pl.col(Col.ACTION).is_in(list(positive)))
                 .select(Col.VIEWER_ID, Col.VIDEO_ID)
                 .collect(engine="streaming")

@@ -11,9 +11,8 @@ import polars as pl
 
 from swipewise.behavior.watching import audience, watch_curve
 from swipewise.console.context import Console
-from swipewise.console.data.all_events import every_event
 from swipewise.errors import DataError, UnknownIdError
-from swipewise.events import fold
+from swipewise.events import video_interactions
 from swipewise.events.history import History
 from swipewise.events.job_records import Job
 from swipewise.events.rollups import WATCH_STEPS, Rollups
@@ -87,15 +86,9 @@ def _interactions(engine: FeedEngine, video: Video) -> pl.DataFrame:
         schema={Col.VIDEO_ID: pl.String, Col.DURATION: pl.Float64},
     )
 
-    def read() -> pl.DataFrame:
-        events = every_event(events_dir).filter(pl.col(Col.VIDEO_ID) == video.video_id)
-        # An event that is there twice has all of this alike; ids take longest to read, and decide on nothing here.
-        once = events.unique(subset=[Col.VIEWER_ID, Col.ACTION, Col.AT]).with_columns(
-            pl.lit("").alias(Col.EVENT_ID)
-        )
-        return fold(once, durations, flags=tuple(Action)).collect()
-
-    return History(events_dir).collected(read)
+    return History(events_dir).collected(
+        lambda: video_interactions(events_dir, video.video_id, durations).collect()
+    )
 
 
 def _weights(engine: FeedEngine, video_id: str, viewer_ids: Sequence[str]) -> dict[str, float]:

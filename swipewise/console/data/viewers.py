@@ -12,10 +12,9 @@ from typing import Any, Final
 import polars as pl
 
 from swipewise.console.context import Console
-from swipewise.console.data.all_events import every_event
 from swipewise.console.data.nearest import Likes
 from swipewise.console.data.player import Facts, facts_of
-from swipewise.events import viewer_interactions
+from swipewise.events import read_events, viewer_interactions
 from swipewise.events.history import History
 from swipewise.feed.standing import Standing, Teller
 from swipewise.schema import Col, Interaction
@@ -170,7 +169,7 @@ def viewers_seen(events_dir: Path) -> pl.DataFrame:
     """
     return History(events_dir).collected(
         lambda: (
-            every_event(events_dir)
+            read_events(events_dir)
             .group_by(Col.VIEWER_ID)
             .agg(pl.len().alias(Col.EVENTS), pl.col(Col.AT).max())
             .sort(Col.AT, Col.VIEWER_ID, descending=[True, False])
