@@ -6,6 +6,7 @@ by a power law, viewers of whom half join one by one, about 2.2 events an intera
 calls it, from files to what is shown, once to warm the system's cache and three times for the median of the
 process's own processor time; polars and torch have one thread.
 
+- All that reads the log is asked with a live log of 3,000 events beside the history, and without one.
 - The counts of closed days are made once, before; what that takes is a figure without a bar, and so is a single day,
   which is what each further day costs. Who liked what is read once for all viewers' pages and kept for a while.
 - Of viewers those with a middling history and a long one are asked about. What would change a feed is loaded after the
@@ -24,10 +25,12 @@ import os
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import argparse
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,6 +38,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import sqlalchemy as sa
 from figures import Figures, Options, run
 from platforms import DAY, DAYS, START, Size, days
 from shops import Crowd, grown_shop, trained_shop, viewer_name
@@ -57,8 +61,9 @@ from swipewise.console.data.ingestion import ingestion_state
 from swipewise.console.data.nearest import Likes
 from swipewise.console.data.videos import find_videos, video_file
 from swipewise.console.data.viewers import history_of, viewer_file, viewers_seen
-from swipewise.events import fold, read_active_days, read_events, read_rollups, video_interactions
-from swipewise.events.database import Database
+from swipewise.events import EventLog, fold, read_active_days, read_events, read_rollups, video_interactions
+from swipewise.events.database import EVENTS, Database
+from swipewise.events.frames import EVENT_SCHEMA
 from swipewise.events.history import History
 from swipewise.events.rollups import ROLLUPS_NAME, WATCH_STEPS
 from swipewise.feed.engine import FeedEngine
@@ -72,41 +77,102 @@ GROUPS = 6
 REPEATS = 3
 TOPICS, WIDTH = 24, 64
 
+PARTS = ("segments", "counting", "platform", "pages", "models")
+
 _TRAINED = Crowd(viewers=500, known=3_000)
 
 
 def measure(figures: Figures, options: Options) -> None:
-    for seed in WORLDS[:1] if options.quick else WORLDS:
-        figures.record(f"adjusted Rand index of segments, world of seed {seed}", _agreement(seed), at_least=0.8)
+    parts: list[str] = options.own.only or list(PARTS)
+    if "segments" in parts:
+        for seed in WORLDS[:1] if options.quick else WORLDS:
+            index = _agreement(seed)
+            figures.record(f"adjusted Rand index of segments, world of seed {seed}", index, at_least=0.8)
     full = Size(videos=100_000, viewers=100_000, interactions=10_000_000)
     size = Size(videos=5_000, viewers=5_000, interactions=200_000) if options.quick else full
     with TemporaryDirectory() as directory:
-        trained = trained_shop(Path(directory) / "trained", _TRAINED)
-        workspace = grown_shop(Path(directory) / "shop", _TRAINED, trained, size.videos)
-        _fill(workspace, size)
-        _platform(figures, workspace)
-        _one_by_one(figures, workspace)
-    _of_models(figures, size)
+        folder = options.own.workspace or Path(directory) / "shop"
+        if {"counting", "platform", "pages"} & set(parts):
+            _of_a_shop(figures, _shop(folder, size), parts)
+    if "models" in parts:
+        _of_models(figures, size)
 
 
-def _platform(figures: Figures, workspace: Workspace) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="measure some parts alone")
+    parser.add_argument(
+        "--workspace",
+        type=Path,
+        metavar="FOLDER",
+        help="make the large workspace here, or take that of another run",
+    )
+
+
+def _shop(folder: Path, size: Size) -> Workspace:
+    """A workspace with history and model; one that is there already is taken."""
+    if not folder.exists():
+        with TemporaryDirectory() as directory:
+            trained = trained_shop(Path(directory) / "trained", _TRAINED)
+            draft = folder.with_name(f"{folder.name}.draft")
+            _fill(grown_shop(draft, _TRAINED, trained, size.videos), size)
+            draft.rename(folder)
+    return Workspace.open(folder)
+
+
+def _of_a_shop(figures: Figures, workspace: Workspace, parts: list[str]) -> None:
+    if "counting" in parts:
+        _counting(figures, workspace)
+    measured = {"platform": _platform, "pages": _one_by_one}
+    for part in [part for part in measured if part in parts]:
+        measured[part](figures, workspace, "")
+        with _without_live_log(workspace):
+            measured[part](figures, workspace, ", without a live log")
+
+
+@contextmanager
+def _without_live_log(workspace: Workspace) -> Iterator[None]:
+    """The live log emptied, and filled again after."""
+    database = Database(workspace.events_dir)
+    with database.read() as connection:
+        rows = [tuple(row) for row in connection.execute(sa.select(*(EVENTS.c[name] for name in EVENT_SCHEMA)))]
+    with database.write() as connection:
+        connection.execute(sa.delete(EVENTS))
+    try:
+        yield
+    finally:
+        EventLog(database, History(workspace.events_dir)).append_rows(rows)
+        database.close()
+
+
+def _lengths(catalog: Catalog) -> pl.LazyFrame:
+    return catalog.videos().lazy().select(Col.VIDEO_ID, Col.DURATION)
+
+
+def _counting(figures: Figures, workspace: Workspace) -> None:
+    """What is counted once for all pages."""
+    catalog, kept = Catalog(workspace.catalog_dir), workspace.events_dir / ROLLUPS_NAME
+
+    def counts() -> Any:
+        return read_rollups(workspace, _lengths(catalog))
+
+    shutil.rmtree(kept, ignore_errors=True)
+    figures.record("counting all closed days, once", _seconds(counts), unit=" s")
+    shutil.rmtree(max(kept.iterdir()))
+    figures.record("counting one more day", _seconds(counts), unit=" s")
+
+
+def _platform(figures: Figures, workspace: Workspace, log: str) -> None:
     """Pages about everybody."""
     events_dir, catalog = workspace.events_dir, Catalog(workspace.catalog_dir)
-
-    def lengths() -> pl.LazyFrame:
-        return catalog.videos().lazy().select(Col.VIDEO_ID, Col.DURATION)
 
     def watched(video: str) -> pl.DataFrame:
         known = catalog.videos([video]).lazy().select(Col.VIDEO_ID, Col.DURATION)
         return audience(video_interactions(events_dir, video, known))
 
     def counts() -> Any:
-        return read_rollups(workspace, lengths())
+        return read_rollups(workspace, _lengths(catalog))
 
-    figures.record("counting all closed days, once", _seconds(counts), unit=" s")
-    newest = max((events_dir / ROLLUPS_NAME).iterdir())
-    shutil.rmtree(newest)
-    figures.record("counting one more day", _seconds(counts), unit=" s")
+    counts()
     most, middling = (video_name(number) for number in (0, len(catalog.stamps()) // 100))
     last = START + (DAYS - 1) * DAY
     known = catalog.videos().select(Col.VIDEO_ID, Col.UPLOADED_AT, Col.INGESTED_AT)
@@ -127,10 +193,10 @@ def _platform(figures: Figures, workspace: Workspace) -> None:
         "from upload to first exposure, all videos": lambda: first_exposures(counts().videos, known),
         "trend of segments, by week": lambda: segment_trend(members, read_active_days(events_dir)),
     }
-    _record(figures, pages)
+    _record(figures, pages, log)
 
 
-def _one_by_one(figures: Figures, workspace: Workspace) -> None:
+def _one_by_one(figures: Figures, workspace: Workspace, log: str) -> None:
     """Pages about one viewer or one video, and those of the catalogue."""
     catalog, database = Catalog(workspace.catalog_dir), Database(workspace.events_dir)
     with FeedEngine.open(workspace) as engine:
@@ -152,7 +218,7 @@ def _one_by_one(figures: Figures, workspace: Workspace) -> None:
             "a video, the thousandth": lambda: video_file(console, video_name(len(catalog.stamps()) // 100)),
             "the most watched video": lambda: video_file(console, video_name(0)),
         }
-        _record(figures, pages)
+        _record(figures, pages, log)
     database.close()
 
 
@@ -160,9 +226,11 @@ def _changes(console: Console, viewer_id: str) -> Changes:
     return what_would_change(console.engine, viewer_id, history_of(console, viewer_id))
 
 
-def _record(figures: Figures, pages: Mapping[str, Callable[[], object]]) -> None:
+def _record(figures: Figures, pages: Mapping[str, Callable[[], object]], log: str) -> None:
     for name, page in pages.items():
-        figures.record(f"processor time of: {name}", _median_seconds(page), at_most=1.0, unit=" s")
+        seconds = _median_seconds(page)
+        print(f"{name}{log}: {seconds:.3f} s", file=sys.stderr, flush=True)
+        figures.record(f"processor time of: {name}{log}", seconds, at_most=1.0, unit=" s")
 
 
 def _of_models(figures: Figures, size: Size) -> None:
@@ -248,4 +316,4 @@ def _agreement(seed: int) -> float:
 
 
 if __name__ == "__main__":
-    run(measure, __doc__)
+    run(measure, __doc__, add_options=add_options)

@@ -101,8 +101,8 @@ class IdHashes:
         return hashes_H
 
     def _hashed(self, file: str) -> Hashes:
-        rows = pl.scan_parquet(self._history_dir / file, hive_partitioning=False)
-        return rows.select(pl.col(Col.EVENT_ID).hash()).collect().to_series().sort().to_numpy()
+        ids = pl.read_parquet(self._history_dir / file, columns=[Col.EVENT_ID], hive_partitioning=False)
+        return np.sort(ids[Col.EVENT_ID].hash().to_numpy())
 
     def _place(self, file: str) -> Path:
         return self._folder / f"{file.replace('/', '+')}.npy"
