@@ -109,14 +109,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _shop(folder: Path, size: Size) -> Workspace:
-    """A workspace with history and model; one that is there already is taken."""
+    """A workspace with history and model; of one that is there already what is missing is added."""
     if not folder.exists():
-        with TemporaryDirectory() as directory:
+        with TemporaryDirectory(dir=folder.parent) as directory:
             trained = trained_shop(Path(directory) / "trained", _TRAINED)
-            draft = folder.with_name(f"{folder.name}.draft")
-            _fill(grown_shop(draft, _TRAINED, trained, size.videos), size)
-            draft.rename(folder)
-    return Workspace.open(folder)
+            grown_shop(Path(directory) / "grown", _TRAINED, trained, size.videos)
+            (Path(directory) / "grown").rename(folder)
+    workspace = Workspace.open(folder)
+    _fill(workspace, size)
+    return workspace
 
 
 def _of_a_shop(figures: Figures, workspace: Workspace, parts: list[str]) -> None:
@@ -279,10 +280,12 @@ def video_name(number: int) -> str:
 
 def _fill(workspace: Workspace, size: Size) -> None:
     history = History(workspace.events_dir)
-    for day, events in enumerate(islice(days(size, video_name, viewer_name), DAYS), 1):
+    lengths = history.scan().group_by(Col.DAY).len().collect()
+    # The few that the model was made of have done something on most days, too.
+    full = sum(length >= size.interactions // DAYS for length in lengths["len"])
+    for day, events in enumerate(islice(days(size, video_name, viewer_name, full), DAYS - full), full + 1):
         history.append(events)
         print(f"wrote day {day} of {DAYS}", file=sys.stderr, end="\r", flush=True)
-    print(file=sys.stderr)
 
 
 def _agreement(seed: int) -> float:

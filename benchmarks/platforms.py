@@ -37,14 +37,15 @@ class Size:
 
 
 def days(
-    size: Size, video_name: Callable[[int], str], viewer_name: Callable[[int], str]
+    size: Size, video_name: Callable[[int], str], viewer_name: Callable[[int], str], first: int = 0
 ) -> Iterator[pl.DataFrame]:
-    """The events of one day after the other, without end.
+    """The events of one day after the other, without end; each is the same whichever was the first.
 
     Args:
         size: Of the platform.
         video_name: The id of the video with a number.
         viewer_name: The id of the viewer with a number.
+        first: The first day, counted from ``START``.
     """
     rng = np.random.default_rng(0)
     seconds_V = np.full(size.videos, _SECONDS)
@@ -56,7 +57,8 @@ def days(
         for name, most in ((video_name, size.videos), (viewer_name, size.viewers))
     ]
     rows = size.interactions // DAYS
-    for day in count():
+    for day in count(first):
+        rng = np.random.default_rng([0, day])
         there_U = activity_U * (joined_U <= day) * (rng.random(size.viewers) < 0.35)
         viewer_I, video_I = _drawn(rng, there_U, rows), _drawn(rng, weight_V, rows)
         yield _events(rng, day, viewer_I, video_I, seconds_V, *ids)

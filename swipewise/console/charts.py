@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import polars as pl
 
-from swipewise.console.parts import percent as in_percent
 from swipewise.schema import Col
 
 INK, MUTED, LINE, ACCENT = "var(--ink)", "var(--muted)", "var(--line)", "var(--accent)"
@@ -62,7 +61,7 @@ def lines(
 def watched(curve: pl.DataFrame) -> Options:
     """How many are still watching after each share of a clip; ``curve`` is one of ``behavior.watching``."""
     return lines(
-        [in_percent(at) for at in curve[Col.WATCHED]],
+        [f"{at:.0%}" for at in curve[Col.WATCHED]],
         {"still watching": curve[Col.REMAINING].to_list()},
         x="share of the clip",
         y="viewers",

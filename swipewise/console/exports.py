@@ -8,7 +8,8 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import Response
 
 from swipewise.console.context import Console
-from swipewise.console.data.tables import table_named, written
+from swipewise.console.data.tables import table_named
+from swipewise.console.data.writing import written
 from swipewise.errors import DataError, StoreError, UnknownIdError
 
 _TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet", "png": "image/png"}

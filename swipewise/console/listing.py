@@ -12,7 +12,7 @@ from nicegui import ui
 
 from swipewise.console.context import Console
 from swipewise.console.markup import Markup
-from swipewise.console.parts import card, empty, number, searching
+from swipewise.console.parts import card, empty, exports, number, searching
 from swipewise.console.shell import Visit, frame, show
 from swipewise.errors import UnknownIdError
 
@@ -61,7 +61,12 @@ class Listing:
             return card(self.section, self.nothing)
         if found.is_empty():
             return card(self.section, empty("Nothing found", self.unfound.format(repr(words.strip()))))
-        return card(self.section, self.shown(console, found), hint=_how_many(len(found), len(everything), words))
+        return card(
+            self.section,
+            self.shown(console, found),
+            hint=_how_many(len(found), len(everything), words),
+            extra=exports(console.root, self.section.lower()),
+        )
 
 
 def _how_many(shown: int, there: int, words: str) -> str:

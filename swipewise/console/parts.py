@@ -10,7 +10,8 @@ from urllib.parse import quote
 import polars as pl
 from nicegui import ui
 
-from swipewise.console.data.tables import TABLES, kinds_of
+from swipewise.console.data.tables import TABLES
+from swipewise.console.data.writing import kinds_of
 from swipewise.console.markup import Content, Markup, tag
 from swipewise.console.shell import element, show
 

@@ -19,9 +19,10 @@ from swipewise.console.data.health import COUNT, activity, catalogue_health
 from swipewise.console.data.interests import read_interests
 from swipewise.console.data.models import findings
 from swipewise.console.data.serving import FeedService, fallbacks, feed_service
-from swipewise.console.data.tables import TABLES, kinds_of, table_named, written
+from swipewise.console.data.tables import TABLES, table_named
 from swipewise.console.data.videos import FUSED, find_videos, video_file
 from swipewise.console.data.viewers import history_of, viewer_file, viewers_seen
+from swipewise.console.data.writing import kinds_of, written
 from swipewise.errors import DataError, UnknownIdError
 from swipewise.evaluation.transfer_report import write_transfer
 from swipewise.events.answers import Answer, Answers, Place

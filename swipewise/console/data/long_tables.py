@@ -1,4 +1,4 @@
-"""What pages draw of models, viewers and jobs, as tables with a row a point."""
+"""What pages draw of models, viewers, videos and jobs, as tables with a row a point."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any, Final
 import polars as pl
 
 from swipewise.console.context import Console
+from swipewise.console.data.changes import what_would_change
 from swipewise.console.data.models import findings
-from swipewise.console.data.viewers import viewer_file
+from swipewise.console.data.videos import video_file
+from swipewise.console.data.viewers import history_of, viewer_file
 from swipewise.errors import DataError
 from swipewise.schema import Col
 
@@ -87,6 +89,57 @@ def viewer_weights(console: Console, viewer_id: str) -> pl.DataFrame:
         for name, weight in weights.items()
     ]
     schema: dict[str, Any] = {Col.AT: pl.Datetime("us", "UTC"), Col.MODALITY: pl.String, WEIGHT: pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def feed_changes(console: Console, viewer_id: str) -> pl.DataFrame:
+    """of (watched, next, modality), what, video_id, new (among the first), moved, joins and leaves; see ``Changes``.
+
+    Raises:
+        DataError: Nothing can be tried.
+    """
+    found = what_would_change(console.engine, viewer_id, history_of(console, viewer_id))
+    if found.note:
+        raise DataError(found.note)
+    rows = [
+        (
+            of,
+            change.what,
+            change.video_id,
+            len(change.joins),
+            change.moved,
+            list(change.joins),
+            list(change.leaves),
+        )
+        for of, changes in (("watched", found.watched), ("next", found.next), ("modality", found.weights))
+        for change in changes
+    ]
+    texts, counts = pl.String, pl.Int64
+    schema: dict[str, Any] = {"of": texts, "what": texts, Col.VIDEO_ID: texts, "new": counts, "moved": counts}
+    return pl.DataFrame(rows, schema=schema | dict.fromkeys(("joins", "leaves"), pl.List(pl.String)), orient="row")
+
+
+def video_weights(console: Console, video_id: str) -> pl.DataFrame:
+    """modality and weight, the mean over the latest watchers."""
+    rows = list(video_file(console, video_id).weights.items())
+    return pl.DataFrame(rows, schema={Col.MODALITY: pl.String, WEIGHT: pl.Float64}, orient="row")
+
+
+def similar_videos(console: Console, video_id: str) -> pl.DataFrame:
+    """by (a modality, or all together), video_id and similarity, a cosine."""
+    rows = [
+        (by, each.video_id, each.similarity)
+        for by, found in video_file(console, video_id).similar.items()
+        for each in found
+    ]
+    schema = {"by": pl.String, Col.VIDEO_ID: pl.String, "similarity": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def coverage(console: Console) -> pl.DataFrame:
+    """modality, encoder and videos that have a vector of it."""
+    rows = [(str(modality), encoder, count) for (modality, encoder), count in console.catalog.present().items()]
+    schema = {Col.MODALITY: pl.String, "encoder": pl.String, Col.VIDEOS: pl.Int64}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 

@@ -1,17 +1,18 @@
-"""The tables and plots that can be taken away, by name: CSV, Parquet, and PNG for those that are drawn."""
+"""The tables and plots that can be taken away, by name."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
 from swipewise.console.context import Console
+from swipewise.console.data import model_tables
 from swipewise.console.data.behavior import platform_behavior
 from swipewise.console.data.health import COUNT, activity, catalogue_health
+from swipewise.console.data.ingestion import ingestion_state
 from swipewise.console.data.interests import Interests, read_map
 from swipewise.console.data.long_tables import (
     EPOCH,
@@ -23,9 +24,13 @@ from swipewise.console.data.long_tables import (
     THEME,
     WEIGHT,
     calibration,
+    coverage,
     evaluation_figures,
+    feed_changes,
     learning_curves,
     newest_jobs,
+    similar_videos,
+    video_weights,
     viewer_themes,
     viewer_weights,
 )
@@ -38,7 +43,6 @@ from swipewise.feed.stages import Level
 from swipewise.schema import Col
 
 Read = Callable[[Console, str], pl.DataFrame]
-_INCHES: Final = (9.0, 4.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +118,7 @@ def _trend(console: Console, _id: str) -> pl.DataFrame:
 
 TABLES: Final[Mapping[str, Taken]] = {
     "videos": Taken(title="Videos", read=lambda console, _: console.catalog.videos()),
+    "coverage": Taken(title="Videos by what they are known by", read=lambda console, _: coverage(console)),
     "rejected": Taken(title="Rejected files", read=lambda console, _: console.catalog.rejected()),
     "viewers": Taken(title="Viewers", read=lambda console, _: viewers_seen(console.workspace.events_dir)),
     "events-by-day": Taken(
@@ -129,6 +134,11 @@ TABLES: Final[Mapping[str, Taken]] = {
         read=lambda console, _: _levels(console),
         plot=Plot(x=Col.AT, y=tuple(Level)),
     ),
+    "feed-sources": Taken(
+        title="Videos of the latest feeds by source",
+        read=lambda console, _: fallbacks(console.workspace.events_dir).sources,
+        plot=Plot(x=Col.SOURCE, y=(Col.VIDEOS,), bars=True),
+    ),
     "uploads-by-day": Taken(
         title="Uploads a day",
         read=lambda console, _: catalogue_health(console.catalog).uploads,
@@ -142,6 +152,7 @@ TABLES: Final[Mapping[str, Taken]] = {
     "retention": Taken(
         title="Retention by week of the first event",
         read=lambda console, _: platform_behavior(console.workspace, console.catalog).retention,
+        plot=Plot(x=Col.PERIOD, y=(Col.SHARE,), by=Col.COHORT),
     ),
     "returning": Taken(
         title="Retention, all cohorts",
@@ -164,6 +175,7 @@ TABLES: Final[Mapping[str, Taken]] = {
         read=_trend,
         plot=Plot(x=Col.DAY, y=(Col.ACTIVE,), by=Col.SEGMENT),
     ),
+    "runs": Taken(title="Runs", read=lambda console, _: model_tables.runs(console)),
     "learning-curves": Taken(
         title="Learning curves",
         read=lambda console, _: learning_curves(console),
@@ -177,7 +189,24 @@ TABLES: Final[Mapping[str, Taken]] = {
         read=lambda console, _: calibration(console),
         plot=Plot(x=PREDICTED, y=(OBSERVED,), by=Col.ACTION),
     ),
+    "attention": Taken(
+        title="Weight of each modality over viewers",
+        read=lambda console, _: model_tables.attention(console),
+        plot=Plot(x=WEIGHT, y=(Col.SHARE,), by=Col.MODALITY),
+    ),
+    "audit": Taken(title="Findings of the last audit", read=lambda console, _: model_tables.audit(console)),
+    "ablations": Taken(title="Ablations", read=lambda console, _: model_tables.ablations(console)),
+    "transfer": Taken(title="Models of other workspaces", read=lambda console, _: model_tables.transfers(console)),
     "jobs": Taken(title="Jobs", read=lambda console, _: newest_jobs(console)),
+    "videos-by-hour": Taken(
+        title="Videos taken into the catalogue, by hour",
+        read=lambda console, _: ingestion_state(console.catalog, console.jobs).taken,
+        plot=Plot(x=Col.AT, y=(COUNT,), bars=True),
+    ),
+    "stages": Taken(
+        title="Median seconds of each stage of a job",
+        read=lambda console, _: ingestion_state(console.catalog, console.jobs).seconds,
+    ),
     "viewer-interest": Taken(
         title="Interest of a viewer over time",
         read=viewer_themes,
@@ -195,12 +224,20 @@ TABLES: Final[Mapping[str, Taken]] = {
         read=lambda console, text: Part.parse(text).of(_interests(console).places),
         of="part",
     ),
+    "viewer-changes": Taken(title="What would change the feed of a viewer", read=feed_changes, of="viewer"),
     "viewer-history": Taken(title="History of a viewer", read=_history, of="viewer"),
     "nearest-viewers": Taken(
         title="Nearest viewers",
         read=lambda console, id_: viewer_file(console, id_).nearest,
         of="viewer",
     ),
+    "video-weights": Taken(
+        title="What a video is judged by",
+        read=video_weights,
+        plot=Plot(x=Col.MODALITY, y=(WEIGHT,), bars=True),
+        of="video",
+    ),
+    "similar-videos": Taken(title="Videos like a video", read=similar_videos, of="video"),
     "video-audience": Taken(
         title="Who met a video",
         read=lambda console, id_: video_file(console, id_).viewers,
@@ -225,58 +262,3 @@ def table_named(name: str) -> Taken:
     if name not in TABLES:
         raise UnknownIdError(f"no table {name!r}: there are {', '.join(TABLES)}")
     return TABLES[name]
-
-
-def kinds_of(taken: Taken) -> tuple[str, ...]:
-    """In which forms a table can be had."""
-    return ("csv", "parquet", "png") if taken.plot else ("csv", "parquet")
-
-
-def written(taken: Taken, frame: pl.DataFrame, kind: str) -> bytes:
-    """A table as the bytes of a file.
-
-    Raises:
-        DataError: It cannot be had in this form.
-    """
-    if kind not in kinds_of(taken):
-        raise DataError(f"{taken.title} as {kind!r}: it can be had as {', '.join(kinds_of(taken))}")
-    file = io.BytesIO()
-    if kind == "parquet":
-        frame.write_parquet(file)
-    elif kind == "csv":
-        lists = [name for name, type_ in frame.schema.items() if isinstance(type_, pl.List)]
-        frame.with_columns(pl.col(name).cast(pl.List(pl.String)).list.join("; ") for name in lists).write_csv(file)
-    else:
-        assert taken.plot is not None, "it can be had as PNG"
-        _draw(taken, taken.plot, frame, file)
-    return file.getvalue()
-
-
-def _draw(taken: Taken, plot: Plot, frame: pl.DataFrame, file: io.BytesIO) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=_INCHES, layout="constrained")
-    axes = figure.subplots()
-    series = _series(plot, frame)
-    for name, (places, values) in series.items():
-        if plot.points:
-            axes.scatter(places, values, s=4, label=name)
-        else:
-            (axes.bar if plot.bars else axes.plot)(places, values, label=name)
-    axes.set_title(taken.title)
-    axes.set_xlabel(plot.x.replace("_", " "))
-    axes.spines[["top", "right"]].set_visible(False)
-    if len(series) > 1:
-        axes.legend(frameon=False)
-    if len(plot.y) == 1:
-        axes.set_ylabel(plot.y[0].replace("_", " "))
-    figure.autofmt_xdate() if len(frame) and plot.x in (Col.DAY, Col.AT) else None
-    figure.savefig(file, format="png", dpi=150)
-
-
-def _series(plot: Plot, frame: pl.DataFrame) -> dict[str, tuple[list[Any], list[Any]]]:
-    """What is drawn: by name the places and the values."""
-    if not plot.by:
-        return {name: (frame[plot.x].to_list(), frame[name].to_list()) for name in plot.y if name in frame.columns}
-    parts = frame.partition_by(plot.by, as_dict=True, maintain_order=True)
-    return {str(name): (part[plot.x].to_list(), part[plot.y[0]].to_list()) for (name,), part in parts.items()}

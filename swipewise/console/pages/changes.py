@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from swipewise.console.context import Console
 from swipewise.console.data.changes import TOP, Change, Changes
 from swipewise.console.markup import Content, Markup, tag
-from swipewise.console.parts import card, empty, table, video_address
+from swipewise.console.parts import card, empty, exports, table, video_address
 
 _HEADS = ("If", f"New among {TOP}", "Moved", "Would come in", "Would go")
 _NAMED = 3
@@ -21,7 +21,7 @@ def trying_card() -> Markup:
     )
 
 
-def changes_card(console: Console, changes: Changes) -> Markup:
+def changes_card(console: Console, viewer_id: str, changes: Changes) -> Markup:
     """The card."""
     if not changes.top:
         return card(_TITLE, empty("Nothing was tried", changes.note or ""))
@@ -53,6 +53,7 @@ def changes_card(console: Console, changes: Changes) -> Markup:
         hint=f"The feed was made again with each of these, one at a time, by the model that ranks; its first {TOP} "
         "are compared. It says what the model would do, not what the viewer would.",
         classes="stack-tight",
+        extra=exports(console.root, "viewer-changes", viewer_id),
     )
 
 

@@ -14,7 +14,16 @@ from swipewise.console.parts import bars, clip, empty, pill, viewer_address
 from swipewise.feed.stages import Dropped, Feed
 from swipewise.schema import WATCH, Action
 
-_EXPECTED: Final = {WATCH: "watched", Action.FINISH: "finished", Action.FOLLOW: "followed", Action.SKIP: "skipped"}
+_EXPECTED: Final = {
+    WATCH: "watched",
+    Action.FINISH: "finished",
+    Action.LIKE: "liked",
+    Action.COMMENT: "commented",
+    Action.SHARE: "shared",
+    Action.FOLLOW: "followed",
+    Action.SKIP: "skipped",
+    Action.HIDE: "hidden",
+}
 
 
 def told(player: Player) -> Markup:

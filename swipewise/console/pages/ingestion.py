@@ -36,8 +36,8 @@ def add_page(console: Console) -> None:
             figures, jobs = show(_figures(state)), None
             with element("div", "grid"):
                 jobs = show(_jobs(console, state))
-                _throughput(state)
-                show(_stages(state), classes="half")
+                _throughput(console, state)
+                show(_stages(console, state), classes="half")
                 with element("section", "card"):
                     _rejected(visit, state)
 
@@ -87,7 +87,7 @@ def _job(console: Console, job: Job) -> tuple[Content, ...]:
     )
 
 
-def _throughput(state: IngestionState) -> None:
+def _throughput(console: Console, state: IngestionState) -> None:
     if state.taken.is_empty():
         show(card("Throughput", empty("Nothing was taken yet", "", "swipewise videos add clips/")), classes="half")
         return
@@ -100,11 +100,12 @@ def _throughput(state: IngestionState) -> None:
             y="videos",
         ),
         hint="Videos taken into the catalogue, by hour; hours without any are left out.",
+        extra=exports(console.root, "videos-by-hour"),
         classes="half",
     )
 
 
-def _stages(state: IngestionState) -> Markup:
+def _stages(console: Console, state: IngestionState) -> Markup:
     if state.seconds.is_empty():
         return card("Time of each stage", empty("Not known", "It is measured of jobs."))
     rows = [(stage, f"{took:.2f}") for stage, took in state.seconds.select(STAGE, Col.SECONDS).rows()]
@@ -112,11 +113,13 @@ def _stages(state: IngestionState) -> Markup:
         "Time of each stage",
         table("Stages", ("Stage", "Median seconds"), rows, numbers=(1,)),
         hint="Over the newest jobs.",
+        extra=exports(console.root, "stages"),
     )
 
 
 def _rejected(visit: Visit, state: IngestionState) -> None:
-    show(tag("h2", "Rejected files"), classes="card-head")
+    extra = Markup("") if state.rejected.is_empty() else exports(visit.console.root, "rejected")
+    show(tag("h2", "Rejected files") + extra, classes="card-head")
     if state.rejected.is_empty():
         show(empty("None", "Every file that was added could be read."))
         return

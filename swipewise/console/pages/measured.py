@@ -47,7 +47,7 @@ def compared(console: Console, report: Json | None) -> Markup:
     )
 
 
-def by_segment(report: Json | None) -> Markup:
+def by_segment(console: Console, report: Json | None) -> Markup:
     """The same by kinds of viewers and videos, cold starts first."""
     if report is None:
         return Markup("")
@@ -62,10 +62,11 @@ def by_segment(report: Json | None) -> Markup:
         "Cold starts and other segments",
         table("NDCG@10 by segment", ("Segment", "Viewers", *titles), rows, numbers=range(1, len(titles) + 2)),
         hint="NDCG@10.",
+        extra=exports(console.root, "evaluation"),
     )
 
 
-def attention(report: Json | None, audit: Json | None) -> None:
+def attention(console: Console, report: Json | None, audit: Json | None) -> None:
     """How the weights of each modality are spread over viewers, and whether the audit finds them collapsed."""
     title = "What the model listens to"
     if report is None or not report.get("attention"):
@@ -93,6 +94,7 @@ def attention(report: Json | None, audit: Json | None) -> None:
             colours=[f"var(--{name})" for name, _ in ordered],
         ),
         hint=f"How the weight of each modality is spread over {viewers:,} viewers.",
+        extra=exports(console.root, "attention"),
         classes="half",
         numbers=table(
             "Weights over viewers",
@@ -155,7 +157,7 @@ def calibration(console: Console, report: Json | None) -> None:
     )
 
 
-def audited(audit: Json | None) -> Markup:
+def audited(console: Console, audit: Json | None) -> Markup:
     """All findings of the audit."""
     if audit is None:
         return card("Audit", empty("Not audited yet", "Is attention collapsed, order ignored?", "swipewise audit"))
@@ -169,11 +171,14 @@ def audited(audit: Json | None) -> Markup:
         for each in audit["findings"]
     ]
     return card(
-        "Audit", table("Audit", ("Check", "Verdict", "Found", "What to do"), rows), hint=f"Run {audit['run']}."
+        "Audit",
+        table("Audit", ("Check", "Verdict", "Found", "What to do"), rows),
+        hint=f"Run {audit['run']}.",
+        extra=exports(console.root, "audit"),
     )
 
 
-def ablated(report: Json | None) -> Markup:
+def ablated(console: Console, report: Json | None) -> Markup:
     """What the model loses when it is trained without each of its parts."""
     if report is None:
         return card(
@@ -191,6 +196,7 @@ def ablated(report: Json | None) -> Markup:
         "Ablations",
         table("Ablations", heads, rows, numbers=(1, 2, 3)),
         hint="Retrained without each part, in the same way. p: corrected after Holm.",
+        extra=exports(console.root, "ablations"),
     )
 
 
@@ -211,7 +217,7 @@ def _p(value: float | None) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def transferred(reports: Sequence[Json]) -> Markup:
+def transferred(console: Console, reports: Sequence[Json]) -> Markup:
     """How models do on a platform that they were not trained on."""
     title = "Transfer"
     if not reports:
@@ -245,6 +251,7 @@ def transferred(reports: Sequence[Json]) -> Markup:
         table("Transferred models", heads, rows, numbers=range(1, len(heads))),
         hint="A model of another workspace, to which all ids here are new, on this one's test period; below it what it "
         "is held against. p: sign-flip test of NDCG@10 against the transferred model, corrected after Holm.",
+        extra=exports(console.root, "transfer"),
     )
 
 

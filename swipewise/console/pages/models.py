@@ -42,17 +42,18 @@ def add_page(console: Console) -> None:
             _runs(visit, found)
             _learning(visit.console, found)
             show(compared(console, found.evaluation))
-            show(by_segment(found.evaluation))
-            attention(found.evaluation, found.audit)
+            show(by_segment(console, found.evaluation))
+            attention(console, found.evaluation, found.audit)
             calibration(console, found.evaluation)
-            show(audited(found.audit))
-            show(ablated(found.ablation))
-            show(transferred(found.transfers))
+            show(audited(console, found.audit))
+            show(ablated(console, found.ablation))
+            show(transferred(console, found.transfers))
 
 
 def _runs(visit: Visit, found: Findings) -> None:
     with element("section", "card"):
-        show(tag("h2", "Runs"), classes="card-head")
+        extra = exports(visit.console.root, "runs") if found.runs else Markup("")
+        show(tag("h2", "Runs") + extra, classes="card-head")
         if not found.runs:
             show(empty("No run yet", "Train a model on what is in the workspace.", "swipewise train"))
             return

@@ -56,7 +56,7 @@ def add_page(console: Console) -> None:
                 show(_alerts(console, found.alerts))
                 if not found.activity.daily.is_empty():
                     _behavior(console, found.behavior)
-                show(_catalogue(found.health), classes="half")
+                show(_catalogue(console, found.health), classes="half")
                 show(_rejected(console, found.health), classes="half")
                 _uploads(console, found.health)
 
@@ -95,7 +95,12 @@ def _alerts(console: Console, warnings: Sequence[Mapping[str, Any]]) -> Markup:
     if not warnings:
         return card("Alerts", empty("None", "The last audit warns of nothing."))
     rows = [(each["title"], each["text"], each["mend"] or "–") for each in warnings]
-    return card("Alerts", table("Alerts", ("Check", "Found", "What to do"), rows), hint="Of the last audit.")
+    return card(
+        "Alerts",
+        table("Alerts", ("Check", "Found", "What to do"), rows),
+        hint="Of the last audit.",
+        extra=exports(console.root, "audit"),
+    )
 
 
 def _behavior(console: Console, behavior: Behavior) -> None:
@@ -193,7 +198,7 @@ def _activity(console: Console, done: Activity) -> None:
         charts.columns(
             [f"{at:%H:%M}" for at in done.minutes[Col.AT]],
             {"events": done.minutes[COUNT].to_list()},
-            x="time",
+            x="time, UTC",
             y="",
         ),
         hint="Over the last hour.",
@@ -212,7 +217,7 @@ def _with_gaps(by_day: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def _catalogue(health: CatalogueHealth) -> Markup:
+def _catalogue(console: Console, health: CatalogueHealth) -> Markup:
     if not health.videos:
         return card("Catalogue", empty("No videos yet", "Add a folder of clips or a manifest.", _ADD))
     rows = [
@@ -224,6 +229,7 @@ def _catalogue(health: CatalogueHealth) -> Markup:
         "What videos are known by",
         table("Vectors by modality and encoder", ("Modality", "Encoder", "Videos", "Share"), rows, numbers=(2, 3)),
         hint="A video that lacks one is ranked by the others.",
+        extra=exports(console.root, "coverage"),
     )
 
 
@@ -235,6 +241,7 @@ def _rejected(console: Console, health: CatalogueHealth) -> Markup:
         "Rejected files",
         table("Reasons", ("Reason", "Files"), [(reason, number(count)) for reason, count in rows], numbers=(1,)),
         tag("p", tag("a", "All of them", href=f"{console.root}/ingestion"), class_="more"),
+        extra=exports(console.root, "rejected"),
     )
 
 

@@ -38,6 +38,7 @@ def served(console: Console, found: Fallbacks) -> Markup:
         if shares
         else None,
         hint="Since the server was started.",
+        extra=exports(console.root, "feed-sources") if shares else None,
     )
 
 

@@ -83,7 +83,7 @@ def _one(visit: Visit, found: VideoFile) -> None:
         element("div", "grid"),
     ):
         show(_player(console, found), classes="third")
-        told = _facts(found) + _path(found) + _judged(found) + _duplicates(console, found)
+        told = _facts(found) + _path(found) + _judged(console, found) + _duplicates(console, found)
         show(told, classes="two-thirds stack")
         _watching(console, found)
         show(_watchers(console, found))
@@ -182,14 +182,15 @@ def _watching(console: Console, found: VideoFile) -> None:
     )
 
 
-def _judged(found: VideoFile) -> Markup:
+def _judged(console: Console, found: VideoFile) -> Markup:
     if not found.weights:
         return card("What it is judged by", empty("Not told", "No model ranks for those who watched it."))
     ordered = dict(sorted(found.weights.items(), key=lambda each: -each[1]))
     return card(
         "What it is judged by",
         bars("Mean weight of each modality", ordered, coloured=True),
-        hint="Mean weight of each modality over its latest watchers.",
+        hint="Mean weight of each modality over its latest watchers; id is what the same viewers watch.",
+        extra=exports(console.root, "video-weights", found.video.video_id),
     )
 
 
@@ -234,7 +235,8 @@ def _similar(console: Console, found: VideoFile) -> Markup:
         parts.append(
             tag("div", *clips, class_="strip", tabindex="0", role="group", aria_label=f"Like it by {name}")
         )
-    return card("Like it", *parts, hint="Numbers are cosines.", classes="stack-tight")
+    extra = exports(console.root, "similar-videos", found.video.video_id) if found.similar else None
+    return card("Like it", *parts, hint="1 would be the same.", classes="stack-tight", extra=extra)
 
 
 def _duplicates(console: Console, found: VideoFile) -> Markup:

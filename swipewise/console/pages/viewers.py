@@ -106,7 +106,7 @@ async def _one(visit: Visit, found: ViewerFile) -> None:
         changes = await asyncio.to_thread(what_would_change, console.engine, found.viewer_id, found.history)
     except SwipewiseError as error:
         changes = Changes(note=str(error))
-    place.set_content(str(changes_card(console, changes)))
+    place.set_content(str(changes_card(console, found.viewer_id, changes)))
 
 
 def _lead(found: ViewerFile) -> str:
@@ -139,7 +139,7 @@ def _interest(console: Console, found: ViewerFile) -> None:
     options = charts.lines(
         [moment(at) for at in found.moments],
         {theme.name: theme.pull for theme in found.themes},
-        x="time",
+        x="time, UTC",
         y="times the usual odds, beyond once",
         stacked=True,
     )
@@ -170,7 +170,11 @@ def _weights(console: Console, found: ViewerFile) -> None:
         show(
             tag("h2", "What the viewer goes by")
             + exports(console.root, "viewer-weights", found.viewer_id)
-            + tag("p", "Weight of each modality, on average over the catalogue.", class_="hint"),
+            + tag(
+                "p",
+                "Weight of each modality, on average over the catalogue; id is what the same viewers watch.",
+                class_="hint",
+            ),
             classes="card-head",
         )
         show(bars("Weight of each modality", ordered, coloured=True))
