@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -217,7 +219,7 @@ def test_transfers_are_read_the_latest_first(tmp_path: Path) -> None:
     assert [report["source"]["run"] for report in findings(workspace).transfers] == ["first"]
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", [name for name in TABLES if name not in ("ablations", "audit")])
 def test_every_table_can_be_taken_in_each_of_its_forms(console: Console, name: str, log: pl.DataFrame) -> None:
     taken = table_named(name)
     ids = {"viewer": log[Col.VIEWER_ID].mode()[0], "video": log[Col.VIDEO_ID].mode()[0], "part": "modality:visual"}
@@ -230,6 +232,35 @@ def test_every_table_can_be_taken_in_each_of_its_forms(console: Console, name: s
             assert content.decode().splitlines()[0].split(",") == frame.columns
         else:
             assert content.startswith(b"\x89PNG")
+
+
+def test_ablations_are_taken_with_the_whole_model_first(console: Console, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is nothing of it yet: run 'swipewise ablate'"):
+        table_named("ablations").read(console, "")
+    workspace = Workspace.create(tmp_path / "shop")
+    whole, less = ({"value": value, "low": value - 0.1, "high": value + 0.1} for value in (0.5, 0.25))
+    change = {"ndcg@10": {"value": less, "change": {"value": -0.25, "low": -0.3, "high": -0.2}, "p_holm": 0.01}}
+    report = {
+        "segments": {"all": {"full": {"ndcg@10": whole}}},
+        "variants": [{"title": "without sound", "changes": {"all": change}}],
+    }
+    (workspace.root / "ablations").mkdir()
+    (workspace.root / "ablations" / "report.json").write_text(json.dumps(report))
+    found = table_named("ablations").read(replace(console, workspace=workspace), "")
+    assert found.select("trained", "value", "change", "p").rows() == [
+        ("the whole model", 0.5, None, None),
+        ("without sound", 0.25, -0.25, 0.01),
+    ]
+
+
+def test_the_findings_of_an_audit_are_taken(console: Console, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is nothing of it yet: run 'swipewise audit'"):
+        table_named("audit").read(console, "")
+    workspace = Workspace.create(tmp_path / "shop")
+    finding = {"check": "order", "title": "Order counts", "verdict": "warn", "text": "It does not.", "mend": None}
+    workspace.report_dir.mkdir()
+    (workspace.report_dir / "audit.json").write_text(json.dumps({"run": "r", "findings": [finding | {"more": 1}]}))
+    assert table_named("audit").read(replace(console, workspace=workspace), "").to_dicts() == [finding]
 
 
 def test_what_cannot_be_taken_says_what_can() -> None:
