@@ -117,7 +117,8 @@ def _way_of_hashing() -> str:
 
 def _opened(place: Path) -> Hashes:
     """Without reading all of it: pages of the file are, when they are looked at."""
-    return np.load(place, mmap_mode="r", allow_pickle=False)
+    found: Hashes = np.load(place, mmap_mode="r", allow_pickle=False)
+    return found
 
 
 def _written(hashes_H: Hashes, place: Path) -> None:

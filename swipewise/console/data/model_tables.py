@@ -33,9 +33,9 @@ def runs(console: Console) -> pl.DataFrame:
         }
         for run in findings(console.workspace).runs
     ]
-    schema = {RUN: pl.String, "serving": pl.Boolean, "published": pl.Boolean, NDCG: pl.Float64}
-    whole = {"best_epoch": pl.Int64, Col.SECONDS: pl.Float64, **dict.fromkeys(sizes, pl.Int64)}
-    return pl.DataFrame(rows, schema=schema | whole)
+    schema: dict[str, Any] = {RUN: pl.String, "serving": pl.Boolean, "published": pl.Boolean, NDCG: pl.Float64}
+    schema |= {"best_epoch": pl.Int64, Col.SECONDS: pl.Float64, **dict.fromkeys(sizes, pl.Int64)}
+    return pl.DataFrame(rows, schema=schema)
 
 
 def attention(console: Console) -> pl.DataFrame:
