@@ -60,13 +60,15 @@ def lines(
 
 def watched(curve: pl.DataFrame) -> Options:
     """How many are still watching after each share of a clip; ``curve`` is one of ``behavior.watching``."""
-    return lines(
+    options = lines(
         [f"{at:.0%}" for at in curve[Col.WATCHED]],
         {"still watching": curve[Col.REMAINING].to_list()},
         x="share of the clip",
         y="viewers",
         percent=True,
     )
+    options["xAxis"]["axisLabel"]["showMaxLabel"] = True
+    return options
 
 
 def columns(

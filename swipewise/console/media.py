@@ -13,6 +13,10 @@ from swipewise.errors import UnknownIdError
 from swipewise.schema import Video
 
 _PICTURE_CACHE = "private, max-age=3600"
+_NO_PICTURE = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 140" preserveAspectRatio="xMidYMid slice">
+<rect width="90" height="140" fill="#808080" fill-opacity="0.25"/>
+<text x="45" y="74" text-anchor="middle" font-family="sans-serif" font-size="11" fill="#808080">no picture</text>
+</svg>"""
 
 
 def media_routes(console: Console) -> APIRouter:
@@ -30,11 +34,13 @@ def media_routes(console: Console) -> APIRouter:
 
     @router.get("/media/pictures/{video_id:path}")
     def get_picture(video_id: str) -> Response:
-        """The thumbnail of a video."""
+        """The thumbnail of a video; of one that has none, such as sound alone, a drawing that says so."""
         jpeg = None if console.catalog.removals.is_removed(video_id) else console.catalog.thumbnails.read(video_id)
-        if jpeg is None:
-            raise HTTPException(404, f"video {video_id!r} has no picture")
-        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": _PICTURE_CACHE})
+        headers = {"Cache-Control": _PICTURE_CACHE}
+        if jpeg is not None:
+            return Response(jpeg, media_type="image/jpeg", headers=headers)
+        _video(console, video_id)
+        return Response(_NO_PICTURE, media_type="image/svg+xml", headers=headers)
 
     return router
 

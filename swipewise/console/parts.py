@@ -125,16 +125,11 @@ def pill(text: str, kind: str = "") -> Markup:
     return tag("span", text, class_=f"pill {kind}".strip())
 
 
-def clip(root: str, video_id: str, words: str = "", *, pictured: bool = True, note: str = "") -> Markup:
+def clip(root: str, video_id: str, words: str = "", *, note: str = "") -> Markup:
     """A video's picture, id and words, leading to its page."""
-    picture = (
-        tag("img", src=f"{root}/media/pictures/{quote(video_id, safe='')}", alt="", loading="lazy")
-        if pictured
-        else tag("span", "no picture", class_="blank")
-    )
     return tag(
         "a",
-        picture,
+        tag("img", src=picture_address(root, video_id), alt="", loading="lazy"),
         tag("span", video_id, class_="mono"),
         tag("span", words, class_="words") if words else None,
         tag("span", note, class_="muted") if note else None,
@@ -146,6 +141,11 @@ def clip(root: str, video_id: str, words: str = "", *, pictured: bool = True, no
 def video_address(root: str, video_id: str) -> str:
     """The address of a video's page."""
     return f"{root}/videos?{'id=' + quote(video_id, safe='')}"
+
+
+def picture_address(root: str, video_id: str) -> str:
+    """The address of a video's thumbnail."""
+    return f"{root}/media/pictures/{quote(video_id, safe='')}"
 
 
 def viewer_address(root: str, viewer_id: str) -> str:

@@ -17,6 +17,7 @@ from swipewise.console.context import Console
 from swipewise.console.data.player import Player
 from swipewise.console.markup import Markup, tag
 from swipewise.console.pages.feed_told import coming, left_out, reasons, told
+from swipewise.console.parts import picture_address
 from swipewise.console.shell import Visit, button, element, frame, show
 from swipewise.errors import SwipewiseError
 from swipewise.events.controls import HIGHEST_FACTOR
@@ -107,7 +108,7 @@ class _FeedPage:
                 self._button(name, key, partial(self._player.act, action))
             self._button("Next", "ArrowDown", self._player.next, primary=True)
         with element("div", "actions minor"):
-            self._button("No more of this creator", "c", self._player.hide_creator)
+            self._hider = self._button("No more of this creator", "c", self._player.hide_creator)
             show(tag("button", "Sound", class_="button", type="button", data_sound=True, aria_pressed="false"))
         show(
             tag(
@@ -120,11 +121,12 @@ class _FeedPage:
 
     def _button(
         self, name: str, key: str, change: Callable[[float | None], None], *, primary: bool = False
-    ) -> None:
+    ) -> ui.element:
         with element("button", "button primary" if primary else "button") as made:
             made.props.update({"type": "button", "data-key": key})
             show(tag("span", name), within="span")
         made.on("click", self._handler(change), js_handler=_WATCHED)
+        return made
 
     def _handler(self, change: Callable[[float | None], None]) -> Callable[[Any], Any]:
         async def handle(event: Any) -> None:
@@ -185,8 +187,11 @@ class _FeedPage:
         address = f"{self._root}/media/clips/{quote(facts.video_id, safe='')}" if facts else None
         if self._video.props.get("src") != address:
             self._video.props["src"] = address
+            self._video.props["poster"] = picture_address(self._root, facts.video_id) if facts else None
             self._video.props["aria-label"] = f"Clip {facts.video_id}" if facts else "No clip"
             self._video.update()
+        self._hider.props["disabled"] = facts is None or facts.creator is None
+        self._hider.update()
         self._over.set_content(str(told(player)))
         self._queue.set_content(str(coming(self._root, player.queue)))
         self._why.set_content(str(reasons(self._visit.console, player)))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
-from urllib.parse import quote
 
 from swipewise.console.context import Console
-from swipewise.console.data.player import Coming, Player, facts_of
+from swipewise.console.data.player import Coming, Facts, Player, facts_of
 from swipewise.console.markup import Markup, tag
-from swipewise.console.parts import bars, clip, empty, pill, viewer_address
+from swipewise.console.parts import bars, clip, empty, picture_address, pill, viewer_address
 from swipewise.feed.stages import Dropped, Feed
 from swipewise.schema import WATCH, Action
 
@@ -108,11 +107,11 @@ def coming(root: str, queue: Sequence[Coming]) -> Markup:
         tag(
             "li",
             tag("span", place, class_="place"),
-            tag("img", src=f"{root}/media/pictures/{quote(each.facts.video_id, safe='')}", alt="", loading="lazy"),
+            tag("img", src=picture_address(root, each.facts.video_id), alt="", loading="lazy"),
             tag(
                 "span",
                 tag("span", each.facts.caption or "no caption", class_="words"),
-                tag("span", each.facts.creator or "", " · ", each.facts.video_id, class_="muted small"),
+                tag("span", " · ".join(_named(each.facts)), class_="muted small"),
                 class_="told",
             ),
             _movement(each.moved),
@@ -122,6 +121,10 @@ def coming(root: str, queue: Sequence[Coming]) -> Markup:
         for place, each in enumerate(queue, 1)
     )
     return tag("div", tag("h2", "Up next"), class_="card-head") + tag("ol", *rows, class_="queue")
+
+
+def _named(facts: Facts) -> list[str]:
+    return [each for each in (facts.creator, facts.video_id) if each]
 
 
 def _movement(moved: int | None) -> Markup:

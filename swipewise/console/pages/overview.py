@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -29,6 +30,7 @@ from swipewise.console.parts import (
     number,
     numbers_of,
     percent,
+    span,
     table,
     tiles,
 )
@@ -157,10 +159,10 @@ def _cohorts(behavior: Behavior) -> Markup:
 
 
 def _figures(health: CatalogueHealth, done: Activity) -> Markup:
-    events = int(done.daily[COUNT].sum())
+    events, length = int(done.daily[COUNT].sum()), span(timedelta(seconds=health.seconds))
     return tiles(
         [
-            ("Videos", number(health.videos), f"{health.seconds / 3600:.1f} h of clips" if health.videos else ""),
+            ("Videos", number(health.videos), f"{length} of clips" if health.videos else ""),
             ("Events", number(events), f"latest {moment(done.last)}" if done.last else "none yet"),
             ("In the last hour", number(int(done.minutes[COUNT].sum())), "events posted or imported"),
             ("Near-duplicates", number(health.duplicates), "shown as one in a feed"),

@@ -27,6 +27,7 @@ from swipewise.console.parts import (
     moment,
     number,
     percent,
+    picture_address,
     pill,
     span,
     table,
@@ -100,6 +101,7 @@ def _player(console: Console, found: VideoFile) -> Markup:
         tag(
             "video",
             src=source,
+            poster=picture_address(console.root, video.video_id),
             controls=True,
             playsinline=True,
             preload="metadata",

@@ -98,6 +98,15 @@ const swipewisePlayer = (() => {
   return { watched: () => Math.round((video()?.currentTime || 0) * 100) / 100 };
 })();
 
+// A clip that the browser cannot play says so where it would be.
+for (const name of ["error", "loadeddata"]) {
+  document.addEventListener(name, (event) => {
+    if (!(event.target instanceof HTMLVideoElement) || !event.target.parentElement) return;
+    if (name === "error") event.target.parentElement.dataset.unplayable = "This browser cannot play the clip.";
+    else delete event.target.parentElement.dataset.unplayable;
+  }, true);
+}
+
 // Frames and loudness of a clip, drawn here so that no server decodes for a page.
 (() => {
   const frames = async (place) => {
