@@ -77,7 +77,7 @@ GROUPS = 6
 REPEATS = 3
 TOPICS, WIDTH = 24, 64
 
-PARTS = ("segments", "counting", "platform", "pages", "models")
+PARTS = ("segments", "counting", "counts", "log", "pages", "models")
 
 _TRAINED = Crowd(viewers=500, known=3_000)
 
@@ -92,7 +92,7 @@ def measure(figures: Figures, options: Options) -> None:
     size = Size(videos=5_000, viewers=5_000, interactions=200_000) if options.quick else full
     with TemporaryDirectory() as directory:
         folder = options.own.workspace or Path(directory) / "shop"
-        if {"counting", "platform", "pages"} & set(parts):
+        if {"counting", "counts", "log", "pages"} & set(parts):
             _of_a_shop(figures, _shop(folder, size), parts)
     if "models" in parts:
         _of_models(figures, size)
@@ -123,7 +123,7 @@ def _shop(folder: Path, size: Size) -> Workspace:
 def _of_a_shop(figures: Figures, workspace: Workspace, parts: list[str]) -> None:
     if "counting" in parts:
         _counting(figures, workspace)
-    measured = {"platform": _platform, "pages": _one_by_one}
+    measured = {"counts": _from_counts, "log": _from_log, "pages": _one_by_one}
     for part in [part for part in measured if part in parts]:
         measured[part](figures, workspace, "")
         with _without_live_log(workspace):
@@ -162,25 +162,36 @@ def _counting(figures: Figures, workspace: Workspace) -> None:
     figures.record("counting one more day", _seconds(counts), unit=" s")
 
 
-def _platform(figures: Figures, workspace: Workspace, log: str) -> None:
-    """Pages about everybody."""
+def _from_counts(figures: Figures, workspace: Workspace, log: str) -> None:
+    """Pages about everybody, by what is counted once."""
+    catalog = Catalog(workspace.catalog_dir)
+
+    def counts() -> Any:
+        return read_rollups(workspace, _lengths(catalog))
+
+    counts()
+    known = catalog.videos().select(Col.VIDEO_ID, Col.UPLOADED_AT, Col.INGESTED_AT)
+    pages: dict[str, Callable[[], object]] = {
+        "funnel": lambda: funnel(counts().days),
+        "funnel, by day": lambda: funnel_over_time(counts().days, every="day"),
+        "watch curve of all videos": lambda: watch_curve(counts().watch, steps=WATCH_STEPS),
+        "from upload to first exposure, all videos": lambda: first_exposures(counts().videos, known),
+    }
+    _record(figures, pages, log)
+
+
+def _from_log(figures: Figures, workspace: Workspace, log: str) -> None:
+    """Pages about everybody, by the events."""
     events_dir, catalog = workspace.events_dir, Catalog(workspace.catalog_dir)
 
     def watched(video: str) -> pl.DataFrame:
         known = catalog.videos([video]).lazy().select(Col.VIDEO_ID, Col.DURATION)
         return audience(video_interactions(events_dir, video, known))
 
-    def counts() -> Any:
-        return read_rollups(workspace, _lengths(catalog))
-
-    counts()
     most, middling = (video_name(number) for number in (0, len(catalog.stamps()) // 100))
-    last = START + (DAYS - 1) * DAY
-    known = catalog.videos().select(Col.VIDEO_ID, Col.UPLOADED_AT, Col.INGESTED_AT)
-    members = _members(workspace)
+    last, members = START + (DAYS - 1) * DAY, _members(workspace)
+    positive = workspace.config.events.positive
     pages: dict[str, Callable[[], object]] = {
-        "funnel": lambda: funnel(counts().days),
-        "funnel, by day": lambda: funnel_over_time(counts().days, every="day"),
         "retention, by day": lambda: retention(read_active_days(events_dir)),
         "retention, by week, rolling": lambda: retention(
             read_active_days(events_dir), every="week", kind="rolling"
@@ -188,11 +199,12 @@ def _platform(figures: Figures, workspace: Workspace, log: str) -> None:
         "activity of a day, by minute": lambda: activity(read_events(events_dir), every="minute", since=last),
         "activity of all days, by minute": lambda: activity(read_events(events_dir), every="minute"),
         "activity of all days, by day": lambda: activity(read_events(events_dir), every="day"),
-        "watch curve of all videos": lambda: watch_curve(counts().watch, steps=WATCH_STEPS),
         "audience of a well watched video, the thousandth of 100,000": lambda: watched(middling),
         "audience of the most watched video": lambda: watched(most),
-        "from upload to first exposure, all videos": lambda: first_exposures(counts().videos, known),
         "trend of segments, by week": lambda: segment_trend(members, read_active_days(events_dir)),
+        "who liked what, kept for all viewers' pages": lambda: Likes.read(events_dir, positive),
+        "the list of viewers": lambda: viewers_seen(events_dir),
+        "events a day and a minute": lambda: events_of_late(events_dir),
     }
     _record(figures, pages, log)
 
@@ -204,14 +216,10 @@ def _one_by_one(figures: Figures, workspace: Workspace, log: str) -> None:
         console = Console.over(engine, database, kept=Kept(3600.0))
         seen = viewers_seen(workspace.events_dir).sort(Col.EVENTS)
         middling, long = (seen[Col.VIEWER_ID][round(share * (len(seen) - 1))] for share in (0.5, 0.99))
-        positive = workspace.config.events.positive
         pages: dict[str, Callable[[], object]] = {
-            "who liked what, kept for all viewers' pages": lambda: Likes.read(workspace.events_dir, positive),
-            "the list of viewers": lambda: viewers_seen(workspace.events_dir),
             "the list of videos": lambda: find_videos(catalog.videos(), "tag7", 60),
             "state of the catalogue": lambda: catalogue_health(catalog),
             "state of the ingestion": lambda: ingestion_state(catalog, console.jobs),
-            "events a day and a minute": lambda: events_of_late(workspace.events_dir),
             "a viewer": lambda: viewer_file(console, middling),
             "a viewer with a long history": lambda: viewer_file(console, long),
             "what would change the feed": lambda: _changes(console, middling),
