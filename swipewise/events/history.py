@@ -24,6 +24,8 @@ _LOG: Final = "_delta_log"
 _ROWS_A_GROUP: Final = 131_072
 """Sorted by viewer as they are, a reader of some viewers skips all but a few groups of this size."""
 
+_HASHED_AT_ONCE: Final = 65_536  # other threads get their turn in between
+
 # Delta refuses table properties it does not know; an application's transaction number is its place for a version
 # that is written in the same commit as the data.
 _SCHEMA_KEY: Final = "swipewise-schema"
@@ -245,7 +247,7 @@ class HistoryIds:
         self._history = history
         self._version: int | None = None
         self._files: dict[date, list[str]] = {}
-        self._hashes: dict[date, tuple[list[str], NDArray[np.uint64]]] = {}
+        self._hashes: dict[date, tuple[list[str], NDArray[np.int64]]] = {}
 
     def known(self, event_ids: Collection[str], days: Collection[date]) -> set[str]:
         """Those of ``event_ids`` that lie in the history within a week of any of ``days``.
@@ -260,13 +262,13 @@ class HistoryIds:
         near = [day for day in self._files if any(abs(day - other) <= self._MARGIN for other in days)]
         if not near or not event_ids:
             return set()
-        ids = pl.Series(Col.EVENT_ID, list(event_ids), dtype=pl.String)
         # In order, as a search for one after the other then stays in the processor's cache.
-        hashes = _sorted_hashes(ids.to_frame())
+        hashes = np.sort(_hashed(event_ids))
         found: set[str] = set()
         for day in near:
             if _contains(self._hashes_of(day), hashes).any():
-                rows = pl.scan_parquet(self._files[day]).filter(pl.col(Col.EVENT_ID).is_in(ids.implode()))
+                named = pl.col(Col.EVENT_ID).is_in(pl.Series(list(event_ids), dtype=pl.String).implode())
+                rows = pl.scan_parquet(self._files[day]).filter(named)
                 found |= set(rows.select(Col.EVENT_ID).collect()[Col.EVENT_ID])
         return found
 
@@ -283,23 +285,25 @@ class HistoryIds:
         }
         self._version = table.version()
 
-    def _hashes_of(self, day: date) -> NDArray[np.uint64]:
+    def _hashes_of(self, day: date) -> NDArray[np.int64]:
         files = self._files[day]
         if day not in self._hashes or self._hashes[day][0] != files:
-            self._hashes[day] = (files, _sorted_hashes(pl.scan_parquet(files).select(Col.EVENT_ID).collect()))
+            ids = pl.scan_parquet(files).select(Col.EVENT_ID).collect()
+            parts = [_hashed(part[Col.EVENT_ID].to_list()) for part in ids.iter_slices(_HASHED_AT_ONCE)]
+            self._hashes[day] = (files, np.sort(np.concatenate(parts)))
         return self._hashes[day][1]
 
 
-def _sorted_hashes(ids: pl.DataFrame) -> NDArray[np.uint64]:
-    """8 bytes for each of the ids that are a table's one column.
+def _hashed(ids: Collection[str]) -> NDArray[np.int64]:
+    """8 bytes for each, in this process.
 
-    Without an expression or a sort of polars, which hand over to threads of its own: while a writer holds the lock, to
-    wait for these on a busy machine takes a hundred times as long as the work.
+    By Python, as polars hands even the fewest to threads of its own: on a busy machine a writer would wait for these
+    many times as long as the work takes.
     """
-    return np.sort(ids.hash_rows().to_numpy())
+    return np.fromiter(map(hash, ids), np.int64, len(ids))
 
 
-def _contains(sorted_H: NDArray[np.uint64], values_N: NDArray[np.uint64]) -> NDArray[np.bool_]:
+def _contains(sorted_H: NDArray[np.int64], values_N: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Legend: H = hashes held (at least one), N = hashes asked for; the answer is (N,)."""
     places_N = np.minimum(np.searchsorted(sorted_H, values_N), len(sorted_H) - 1)
     return np.equal(sorted_H[places_N], values_N)

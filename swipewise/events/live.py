@@ -98,13 +98,22 @@ class EventLog:
         Raises:
             StoreError: The log cannot be written.
         """
+        return self.append_batches([rows])[0]
+
+    def append_batches(self, batches: Sequence[Sequence[LiveRow]]) -> list[Appended]:
+        """As :meth:`append_rows`, one batch after the other, all of them in one transaction.
+
+        Raises:
+            StoreError: The log cannot be written; nothing of any batch was.
+        """
+        if not any(batches):
+            return [Appended(added=0, duplicates=0) for _ in batches]
+        return self._database.write_again(lambda connection: [self._store(connection, rows) for rows in batches])
+
+    def _store(self, connection: sa.Connection, rows: Sequence[LiveRow]) -> Appended:
+        """Store rows, but for those that are known and those of erased viewers."""
         if not rows:
             return Appended(added=0, duplicates=0)
-        added, refused = self._database.write_again(lambda connection: self._store(connection, rows))
-        return Appended(added=added, duplicates=len(rows) - refused - added, erased=refused)
-
-    def _store(self, connection: sa.Connection, rows: Sequence[LiveRow]) -> tuple[int, int]:
-        """Store rows; how many were added, and how many refused as they are of erased viewers."""
         # Looked up under the write lock: compaction commits to the history first and needs this lock to delete, so an
         # event is always found in one of the two.
         event_ids, viewer_ids, _, _, moments, _, _ = zip(*rows, strict=True)
@@ -114,7 +123,7 @@ class EventLog:
         allowed = [row for row in rows if row[1] not in until or row[4] > until[row[1]]] if until else rows
         fresh = [row for row in allowed if row[0] not in known] if known else allowed
         added = self._database.add_new(connection, EVENTS, _COLUMNS, fresh) if fresh else 0
-        return added, len(rows) - len(allowed)
+        return Appended(added=added, duplicates=len(allowed) - added, erased=len(rows) - len(allowed))
 
     def put_profiles(self, profiles: Sequence[Profile], *, anew: bool = False) -> Appended:
         """Store profiles in place of the viewers' earlier ones; all are on disk when this returns.
