@@ -31,6 +31,10 @@ _COLUMNS: Final = (
     Col.POSITION,
 )
 
+# Made once, as every feed reads them: to put a statement together takes longer than to run it.
+_FEATURES_OF: Final = sa.select(PROFILES.c[FEATURES]).where(
+    PROFILES.c[Col.VIEWER_ID] == sa.bindparam(Col.VIEWER_ID)
+)
 
 LiveRow = tuple[str, str, str, str, int, float | None, int | None]
 """An event as the live log holds it: event, viewer and video id, action, microseconds since 1970 UTC, seconds watched
@@ -172,7 +176,7 @@ class EventLog:
 
 def read_profile(connection: sa.Connection, viewer_id: str) -> Profile | None:
     """A viewer's profile as a transaction sees it, None where there is none."""
-    features = connection.scalar(sa.select(PROFILES.c[FEATURES]).where(PROFILES.c[Col.VIEWER_ID] == viewer_id))
+    features = connection.scalar(_FEATURES_OF, {Col.VIEWER_ID: viewer_id})
     return None if features is None else Profile(viewer_id=viewer_id, features=json.loads(features))
 
 

@@ -399,15 +399,18 @@ def test_size(workspace: Workspace) -> None:
             engine.feed("ann", size=0)
 
 
-def test_the_shelf_holds_directions_and_the_index_the_models_own_lengths(
+def test_the_shelf_tells_directions_and_the_index_heeds_lengths(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vectors_VD = np.array([[3, 4], [0, 0.5], [0, 0], [1, 0]], np.float32)
     monkeypatch.setattr("swipewise.feed.chosen.latest_run", lambda _: workspace.root)
     monkeypatch.setattr("swipewise.feed.stock.load_scorer", lambda *_: FakeScorer("abcd", vectors_VD))
     stock = load_stock(workspace)
-    assert stock.shelf.vectors_VD is not None
-    np.testing.assert_allclose(stock.shelf.vectors_VD, [[0.6, 0.8], [0, 1], [0, 0], [1, 0]], rtol=1e-6)
+    directions_ND, cosines_V = stock.shelf.directions(np.arange(4)), stock.shelf.cosines(3)
+    assert directions_ND is not None
+    assert cosines_V is not None
+    np.testing.assert_allclose(directions_ND, [[0.6, 0.8], [0, 1], [0, 0], [1, 0]], rtol=1e-6)
+    np.testing.assert_allclose(cosines_V, [0.6, 0, 0, 1], rtol=1e-6)
     assert stock.index is not None
     scores_BK, _ = stock.index.search(np.array([[1, 0]], np.float32), k=1)
     assert scores_BK.tolist() == [[3.0]]
