@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from http.client import HTTPConnection
 from itertools import cycle
 from pathlib import Path
@@ -190,11 +191,27 @@ def _latency(figures: Figures, engine: FeedEngine, viewers: Sequence[str], video
         del seconds[:FIRST]
     for name, seconds in times.parts.items():
         figures.record(f"{name} alone, median, {videos:,}", 1e3 * float(np.median(seconds)), unit=" ms")
+    figures.record(
+        "ranker of 1 candidate against all, what batching could share", _least(parts, viewers), unit="x"
+    )
     total = times.parts_sum()
     for share, bar in ((50, 1.5), (99, 4.0)):
         value = float(np.percentile(times.feed, share))
         figures.record(f"feed p{share}, {videos:,}", 1e3 * value, unit=" ms")
         figures.record(f"feed p{share} against encoder, search and ranker", value / total, at_most=bar, unit="x")
+
+
+def _least(parts: Parts, viewers: Sequence[str]) -> float:
+    """How long ranking one candidate takes against ranking all that a search finds."""
+    shares: list[float] = []
+    for viewer in viewers[:100]:
+        history, profile = parts.known(viewer)
+        state = parts.encode(history, profile)
+        rows_N = parts.search(state, history)
+        parts.rank(state, rows_N)
+        ranked = [_timed(partial(parts.rank, state, each_N)) for each_N in (rows_N[:1], rows_N)]
+        shares.append(ranked[0] / ranked[1])
+    return float(np.median(shares))
 
 
 def _scale(
