@@ -24,7 +24,7 @@ _LOG: Final = "_delta_log"
 _ROWS_A_GROUP: Final = 131_072
 """Sorted by viewer as they are, a reader of some viewers skips all but a few groups of this size."""
 
-_HASHED_AT_ONCE: Final = 65_536  # other threads get their turn in between
+_HASHED_AT_ONCE: Final = 16_384  # other threads get their turn in between
 
 # Delta refuses table properties it does not know; an application's transaction number is its place for a version
 # that is written in the same commit as the data.
@@ -257,9 +257,21 @@ class HistoryIds:
         """
         return self._history.collected(lambda: self._known(event_ids, days))
 
-    def _known(self, event_ids: Collection[str], days: Collection[date]) -> set[str]:
+    def prepare(self, days: Collection[date]) -> None:
+        """Read what :meth:`known` will need, so that it need not be read while a lock is held.
+
+        Raises:
+            StoreError: The history cannot be read.
+        """
+        self._history.collected(lambda: [self._hashes_of(day) for day in self._near(days)])
+
+    def _near(self, days: Collection[date]) -> list[date]:
+        """The days of the history within a week of any of some days."""
         self._refresh()
-        near = [day for day in self._files if any(abs(day - other) <= self._MARGIN for other in days)]
+        return [day for day in self._files if any(abs(day - other) <= self._MARGIN for other in days)]
+
+    def _known(self, event_ids: Collection[str], days: Collection[date]) -> set[str]:
+        near = self._near(days)
         if not near or not event_ids:
             return set()
         # In order, as a search for one after the other then stays in the processor's cache.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -112,6 +113,7 @@ class EventLog:
         """
         if not any(batches):
             return [Appended(added=0, duplicates=0) for _ in batches]
+        self._history_ids.prepare(_days(row for rows in batches for row in rows))
         return self._database.write_again(lambda connection: [self._store(connection, rows) for rows in batches])
 
     def _store(self, connection: sa.Connection, rows: Sequence[LiveRow]) -> Appended:
@@ -120,9 +122,8 @@ class EventLog:
             return Appended(added=0, duplicates=0)
         # Looked up under the write lock: compaction commits to the history first and needs this lock to delete, so an
         # event is always found in one of the two.
-        event_ids, viewer_ids, _, _, moments, _, _ = zip(*rows, strict=True)
-        days = {moment_of(day * _DAY).date() for day in {at // _DAY for at in moments}}
-        known = self._history_ids.known(set(event_ids), days)
+        event_ids, viewer_ids, *_ = zip(*rows, strict=True)
+        known = self._history_ids.known(set(event_ids), _days(rows))
         until = self._tombstones.until(connection, set(viewer_ids))
         allowed = [row for row in rows if row[1] not in until or row[4] > until[row[1]]] if until else rows
         fresh = [row for row in allowed if row[0] not in known] if known else allowed
@@ -178,6 +179,11 @@ def read_profile(connection: sa.Connection, viewer_id: str) -> Profile | None:
     """A viewer's profile as a transaction sees it, None where there is none."""
     features = connection.scalar(_FEATURES_OF, {Col.VIEWER_ID: viewer_id})
     return None if features is None else Profile(viewer_id=viewer_id, features=json.loads(features))
+
+
+def _days(rows: Iterable[LiveRow]) -> set[date]:
+    """On which events happened, in UTC."""
+    return {moment_of(day * _DAY).date() for day in {row[4] // _DAY for row in rows}}
 
 
 def _check(events: Sequence[Event]) -> None:
