@@ -95,18 +95,10 @@ class EventLog:
             StoreError: The log cannot be written.
         """
         _check(events)
-        return self.append_rows([row_of(event) for event in events])
-
-    def append_rows(self, rows: Sequence[LiveRow]) -> Appended:
-        """Store events that are known to break no rule, as :meth:`append` does.
-
-        Raises:
-            StoreError: The log cannot be written.
-        """
-        return self.append_batches([rows])[0]
+        return self.append_batches([[row_of(event) for event in events]])[0]
 
     def append_batches(self, batches: Sequence[Sequence[LiveRow]]) -> list[Appended]:
-        """As :meth:`append_rows`, one batch after the other, all of them in one transaction.
+        """Store batches of events that are known to break no rule, one after the other, all in one transaction.
 
         Raises:
             StoreError: The log cannot be written; nothing of any batch was.
