@@ -57,6 +57,16 @@ def test_batches_of_one_transaction_are_counted_each_by_itself(workspace: Worksp
     assert sorted(read_events(workspace.events_dir).collect()["event_id"]) == ["a", "b", "c"]
 
 
+def test_a_row_that_the_store_refuses_takes_all_of_its_transaction_along(workspace: Workspace) -> None:
+    rows = [row_of(event(f"e{number}")) for number in range(150)]
+    broken = [*rows[:50], ("e50", None, *rows[50][2:]), *rows[51:]]
+    with EventLog.open(workspace.events_dir) as log:
+        with pytest.raises(StoreError, match=r"viewer_id"):
+            log.append_batches([[row_of(event("before"))], broken])  # type: ignore[list-item]
+        assert read_events(workspace.events_dir).collect().is_empty()
+        assert log.append_batches([rows])[0].added == 150
+
+
 def test_times_of_any_zone_are_the_same_moment(workspace: Workspace) -> None:
     east = TEN.astimezone(timezone(timedelta(hours=8))).replace(microsecond=123_456)
     with EventLog.open(workspace.events_dir) as log:
