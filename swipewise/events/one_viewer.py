@@ -5,7 +5,7 @@ A few hundred rows are folded here in a fraction of the time that a query engine
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -63,28 +63,25 @@ class FoldedRows:
         rows: Each once, in any order.
     """
 
-    def __init__(self, viewer_id: str, rows: Iterable[EventRow]) -> None:
+    def __init__(self, viewer_id: str, rows: Sequence[EventRow]) -> None:
         self._viewer_id = viewer_id
-        self._rows = _by_video(rows)
-        self._folded: tuple[Mapping[str, float | None], Sequence[Interaction]] | None = None
+        self._rows = rows
+        self._folded: tuple[Sequence[float | None], Sequence[Interaction]] | None = None
 
     def with_later(
-        self, later: Iterable[EventRow], duration_of: Callable[[str], float | None]
+        self, later: Sequence[EventRow], duration_of: Callable[[str], float | None]
     ) -> list[Interaction]:
         """What :func:`fold_rows` makes of these events and of further ones, which are not among them."""
-        added = _by_video(later)
-        folded = [each for each in self._alone(duration_of) if each.video_id not in added]
-        for video_id, rows in added.items():
-            of_video = [*self._rows.get(video_id, ()), *rows]
-            folded += _of_video(self._viewer_id, of_video, duration_of(video_id))
-        return sorted(folded, key=_in_time)
+        again = {row.video_id for row in later}
+        rows = [*(row for row in self._rows if row.video_id in again), *later] if again else []
+        folded = [each for each in self._alone(duration_of) if each.video_id not in again]
+        return sorted([*folded, *fold_rows(self._viewer_id, rows, duration_of)], key=_in_time)
 
     def _alone(self, duration_of: Callable[[str], float | None]) -> Sequence[Interaction]:
         """These events by themselves; folded anew where another duration has become known."""
-        durations = {video_id: duration_of(video_id) for video_id in self._rows}
+        durations = [duration_of(row.video_id) for row in self._rows]
         if self._folded is None or self._folded[0] != durations:
-            rows = [row for of_video in self._rows.values() for row in of_video]
-            self._folded = durations, fold_rows(self._viewer_id, rows, duration_of)
+            self._folded = durations, fold_rows(self._viewer_id, self._rows, duration_of)
         return self._folded[1]
 
 

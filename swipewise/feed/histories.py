@@ -7,7 +7,7 @@ live log is read at every request.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -61,9 +61,10 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Closed:
-    """A viewer's events of closed days, by their ids and folded."""
+    """A viewer's events of closed days, their ids, and the same folded."""
 
-    rows: Mapping[str, EventRow]
+    rows: Sequence[EventRow]
+    ids: frozenset[str]
     folded: FoldedRows
 
 
@@ -101,10 +102,10 @@ class ViewerHistories:
             live = _live_events(connection, viewer_id)
             profile, controls = read_profile(connection, viewer_id), read_controls(connection, viewer_id)
         closed = self._closed_events(viewer_id)
-        live = [row for row in live if row.event_id not in closed.rows]
+        live = [row for row in live if row.event_id not in closed.ids]
         return Known(
             viewer_id=viewer_id,
-            events=[*closed.rows.values(), *live],
+            events=[*closed.rows, *live],
             live=live,
             closed=closed.folded,
             profile=profile,
@@ -117,8 +118,9 @@ class ViewerHistories:
             if viewer_id in self._closed:
                 self._closed.move_to_end(viewer_id)
                 return self._closed[viewer_id]
-        rows = {row.event_id: row for row in rows_of(self._history.collected(lambda: self._scanned(viewer_id)))}
-        found = _Closed(rows=rows, folded=FoldedRows(viewer_id, rows.values()))
+        by_id = {row.event_id: row for row in rows_of(self._history.collected(lambda: self._scanned(viewer_id)))}
+        rows = tuple(by_id.values())
+        found = _Closed(rows=rows, ids=frozenset(by_id), folded=FoldedRows(viewer_id, rows))
         with self._lock:
             # What was read is at least as new as `version`; it may be kept only while nothing newer is known.
             if version == self._version:
