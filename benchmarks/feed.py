@@ -5,7 +5,7 @@ the product's own size, every part of its score switched on, and one epoch of tr
 in alternation: the whole feed of ``FeedEngine``, and alone the user encoder (from a history to what the model makes of
 the viewer), the search for 500 candidates, and the ranker over them. Over HTTP a served worker and the three
 parts in a loop take turns on the same core, and so do batches of events and raw inserts of the same rows into an SQLite
-file with the same tables and the same durability. What is slow about a machine slows both sides of a ratio.
+file with the same tables, rows and durability. What is slow about a machine slows both sides of a ratio.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from http.client import HTTPConnection
 from itertools import cycle
 from pathlib import Path
@@ -43,6 +44,7 @@ from swipewise.feed.stock import Stock
 from swipewise.retrieval import ExactIndex
 from swipewise.schema import Col, Interaction, Profile
 from swipewise.server.memory import settle
+from swipewise.training.exported import read_manifest
 from swipewise.training.exporting import export_run
 from swipewise.training.runs import latest_run
 from swipewise.training.scorer import ViewerState
@@ -53,6 +55,7 @@ FIRST, VIEWERS, CLIENTS = 20, 300, 4
 TURNS, TURN_SECONDS = 6, 2.0
 EVENTS_A_POST, POSTS = 1000, 12
 PARTS = ("encoder", "search", "ranker")
+MEASURED = ("export", "latency", "scale", "throughput", "events")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,7 +108,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--work", type=Path, metavar="DIR", help="keep the platforms here, and use those that are there"
     )
-    parser.add_argument("--small", action="store_true", help="the smaller platform alone")
+    parser.add_argument("--only", nargs="+", choices=MEASURED, default=MEASURED, help="what to measure")
 
 
 def measure(figures: Figures, options: Options) -> None:
@@ -114,34 +117,48 @@ def measure(figures: Figures, options: Options) -> None:
     with tempfile.TemporaryDirectory(prefix="swipewise-feed-") as name:
         folder = options.own.work or Path(name)
         trained = _made(folder / "known", lambda path: trained_shop(path, crowd))
-        _export(figures, trained)
+        only = options.own.only
+        _export(figures, trained, told="export" in only)
         shops = {
             videos: _made(
                 folder / str(videos), lambda path, videos=videos: grown_shop(path, crowd, trained, videos)
             )
-            for videos in ((few,) if options.own.small else (few, many))
+            for videos in ((few, many) if "scale" in only else (few,))
         }
         viewers = [viewer_name(number) for number in range(min(VIEWERS, crowd.viewers))]
-        with FeedEngine.open(shops[few]) as small:
-            _latency(figures, small, viewers, few)
-            if many in shops:
-                before = _resident()
-                with FeedEngine.open(shops[many]) as large:
-                    gc.collect()
-                    figures.record(f"memory a video, {many:,}, bytes", (_resident() - before) / many)
-                    _scale(figures, small, large, viewers, (few, many))
-                    _recall(figures, large, viewers, many)
-        _throughput(figures, shops[few], viewers)
-        _events(figures, shops[few])
+        if "latency" in only or "scale" in only:
+            with FeedEngine.open(shops[few]) as small:
+                if "latency" in only:
+                    _latency(figures, small, viewers, few)
+                if "scale" in only:
+                    _larger(figures, small, shops[many], viewers, (few, many))
+        if "throughput" in only:
+            _throughput(figures, shops[few], viewers)
+        if "events" in only:
+            _events(figures, shops[few])
+
+
+def _larger(
+    figures: Figures, small: FeedEngine, workspace: Workspace, viewers: Sequence[str], sizes: tuple[int, int]
+) -> None:
+    before = _resident()
+    with FeedEngine.open(workspace) as large:
+        gc.collect()
+        figures.record(f"memory a video, {sizes[1]:,}, bytes", (_resident() - before) / sizes[1])
+        _scale(figures, small, large, viewers, sizes)
+        _recall(figures, large, viewers, sizes[1])
 
 
 def _made(path: Path, make: Callable[[Path], Workspace]) -> Workspace:
     return Workspace.open(path) if path.exists() else make(path)
 
 
-def _export(figures: Figures, workspace: Workspace) -> None:
+def _export(figures: Figures, workspace: Workspace, *, told: bool) -> None:
+    run_dir = latest_run(workspace.runs_dir)
+    if not told and read_manifest(run_dir) is not None:
+        return
     try:
-        manifest = export_run(workspace, latest_run(workspace.runs_dir))
+        manifest = export_run(workspace, run_dir)
     except MissingExtraError as error:
         print(f"note: {error}", file=sys.stderr)
         return
@@ -174,6 +191,9 @@ def _latency(figures: Figures, engine: FeedEngine, viewers: Sequence[str], video
         del seconds[:FIRST]
     for name, seconds in times.parts.items():
         figures.record(f"{name} alone, median, {videos:,}", 1e3 * float(np.median(seconds)), unit=" ms")
+    figures.record(
+        "ranker of 1 candidate against all, what batching could share", _least(parts, viewers), unit="x"
+    )
     total = times.parts_sum()
     for share, bar in ((50, 1.5), (99, 4.0)):
         value = float(np.percentile(times.feed, share))
@@ -181,11 +201,28 @@ def _latency(figures: Figures, engine: FeedEngine, viewers: Sequence[str], video
         figures.record(f"feed p{share} against encoder, search and ranker", value / total, at_most=bar, unit="x")
 
 
+def _least(parts: Parts, viewers: Sequence[str]) -> float:
+    """How long ranking one candidate takes against ranking all that a search finds."""
+    shares: list[float] = []
+    for viewer in viewers[:100]:
+        history, profile = parts.known(viewer)
+        state = parts.encode(history, profile)
+        rows_N = parts.search(state, history)
+        parts.rank(state, rows_N)
+        ranked = [_timed(partial(parts.rank, state, each_N)) for each_N in (rows_N[:1], rows_N)]
+        shares.append(ranked[0] / ranked[1])
+    return float(np.median(shares))
+
+
 def _scale(
     figures: Figures, small: FeedEngine, large: FeedEngine, viewers: Sequence[str], sizes: tuple[int, int]
 ) -> None:
     seconds: dict[str, list[float]] = {"small": [], "large": []}
+    settle()
     for viewer in (*viewers[:FIRST], *viewers):
+        for engine in (small, large):
+            # What a viewer did on closed days is read from files the first time, however many videos there are.
+            engine._histories.known(viewer)
         seconds["small"].append(_timed(lambda viewer=viewer: small.feed(viewer)))
         seconds["large"].append(_timed(lambda viewer=viewer: large.feed(viewer)))
     few, many = (float(np.median(times[FIRST:])) for times in seconds.values())
@@ -311,15 +348,16 @@ def _some_events(name: str) -> list[dict[str, object]]:
 
 
 def _same_tables(workspace: Workspace, path: Path) -> sqlite3.Connection:
-    """An SQLite file with the live log's table and indexes, and its durability."""
+    """An SQLite file with the live log's table, its indexes, what is in them so far, and its durability."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
-    with closing(sqlite3.connect(workspace.events_dir / "live.sqlite")) as live:
-        for (statement,) in live.execute(
-            "SELECT sql FROM sqlite_master WHERE tbl_name = 'events' AND sql IS NOT NULL"
-        ):
-            connection.execute(statement)
+    connection.execute("ATTACH ? AS live", [str(workspace.events_dir / "live.sqlite")])
+    of_events = "FROM live.sqlite_master WHERE tbl_name = 'events' AND sql IS NOT NULL"
+    for (statement,) in connection.execute(f"SELECT sql {of_events}").fetchall():
+        connection.execute(statement)
+    connection.execute("INSERT INTO main.events SELECT * FROM live.events")
+    connection.execute("DETACH live")
     return connection
 
 

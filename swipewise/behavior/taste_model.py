@@ -29,6 +29,8 @@ _CONTENT_TRUST = 0.2  # distances sum over many axes that are not independent, s
 _APPEAL_WORTH = 5.0  # how many responses the guess is worth that nothing sets a video apart but its themes
 _MOST_VIEWERS = 20_000  # that a population is learned from, and fewer where there are many themes
 _MOST_NUMBERS = 2**25  # in their covariances together
+_EACH_OF = 64  # sessions; the latest so many of a viewer are each looked at for a change
+_FINENESS = 16  # what lies longer ago is told to within a 16th of the sessions since then
 _LARGEST_ODDS = 30.0  # in logs; beyond this nothing is left of the other accounts
 
 
@@ -36,8 +38,8 @@ _LARGEST_ODDS = 30.0  # in logs; beyond this nothing is left of the other accoun
 class Account:
     """That the taste in the modality of a column was drawn anew before each of some sessions.
 
-    opens_S: the rows of the log that open them; odds_S: against that it never changed; before, after: what is believed
-    then of what came until there and of what came since.
+    opens_S: the rows of the log that open them; odds_S: against that it never changed, of all those sessions together
+    that one stands for; before, after: what is believed then of what came until there and of what came since.
     """
 
     column: int
@@ -123,7 +125,8 @@ class TasteModel:
 
         The mean over all accounts of a history, each as likely as it makes what happened: that the taste never
         changed, or that in one modality it was drawn anew while the viewer was away before some session, so that what
-        came earlier says nothing of it.
+        came earlier says nothing of it. Of sessions long ago one stands for several: that of a year with thousands is
+        told in the time that a few dozen take.
 
         Args:
             log: Whose.
@@ -134,23 +137,28 @@ class TasteModel:
         start_U, end_U = log.offsets()[:-1], log.offsets()[1:]
         mean_UT = self.believe(signals, profile_UP, start_U, end_U).mean_BT
         total_U, sum_UT = np.ones(len(start_U)), mean_UT.copy()
-        for account in self.accounts(log, signals, profile_UP) if changes else ():
+        for account in self.accounts(log, signals, profile_UP, each=False) if changes else ():
             viewer_S = log.viewer_I[account.opens_S]
             np.add.at(total_U, viewer_S, account.odds_S)
             np.add.at(sum_UT, viewer_S, account.odds_S[:, None] * account.after.mean_BT)
         return sum_UT / total_U[:, None]
 
-    def accounts(self, log: BehaviorLog, signals: Signals, profile_UP: NDArray[np.int64]) -> Iterator[Account]:
+    def accounts(
+        self, log: BehaviorLog, signals: Signals, profile_UP: NDArray[np.int64], *, each: bool = True
+    ) -> Iterator[Account]:
         """How likely it is that the taste was drawn anew before some session, one modality after another.
 
         Args:
             log: Whose.
             signals: Of the log.
             profile_UP: Their profiles.
+            each: Whether every session is looked at; otherwise the latest ones, and some that stand for older ones.
         """
         opens_S = np.flatnonzero(log.away() > SESSION_GAP_MS)
         if not len(opens_S):
             return
+        stands_for_S = np.ones(len(opens_S), np.int64) if each else standing_for(log.viewer_I[opens_S])
+        opens_S, stands_for_S = opens_S[stands_for_S > 0], stands_for_S[stands_for_S > 0]
         start_U, end_U = log.offsets()[:-1], log.offsets()[1:]
         viewer_S = log.viewer_I[opens_S]
         before = self.believe(signals, profile_UP[viewer_S], start_U[viewer_S], opens_S)
@@ -161,8 +169,31 @@ class TasteModel:
         for column, anew in enumerate(redrawn_M):
             after, changed_S = self.population.learn(anew, since)
             log_odds_S = changed_S - same_S + np.log(USUAL * away_S * share_SM[:, column])
-            odds_S = np.exp(np.minimum(log_odds_S, _LARGEST_ODDS))
+            odds_S: NDArray[np.float64] = np.exp(np.minimum(log_odds_S, _LARGEST_ODDS)) * stands_for_S
             yield Account(column=column, opens_S=opens_S, odds_S=odds_S, before=before, after=after)
+
+
+def standing_for(viewer_S: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For how many sessions each one stands: (S,), 0 for those that another stands for.
+
+    The latest of a viewer stand for themselves, and of older ones that in the middle of each stretch, which is the
+    longer the older it is.
+
+    Args:
+        viewer_S: Whose each session is, ascending; those of a viewer are in order of time.
+    """
+    _, first_U, count_U = np.unique(viewer_S, return_index=True, return_counts=True)
+    last_S, count_S = np.repeat(first_U + count_U - 1, count_U), np.repeat(count_U, count_U)
+    since_S = last_S - np.arange(len(viewer_S))  # sessions that came later
+    bounds = [*range(_EACH_OF + 1)]
+    while bounds[-1] < count_U.max(initial=0):
+        bounds.append(bounds[-1] + max(1, bounds[-1] // _FINENESS))
+    bound_G = np.array(bounds)
+    stretch_S = np.searchsorted(bound_G, since_S, side="right") - 1
+    start_S = bound_G[stretch_S]
+    length_S = np.minimum(bound_G[stretch_S + 1], count_S) - start_S
+    stands_for_S: NDArray[np.int64] = np.where(since_S == start_S + length_S // 2, length_S, 0)
+    return stands_for_S
 
 
 def design(profile_BP: NDArray[np.int64], values: int) -> NDArray[np.float64]:

@@ -32,6 +32,9 @@ CONTROLS: Final = sa.table(
     sa.column(_CONTROLS, sa.Text),  # a JSON object
     sa.column(Col.UPDATED_AT, sa.BigInteger),
 )
+_CONTROLS_OF: Final = sa.select(CONTROLS.c[_CONTROLS]).where(
+    CONTROLS.c[Col.VIEWER_ID] == sa.bindparam(Col.VIEWER_ID)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,8 +210,7 @@ def as_json(controls: Controls) -> dict[str, Any]:
 
 def read_controls(connection: sa.Connection, viewer_id: str) -> Controls | None:
     """A viewer's controls as a transaction sees them, None where nothing was asked."""
-    statement = sa.select(CONTROLS.c[_CONTROLS]).where(CONTROLS.c[Col.VIEWER_ID] == viewer_id)
-    text = connection.scalar(statement)
+    text = connection.scalar(_CONTROLS_OF, {Col.VIEWER_ID: viewer_id})
     if text is None:
         return None
     row = json.loads(text)

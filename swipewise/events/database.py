@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -60,6 +61,7 @@ _SESSION: Final = (
 )
 # A vanished server is noticed within seconds, by a connection that waits as by one that is made.
 _CONNECT: Final = {"connect_timeout": "10", "keepalives_idle": "10", "tcp_user_timeout": "20000"}
+_ROWS_A_STATEMENT: Final = 100  # of seven columns; older SQLite takes 999 values
 _POOL_SIZE = 5
 _POOL_SECONDS = 10
 _READ_ONLY_STATE = "25006"
@@ -165,14 +167,25 @@ class Database:
     ) -> int:
         """Insert rows, but for those whose first column is there already; how many were.
 
-        They go to the driver as they are: SQLAlchemy takes as long to look at a row as SQLite to store it.
+        They go to the driver as they are: SQLAlchemy takes as long to look at a row as SQLite to store it. Most go
+        many to a statement, as what SQLite does once a statement takes as long again.
         """
-        marks = ", ".join(["?" if connection.dialect.name == "sqlite" else "%s"] * len(columns))
-        statement = (
-            f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks}) "
-            f"ON CONFLICT ({columns[0]}) DO NOTHING"
-        )
-        return connection.exec_driver_sql(statement, list(rows)).rowcount
+        on_sqlite = connection.dialect.name == "sqlite"
+        # What one statement of many rows has changed is kept to be undone, unless a failure may leave it half done: it
+        # undoes the whole transaction anyway.
+        insert, mark = ("INSERT OR FAIL", "?") if on_sqlite else ("INSERT", "%s")
+        row = f"({', '.join([mark] * len(columns))})"
+        together = len(rows) - len(rows) % _ROWS_A_STATEMENT
+        starts = range(0, together, _ROWS_A_STATEMENT)
+        many = [tuple(chain.from_iterable(rows[start : start + _ROWS_A_STATEMENT])) for start in starts]
+        added = 0
+        for count, values in ((_ROWS_A_STATEMENT, many), (1, list(rows[together:]))):
+            statement = (
+                f"{insert} INTO {table.name} ({', '.join(columns)}) VALUES {', '.join([row] * count)} "
+                f"ON CONFLICT ({columns[0]}) DO NOTHING"
+            )
+            added += connection.exec_driver_sql(statement, values).rowcount if values else 0
+        return added
 
     def scrub(self, tables: Sequence[sa.TableClause]) -> None:
         """Write tables anew, so that nothing of what was deleted is left in their files; on SQLite the whole store.

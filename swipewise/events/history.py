@@ -25,6 +25,8 @@ _LOG: Final = "_delta_log"
 _ROWS_A_GROUP: Final = 131_072
 """Sorted by viewer as they are, a reader of some viewers skips all but a few groups of this size."""
 
+_HASHED_AT_ONCE: Final = 16_384  # other threads get their turn in between
+
 # Delta refuses table properties it does not know; an application's transaction number is its place for a version
 # that is written in the same commit as the data.
 _SCHEMA_KEY: Final = "swipewise-schema"
@@ -257,7 +259,7 @@ class HistoryIds:
         self._history = history
         self._version: int | None = None
         self._files: dict[date, list[str]] = {}
-        self._hashes: dict[date, tuple[list[str], NDArray[np.uint64]]] = {}
+        self._hashes: dict[date, tuple[list[str], NDArray[np.int64]]] = {}
 
     def known(self, event_ids: Collection[str], days: Collection[date]) -> set[str]:
         """Those of ``event_ids`` that lie in the history within a week of any of ``days``.
@@ -267,18 +269,30 @@ class HistoryIds:
         """
         return self._history.collected(lambda: self._known(event_ids, days))
 
-    def _known(self, event_ids: Collection[str], days: Collection[date]) -> set[str]:
+    def prepare(self, days: Collection[date]) -> None:
+        """Read what :meth:`known` will need, so that it need not be read while a lock is held.
+
+        Raises:
+            StoreError: The history cannot be read.
+        """
+        self._history.collected(lambda: [self._hashes_of(day) for day in self._near(days)])
+
+    def _near(self, days: Collection[date]) -> list[date]:
+        """The days of the history within a week of any of some days."""
         self._refresh()
-        near = [day for day in self._files if any(abs(day - other) <= self._MARGIN for other in days)]
+        return [day for day in self._files if any(abs(day - other) <= self._MARGIN for other in days)]
+
+    def _known(self, event_ids: Collection[str], days: Collection[date]) -> set[str]:
+        near = self._near(days)
         if not near or not event_ids:
             return set()
-        ids = pl.Series(list(event_ids), dtype=pl.String)
         # In order, as a search for one after the other then stays in the processor's cache.
-        hashes = ids.hash().sort().to_numpy()
+        hashes = np.sort(_hashed(event_ids))
         found: set[str] = set()
         for day in near:
             if _contains(self._hashes_of(day), hashes).any():
-                rows = pl.scan_parquet(self._files[day]).filter(pl.col(Col.EVENT_ID).is_in(ids.implode()))
+                named = pl.col(Col.EVENT_ID).is_in(pl.Series(list(event_ids), dtype=pl.String).implode())
+                rows = pl.scan_parquet(self._files[day]).filter(named)
                 found |= set(rows.select(Col.EVENT_ID).collect()[Col.EVENT_ID])
         return found
 
@@ -295,15 +309,25 @@ class HistoryIds:
         }
         self._version = table.version()
 
-    def _hashes_of(self, day: date) -> NDArray[np.uint64]:
+    def _hashes_of(self, day: date) -> NDArray[np.int64]:
         files = self._files[day]
         if day not in self._hashes or self._hashes[day][0] != files:
-            ids = pl.scan_parquet(files).select(pl.col(Col.EVENT_ID).hash()).collect().to_series()
-            self._hashes[day] = (files, ids.sort().to_numpy())
+            ids = pl.scan_parquet(files).select(Col.EVENT_ID).collect()
+            parts = [_hashed(part[Col.EVENT_ID].to_list()) for part in ids.iter_slices(_HASHED_AT_ONCE)]
+            self._hashes[day] = (files, np.sort(np.concatenate(parts)))
         return self._hashes[day][1]
 
 
-def _contains(sorted_H: NDArray[np.uint64], values_N: NDArray[np.uint64]) -> NDArray[np.bool_]:
+def _hashed(ids: Collection[str]) -> NDArray[np.int64]:
+    """8 bytes for each, in this process.
+
+    By Python, as polars hands even the fewest to threads of its own: on a busy machine a writer would wait for these
+    many times as long as the work takes.
+    """
+    return np.fromiter(map(hash, ids), np.int64, len(ids))
+
+
+def _contains(sorted_H: NDArray[np.int64], values_N: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Legend: H = hashes held (at least one), N = hashes asked for; the answer is (N,)."""
     places_N = np.minimum(np.searchsorted(sorted_H, values_N), len(sorted_H) - 1)
     return np.equal(sorted_H[places_N], values_N)

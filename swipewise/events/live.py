@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -31,6 +32,10 @@ _COLUMNS: Final = (
     Col.POSITION,
 )
 
+# Made once, as every feed reads them: to put a statement together takes longer than to run it.
+_FEATURES_OF: Final = sa.select(PROFILES.c[FEATURES]).where(
+    PROFILES.c[Col.VIEWER_ID] == sa.bindparam(Col.VIEWER_ID)
+)
 
 LiveRow = tuple[str, str, str, str, int, float | None, int | None]
 """An event as the live log holds it: event, viewer and video id, action, microseconds since 1970 UTC, seconds watched
@@ -90,31 +95,32 @@ class EventLog:
             StoreError: The log cannot be written.
         """
         _check(events)
-        return self.append_rows([row_of(event) for event in events])
+        return self.append_batches([[row_of(event) for event in events]])[0]
 
-    def append_rows(self, rows: Sequence[LiveRow]) -> Appended:
-        """Store events that are known to break no rule, as :meth:`append` does.
+    def append_batches(self, batches: Sequence[Sequence[LiveRow]]) -> list[Appended]:
+        """Store batches of events that are known to break no rule, one after the other, all in one transaction.
 
         Raises:
-            StoreError: The log cannot be written.
+            StoreError: The log cannot be written; nothing of any batch was.
         """
+        if not any(batches):
+            return [Appended(added=0, duplicates=0) for _ in batches]
+        self._history_ids.prepare(_days(row for rows in batches for row in rows))
+        return self._database.write_again(lambda connection: [self._store(connection, rows) for rows in batches])
+
+    def _store(self, connection: sa.Connection, rows: Sequence[LiveRow]) -> Appended:
+        """Store rows, but for those that are known and those of erased viewers."""
         if not rows:
             return Appended(added=0, duplicates=0)
-        added, refused = self._database.write_again(lambda connection: self._store(connection, rows))
-        return Appended(added=added, duplicates=len(rows) - refused - added, erased=refused)
-
-    def _store(self, connection: sa.Connection, rows: Sequence[LiveRow]) -> tuple[int, int]:
-        """Store rows; how many were added, and how many refused as they are of erased viewers."""
         # Looked up under the write lock: compaction commits to the history first and needs this lock to delete, so an
         # event is always found in one of the two.
-        event_ids, viewer_ids, _, _, moments, _, _ = zip(*rows, strict=True)
-        days = {moment_of(day * _DAY).date() for day in {at // _DAY for at in moments}}
-        known = self._history_ids.known(set(event_ids), days)
+        event_ids, viewer_ids, *_ = zip(*rows, strict=True)
+        known = self._history_ids.known(set(event_ids), _days(rows))
         until = self._tombstones.until(connection, set(viewer_ids))
         allowed = [row for row in rows if row[1] not in until or row[4] > until[row[1]]] if until else rows
         fresh = [row for row in allowed if row[0] not in known] if known else allowed
         added = self._database.add_new(connection, EVENTS, _COLUMNS, fresh) if fresh else 0
-        return added, len(rows) - len(allowed)
+        return Appended(added=added, duplicates=len(allowed) - added, erased=len(rows) - len(allowed))
 
     def put_profiles(self, profiles: Sequence[Profile], *, anew: bool = False) -> Appended:
         """Store profiles in place of the viewers' earlier ones; all are on disk when this returns.
@@ -163,8 +169,13 @@ class EventLog:
 
 def read_profile(connection: sa.Connection, viewer_id: str) -> Profile | None:
     """A viewer's profile as a transaction sees it, None where there is none."""
-    features = connection.scalar(sa.select(PROFILES.c[FEATURES]).where(PROFILES.c[Col.VIEWER_ID] == viewer_id))
+    features = connection.scalar(_FEATURES_OF, {Col.VIEWER_ID: viewer_id})
     return None if features is None else Profile(viewer_id=viewer_id, features=json.loads(features))
+
+
+def _days(rows: Iterable[LiveRow]) -> set[date]:
+    """On which events happened, in UTC."""
+    return {moment_of(day * _DAY).date() for day in {row[4] // _DAY for row in rows}}
 
 
 def _check(events: Sequence[Event]) -> None:

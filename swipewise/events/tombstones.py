@@ -17,6 +17,7 @@ ERASED: Final = sa.table(
     sa.column(UNTIL, sa.BigInteger),  # microseconds since 1970 UTC: later events are those of a new viewer
 )
 _SALT: Final = sa.table("erasure_salt", sa.column("salt", sa.Text))
+_ANYBODY: Final = sa.select(ERASED.c[UNTIL]).limit(1)
 _ASKED_AT_ONCE: Final = 500
 
 
@@ -39,9 +40,7 @@ class Tombstones:
     def until(self, connection: sa.Connection, viewer_ids: Collection[str]) -> dict[str, int]:
         """Of those of these viewers who were erased the moment, in microseconds, up to which nothing is taken."""
         # Most stores never erased anybody, and learn that from one row.
-        self._somebody = (
-            self._somebody or connection.execute(sa.select(ERASED.c[UNTIL]).limit(1)).first() is not None
-        )
+        self._somebody = self._somebody or connection.execute(_ANYBODY).first() is not None
         if not self._somebody:
             return {}
         names = {self.digest(connection, viewer_id): viewer_id for viewer_id in viewer_ids}

@@ -78,14 +78,14 @@ class DiverseSelect:
         return caps
 
     def _variety(self, query: Query) -> float:
-        if self.roster.shelf.vectors_VD is None or query.state is None:
+        if query.state is None:
             return 0.0
-        return variety_of(self.roster.shelf.vectors_VD[query.state.liked_J[:LIKED]])
+        liked_LD = self.roster.shelf.directions(query.state.liked_J[:LIKED])
+        return 0.0 if liked_LD is None else variety_of(liked_LD)
 
     def _vectors(self, numbers_N: NDArray[np.int64]) -> NDArray[np.float32]:
-        if self.roster.shelf.vectors_VD is None:
-            return np.zeros((len(numbers_N), 1), np.float32)
-        return self.roster.shelf.vectors_VD[numbers_N]
+        directions_ND = self.roster.shelf.directions(numbers_N)
+        return np.zeros((len(numbers_N), 1), np.float32) if directions_ND is None else directions_ND
 
 
 def variety_of(liked_LD: NDArray[np.float32]) -> float:

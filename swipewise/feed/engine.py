@@ -28,12 +28,16 @@ from swipewise.feed.standing import Outlook, Standing, level_of
 from swipewise.feed.stock import load_stock, restocked, stock_of
 from swipewise.feed.supposing import Supposition, supposed
 from swipewise.schema import Event, Interaction, Profile
+from swipewise.training.together import Together
 from swipewise.workspace import Workspace
 
 if TYPE_CHECKING:
     from swipewise.training.scorer import ViewerState
 
 _logger = logging.getLogger(__name__)
+
+_WRITTEN_TOGETHER = 16  # lists of events, of which each may hold a thousand
+_WAITING = 256
 
 
 class FeedEngine:
@@ -57,6 +61,7 @@ class FeedEngine:
         self._histories = histories
         self._live = live
         self._writing = Lock()
+        self._append_together = Together(self._append_all, most=_WRITTEN_TOGETHER, waiting=_WAITING)
         self._refreshing = Lock()
 
     @classmethod
@@ -270,16 +275,21 @@ class FeedEngine:
     def observe_rows(self, rows: Sequence[LiveRow]) -> Appended:
         """Write events that are known to break no rule of the log, as :meth:`observe` does.
 
+        What several threads write at the same time goes to the disk together.
+
         Raises:
             StoreError: They cannot be written; none of them was.
         """
+        return self._append_together(rows)
+
+    def _append_all(self, batches: Sequence[Sequence[LiveRow]]) -> list[Appended]:
         with self._writing:
-            return self._log.append_rows(rows)
+            return self._log.append_batches(batches)
 
     def unknown_videos(self, video_ids: Iterable[str]) -> list[str]:
         """Those videos that are not in the catalogue, each once."""
         known = self._live.stock.shelf.row_of
-        return list(dict.fromkeys(video_id for video_id in video_ids if video_id not in known))
+        return [video_id for video_id in dict.fromkeys(video_ids) if video_id not in known]
 
     def refresh(self) -> bool:
         """Count what is popular anew, and load the catalogue and the newest run if either has changed.

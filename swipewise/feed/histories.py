@@ -7,7 +7,7 @@ live log is read at every request.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -21,7 +21,7 @@ from swipewise.events.database import EVENTS, Database
 from swipewise.events.frames import EVENT_SCHEMA, no_events
 from swipewise.events.history import History
 from swipewise.events.live import read_profile
-from swipewise.events.one_viewer import EventRow, fold_rows, rows_of
+from swipewise.events.one_viewer import EventRow, FoldedRows, fold_rows, rows_of
 from swipewise.schema import Col, Interaction, Profile
 
 _VIEWERS = 4096
@@ -34,10 +34,15 @@ _LIVE: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What the stores hold of a viewer: all events, the profile, and what was asked of the feed."""
+    """What the stores hold of a viewer: all events, the profile, and what was asked of the feed.
+
+    ``live`` are those of the events that lie in the live log alone; ``closed`` has all others, folded.
+    """
 
     viewer_id: str
     events: Sequence[EventRow]
+    live: Sequence[EventRow]
+    closed: FoldedRows
     profile: Profile | None
     controls: Controls | None
 
@@ -48,7 +53,19 @@ class Known:
 
     def history(self, seconds_of: Callable[[str], float | None]) -> list[Interaction]:
         """The events that count as interactions in time order; ``seconds_of`` tells how long a video is, if known."""
-        return fold_rows(self.viewer_id, self.counted, seconds_of)
+        counted = self.counted
+        if len(counted) == len(self.events):
+            return self.closed.with_later(self.live, seconds_of)
+        return fold_rows(self.viewer_id, counted, seconds_of)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Closed:
+    """A viewer's events of closed days, their ids, and the same folded."""
+
+    rows: Sequence[EventRow]
+    ids: frozenset[str]
+    folded: FoldedRows
 
 
 class ViewerHistories:
@@ -61,7 +78,7 @@ class ViewerHistories:
         self._lock = Lock()
         self._version = -1
         self._files: list[Path] = []
-        self._closed: OrderedDict[str, Mapping[str, EventRow]] = OrderedDict()
+        self._closed: OrderedDict[str, _Closed] = OrderedDict()
 
     def __enter__(self) -> Self:
         return self
@@ -85,16 +102,25 @@ class ViewerHistories:
             live = _live_events(connection, viewer_id)
             profile, controls = read_profile(connection, viewer_id), read_controls(connection, viewer_id)
         closed = self._closed_events(viewer_id)
-        events = [*closed.values(), *(row for row in live if row.event_id not in closed)]
-        return Known(viewer_id=viewer_id, events=events, profile=profile, controls=controls)
+        live = [row for row in live if row.event_id not in closed.ids]
+        return Known(
+            viewer_id=viewer_id,
+            events=[*closed.rows, *live],
+            live=live,
+            closed=closed.folded,
+            profile=profile,
+            controls=controls,
+        )
 
-    def _closed_events(self, viewer_id: str) -> Mapping[str, EventRow]:
+    def _closed_events(self, viewer_id: str) -> _Closed:
         version, _ = self._newest()
         with self._lock:
             if viewer_id in self._closed:
                 self._closed.move_to_end(viewer_id)
                 return self._closed[viewer_id]
-        found = {row.event_id: row for row in rows_of(self._history.collected(lambda: self._scanned(viewer_id)))}
+        by_id = {row.event_id: row for row in rows_of(self._history.collected(lambda: self._scanned(viewer_id)))}
+        rows = tuple(by_id.values())
+        found = _Closed(rows=rows, ids=frozenset(by_id), folded=FoldedRows(viewer_id, rows))
         with self._lock:
             # What was read is at least as new as `version`; it may be kept only while nothing newer is known.
             if version == self._version:

@@ -21,7 +21,7 @@ class Shelf:
     """The videos a feed can be filled with, and what the stages need to know of them.
 
     uploaded_at_V: (V,) float64 seconds since 1970 UTC, NaN where unknown.
-    vectors_VD: (V, D) float32 of length 1 (or 0), or None without a model.
+    vectors_VD: (V, D) float32, the model's own, or None without one.
     group_of: Of each video that has near-duplicates the first of their group, which stands for the group.
     removed: Rows of videos that left the catalogue; they keep their place and are never shown.
     creator_of, tags_of, language_of: Of the videos that have them.
@@ -57,6 +57,27 @@ class Shelf:
         """The rows of those of some videos that are there."""
         found = (self.row_of.get(video_id) for video_id in video_ids)
         return np.array([row for row in found if row is not None], np.int64)
+
+    def directions(self, rows_N: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        """The vectors of some videos with length 1, or 0 where a vector is: (N, D); None without a model."""
+        if self.vectors_VD is None:
+            return None
+        vectors_ND = self.vectors_VD[rows_N]
+        directions_ND: NDArray[np.float32] = vectors_ND / _lengths(vectors_ND)[:, None]
+        return directions_ND
+
+    def cosines(self, row: int) -> NDArray[np.float32] | None:
+        """Of every video to the one of a row: (V,); None without a model."""
+        if self.vectors_VD is None:
+            return None
+        vector_D = self.vectors_VD[row] / self._lengths_V[row]
+        cosines_V: NDArray[np.float32] = (self.vectors_VD @ vector_D) / self._lengths_V
+        return cosines_V
+
+    @cached_property
+    def _lengths_V(self) -> NDArray[np.float32]:
+        assert self.vectors_VD is not None, "there is no model"
+        return _lengths(self.vectors_VD)
 
     def seconds_of(self, video_id: str) -> float | None:
         """How long a video is, also one that has left; None where that is unknown."""
@@ -122,3 +143,9 @@ def _inverted(pairs: Iterable[tuple[str, Iterable[str]]]) -> dict[str, list[str]
         for name in names:
             found.setdefault(name, []).append(video_id)
     return found
+
+
+def _lengths(vectors_ND: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What to divide vectors by so that they have length 1: (N,)."""
+    lengths_N: NDArray[np.float32] = np.sqrt(np.einsum("nd,nd->n", vectors_ND, vectors_ND))
+    return np.maximum(lengths_N, np.float32(1e-12))

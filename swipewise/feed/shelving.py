@@ -6,7 +6,7 @@ Legend of shape suffixes: V = videos on the shelf, D = width of a vector.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,28 +40,40 @@ def shelf_of(
 ) -> Shelf:
     """The shelf in the scorer's order from its row ``first`` on, or in the catalogue's without one."""
     video_ids = scorer.video_ids[first:] if scorer else tuple(videos[Col.VIDEO_ID])
-    known = videos.select(Col.VIDEO_ID, Col.UPLOADED_AT, Col.DURATION)
     ordered = pl.DataFrame({Col.VIDEO_ID: video_ids}, schema={Col.VIDEO_ID: pl.String}).join(
-        known, on=Col.VIDEO_ID, how="left", maintain_order="left"
+        videos, on=Col.VIDEO_ID, how="left", maintain_order="left"
     )
     return Shelf(
         video_ids=video_ids,
         uploaded_at_V=_numbers(ordered[Col.UPLOADED_AT].dt.epoch("us")) / 1e6,
-        vectors_VD=_unit_length(scorer.index_vectors_VD[first:]) if scorer else None,
+        vectors_VD=scorer.index_vectors_VD[first:] if scorer else None,
         group_of=groups,
-        creator_of=dict(videos.select(Col.VIDEO_ID, Col.CREATOR).drop_nulls().iter_rows()),
-        tags_of=_lists(videos, Col.TAGS),
-        language_of=dict(videos.select(Col.VIDEO_ID, Col.LANGUAGE).drop_nulls().iter_rows()),
-        regions_of=_lists(videos, Col.REGIONS),
+        creator_of=_texts(video_ids, ordered[Col.CREATOR]),
+        tags_of=_lists(video_ids, ordered[Col.TAGS]),
+        language_of=_texts(video_ids, ordered[Col.LANGUAGE]),
+        regions_of=_lists(video_ids, ordered[Col.REGIONS]),
         window_of=_windows(videos),
         seconds_V=_numbers(ordered[Col.DURATION]),
     )
 
 
-def _lists(videos: pl.DataFrame, column: str) -> dict[str, tuple[str, ...]]:
-    """A column of lists by video, without the empty ones."""
-    given = videos.select(Col.VIDEO_ID, column).filter(pl.col(column).list.len() > 0)
-    return {video_id: tuple(names) for video_id, names in given.iter_rows()}
+def _texts(video_ids: Sequence[str], column: pl.Series) -> dict[str, str]:
+    """A column by video, without the empty ones; equal texts, and the ids, are in memory once."""
+    kept: dict[str, str] = {}
+    return {
+        video_id: kept.setdefault(text, text)
+        for video_id, text in zip(video_ids, column.to_list(), strict=True)
+        if text is not None
+    }
+
+
+def _lists(video_ids: Sequence[str], column: pl.Series) -> dict[str, tuple[str, ...]]:
+    """A column of lists by video, without the empty ones; equal lists, and the ids, are in memory once."""
+    kept: dict[tuple[str, ...], tuple[str, ...]] = {}
+    given = (
+        (video_id, tuple(names)) for video_id, names in zip(video_ids, column.to_list(), strict=True) if names
+    )
+    return {video_id: kept.setdefault(names, names) for video_id, names in given}
 
 
 def _numbers(column: pl.Series) -> NDArray[np.float64]:
@@ -78,10 +90,3 @@ def _windows(videos: pl.DataFrame) -> dict[str, tuple[float, float]]:
         video_id: (since.timestamp() if since else -math.inf, until.timestamp() if until else math.inf)
         for video_id, since, until in limited.iter_rows()
     }
-
-
-def _unit_length(vectors_VD: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same directions with length 1; a vector of zeros stays one."""
-    lengths_V = np.linalg.norm(vectors_VD, axis=1, keepdims=True)
-    scaled_VD: NDArray[np.float32] = vectors_VD / np.maximum(lengths_V, np.float32(1e-12))
-    return scaled_VD

@@ -54,11 +54,11 @@ def similar_videos(
 
 
 def _by_fusion(stock: Stock, video_id: str, count: int) -> list[tuple[str, float]]:
-    if stock.shelf.vectors_VD is None:
-        raise DataError(f"{stock.note}; until then ask with modality=visual, text or audio")
     row = stock.shelf.row_of[video_id]
     # All are compared: the index ranks by inner product, which also heeds length, and is made for viewers.
-    cosines_V = stock.shelf.vectors_VD @ stock.shelf.vectors_VD[row]
+    cosines_V = stock.shelf.cosines(row)
+    if cosines_V is None:
+        raise DataError(f"{stock.note}; until then ask with modality=visual, text or audio")
     cosines_V[[row, *stock.shelf.removed]] = -1.0
     count = min(count, len(cosines_V))
     rows_N = np.argpartition(-cosines_V, count - 1)[:count]

@@ -208,11 +208,10 @@ def _extended(stock: Stock, catalog: Catalog, added: list[str], *, groups: bool)
     new = shelf_of(videos, {}, scorer, first=first if scorer else 0)
     if scorer and not np.isfinite(scorer.index_vectors_VD[first:]).all():
         return None
-    vectors = [part for part in (old.vectors_VD, new.vectors_VD) if part is not None]
     shelf = Shelf(
         video_ids=old.video_ids + new.video_ids,
         uploaded_at_V=np.concatenate([old.uploaded_at_V, new.uploaded_at_V]),
-        vectors_VD=np.concatenate(vectors) if vectors else None,
+        vectors_VD=scorer.index_vectors_VD if scorer else None,
         group_of=groups_of(videos, old.group_of) if groups else {},
         removed=old.removed,
         creator_of={**old.creator_of, **new.creator_of},

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from swipewise.behavior import taste_model
 from swipewise.behavior.log import BehaviorLog, Vectors
-from swipewise.behavior.taste_model import TasteModel, design, themes_told
+from swipewise.behavior.taste_model import TasteModel, design, standing_for, themes_told
 from swipewise.behavior.themes import ThemeMap, learn_themes
 from tests.behavior.worlds import DAY, KINDS, SESSIONS, VIDEOS, VIEWERS, kinds, platform, vectors
 
@@ -53,6 +53,30 @@ def test_whoever_never_changed_is_believed_to_be_the_same_either_way(tastes: Tas
     heeded, unheeded = (liking(tastes, log, changes=changes)[steady] for changes in (True, False))
     assert np.median(np.abs(heeded - unheeded)) < 0.1
     assert (heeded.argmax(axis=1) == steady % KINDS).all()
+
+
+def test_a_change_long_ago_is_seen_by_some_sessions_that_stand_for_others(
+    tastes: TasteModel, log: BehaviorLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_each = liking(tastes, log, changes=True)
+    monkeypatch.setattr(taste_model, "_EACH_OF", 2)
+    monkeypatch.setattr(taste_model, "_FINENESS", 1)
+    by_some = liking(tastes, log, changes=True)
+    assert not np.array_equal(by_some, by_each)
+    assert (by_some.argmax(axis=1) == by_each.argmax(axis=1)).mean() > 0.9
+
+
+@pytest.mark.parametrize("sessions", [0, 1, 64, 65, 68, 69, 100, 5000])
+def test_every_session_is_stood_for_once(sessions: int) -> None:
+    stands_for_S = standing_for(np.repeat([3, 7], [sessions, 2]))
+    assert stands_for_S[:sessions].sum() == sessions
+    assert (stands_for_S[max(0, sessions - 64) :] == 1).all(), "the latest are each looked at"
+    assert np.count_nonzero(stands_for_S) <= 2 + 64 + 17 * np.log(max(1, sessions / 50))
+
+
+def test_of_a_stretch_the_middle_stands_for_all() -> None:
+    # 70 sessions: of the six oldest, two make the oldest stretch and four the next.
+    assert standing_for(np.zeros(70, np.int64))[:8].tolist() == [2, 0, 0, 4, 0, 0, 1, 1]
 
 
 def test_what_comes_after_the_moment_teaches_nothing(log: BehaviorLog) -> None:

@@ -9,7 +9,8 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from swipewise.errors import StoreError, WorkspaceError
 from swipewise.events import EventLog, compact, read_events
 from swipewise.events import compaction as compaction_module
-from swipewise.events.history import History, HistoryIds
+from swipewise.events import history as history_module
+from swipewise.events.history import History, HistoryIds, _hashed
 from swipewise.events.reading import live_events
 from swipewise.schema import Event
 from swipewise.workspace import Workspace
@@ -129,6 +130,21 @@ def test_history_ids_follow_new_commits(workspace: Workspace) -> None:
     history.append(frame(event("b"), event("far", at=TEN + 8 * DAY)).collect())
     assert known.known({"a", "b", "far"}, {day}) == {"a", "b"}
     assert known.known({"far"}, {day + DAY}) == {"far"}
+
+
+def test_ids_that_were_prepared_are_not_read_while_they_are_asked_for(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = History(workspace.events_dir)
+    history.append(frame(event("a"), event("far", at=TEN + 8 * DAY)).collect())
+    known = HistoryIds(history)
+    known.prepare({TEN.date()})
+    hashed: list[list[str]] = []
+    monkeypatch.setattr(history_module, "_hashed", lambda ids: hashed.append(sorted(ids)) or _hashed(ids))
+    assert known.known({"a", "b"}, {TEN.date()}) == {"a"}
+    assert hashed == [["a", "b"]]
+    assert known.known({"far"}, {TEN.date() + DAY}) == {"far"}
+    assert hashed[1:] == [["far"], ["far"]], "of a day further off, and what was asked"
 
 
 def test_one_viewer_is_read_from_both_stores(workspace: Workspace) -> None:

@@ -10,6 +10,7 @@ import pytest
 from swipewise.errors import DataError, StoreError
 from swipewise.events import Appended, EventLog, migrations, read_events, read_profiles, viewer_interactions
 from swipewise.events.database import Database
+from swipewise.events.live import row_of
 from swipewise.schema import Action, Profile
 from swipewise.workspace import Workspace
 from tests.events.examples import DURATIONS, TEN, event, frame, minute
@@ -33,6 +34,37 @@ def test_an_event_id_counts_once(workspace: Workspace) -> None:
         again = log.append([event("b"), event("c")])
         assert (again.added, again.duplicates) == (1, 1)
     assert read_events(workspace.events_dir).collect()["event_id"].sort().to_list() == ["a", "b", "c"]
+
+
+def test_many_events_at_once_count_once_each(workspace: Workspace) -> None:
+    names = [f"e{number}" for number in range(250)]
+    with EventLog.open(workspace.events_dir) as log:
+        log.append([event("e7"), event("e130"), event("e249")])
+        appended = log.append([event(name) for name in [*names, "e0", "e7", "e200"]])
+        assert (appended.added, appended.duplicates) == (247, 6)
+    assert sorted(read_events(workspace.events_dir).collect()["event_id"]) == sorted(names)
+
+
+def test_batches_of_one_transaction_are_counted_each_by_itself(workspace: Workspace) -> None:
+    with EventLog.open(workspace.events_dir) as log:
+        batches = [[row_of(event(name)) for name in names] for names in ("ab", "", "bc")]
+        assert log.append_batches(batches) == [
+            Appended(added=2, duplicates=0),
+            Appended(added=0, duplicates=0),
+            Appended(added=1, duplicates=1),
+        ]
+        assert log.append_batches([[]]) == [Appended(added=0, duplicates=0)]
+    assert sorted(read_events(workspace.events_dir).collect()["event_id"]) == ["a", "b", "c"]
+
+
+def test_a_row_that_the_store_refuses_takes_all_of_its_transaction_along(workspace: Workspace) -> None:
+    rows = [row_of(event(f"e{number}")) for number in range(150)]
+    broken = [*rows[:50], ("e50", None, *rows[50][2:]), *rows[51:]]
+    with EventLog.open(workspace.events_dir) as log:
+        with pytest.raises(StoreError, match=r"viewer_id"):
+            log.append_batches([[row_of(event("before"))], broken])  # type: ignore[list-item]
+        assert read_events(workspace.events_dir).collect().is_empty()
+        assert log.append_batches([rows])[0].added == 150
 
 
 def test_times_of_any_zone_are_the_same_moment(workspace: Workspace) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,8 +17,9 @@ import pytest
 from swipewise.catalog import Catalog
 from swipewise.catalog.links import Link
 from swipewise.errors import ConfigError, DataError, UnknownIdError
-from swipewise.events import Controls, EventLog, read_events
+from swipewise.events import Appended, Controls, EventLog, LiveRow, read_events
 from swipewise.events.database import Database
+from swipewise.events.live import row_of
 from swipewise.feed.engine import FeedEngine
 from swipewise.feed.stages import Feed, Level
 from swipewise.feed.stock import load_stock
@@ -356,6 +359,33 @@ def test_threads_observe_and_read_together(workspace: Workspace, runs: PutRun) -
     assert [[sorted(feed) for feed in feeds] for feeds in visits] == [[["b", "c", "d"], ["c", "d"], ["d"], []]] * 8
 
 
+def test_what_threads_post_at_once_goes_to_the_disk_together(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [[row_of(event("ann", video_id, event_id=video_id))] for video_id in ("a", "b", "c", "a")]
+    first_writes, others_wait = threading.Event(), threading.Event()
+    transactions: list[int] = []
+    with FeedEngine.open(workspace) as engine, ThreadPoolExecutor(4) as pool:
+        append = engine._log.append_batches
+
+        def slowly(batches: Sequence[Sequence[LiveRow]]) -> list[Appended]:
+            transactions.append(len(batches))
+            first_writes.set()
+            assert others_wait.wait(30)
+            return append(batches)
+
+        monkeypatch.setattr(engine._log, "append_batches", slowly)
+        posts = [pool.submit(engine.observe_rows, rows[0])]
+        assert first_writes.wait(30)
+        posts += [pool.submit(engine.observe_rows, batch) for batch in rows[1:]]
+        while len(engine._append_together._queue) < 3:
+            time.sleep(0.001)
+        others_wait.set()
+        assert [post.result(30).added for post in posts] == [1, 1, 1, 0]
+        assert transactions == [1, 3]
+        assert len(engine._histories.known("ann").events) == 3
+
+
 def test_unknown_videos_are_named_once(workspace: Workspace) -> None:
     with FeedEngine.open(workspace) as engine:
         assert engine.unknown_videos(["gone", "a", "gone", "x"]) == ["gone", "x"]
@@ -369,15 +399,18 @@ def test_size(workspace: Workspace) -> None:
             engine.feed("ann", size=0)
 
 
-def test_the_shelf_holds_directions_and_the_index_the_models_own_lengths(
+def test_the_shelf_tells_directions_and_the_index_heeds_lengths(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vectors_VD = np.array([[3, 4], [0, 0.5], [0, 0], [1, 0]], np.float32)
     monkeypatch.setattr("swipewise.feed.chosen.latest_run", lambda _: workspace.root)
     monkeypatch.setattr("swipewise.feed.stock.load_scorer", lambda *_: FakeScorer("abcd", vectors_VD))
     stock = load_stock(workspace)
-    assert stock.shelf.vectors_VD is not None
-    np.testing.assert_allclose(stock.shelf.vectors_VD, [[0.6, 0.8], [0, 1], [0, 0], [1, 0]], rtol=1e-6)
+    directions_ND, cosines_V = stock.shelf.directions(np.arange(4)), stock.shelf.cosines(3)
+    assert directions_ND is not None
+    assert cosines_V is not None
+    np.testing.assert_allclose(directions_ND, [[0.6, 0.8], [0, 1], [0, 0], [1, 0]], rtol=1e-6)
+    np.testing.assert_allclose(cosines_V, [0.6, 0, 0, 1], rtol=1e-6)
     assert stock.index is not None
     scores_BK, _ = stock.index.search(np.array([[1, 0]], np.float32), k=1)
     assert scores_BK.tolist() == [[3.0]]

@@ -151,7 +151,7 @@ def test_a_store_that_fails_asks_for_another_try(client: TestClient, monkeypatch
     def full(*_: object, **__: object) -> None:
         raise StoreError("cannot use the live event log: database or disk is full")
 
-    monkeypatch.setattr("swipewise.events.live.EventLog.append_rows", full)
+    monkeypatch.setattr("swipewise.events.live.EventLog.append_batches", full)
     answer = client.post("/v1/events", json=like("a"))
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "5"
