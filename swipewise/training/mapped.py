@@ -155,6 +155,6 @@ class _File:
 
     def _trouble(self, error: OSError) -> StoreError:
         return StoreError(
-            f"cannot keep the log's columns in {self._folder}: {error.strerror} (training takes about 80 bytes of disk "
-            "an interaction there: make room, or put the workspace on a larger disk)"
+            f"cannot keep the log's columns in {self._folder}: {error.strerror} (training takes up to 200 bytes of "
+            "disk an interaction there: make room, or put the workspace on a larger disk)"
         )

@@ -171,7 +171,7 @@ def test_blocks_hold_whole_viewers(small_blocks: None) -> None:
     viewer_I = np.repeat(np.arange(5), [10, 100, 0, 20, 30])
     assert [(here.start, here.stop) for here in viewer_stretches(viewer_I)] == [(0, 110), (110, 160)]
     offsets_U = np.searchsorted(viewer_I, np.arange(6))
-    assert [(here.start, here.stop) for here in viewer_blocks(offsets_U)] == [(0, 1), (1, 3), (3, 4), (4, 5)]
+    assert [(here.start, here.stop) for here in viewer_blocks(offsets_U)] == [(0, 1), (1, 2), (2, 4), (4, 5)]
     assert list(viewer_stretches(viewer_I[:0])) == list(viewer_blocks(np.zeros(1, np.int64))) == []
 
 

@@ -18,7 +18,7 @@ from swipewise.training.loop import Fit, fit_network, seeded
 from swipewise.training.runs import read_record
 from swipewise.training.session import train_workspace
 from swipewise.training.warm import started_from
-from swipewise.workspace import Workspace
+from swipewise.workspace import CONFIG_NAME, Workspace
 from tests.training.tiny import tiny_config, tiny_split
 
 DAY_MS = 86_400_000
@@ -32,10 +32,11 @@ def days(until: int) -> tuple[Dataset, Dataset]:
     return everything.before(end), everything.between(end, split.test_start + 10**12)
 
 
-def fit(until: int, earlier: FittedModel | None = None, **training: Any) -> Fit:
+def fit(until: int, epochs: int, earlier: FittedModel | None = None) -> Fit:
     before, after = days(until)
-    settings = {"epochs": 4, "learning_rate": 0.01, "average": 0.5}
-    return fit_network(before, after, tiny_config(**settings | training), earlier=earlier)
+    config = tiny_config(epochs=epochs, learning_rate=0.01, average=0.5)
+    plain = replace(config, model=replace(config.model, themes=0, neighbours=0))
+    return fit_network(before, after, plain, earlier=earlier)
 
 
 def untrained(dataset: Dataset, **model: Any) -> FittedModel:
@@ -43,11 +44,11 @@ def untrained(dataset: Dataset, **model: Any) -> FittedModel:
         return FittedModel.untrained(replace(tiny_config().model, **model), dataset, {})
 
 
-def test_a_day_more_starts_at_a_lower_loss_than_from_scratch_and_is_no_worse_in_the_end() -> None:
-    earlier = fit(0).fitted
-    scratch, warm = fit(1), fit(1, earlier)
-    assert warm.epochs[0].loss < scratch.epochs[0].loss
-    assert warm.epochs[0].loss < scratch.epochs[-1].loss * 1.02
+def test_a_day_more_starts_at_a_lower_loss_than_from_scratch() -> None:
+    earlier = fit(0, 3).fitted
+    scratch, warm = fit(1, 1), fit(1, 1, earlier)
+    assert warm.epochs[0].loss < scratch.epochs[0].loss - 0.05
+    assert warm.epochs[0].validation_ndcg != scratch.epochs[0].validation_ndcg
 
 
 def test_known_ids_keep_their_rows_and_new_ones_get_fresh_ones() -> None:
@@ -113,33 +114,44 @@ def test_what_does_not_fit_is_named() -> None:
         started_from(untrained(dataset), untrained(dataset, modalities=("visual", "id")))
 
 
-def losses(shop: Workspace, **options: Any) -> tuple[str, list[float]]:
-    summary = train_workspace(shop, **options)
-    record = read_record(summary.run_dir)
-    return record["config"]["training"]["warm_start"], [epoch["loss"] for epoch in record["figures"]["epochs"]]
-
-
-def test_a_workspace_is_trained_from_its_latest_run_or_a_named_one(shop: Workspace) -> None:
-    configured = replace(
-        shop, config=replace(shop.config, training=replace(shop.config.training, warm_start="latest"))
+@pytest.fixture
+def quick(shop: Workspace) -> Workspace:
+    """One that is trained for an epoch, without tastes and neighbours."""
+    path = shop.root / CONFIG_NAME
+    text = (
+        path.read_text()
+        .replace("epochs = 3", "epochs = 1")
+        .replace("memory = 8", "memory = 8\nthemes = 0\nneighbours = 0")
     )
-    name, first = losses(configured)
+    path.write_text(text)
+    return Workspace.open(shop.root)
+
+
+def loss(shop: Workspace, **options: Any) -> tuple[str, float]:
+    """The run that a training started from, and the loss of its epoch."""
+    record = read_record(train_workspace(shop, **options).run_dir)
+    return record["config"]["training"]["warm_start"], record["figures"]["epochs"][0]["loss"]
+
+
+def test_a_workspace_is_trained_from_its_latest_run_or_a_named_one(quick: Workspace) -> None:
+    training = replace(quick.config.training, warm_start="latest")
+    nightly = replace(quick, config=replace(quick.config, training=training))
+    name, first = loss(nightly)
     assert name == ""
-    [run] = shop.runs_dir.iterdir()
-    name, again = losses(configured)
+    [run] = quick.runs_dir.iterdir()
+    name, again = loss(nightly)
     assert name == run.name
-    assert again[0] < first[0]
-    assert losses(shop, start=run.name) == (name, again)
-    assert losses(shop)[1] == first
+    assert again < first
+    assert loss(quick, start=run.name) == (name, again)
 
 
-def test_the_command_starts_from_a_run_and_names_one_that_is_not_there(shop: Workspace) -> None:
-    run = train_workspace(shop).run_dir.name
-    told = CliRunner().invoke(cli, ["train", "-w", str(shop.root), "--from", "latest"], catch_exceptions=False)
+def test_the_command_starts_from_a_run_and_names_one_that_is_not_there(quick: Workspace) -> None:
+    run = train_workspace(quick).run_dir.name
+    told = CliRunner().invoke(cli, ["train", "-w", str(quick.root), "--from", "latest"], catch_exceptions=False)
     assert told.exit_code == 0
-    newest = max(path for path in shop.runs_dir.iterdir())
+    newest = max(path for path in quick.runs_dir.iterdir())
     assert read_record(newest)["config"]["training"]["warm_start"] == run
     with pytest.raises(
         UnknownIdError, match=r"no finished run 'nothing' to start from in .*: name another, or latest"
     ):
-        train_workspace(shop, start="nothing")
+        train_workspace(quick, start="nothing")
