@@ -56,7 +56,7 @@ class Growing:
             self._file.write(np.ascontiguousarray(block, self._dtype))
 
     def done(self) -> NDArray[Any]:
-        """All of it; what is written to it later is in memory, and not in the file.
+        """All of it.
 
         Raises:
             StoreError: The file cannot be written.
@@ -65,7 +65,7 @@ class Growing:
         if self._file is None:
             blocks, self._blocks = self._blocks, []
             return np.concatenate([np.zeros((0, *self._shape), self._dtype), *blocks], dtype=self._dtype)
-        return self._file.mapped(self._dtype, shape, "c")
+        return self._file.mapped(self._dtype, shape)
 
 
 def zeros(folder: Path | None, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
@@ -85,7 +85,7 @@ def zeros(folder: Path | None, shape: tuple[int, ...], dtype: DTypeLike) -> NDAr
     # Written rather than left out: a hole that finds no room on the disk later would kill the process.
     for here in stretches(shape[0]):
         file.write(np.zeros((here.stop - here.start, *shape[1:]), dtype))
-    return file.mapped(np.dtype(dtype), shape, "r+")
+    return file.mapped(np.dtype(dtype), shape)
 
 
 def stretches(rows: int) -> Iterator[slice]:
@@ -142,12 +142,13 @@ class _File:
         except OSError as error:
             raise self._trouble(error) from error
 
-    def mapped(self, dtype: np.dtype[Any], shape: tuple[int, ...], mode: Any) -> NDArray[Any]:
+    def mapped(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
         try:
             self._file.flush()
             if not np.prod(shape):
                 return np.zeros(shape, dtype)
-            return np.asarray(np.memmap(self._file, dtype, mode, shape=shape))
+            # Shared: of a private map the system would have to have all the memory.
+            return np.asarray(np.memmap(self._file, dtype, "r+", shape=shape))
         except OSError as error:
             raise self._trouble(error) from error
         finally:
