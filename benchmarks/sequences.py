@@ -1,31 +1,40 @@
-"""What it takes to turn the history into the interactions of each viewer in time order: processor seconds and memory.
+"""What it takes to turn the history into what viewers did in time order: processor seconds, memory and disk.
 
 Writes two platforms' logs into the histories of new workspaces, of 10 and of 100 million interactions with the same
 100,000 videos, 100 a viewer in the mean (with --quick 50,000 and 200,000). Then a process of its own each
 
 - folds the whole history into parts on disk and reads them, as the first training of a workspace does: processor time
   an interaction at the larger size is held against the smaller, and peak memory against 4 GB,
-- reads them again, as every later training does,
-- folds one day more, which is what each further day costs.
+- reads them again and codes them into columns that are mapped into memory, as every training does,
+- folds one day more, which is what each further day costs, and codes all again.
 
-``--interactions`` sets the larger size. An event takes about 12 bytes of disk, and there are 2.2 an interaction.
+Memory is the process's own: pages of files, which the system takes back where it needs the room, are not counted.
+``--interactions`` sets the larger size. An event takes about 12 bytes of disk, there are 2.2 an interaction, and
+the columns about 45 an interaction.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import polars as pl
 from figures import Figures, Options, run
+from memory import peak_memory
 from platforms import DAYS, Size, days
 
+from swipewise.config import EventsConfig
+from swipewise.events import interaction_parts
 from swipewise.events.history import History
+from swipewise.training.building import build_dataset
 from swipewise.workspace import Workspace
 
 VIDEOS, QUICK_VIDEOS = 100_000, 2_000
@@ -33,22 +42,6 @@ SMALLER, QUICK_SMALLER = 10_000_000, 50_000
 LARGER, QUICK_LARGER = 100_000_000, 200_000
 A_VIEWER = 100
 VIDEO, VIEWER = "clip{:06d}", "viewer{:07d}"
-
-# Reads all interactions; prints how many there are, the processor time it took and the peak memory, in kilobytes.
-_READ = """
-import json, resource, sys, time
-from pathlib import Path
-import polars as pl
-from swipewise.events import interaction_parts
-from swipewise.workspace import Workspace
-lengths = pl.LazyFrame({"video_id": [f"clip{number:06d}" for number in range(int(sys.argv[2]))]})
-workspace = Workspace.open(Path(sys.argv[1]))
-began = time.process_time()
-rows = sum(map(len, interaction_parts(workspace, lengths.with_columns(duration_seconds=15.0))))
-status = Path("/proc/self/status").read_text().splitlines()
-peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
-print(json.dumps({"rows": rows, "seconds": time.process_time() - began, "peak": peak / 2**20}))
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,22 +78,52 @@ def _platform(figures: Figures, size: Size) -> Reading:
             history.append(events)
             print(f"{name}: wrote day {day} of {DAYS}", file=sys.stderr, end="\r", flush=True)
         print(file=sys.stderr)
-        first, again = _read(workspace, size), _read(workspace, size)
+        first, again = (_apart(work, workspace.root, size.videos) for work in (read_parts, code_columns))
         history.append(next(log))
-        longer = _read(workspace, size)
+        longer = _apart(code_columns, workspace.root, size.videos)
     figures.record(f"{name}: microseconds each to fold and read", first.seconds / first.rows * 1e6)
     figures.record(f"{name}: peak memory of folding", max(first.peak, longer.peak), at_most=4.0, unit=" GB")
-    figures.record(f"{name}: microseconds each to read again", again.seconds / again.rows * 1e6)
+    figures.record(f"{name}: microseconds each to read again and code", again.seconds / again.rows * 1e6)
+    figures.record(f"{name}: peak memory of coding", again.peak, at_most=4.0, unit=" GB")
     figures.record(
         f"{name}: a day more against folding all", (longer.seconds - again.seconds) / first.seconds, unit="x"
     )
     return first
 
 
-def _read(workspace: Workspace, size: Size) -> Reading:
-    command = [sys.executable, "-c", _READ, str(workspace.root), str(size.videos)]
-    told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-    return Reading(**json.loads(told))
+def read_parts(root: Path, videos: int) -> Reading:
+    """Fold what is new, and look at every interaction."""
+    workspace, lengths = Workspace.open(root), _catalogue(videos).lazy().select("video_id", "duration_seconds")
+    began = time.process_time()
+    with peak_memory() as peak:
+        rows = sum(map(len, interaction_parts(workspace, lengths)))
+    return Reading(rows=rows, seconds=time.process_time() - began, peak=peak.gigabytes)
+
+
+def code_columns(root: Path, videos: int) -> Reading:
+    """Fold what is new, and code all into the columns that training reads."""
+    workspace, catalogue = Workspace.open(root), _catalogue(videos)
+    lengths, nobody = (
+        catalogue.lazy().select("video_id", "duration_seconds"),
+        pl.DataFrame(schema={"viewer_id": pl.String}),
+    )
+    began = time.process_time()
+    with peak_memory() as peak:
+        parts = interaction_parts(workspace, lengths)
+        dataset = build_dataset(catalogue, {}, parts, nobody, EventsConfig(), workspace.events_dir)
+    return Reading(rows=len(dataset.interactions), seconds=time.process_time() - began, peak=peak.gigabytes)
+
+
+def _catalogue(videos: int) -> pl.DataFrame:
+    return pl.DataFrame({"video_id": [VIDEO.format(number) for number in range(videos)]}).with_columns(
+        duration_seconds=pl.lit(15.0)
+    )
+
+
+def _apart(work: Callable[[Path, int], Reading], root: Path, videos: int) -> Reading:
+    """Do something in a process of its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(work, root, videos).result()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,25 +19,29 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from lengths import lengths_like_kuairand, made_dataset
+from memory import peak_memory
 from torch import Tensor, nn
 
 from swipewise.baselines.sasrec import SASRecRecommender
 from swipewise.baselines.schedule import Schedule
-from swipewise.config import Config, ModelConfig, TrainingConfig
-from swipewise.training.dataset import Dataset
+from swipewise.config import Config, ModelConfig, SplitConfig, TrainingConfig
+from swipewise.training.dataset import Dataset, GrowingInteractions
 from swipewise.training.descent import Descent
 from swipewise.training.fitted import FittedModel
+from swipewise.training.inference import calibrated, with_best_weights
 from swipewise.training.learner import InterestLearner, Learner
-from swipewise.training.loop import Epoch, seeded, train
+from swipewise.training.loop import Epoch, seeded, train, validation_task
 from swipewise.training.profiling import Clock
 from swipewise.training.ranking import mean_ndcg, ranking_task
 from swipewise.training.sampling import length_buckets
+from swipewise.training.split import split_by_time
 from swipewise.training.workers import joined
 
 Network = Literal["sasrec", "ids", "content"]
 
 WIDTH, LAYERS, HEADS, DROPOUT = 64, 2, 4, 0.2
 _CPU = torch.device("cpu")
+_BLOCK_VIEWERS = 5_000
 
 
 def epoch_seconds(
@@ -200,12 +205,45 @@ def _seconds(what: Callable[[], None]) -> float:
     return min(took)
 
 
-def peak_memory(viewers: int) -> float:
-    """Megabytes at the most while the model trains on so many viewers' histories for some steps."""
+def peak_from_files(viewers: int) -> float:
+    """Gigabytes of its own at the most while the whole model is trained for some steps on histories in files.
+
+    With all that comes before and after: the split, tastes, nearness, trends, the weights and the calibration.
+    """
     torch.set_num_threads(1)
-    data = made_dataset(lengths_like_kuairand(viewers), 7_583)
-    _some_steps(data, "ids", steps=20)
-    return _peak_mb()
+    model = ModelConfig(width=WIDTH, layers=LAYERS, heads=HEADS, history=50, themes=2)
+    training = TrainingConfig(batch_events=4096, device="cpu", sample_interactions=10_000)
+    with tempfile.TemporaryDirectory(prefix="swipewise-train-") as folder:
+        data = made_in_files(viewers, Path(folder))
+        with peak_memory() as peak, seeded(0):
+            split = split_by_time(data, SplitConfig())
+            some = split.train.some_viewers(training.sample_interactions, training.seed)
+            fitted = FittedModel.untrained(model, split.train, {}, sample=split.train.of_viewers(some))
+            task = validation_task(split.train, split.validation.of_viewers(some))
+            assert task is not None, "nobody likes anything new"
+            config = Config(model=model, training=training)
+            _begin(InterestLearner(fitted, split.train, config, _CPU), training, steps=20)
+            fitted = with_best_weights(fitted, task)
+            calibrated(fitted, split.train, split.validation, some)
+        return peak.gigabytes
+
+
+def made_in_files(viewers: int, folder: Path) -> Dataset:
+    """As ``made_dataset`` with content, its interactions in files and never all in memory."""
+    rows = GrowingInteractions(folder)
+    for first in range(0, viewers, _BLOCK_VIEWERS):
+        length_U = lengths_like_kuairand(min(_BLOCK_VIEWERS, viewers - first), seed=first)
+        part = made_dataset(length_U, 7_583, content=not first, seed=first)
+        rows.add(replace(part.interactions, viewer_I=part.interactions.viewer_I + first))
+        if not first:
+            catalogue = part
+    return replace(
+        catalogue,
+        viewer_ids=tuple(f"u{viewer}" for viewer in range(viewers)),
+        interactions=rows.done(),
+        profile_UP=np.zeros((viewers, 0), np.int64),
+        folder=folder,
+    )
 
 
 def peak_of_ids(videos: int) -> float:
@@ -234,16 +272,18 @@ class _Enough(Exception):
 
 
 def _some_steps(data: Dataset, network: Network, *, steps: int) -> None:
+    with seeded(0):
+        learner, settings = _learner(network, data, 100, 4096, 256)
+        _begin(learner, settings, steps=steps)
+
+
+def _begin(learner: Learner[Any], settings: TrainingConfig, *, steps: int) -> None:
     def count(step: Any) -> None:
         if step.done == steps:
             raise _Enough
 
-    with seeded(0):
-        learner, settings = _learner(network, data, 100, 4096, 256)
-        try:
-            train(learner, settings, None, on_step=count)
-        except _Enough:
-            return
+    with suppress(_Enough):
+        train(learner, settings, None, on_step=count)
 
 
 def _peak_mb() -> float:

@@ -173,20 +173,24 @@ class Workspace(workspace.Workspace):
         durations = self.videos().lazy().select(Col.VIDEO_ID, Col.DURATION)
         return History(self.events_dir).collected(lambda: read_interactions(self.events_dir, durations).collect())
 
-    def fit(self, *, fresh: bool = False, on_epoch: Callable[[Epoch], None] = lambda _: None) -> TrainingSummary:
+    def fit(
+        self, *, fresh: bool = False, start: str = "", on_epoch: Callable[[Epoch], None] = lambda _: None
+    ) -> TrainingSummary:
         """Fit the model to the training period, as ``swipewise train`` does; an interrupted training is taken up.
 
         Args:
             fresh: Start anew even if an interrupted training could be resumed.
+            start: A finished run whose weights to start from, or ``latest``; empty: ``training.warm_start``.
             on_epoch: Told after every epoch.
 
         Raises:
             DataError: There is too little data.
+            UnknownIdError: There is no such run to start from.
             WorkspaceError: Another training is running here.
         """
         from swipewise.training.session import train_workspace
 
-        return train_workspace(self, fresh=fresh, on_epoch=on_epoch)
+        return train_workspace(self, fresh=fresh, start=start, on_epoch=on_epoch)
 
     def engine(self, *, adapt: Callable[[Pipeline], Pipeline] | None = None) -> FeedEngine:
         """What makes feeds, with model and stores loaded once: for many calls, cursors, contexts, posted events.

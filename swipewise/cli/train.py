@@ -17,6 +17,7 @@ _EXAMPLES = """\b
 Examples:
   swipewise train                  fit, or take up an interrupted training
   swipewise train -w shop --fresh  leave an interrupted training alone
+  swipewise train --from latest    start from the weights of the last run, with what is new since
   swipewise train --processes 2    share every batch among two processes
   swipewise train --profile        and say where the time went
 """
@@ -26,6 +27,13 @@ Examples:
 @workspace_option
 @click.option("--fresh", is_flag=True, help="Start anew even if an interrupted training could be resumed.")
 @click.option(
+    "--from",
+    "start",
+    metavar="RUN",
+    default="",
+    help="Start from the weights of a finished run, or of the latest if any.  [default: training.warm_start]",
+)
+@click.option(
     "--processes",
     type=click.IntRange(1, 1024),
     default=1,
@@ -34,7 +42,7 @@ Examples:
 )
 @click.option("--profile", is_flag=True, help="Say where the time went.")
 @json_option
-def command(workspace: Workspace, fresh: bool, processes: int, profile: bool, as_json: bool) -> None:
+def command(workspace: Workspace, fresh: bool, start: str, processes: int, profile: bool, as_json: bool) -> None:
     """Fit the model to the workspace's videos and behaviour.
 
     Learns from the training period, stops when the validation period no longer gets better, and never looks at the
@@ -50,9 +58,9 @@ def command(workspace: Workspace, fresh: bool, processes: int, profile: bool, as
     from swipewise.training.workers import follows
 
     if follows():
-        follow_training(workspace)
+        follow_training(workspace, start=start)
         return
-    summary = train_with_progress(workspace, fresh=fresh, processes=processes, profile=profile)
+    summary = train_with_progress(workspace, fresh=fresh, start=start, processes=processes, profile=profile)
     if as_json:
         click.echo(json.dumps(asdict(summary) | {"run_dir": str(summary.run_dir)}))
     else:
@@ -61,7 +69,7 @@ def command(workspace: Workspace, fresh: bool, processes: int, profile: bool, as
 
 
 def train_with_progress(
-    workspace: Workspace, *, fresh: bool = False, processes: int = 1, profile: bool = False
+    workspace: Workspace, *, fresh: bool = False, start: str = "", processes: int = 1, profile: bool = False
 ) -> TrainingSummary:
     """Train, with a progress bar on a terminal and a line an epoch elsewhere, all on stderr."""
     from rich.console import Console
@@ -107,6 +115,7 @@ def train_with_progress(
         return train_workspace(
             workspace,
             fresh=fresh,
+            start=start,
             processes=processes,
             profile=profile,
             on_fold=on_fold,

@@ -231,6 +231,16 @@ class TrainingConfig:
         "rows from which on a table of embeddings is updated by the rows that a step reads alone",
         low=1,
     )
+    warm_start: str = _key(
+        "",
+        "run whose weights training starts from: its name, or latest for the last one if any; empty: from scratch",
+    )
+    sample_interactions: int = _key(
+        20_000_000,
+        "interactions at most that neighbours, groups, tastes and the validation period's figures are taken from: on "
+        "larger logs those of viewers drawn by chance, so that memory does not grow",
+        low=1,
+    )
     checkpoint_seconds: float = _key(30.0, "time between checkpoints within an epoch", low=0)
     device: str = _key("auto", "auto, cpu or cuda", names=DEVICES)
 

@@ -35,7 +35,7 @@ def align_modalities(fitted: FittedModel, dataset: Dataset, settings: TrainingCo
     device = next(project.parameters()).device
     table = fitted.table(dataset).to(device)
     several_V = table.present_VM[:, columns].sum(dim=1).cpu().numpy() >= 2
-    known = np.unique(dataset.interactions.video_I)
+    known = np.flatnonzero(dataset.interactions.seen(len(dataset.video_ids)))
     videos = known[several_V[known]]
     optimizer = torch.optim.AdamW(
         project.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,8 +17,9 @@ from torch import Tensor
 
 from swipewise.config import ModelConfig, TrainingConfig
 from swipewise.model.interest import Events, HistoryInputs
-from swipewise.training.dataset import Dataset, told_actions
+from swipewise.training.dataset import Dataset, has_watch_times, told_actions
 from swipewise.training.histories import Ahead, Windows, is_first, pad, training_windows
+from swipewise.training.mapped import Growing, stretches
 from swipewise.training.sampling import WHOLE, Part, Proposal, draw_batches, length_buckets
 from swipewise.training.tastes import TasteReader, WindowStrengths
 from swipewise.training.trends import DAY_MS, Trends
@@ -80,6 +82,13 @@ def _without_some(events: Events, share: float, rng: np.random.Generator) -> tup
     return replace(events, valid_BL=torch.from_numpy(valid_BL & ~hidden_BL)), hidden_BL
 
 
+def _both(one_I: NDArray[np.bool_], other_I: NDArray[np.bool_], folder: Path | None) -> NDArray[np.bool_]:
+    found = Growing(folder, bool)
+    for here in stretches(len(one_I)):
+        found.add(one_I[here] & other_I[here])
+    return found.done()
+
+
 class Batches:
     """All batches of a data set, by epoch; a function of the seed alone, so that a resumed run sees the same ones.
 
@@ -94,6 +103,7 @@ class Batches:
 
     Raises:
         DataError: No interaction is positive.
+        StoreError: A file of the data set's folder cannot be written.
     """
 
     def __init__(
@@ -114,15 +124,17 @@ class Batches:
         self._proposal = Proposal.of(rows, len(dataset.video_ids))
         self._logq_V = self._proposal.logq_V(training.negatives)
         # A feed shows no video twice, so what is seen again is nothing to predict.
-        first_I = is_first(rows)
-        self._target_I = rows.positive_I & first_I
-        self._liked = Ahead.of(rows, self._target_I)
+        first_I = is_first(rows, dataset.folder)
+        self._target_I = _both(rows.positive_I, first_I, dataset.folder)
+        self._liked = Ahead.of(rows, self._target_I, dataset.folder)
         self._hidden_share = training.hidden_share
-        self._shown = Ahead.of(rows, first_I)
+        self._shown = Ahead.of(rows, first_I, dataset.folder)
         self._end = int(rows.at_I.max())
-        self._told_IF = told_actions(rows)
+        self._timed = has_watch_times(rows)
         self._strengths = (
-            None if reader is None else WindowStrengths.of(reader, rows, self._windows, self._profile_UP)
+            None
+            if reader is None
+            else WindowStrengths.of(reader, rows, self._windows, self._profile_UP, dataset.folder)
         )
 
     def epoch(self, number: int) -> list[NDArray[np.int64]]:
@@ -155,6 +167,7 @@ class Batches:
         place_BL = windows.start_W[:, None] + np.arange(recent_BL.shape[1])
         row_BL = np.minimum(place_BL, len(self._rows) - 1)
         fresh_BL = windows.fresh(recent_BL.shape[1])
+        told_IF = told_actions(self._rows.where(row_BL.reshape(-1)), timed=self._timed)
         return Batch(
             history=replace(
                 history,
@@ -169,7 +182,7 @@ class Batches:
             negative_logq_N=torch.from_numpy(self._logq_V[negative_N]),
             moment_BL=torch.from_numpy(self._trends.places(self._rows.at_I[row_BL])),
             learn_BL=torch.from_numpy(fresh_BL),
-            told_BLF=torch.from_numpy(fresh_BL[..., None] & self._told_IF[row_BL]),
+            told_BLF=torch.from_numpy(fresh_BL[..., None] & told_IF.reshape(*row_BL.shape, -1)),
         )
 
     def _places(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,16 @@ from numpy.typing import NDArray
 from swipewise.config import EventsConfig
 from swipewise.errors import DataError
 from swipewise.schema import FLAG_ACTIONS, Col
-from swipewise.training.dataset import ContentFeature, Dataset, Interactions, is_positive, no_interactions
+from swipewise.training.dataset import (
+    ContentFeature,
+    Dataset,
+    GrowingInteractions,
+    Interactions,
+    gathered,
+    is_positive,
+    no_interactions,
+)
+from swipewise.training.mapped import Growing, stretches
 
 _ATTRIBUTES = (Col.CREATOR, Col.MUSIC, Col.LANGUAGE, Col.TAGS, Col.DURATION)
 
@@ -28,6 +38,7 @@ def build_dataset(
     interactions: Iterable[pl.DataFrame],
     profiles: pl.DataFrame,
     events: EventsConfig,
+    folder: Path | None = None,
 ) -> Dataset:
     """Code tables of strings as arrays of indices.
 
@@ -38,14 +49,16 @@ def build_dataset(
             are left out. One part at a time is in memory beside what it is coded to.
         profiles: viewer_id and one column a profile field (strings, numbers or lists of strings).
         events: What counts as positive.
+        folder: Of the data set.
 
     Raises:
         DataError: There are no videos, or no interaction is with a video of the catalogue.
+        StoreError: A file cannot be written.
     """
     if videos.is_empty():
         raise DataError("the catalogue holds no videos: add some with 'swipewise videos add PATH'")
     video_ids = tuple(videos[Col.VIDEO_ID])
-    coder = _Coder(video_ids, events)
+    coder = _Coder(video_ids, events, folder)
     for part in interactions:
         coder.add(part)
     viewer_ids, coded = coder.coded(profiles[Col.VIEWER_ID].cast(pl.String))
@@ -64,6 +77,7 @@ def build_dataset(
         attribute_values=attribute_values,
         profile_UP=profile_UP,
         profile_values=profile_values,
+        folder=folder,
     )
 
 
@@ -99,7 +113,7 @@ def code_log(
         video_ids: Of the catalogue.
         events: What counts as positive.
     """
-    coder = _Coder(video_ids, events)
+    coder = _Coder(video_ids, events, None)
     for part in interactions:
         coder.add(part)
     rows = coder.rows()
@@ -109,30 +123,33 @@ def code_log(
 class _Coder:
     """Codes tables of interactions one after the other."""
 
-    def __init__(self, video_ids: tuple[str, ...], events: EventsConfig) -> None:
-        places = np.arange(len(video_ids), dtype=np.int32)
+    def __init__(self, video_ids: tuple[str, ...], events: EventsConfig, folder: Path | None) -> None:
+        places = np.arange(len(video_ids), dtype=np.int64)
         self._videos = pl.LazyFrame({Col.VIDEO_ID: video_ids, "video": places})
-        self._events = events
-        self._met = 0
+        self._events, self._folder = events, folder
+        self._met = self._count = 0
         self._viewers: list[pl.Series] = []
-        self._parts: list[pl.DataFrame] = []
+        self._rows = GrowingInteractions(folder)
 
     def add(self, interactions: pl.DataFrame) -> None:
         """Take those with known videos; no viewer may be in two tables."""
         self._met += len(interactions)
         known = interactions.lazy().join(self._videos, on=Col.VIDEO_ID, how="inner")
-        rows = known.sort(Col.VIEWER_ID, Col.AT, "video", maintain_order=True).collect()
-        viewers = rows[Col.VIEWER_ID].unique(maintain_order=True)
+        table = known.sort(Col.VIEWER_ID, Col.AT, "video", maintain_order=True).collect()
         # A viewer's place in all tables together, which is not the place in the end.
-        place = rows[Col.VIEWER_ID].rle_id().cast(pl.Int32) + sum(map(len, self._viewers))
-        self._viewers.append(viewers)
-        self._parts.append(
-            rows.select(
-                place.alias("viewer"),
-                "video",
-                pl.col(Col.AT).dt.epoch("ms"),
-                pl.col(Col.WATCH_RATIO).fill_null(float("nan")).cast(pl.Float32),
-                *FLAG_ACTIONS,
+        viewer_I = table[Col.VIEWER_ID].rle_id().to_numpy().astype(np.int64) + self._count
+        self._viewers.append(table[Col.VIEWER_ID].unique(maintain_order=True))
+        self._count += len(self._viewers[-1])
+        ratio_I = table[Col.WATCH_RATIO].fill_null(float("nan")).cast(pl.Float32).to_numpy()
+        actions_IF = np.stack([table[flag].to_numpy() for flag in FLAG_ACTIONS], axis=1)
+        self._rows.add(
+            Interactions(
+                viewer_I=viewer_I,
+                video_I=table["video"].to_numpy(),
+                at_I=table[Col.AT].dt.epoch("ms").to_numpy(),
+                watch_ratio_I=ratio_I,
+                actions_IF=actions_IF,
+                positive_I=is_positive(ratio_I, actions_IF, self._events),
             )
         )
 
@@ -141,8 +158,9 @@ class _Coder:
 
         Raises:
             DataError: No interaction is with a known video.
+            StoreError: A file cannot be written.
         """
-        if not any(map(len, self._parts)):
+        if not self._count:
             raise DataError(
                 f"none of the {self._met} interactions is with a video of the catalogue: "
                 "import behaviour with 'swipewise events import FILE', or check that its video ids match"
@@ -151,28 +169,21 @@ class _Coder:
         viewer_ids = pl.concat([met, others]).unique().sort()
         code_U = viewer_ids.search_sorted(met).to_numpy().astype(np.int64)
         rows = self.rows()
-        viewer_I = code_U[rows.viewer_I]
-        rows = replace(rows, viewer_I=viewer_I)
-        if (np.diff(viewer_I) < 0).any():
-            rows = rows.where(np.argsort(viewer_I, kind="stable"))
-        return tuple(viewer_ids), rows
+        if (np.diff(code_U) < 0).any():
+            offsets_U, order_U = np.searchsorted(rows.viewer_I, np.arange(len(met) + 1)), np.argsort(code_U)
+            rows = gathered(rows, offsets_U[order_U], offsets_U[order_U + 1], self._folder)
+        viewer_I = Growing(self._folder, np.int64)
+        for here in stretches(len(rows)):
+            viewer_I.add(code_U[rows.viewer_I[here]])
+        return tuple(viewer_ids), replace(rows, viewer_I=viewer_I.done())
 
     def rows(self) -> Interactions:
-        """The interactions in the order they came, viewers by their place in it; the tables are given up for it."""
-        table, self._parts = pl.concat(self._parts) if self._parts else None, []
-        if table is None:
-            return no_interactions()
-        take = table.drop_in_place  # so that no column is held twice
-        ratio_I = take(Col.WATCH_RATIO).to_numpy().astype(np.float32)
-        actions_IF = np.stack([take(flag).to_numpy() for flag in FLAG_ACTIONS], axis=1)
-        return Interactions(
-            viewer_I=take("viewer").to_numpy().astype(np.int64),
-            video_I=take("video").to_numpy().astype(np.int64),
-            at_I=take(Col.AT).to_numpy().astype(np.int64),
-            watch_ratio_I=ratio_I,
-            actions_IF=actions_IF,
-            positive_I=is_positive(ratio_I, actions_IF, self._events),
-        )
+        """The interactions in the order they came, viewers by their place in it; what was taken is given up for it.
+
+        Raises:
+            StoreError: A file cannot be written.
+        """
+        return self._rows.done()
 
 
 def upload_times(videos: pl.DataFrame, rows: Interactions) -> NDArray[np.int64]:

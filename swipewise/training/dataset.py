@@ -6,8 +6,9 @@ P = profile fields.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from swipewise.config import EventsConfig
 from swipewise.schema import FLAG_ACTIONS, Action
+from swipewise.training.mapped import Growing, rows_within, stretches, viewer_blocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,69 @@ class Interactions:
         """The interactions at which ``keep_I`` is True, in the same order; or those of the rows it lists."""
         return Interactions(**{name: getattr(self, name)[keep_I] for name in self.__slots__})
 
+    def part(self, here: slice) -> Interactions:
+        """Consecutive interactions, not copied."""
+        return Interactions(**{name: getattr(self, name)[here] for name in self.__slots__})
+
+    def seen(self, videos: int) -> NDArray[np.bool_]:
+        """Which of so many videos are among them: (V,)."""
+        seen_V = np.zeros(videos, bool)
+        seen_V[self.video_I] = True
+        return seen_V
+
+
+class GrowingInteractions:
+    """Interactions that come block by block.
+
+    Args:
+        folder: Where their columns are files that are mapped into memory; None: they are in memory.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        nothing = no_interactions()
+        self._columns = {
+            name: Growing(folder, column.dtype, column.shape[1:])
+            for name in nothing.__slots__
+            for column in [getattr(nothing, name)]
+        }
+
+    def add(self, block: Interactions) -> None:
+        """Put some behind those there are.
+
+        Raises:
+            StoreError: A file cannot be written.
+        """
+        for name, column in self._columns.items():
+            column.add(getattr(block, name))
+
+    def done(self) -> Interactions:
+        """All of them.
+
+        Raises:
+            StoreError: A file cannot be written.
+        """
+        return Interactions(**{name: column.done() for name, column in self._columns.items()})
+
+
+def gathered(
+    rows: Interactions, start_B: NDArray[np.int64], end_B: NDArray[np.int64], folder: Path | None
+) -> Interactions:
+    """The interactions of stretches of rows, one stretch after the other.
+
+    Args:
+        rows: Of which.
+        start_B: The first row of each stretch.
+        end_B: The row after its last.
+        folder: As for ``GrowingInteractions``.
+
+    Raises:
+        StoreError: A file cannot be written.
+    """
+    found = GrowingInteractions(folder)
+    for here in viewer_blocks(np.cumsum(np.append(0, end_B - start_B))):
+        found.add(rows.where(rows_within(start_B[here], end_B[here])))
+    return found.done()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
@@ -65,6 +130,7 @@ class Dataset:
     uploaded_at_V: int64 milliseconds, the time of the first interaction (or 0) where the upload time is unknown.
     attributes_VA: int64 codes from 1, 0 pads; ``attribute_values`` gives each code's meaning ("creator=ann").
     profile_UP: int64 codes from 1, 0 where a field is missing; ``profile_values`` likewise ("age=18-24").
+    folder: where columns of interactions are files that are mapped into memory; None: they are in memory.
     """
 
     viewer_ids: tuple[str, ...]
@@ -76,19 +142,53 @@ class Dataset:
     attribute_values: tuple[str, ...]
     profile_UP: NDArray[np.int64]
     profile_values: tuple[str, ...]
+    folder: Path | None = None
 
     def before(self, time: int) -> Dataset:
         """The same viewers and videos with only the interactions earlier than ``time`` (milliseconds)."""
-        return replace(self, interactions=self.interactions.where(self.interactions.at_I < time))
+        return self._where(lambda at_I: at_I < time)
 
     def between(self, start: int, end: int) -> Dataset:
         """The same viewers and videos with only the interactions in [start, end) milliseconds."""
-        at_I = self.interactions.at_I
-        return replace(self, interactions=self.interactions.where((at_I >= start) & (at_I < end)))
+        return self._where(lambda at_I: (at_I >= start) & (at_I < end))
+
+    def _where(self, keep: Callable[[NDArray[np.int64]], NDArray[np.bool_]]) -> Dataset:
+        """The same with the interactions at times of some kind."""
+        found = GrowingInteractions(self.folder)
+        for here in stretches(len(self.interactions)):
+            block = self.interactions.part(here)
+            found.add(block.where(keep(block.at_I)))
+        return replace(self, interactions=found.done())
 
     def followed_by(self, later: Dataset) -> Dataset:
         """The interactions of both; ``later`` has the same viewers and videos and starts where this one ends."""
-        return replace(self, interactions=self.interactions.followed_by(later.interactions))
+        found = GrowingInteractions(self.folder)
+        own_U, others_U = self.viewer_offsets(), later.viewer_offsets()
+        for here in viewer_blocks(own_U + others_U):
+            own, others = (slice(offsets_U[here.start], offsets_U[here.stop]) for offsets_U in (own_U, others_U))
+            found.add(self.interactions.part(own).followed_by(later.interactions.part(others)))
+        return replace(self, interactions=found.done())
+
+    def some_viewers(self, interactions: int, seed: int) -> NDArray[np.int64]:
+        """Viewers drawn by chance who have about so many interactions together, ascending; all where that is all.
+
+        Args:
+            interactions: At the most, but for a single viewer's.
+            seed: Of the draw.
+        """
+        if len(self.interactions) <= interactions:
+            return np.arange(len(self.viewer_ids))
+        drawn_U = np.random.default_rng(seed).permutation(len(self.viewer_ids))
+        count_U = np.diff(self.viewer_offsets())[drawn_U].cumsum()
+        return np.sort(drawn_U[: max(1, int(np.searchsorted(count_U, interactions, side="right")))])
+
+    def of_viewers(self, viewers_B: NDArray[np.int64]) -> Dataset:
+        """The same viewers and videos with only the interactions of some viewers, which ascend."""
+        if len(viewers_B) == len(self.viewer_ids):
+            return self
+        offsets_U = self.viewer_offsets()
+        rows = gathered(self.interactions, offsets_U[viewers_B], offsets_U[viewers_B + 1], self.folder)
+        return replace(self, interactions=rows)
 
     def viewer_offsets(self) -> NDArray[np.int64]:
         """Offsets (U + 1,): the interactions of viewer u are the rows offsets[u]:offsets[u + 1]."""
@@ -139,18 +239,26 @@ class ActionPredictor(Protocol):
         ...
 
 
-def told_actions(rows: Interactions) -> NDArray[np.bool_]:
+def told_actions(rows: Interactions, *, timed: bool | None = None) -> NDArray[np.bool_]:
     """Of which interactions each action of FLAG_ACTIONS is known to have happened or not: (I, F).
 
     Whether a video was skipped is not told by an interaction that neither says so nor has a watch time, unless the
     log has no watch times at all. All else that happened is in the log.
+
+    Args:
+        rows: Which.
+        timed: Whether their log has watch times; None: it is what they are.
     """
     told_IF = np.ones((len(rows), len(FLAG_ACTIONS)), bool)
-    known_I = ~np.isnan(rows.watch_ratio_I)
-    if known_I.any():
+    if has_watch_times(rows) if timed is None else timed:
         skip = FLAG_ACTIONS.index(Action.SKIP)
-        told_IF[:, skip] = known_I | rows.actions_IF[:, skip]
+        told_IF[:, skip] = ~np.isnan(rows.watch_ratio_I) | rows.actions_IF[:, skip]
     return told_IF
+
+
+def has_watch_times(rows: Interactions) -> bool:
+    """Whether any interaction has one."""
+    return any(not np.isnan(rows.watch_ratio_I[here]).all() for here in stretches(len(rows)))
 
 
 def no_interactions() -> Interactions:

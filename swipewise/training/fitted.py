@@ -61,10 +61,19 @@ class FittedModel:
     calibration: Calibration = field(default_factory=lambda: Calibration.none(len(FLAG_ACTIONS)))
 
     @classmethod
-    def untrained(cls, config: ModelConfig, dataset: Dataset, encoders: Mapping[str, str]) -> Self:
-        """A network with fresh weights for what the data set holds; draws from torch's global generator."""
-        seen_V = np.zeros(len(dataset.video_ids), bool)
-        seen_V[dataset.interactions.video_I] = True
+    def untrained(
+        cls, config: ModelConfig, dataset: Dataset, encoders: Mapping[str, str], *, sample: Dataset | None = None
+    ) -> Self:
+        """A network with fresh weights for what the data set holds; draws from torch's global generator.
+
+        Args:
+            config: Of the model.
+            dataset: What it will learn from.
+            encoders: The encoder behind each content modality.
+            sample: The same with the interactions that nearness, groups and tastes are learned from; None: all.
+        """
+        sample = sample or dataset
+        seen_V = dataset.interactions.seen(len(dataset.video_ids))
         vocabulary = Vocabulary.of(dataset)
         standards = measure_standards(dataset.content, config.modalities, seen_V)
         network = _network(config, vocabulary, standards)
@@ -74,9 +83,9 @@ class FittedModel:
             standards=standards,
             encoders={name: identity for name, identity in encoders.items() if name in standards},
             network=network,
-            neighbourhood=_neighbourhood(config, vocabulary, dataset),
-            groups=_groups(config, vocabulary, dataset),
-            tastes=learn_tastes(config, dataset, vocabulary, network.modalities),
+            neighbourhood=_neighbourhood(config, vocabulary, sample),
+            groups=_groups(config, vocabulary, sample),
+            tastes=learn_tastes(config, sample, vocabulary, network.modalities),
             weights=Weights(
                 neighbour=max(0.0, config.neighbour_weight),
                 group=max(0.0, config.group_weight),

@@ -7,7 +7,7 @@ P = positives, or profile fields in a history.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from swipewise.model.interest import Events, HistoryInputs
 from swipewise.training.dataset import Interactions
+from swipewise.training.mapped import Growing, rows_within, stretches, viewer_stretches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,17 +61,18 @@ def training_windows(offsets_U: NDArray[np.int64], length: int, *, memory: int =
     prediction but a viewer's first ones has at least half a window behind it.
     """
     stride = max(1, length // 2)
-    rows = []
-    for viewer, (first, last) in enumerate(pairwise(offsets_U)):
-        start, learn = int(first), 0
-        while start < last:
-            end = min(start + length, int(last))
-            rows.append((max(int(first), start - memory), start, end, learn, viewer))
-            if end == last:
-                break
-            start, learn = end - (length - stride), length - stride + 1
-    older_W, start_W, end_W, learn_W, viewer_W = np.array(rows, np.int64).reshape(-1, 5).T
-    return Windows(older_W=older_W, start_W=start_W, end_W=end_W, learn_W=learn_W, viewer_W=viewer_W)
+    first_U, count_U = offsets_U[:-1], np.diff(offsets_U)
+    windows_U = np.where(count_U > 0, 1 - np.minimum(0, length - count_U) // stride, 0)
+    viewer_W = np.repeat(np.arange(len(count_U)), windows_U)
+    number_W = rows_within(np.zeros_like(windows_U), windows_U)
+    start_W = first_U[viewer_W] + number_W * stride
+    return Windows(
+        older_W=np.maximum(first_U[viewer_W], start_W - memory),
+        start_W=start_W,
+        end_W=np.minimum(start_W + length, offsets_U[1:][viewer_W]),
+        learn_W=np.where(number_W > 0, length - stride + 1, 0),
+        viewer_W=viewer_W,
+    )
 
 
 def latest_windows(
@@ -127,13 +129,21 @@ def _stretches(
     )
 
 
-def is_first(rows: Interactions) -> NDArray[np.bool_]:
-    """Which interactions are the viewer's first with that video: (I,)."""
-    width = int(rows.video_I.max(initial=0)) + 1
-    _, first = np.unique(rows.viewer_I * width + rows.video_I, return_index=True)
-    first_I = np.zeros(len(rows), bool)
-    first_I[first] = True
-    return first_I
+def is_first(rows: Interactions, folder: Path | None = None) -> NDArray[np.bool_]:
+    """Which interactions are the viewer's first with that video: (I,), in memory or in a file in ``folder``.
+
+    Raises:
+        StoreError: The file cannot be written.
+    """
+    found = Growing(folder, bool)
+    for here in viewer_stretches(rows.viewer_I):
+        block = rows.part(here)
+        width = int(block.video_I.max()) + 1
+        _, first = np.unique(block.viewer_I * width + block.video_I, return_index=True)
+        first_I = np.zeros(len(block), bool)
+        first_I[first] = True
+        found.add(first_I)
+    return found.done()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,10 +157,18 @@ class Ahead:
     viewer_P: NDArray[np.int64]
 
     @classmethod
-    def of(cls, rows: Interactions, target_I: NDArray[np.bool_]) -> Self:
-        """Note the rows at which ``target_I`` is True."""
-        row_P = np.flatnonzero(target_I)
-        return cls(row_P=row_P, viewer_P=rows.viewer_I[row_P])
+    def of(cls, rows: Interactions, target_I: NDArray[np.bool_], folder: Path | None = None) -> Self:
+        """Note the rows at which ``target_I`` is True, in memory or in files in ``folder``.
+
+        Raises:
+            StoreError: A file cannot be written.
+        """
+        row_P, viewer_P = Growing(folder, np.int64), Growing(folder, np.int64)
+        for here in stretches(len(rows)):
+            chosen = here.start + np.flatnonzero(target_I[here])
+            row_P.add(chosen)
+            viewer_P.add(rows.viewer_I[chosen])
+        return cls(row_P=row_P.done(), viewer_P=viewer_P.done())
 
     def draw(
         self,
@@ -171,4 +189,6 @@ class Ahead:
         end_T = np.searchsorted(self.viewer_P, viewer_T, side="right")
         room_T = np.minimum(end_T - next_T, reach)
         chosen_T = next_T + (rng.random(len(after_T)) * room_T).astype(np.int64)
-        return np.where(room_T > 0, np.append(self.row_P, -1)[np.minimum(chosen_T, len(self.row_P))], -1)
+        row_T = np.full(len(after_T), -1)
+        row_T[room_T > 0] = self.row_P[chosen_T[room_T > 0]]
+        return row_T

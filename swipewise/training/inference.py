@@ -425,12 +425,23 @@ class _Network:
 
 
 def predict_logits(
-    fitted: FittedModel, dataset: Dataset, exposures: Interactions, projected: Projected | None = None
+    fitted: FittedModel,
+    dataset: Dataset,
+    exposures: Interactions,
+    projected: Projected | None = None,
+    trends: Trends | None = None,
 ) -> NDArray[np.float32]:
     """Logits of FLAG_ACTIONS for exposures that are among the interactions of ``dataset``: (I, A).
 
     Histories are read in overlapping windows, so that every exposure has at least half a window behind it and none is
     read more than twice.
+
+    Args:
+        fitted: The model.
+        dataset: What the viewers did.
+        exposures: Which of it is to be predicted.
+        projected: The videos of ``dataset``; None projects them.
+        trends: Of everybody; None takes those of ``dataset``.
 
     Raises:
         DataError: An exposure is not among the interactions.
@@ -445,7 +456,7 @@ def predict_logits(
     fresh_from_W = windows.start_W + np.maximum(windows.learn_W - 1, 0)
     useful_W = np.flatnonzero(before_R[windows.end_W] > before_R[fresh_from_W])
     useful_W = useful_W[np.argsort(windows.length_W[useful_W], kind="stable")]
-    trends = Trends.of(rows, dataset.uploaded_at_V)
+    trends = trends or Trends.of(rows, dataset.uploaded_at_V)
     logits_RA = np.zeros((len(rows), len(FLAG_ACTIONS)), np.float32)
     for block_B in np.array_split(useful_W, max(1, len(useful_W) // _BLOCK_WINDOWS)):
         if not len(block_B):
@@ -479,10 +490,16 @@ def with_best_weights(fitted: FittedModel, task: RankingTask) -> FittedModel:
     return fitted
 
 
-def calibrated(fitted: FittedModel, train: Dataset, validation: Dataset) -> FittedModel:
-    """The model with its probabilities fitted to the exposures of the validation period."""
+def calibrated(
+    fitted: FittedModel, train: Dataset, validation: Dataset, viewers_B: NDArray[np.int64] | None = None
+) -> FittedModel:
+    """The model with its probabilities fitted to the exposures of the validation period, of all viewers or of some."""
+    whole = train.followed_by(validation)
+    everybody = Projected(fitted, whole), Trends.of(whole.interactions, whole.uploaded_at_V)
+    if viewers_B is not None:
+        whole, validation = whole.of_viewers(viewers_B), validation.of_viewers(viewers_B)
     rows = validation.interactions
-    logits_IA = predict_logits(fitted, train.followed_by(validation), rows)
+    logits_IA = predict_logits(fitted, whole, rows, *everybody)
     return replace(fitted, calibration=Calibration.fit(logits_IA, rows.actions_IF, told_actions(rows)))
 
 

@@ -34,6 +34,7 @@ from swipewise.training.profiling import STEP, Clock, Profile
 from swipewise.training.progress import Progress, load_progress, save_progress
 from swipewise.training.ranking import RankingTask, ScoreFn, mean_ndcg, ranking_task
 from swipewise.training.sampling import Part
+from swipewise.training.warm import started_from
 from swipewise.training.workers import ALONE, Workers
 
 
@@ -84,6 +85,7 @@ def fit_network(
     config: Config,
     *,
     encoders: dict[str, str] | None = None,
+    earlier: FittedModel | None = None,
     checkpoint: Path | None = None,
     workers: Workers = ALONE,
     parts: int = 1,
@@ -99,6 +101,7 @@ def fit_network(
             in which nobody likes anything new: the last epoch is kept.
         config: Its ``model`` and ``training`` sections.
         encoders: The encoder behind each content modality, for the record.
+        earlier: A model whose weights to start from; None: from scratch.
         checkpoint: A file to keep the state in, and to resume from if it exists.
         workers: Who trains; what all but the first of them get is not finished.
         parts: See :func:`train`.
@@ -108,14 +111,19 @@ def fit_network(
 
     Raises:
         DataError: Nothing is positive, or the loss is not a number.
-        ArtifactError: The checkpoint is damaged or cannot be written.
+        ArtifactError: The checkpoint is damaged or cannot be written, or ``earlier`` is built differently.
         ClusterError: Another process is gone.
     """
     settings = config.training
     with seeded(settings.seed):
-        fitted = FittedModel.untrained(config.model, dataset, encoders or {})
-        task = validation_task(dataset, validation)
-        align_modalities(fitted, dataset, settings)
+        some = dataset.some_viewers(settings.sample_interactions, settings.seed)
+        asked = None if validation is None else validation.of_viewers(some)
+        fitted = FittedModel.untrained(config.model, dataset, encoders or {}, sample=dataset.of_viewers(some))
+        task = validation_task(dataset, asked)
+        if earlier is None:
+            align_modalities(fitted, dataset, settings)
+        else:
+            fitted = started_from(earlier, fitted)
         learner = InterestLearner(fitted, dataset, config, choose_device(settings.device, workers))
         trained = train(
             learner,
@@ -131,7 +139,7 @@ def fit_network(
     if task is not None and workers.leads:
         fitted = with_best_weights(fitted, task)
     if validation is not None and len(validation.interactions) and workers.leads:
-        fitted = calibrated(fitted, dataset, validation)
+        fitted = calibrated(fitted, dataset, validation, some)
     return Fit(
         fitted=fitted,
         epochs=trained.epochs,

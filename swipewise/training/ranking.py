@@ -9,7 +9,7 @@ relevant video, X = pairs of a viewer and a video that is no candidate, N = pair
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from swipewise.errors import DataError
 from swipewise.training.dataset import Dataset
+from swipewise.training.mapped import viewer_blocks
 
 ScoreFn = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]
 """``Recommender.score``: viewers (B,) and videos (N,) to scores (B, N), higher is better."""
@@ -82,9 +83,7 @@ def ranking_task(history: Dataset, future: Dataset, *, all_candidates: bool = Fa
     """
     videos = len(future.video_ids)
     rows = future.interactions
-    seen = np.unique(history.interactions.viewer_I * videos + history.interactions.video_I)
-    liked = np.unique((rows.viewer_I * videos + rows.video_I)[rows.positive_I])
-    new = liked[~np.isin(liked, seen, assume_unique=True)]
+    new = np.concatenate([np.zeros(0, np.int64), *_newly_liked(history, future)])
     if not len(new):
         raise DataError(
             f"there is nothing to predict: none of the {len(rows)} interactions of this period is a positive one "
@@ -100,6 +99,17 @@ def ranking_task(history: Dataset, future: Dataset, *, all_candidates: bool = Fa
         relevant_R=row_R * videos + new % videos,
         all_candidates=all_candidates,
     )
+
+
+def _newly_liked(history: Dataset, future: Dataset) -> Iterator[NDArray[np.int64]]:
+    """What viewers like and have not seen before, as ``viewer * V + video`` ascending, some viewers at a time."""
+    videos = len(future.video_ids)
+    before_U, after_U = history.viewer_offsets(), future.viewer_offsets()
+    for here in viewer_blocks(before_U + after_U):
+        seen = history.interactions.part(slice(before_U[here.start], before_U[here.stop]))
+        rows = future.interactions.part(slice(after_U[here.start], after_U[here.stop]))
+        liked = np.unique((rows.viewer_I * videos + rows.video_I)[rows.positive_I])
+        yield np.setdiff1d(liked, seen.viewer_I * videos + seen.video_I)
 
 
 def viewers_at_once(videos: int) -> int:

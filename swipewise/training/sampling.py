@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from swipewise.errors import DataError
 from swipewise.training.dataset import Interactions
+from swipewise.training.mapped import stretches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +87,16 @@ class Proposal:
         Raises:
             DataError: No interaction is positive.
         """
-        liked_V = np.bincount(rows.video_I[rows.positive_I], minlength=videos).astype(np.float64)
+        liked_V = np.zeros(videos)
+        for here in stretches(len(rows)):
+            block = rows.part(here)
+            liked_V += np.bincount(block.video_I[block.positive_I], minlength=videos)
         if not liked_V.any():
             raise DataError(
                 f"none of the {len(rows)} interactions in the training period is positive: "
                 "see [events] in swipewise.toml for what counts as positive"
             )
-        seen_V = np.bincount(rows.video_I, minlength=videos) > 0
+        seen_V = rows.seen(videos)
         return cls(chance_V=(1 - popular) * seen_V / seen_V.sum() + popular * liked_V / liked_V.sum())
 
     def draw(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -7,19 +7,23 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from swipewise.catalog import Catalog
-from swipewise.errors import ClusterError, DataError
+from swipewise.errors import ClusterError, DataError, UnknownIdError
 from swipewise.training.dataset import Dataset
+from swipewise.training.fitted import FittedModel
 from swipewise.training.loop import Epoch, Fit, Step, fit_network
-from swipewise.training.runs import CHECKPOINT_NAME, MODEL_NAME, close_run, make_plan, open_run
+from swipewise.training.runs import CHECKPOINT_NAME, MODEL_NAME, RECORD_NAME, close_run, make_plan, open_run
 from swipewise.training.split import TimeSplit, split_by_time
 from swipewise.training.workers import Workers, joined, launched, leading
 from swipewise.training.workspace_data import chosen_encoders, load_dataset
 from swipewise.workspace import Workspace
+
+LATEST: Final = "latest"
+"""Stands for the last finished run."""
 
 _LEAST_VIDEOS: Final = 2
 
@@ -48,6 +52,7 @@ def train_workspace(
     workspace: Workspace,
     *,
     fresh: bool = False,
+    start: str = "",
     processes: int = 1,
     profile: bool = False,
     on_fold: Callable[[int, int], None] = lambda _done, _of: None,
@@ -62,6 +67,7 @@ def train_workspace(
     Args:
         workspace: Its catalogue and events are read, its runs are written.
         fresh: Leave interrupted trainings alone and start anew.
+        start: Overrides ``training.warm_start``, where it is not empty.
         processes: How many processes of this machine share every batch. Where ``torchrun`` started several, these do.
         profile: Whether to find out where the time goes.
         on_fold: Told how many parts of the history are folded, and of how many.
@@ -71,10 +77,12 @@ def train_workspace(
 
     Raises:
         DataError: There is too little data.
+        UnknownIdError: There is no such run to start from.
         WorkspaceError: Another training of this workspace is running.
         ArtifactError: The run cannot be written.
         ClusterError: Another process is gone.
     """
+    workspace = _starting(workspace, start)
     with workspace.lock("train"), _workers(workspace, processes) as workers:
         began = time.monotonic()
         dataset, split, plan = _prepare(workspace, on_fold)
@@ -86,6 +94,7 @@ def train_workspace(
             split.validation,
             workspace.config,
             encoders=chosen_encoders(workspace, Catalog(workspace.catalog_dir)),
+            earlier=_earlier(workspace),
             checkpoint=run_dir / CHECKPOINT_NAME,
             workers=workers,
             profile=profile,
@@ -127,12 +136,40 @@ def _sizes(dataset: Dataset, split: TimeSplit) -> dict[str, int]:
     }
 
 
-def follow_training(workspace: Workspace) -> None:
+def _starting(workspace: Workspace, start: str) -> Workspace:
+    """The workspace with the run to start from by its name; none where the latest is asked for and there is none.
+
+    Raises:
+        UnknownIdError: There is no such run, or it is not finished.
+    """
+    training = workspace.config.training
+    name = start or training.warm_start
+    if name == LATEST:
+        finished = sorted(path.parent.name for path in workspace.runs_dir.glob(f"*/{RECORD_NAME}"))
+        name = finished[-1] if finished else ""
+    elif name and not (workspace.runs_dir / name / RECORD_NAME).is_file():
+        raise UnknownIdError(
+            f"no finished run {name!r} to start from in {workspace.runs_dir}: name another, or {LATEST}"
+        )
+    return replace(workspace, config=replace(workspace.config, training=replace(training, warm_start=name)))
+
+
+def _earlier(workspace: Workspace) -> FittedModel | None:
+    name = workspace.config.training.warm_start
+    return FittedModel.load(workspace.runs_dir / name / MODEL_NAME) if name else None
+
+
+def follow_training(workspace: Workspace, *, start: str = "") -> None:
     """Take part in the training that the first of several processes has begun, until it is over.
+
+    Args:
+        workspace: As for the first process.
+        start: As for the first process.
 
     Raises:
         ClusterError: The first process is gone, or trains on other data.
     """
+    workspace = _starting(workspace, start)
     with joined(workspace.config.training.device) as workers:
         _, split, plan = _prepare(workspace)
         if json.loads(workers.tell("")) != json.loads(json.dumps(_identity(plan))):
@@ -140,7 +177,14 @@ def follow_training(workspace: Workspace) -> None:
                 f"process {workers.rank + 1} of {workers.size} found other data or another configuration in "
                 f"{workspace.root} than the first: start all on the same workspace, and import nothing meanwhile"
             )
-        fit_network(split.train, split.validation, workspace.config, workers=workers)
+        fit_network(
+            split.train,
+            split.validation,
+            workspace.config,
+            encoders=chosen_encoders(workspace, Catalog(workspace.catalog_dir)),
+            earlier=_earlier(workspace),
+            workers=workers,
+        )
 
 
 @contextmanager
@@ -150,7 +194,9 @@ def _workers(workspace: Workspace, processes: int) -> Iterator[Workers]:
         with joined(device) as workers:
             yield workers
         return
-    command = (sys.executable, "-m", "swipewise", "train", "--workspace", str(workspace.root.resolve()))
+    command = [sys.executable, "-m", "swipewise", "train", "--workspace", str(workspace.root.resolve())]
+    if workspace.config.training.warm_start:
+        command += ["--from", workspace.config.training.warm_start]
     with leading(command, processes, device) as workers:
         yield workers
 

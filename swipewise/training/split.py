@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from swipewise.config import SplitConfig
 from swipewise.errors import DataError
 from swipewise.training.dataset import Dataset
+from swipewise.training.mapped import stretches
+
+_SPANS = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,7 @@ def split_by_time(dataset: Dataset, config: SplitConfig) -> TimeSplit:
     Raises:
         DataError: No interaction would be left to train on, or a part that was asked for would be empty.
     """
-    at_I = np.sort(dataset.interactions.at_I)
+    at_I = dataset.interactions.at_I
     count = len(at_I)
     valid_start = _moment(at_I, count - round(count * (config.validation + config.test)))
     test_start = _moment(at_I, count - round(count * config.test))
@@ -60,7 +63,21 @@ def split_by_time(dataset: Dataset, config: SplitConfig) -> TimeSplit:
 
 
 def _moment(at_I: NDArray[np.int64], place: int) -> int:
-    """The time of the sorted interaction at ``place``; just after the last where there is none."""
-    if place < len(at_I):
-        return int(at_I[place])
-    return int(at_I[-1]) + 1 if len(at_I) else 0
+    """The time that is at ``place`` when all are sorted; just after the last where there is none.
+
+    What lies in each of many equal spans is counted, and then in parts of the span that holds the place.
+    """
+    if place >= len(at_I):
+        return int(at_I.max()) + 1 if len(at_I) else 0
+    low, high = int(at_I.min()), int(at_I.max()) + 1
+    while high - low > 1:
+        span = -(-(high - low) // _SPANS)
+        count_S = np.zeros(_SPANS, np.int64)
+        for here in stretches(len(at_I)):
+            since_I = at_I[here] - low
+            count_S += np.bincount(since_I[(since_I >= 0) & (since_I < high - low)] // span, minlength=_SPANS)
+        until_S = count_S.cumsum()
+        chosen = int(np.searchsorted(until_S, place, side="right"))
+        place -= int(until_S[chosen] - count_S[chosen])
+        low, high = low + chosen * span, min(high, low + (chosen + 1) * span)
+    return low

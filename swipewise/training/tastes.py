@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -25,6 +26,7 @@ from swipewise.config import ModelConfig
 from swipewise.schema import CONTENT_MODALITIES
 from swipewise.training.dataset import Dataset, Interactions
 from swipewise.training.histories import Windows
+from swipewise.training.mapped import zeros
 from swipewise.training.vocabulary import Vocabulary
 
 LEAST_INTERACTIONS = 500
@@ -209,11 +211,22 @@ class WindowStrengths:
     strength_NM: NDArray[np.float32]
 
     @classmethod
-    def of(cls, reader: TasteReader, rows: Interactions, windows: Windows, profile_UP: NDArray[np.int64]) -> Self:
-        """Read all windows; windows of like length together, as padding costs."""
+    def of(
+        cls,
+        reader: TasteReader,
+        rows: Interactions,
+        windows: Windows,
+        profile_UP: NDArray[np.int64],
+        folder: Path | None = None,
+    ) -> Self:
+        """Read all windows, into memory or a file in ``folder``; those of like length together, as padding costs.
+
+        Raises:
+            StoreError: The file cannot be written.
+        """
         length_W = windows.length_W
         first_W = np.cumsum(length_W + 1) - (length_W + 1)
-        strength_NM = np.zeros((int((length_W + 1).sum()), reader.modalities), np.float32)
+        strength_NM = zeros(folder, (int((length_W + 1).sum()), reader.modalities), np.float32)
         order_W = np.argsort(length_W, kind="stable")
         for start in range(0, len(order_W), _BLOCK_WINDOWS):
             block_B = order_W[start : start + _BLOCK_WINDOWS]

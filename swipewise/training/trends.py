@@ -1,7 +1,7 @@
 """What everybody made of each video lately: how much it is shown, and how well it is received.
 
 Legend of shape suffixes: V = videos, I = interactions, S = statistics, G = moments at which they were taken,
-T = times asked for.
+T = times asked for, W = windows, E = edges of windows, C = what lies between one edge and the next.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.training.dataset import Interactions
+from swipewise.training.mapped import stretches
 
 DAY_MS: Final = 86_400_000
 
@@ -56,16 +57,17 @@ class Trends:
         first, end = int(rows.at_I.min()), int(rows.at_I.max()) + 1
         step = max(DAY_MS, -(-(end - first) // _MOST_MOMENTS))
         moments_G = np.array([end]) if last_only else np.append(np.arange(first, end, step), end)
-        order_I = np.argsort(rows.at_I, kind="stable")
-        at_I, video_I = rows.at_I[order_I], rows.video_I[order_I]
-        liked_I = rows.positive_I[order_I]
+        starts_GW = np.array([[_opening(first, int(g), days) for days in WINDOWS_DAYS] for g in moments_G])
+        edges_E = np.unique(np.concatenate([moments_G, starts_GW.ravel()]))
+        shown_CV, liked_CV = _counts(rows, edges_E, videos)
         values_GVS = np.zeros((len(moments_G), videos, STATISTICS), np.float32)
         for g, moment in enumerate(moments_G):
-            for w, days in enumerate(WINDOWS_DAYS):
-                start = first if days is None else max(first, int(moment - days * DAY_MS))
-                here = slice(*np.searchsorted(at_I, [start, moment]))
+            for w, start in enumerate(starts_GW[g]):
+                here = slice(*np.searchsorted(edges_E, [start, moment]))
                 there_V = np.clip((moment - np.maximum(uploaded_at_V, start)) / max(1, moment - start), 0.0, 1.0)
-                values_GVS[g, :, 2 * w : 2 * w + 2] = _statistics(video_I[here], liked_I[here], there_V)
+                values_GVS[g, :, 2 * w : 2 * w + 2] = _statistics(
+                    shown_CV[here].sum(axis=0, dtype=np.int64), liked_CV[here].sum(axis=0, dtype=np.int64), there_V
+                )
         return cls(moments_G=moments_G, values_GVS=values_GVS)
 
     @property
@@ -79,12 +81,29 @@ class Trends:
         return np.maximum(np.searchsorted(self.moments_G, at_T, side="right") - 1, 0)
 
 
+def _opening(first: int, moment: int, days: float | None) -> int:
+    """When a window that ends at a moment begins, in a log that begins at ``first``."""
+    return first if days is None else max(first, int(moment - days * DAY_MS))
+
+
+def _counts(
+    rows: Interactions, edges_E: NDArray[np.int64], videos: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """How often each video was shown, and liked, between one edge and the next: two of (E - 1, V)."""
+    shown_CV, liked_CV = (np.zeros((max(0, len(edges_E) - 1), videos), np.int32) for _ in range(2))
+    for here in stretches(len(rows)):
+        block = rows.part(here)
+        cell_I = np.searchsorted(edges_E, block.at_I, side="right") - 1
+        place_I = cell_I * videos + block.video_I
+        np.add.at(shown_CV.reshape(-1), place_I, 1)
+        np.add.at(liked_CV.reshape(-1), place_I[block.positive_I], 1)
+    return shown_CV, liked_CV
+
+
 def _statistics(
-    video_I: NDArray[np.int64], liked_I: NDArray[np.bool_], there_V: NDArray[np.float64]
+    shown_V: NDArray[np.int64], liked_V: NDArray[np.int64], there_V: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Two statistics of each video over one window: (V, 2); ``there_V`` is the share of it that a video existed."""
-    shown_V = np.bincount(video_I, minlength=len(there_V))
-    liked_V = np.bincount(video_I[liked_I], minlength=len(there_V))
     expected_V = there_V * shown_V.sum() / max(there_V.sum(), 1e-9)
     share = liked_V.sum() / max(1, shown_V.sum())
     shown = np.log((shown_V + _SHOWN_PRIOR) / (expected_V + _SHOWN_PRIOR))

@@ -26,8 +26,8 @@ class Vocabulary:
     @classmethod
     def of(cls, dataset: Dataset) -> Self:
         """The vocabulary of the videos and viewers that the data set has interactions of."""
-        videos = np.unique(dataset.interactions.video_I)
-        viewers = np.unique(dataset.interactions.viewer_I)
+        videos = np.flatnonzero(dataset.interactions.seen(len(dataset.video_ids)))
+        viewers = np.flatnonzero(np.diff(dataset.viewer_offsets()))
         return cls(
             video_ids=tuple(dataset.video_ids[row] for row in videos),
             attribute_values=_used(dataset.attributes_VA[videos], dataset.attribute_values),

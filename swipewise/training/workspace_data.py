@@ -19,6 +19,7 @@ from swipewise.events.reading import read_profiles
 from swipewise.schema import Col
 from swipewise.training.building import build_dataset
 from swipewise.training.dataset import Dataset
+from swipewise.training.mapped import folder_for_arrays
 from swipewise.workspace import Workspace
 
 
@@ -27,13 +28,15 @@ def load_dataset(
 ) -> Dataset:
     """Everything a recommender may learn from, in index-coded arrays.
 
+    Those as long as the log are files in the workspace that are mapped into memory, where files can be made there.
+
     Args:
         workspace: Its catalogue and events are read; what is new in its history is folded, and kept.
         on_part: Told how many parts of the history are folded, and of how many.
 
     Raises:
         DataError: There are no videos, or no interaction is with one of them.
-        StoreError: A store cannot be read.
+        StoreError: A store cannot be read, or the disk is full.
     """
     catalog = Catalog(workspace.catalog_dir)
     videos = catalog.videos().sort(Col.VIDEO_ID)
@@ -50,6 +53,7 @@ def load_dataset(
             interaction_parts(workspace, durations, on_part=on_part),
             profiles,
             workspace.config.events,
+            folder_for_arrays(workspace.events_dir),
         )
     )
 
