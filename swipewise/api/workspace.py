@@ -116,12 +116,19 @@ class Workspace(workspace.Workspace):
             StoreError: A store cannot be read or written.
         """
         from swipewise.catalog import Catalog
+        from swipewise.catalog.names import file_names
         from swipewise.events import import_events
         from swipewise.schema import Col
 
-        known = set(Catalog(self.catalog_dir).videos()[Col.VIDEO_ID])
+        videos = Catalog(self.catalog_dir).videos()
         with _as_files(sources) as files:
-            return import_events(self, files, mapping=columns or {}, known_videos=known)
+            return import_events(
+                self,
+                files,
+                mapping=columns or {},
+                known_videos=set(videos[Col.VIDEO_ID]),
+                file_names=lambda: file_names(videos),
+            )
 
     def import_viewers(
         self, *sources: str | Path | pl.DataFrame, columns: Mapping[str, str] | None = None

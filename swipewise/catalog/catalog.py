@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -54,6 +54,9 @@ BulkVectors = Mapping[tuple[Modality, str], tuple[NDArray[np.int64], NDArray[np.
 _Columns = Mapping[str, Sequence[NDArray[np.float32] | None]]
 _ROWS_AT_ONCE = 8192
 
+MIGRATIONS: Final = tuple(map(adding_columns, (FINGERPRINT_FIELDS, WORD_FIELDS, AVAILABILITY_FIELDS)))
+"""From each version of the dataset of videos to the next."""
+
 
 class Catalog:
     """Videos, a column of vectors per encoder, and the files that could not be taken.
@@ -70,7 +73,7 @@ class Catalog:
             directory / "videos.lance",
             key=Col.VIDEO_ID,
             schema=VIDEO_SCHEMA,
-            migrations=tuple(map(adding_columns, (FINGERPRINT_FIELDS, WORD_FIELDS, AVAILABILITY_FIELDS))),
+            migrations=MIGRATIONS,
         )
         self._rejected = Table(directory / "rejected.lance", key=Col.URI, schema=REJECTED_SCHEMA)
         self.removals = Removals(directory)

@@ -127,11 +127,15 @@ def _print(table: Table) -> None:
 
 
 def _captions(workspace: Workspace) -> dict[str, str | None]:
+    """What tells a video to a reader: its caption, or else where its file lies."""
+    import polars as pl
+
     from swipewise.catalog import Catalog
     from swipewise.schema import Col
 
     videos = Catalog(workspace.catalog_dir).videos()
-    return dict(videos.select(Col.VIDEO_ID, Col.CAPTION).iter_rows())
+    file = pl.col(Col.URI).str.extract(r"([^/\\]+)$")
+    return dict(videos.select(Col.VIDEO_ID, pl.coalesce(Col.CAPTION, file)).iter_rows())
 
 
 def _table(feed: Feed, captions: Mapping[str, str | None]) -> Table:

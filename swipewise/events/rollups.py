@@ -36,7 +36,7 @@ ROLLUPS_NAME: Final = "rollups"
 WATCH_STEPS: Final = 20
 """Into how many equal parts a video is cut where it is counted how far it was watched."""
 
-_FORMAT: Final = "1"  # another one counts every day again
+FORMAT: Final = "1"  # another one counts every day again
 _WAIT_SECONDS: Final = 120.0
 _PAIR: Final = [Col.VIEWER_ID, Col.VIDEO_ID]
 _NEIGHBOURS: Final = (timedelta(days=-1), timedelta(days=0), timedelta(days=1))
@@ -139,7 +139,7 @@ def _wanted(workspace: Workspace, history: History) -> dict[date, Path]:
 
 def _digest(files: Mapping[date, Sequence[str]], day: date) -> str:
     near = [sorted(files.get(day + apart, ())) for apart in _NEIGHBOURS]
-    return hashlib.blake2b(repr([_FORMAT, near]).encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(repr([FORMAT, near]).encode(), digest_size=8).hexdigest()
 
 
 def _stale(wanted: Mapping[date, Path], durations: pl.LazyFrame) -> list[date]:

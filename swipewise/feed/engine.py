@@ -25,7 +25,7 @@ from swipewise.feed.requests import Request, present, query_of
 from swipewise.feed.similar import Similar, similar_videos
 from swipewise.feed.stages import Feed, Level, Query, Step
 from swipewise.feed.standing import Outlook, Standing, level_of
-from swipewise.feed.stock import load_stock, restocked, stock_of
+from swipewise.feed.stock import Version, load_stock, restocked, stock_of
 from swipewise.feed.supposing import Supposition, supposed
 from swipewise.schema import Event, Interaction, Profile
 from swipewise.workspace import Workspace
@@ -97,6 +97,11 @@ class FeedEngine:
     def run(self) -> str | None:
         """The run whose model ranks, None without one."""
         return self._live.stock.run
+
+    @property
+    def version(self) -> Version:
+        """What identifies the catalogue and the model that feeds are made from."""
+        return self._live.stock.version
 
     @property
     def encoders(self) -> Mapping[str, str]:

@@ -71,7 +71,7 @@ def served(words: tuple[str, ...], folder: Path) -> Iterator[str]:
         assert server.stdout is not None
         try:
             greeting = next(line for line in server.stdout if line.startswith("serving "))
-            address = re.search(r"http://[\d.:]+", greeting)
+            address = re.search(r"https?://[\d.:]+", greeting)
             assert address is not None
             yield address[0]
         finally:

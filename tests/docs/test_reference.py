@@ -19,14 +19,22 @@ from docs.generate.configuration import VARIABLES, configuration_page
 from docs.generate.files import COPIED, copied_page
 from docs.generate.http import http_page
 from docs.generate.python import MODULES, public_names, python_page
+from swipewise.backup import manifest
+from swipewise.baselines import tuning
+from swipewise.catalog.catalog import MIGRATIONS as CATALOGUE_MIGRATIONS
 from swipewise.cli import cli
 from swipewise.config import Config
+from swipewise.evaluation import ablation_report, ablation_store, audit_report, results, transfer_report
 from swipewise.evaluation.protocol import Metric
 from swipewise.evaluation.segments import Segment
+from swipewise.events import folded, history, rollups
 from swipewise.events.database import Database
+from swipewise.events.migrations import MIGRATIONS
+from swipewise.feed import bundles
+from swipewise.retrieval import storage
 from swipewise.schema import Event, Video
 from swipewise.server.access import ROUTES
-from swipewise.training import runs
+from swipewise.training import exported, exported_videos, runs, upgrades
 from tests.docs.pages import PAGES, ROOT
 
 GENERATED = {*COPIED, "cli.md", "configuration.md", "http.md", "python.md", "examples.md"}
@@ -106,6 +114,34 @@ def test_the_page_of_formats_names_what_is_kept() -> None:
             assert f"`{field.name}`" in page
     for name in (runs.PLAN_NAME, runs.RECORD_NAME, runs.MODEL_NAME, runs.CHECKPOINT_NAME):
         assert name in page
+
+
+FORMATS = {
+    "live log": len(MIGRATIONS),
+    "catalogue": 1 + len(CATALOGUE_MIGRATIONS),
+    "rejected and removed files": 1,
+    "history": history.SCHEMA_VERSION,
+    "interactions of the history": folded.FORMAT,
+    "counts of closed days": int(rollups.FORMAT),
+    "model": upgrades.FORMAT_VERSION,
+    "index": storage.FORMAT_VERSION,
+    "exported encoder": exported.FORMAT_VERSION,
+    "exported catalogue": exported_videos.FORMAT_VERSION,
+    "pointer to what is served": bundles.FORMAT_VERSION,
+    "backup": manifest.FORMAT,
+    "settings that a search found": tuning.FILE_VERSION,
+    "variants of an ablation": ablation_store.FILE_VERSION,
+    "reports of an evaluation, an audit, an ablation, a transfer": results.SCHEMA_VERSION,
+}
+"""The version of each format as the code has it."""
+
+
+def test_the_page_of_formats_tells_the_version_of_each() -> None:
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8").partition("## Versions")[2]
+    rows = re.findall(r"^\| (.+?) \| .+? \| (\d+) \| ", page, re.MULTILINE)
+    assert {name: int(version) for name, version in rows} == FORMATS
+    for other in (audit_report, ablation_report, transfer_report):
+        assert other.SCHEMA_VERSION == results.SCHEMA_VERSION
 
 
 def test_the_page_of_formats_names_every_table_of_the_live_log(tmp_path: Path) -> None:
