@@ -55,6 +55,9 @@ class Workspace(workspace.Workspace):
             captions: A table of captions.
             again: Take back videos that were removed.
 
+        Returns:
+            What became of the files.
+
         Raises:
             InputFileError: A source does not exist, holds no videos, or cannot be read.
             ConfigError: The configured encoders cannot be had.
@@ -74,6 +77,9 @@ class Workspace(workspace.Workspace):
             source: The data set's folder; it is only read.
             root: A folder that is new or empty.
 
+        Returns:
+            The workspace that was made.
+
         Raises:
             UnknownIdError: There is no such layout.
             InputFileError: A file of the source is missing or cannot be read.
@@ -92,6 +98,9 @@ class Workspace(workspace.Workspace):
     def encode(self) -> IngestSummary:
         """Fill the columns of configured encoders that have not looked at every video yet.
 
+        Returns:
+            What became of the videos.
+
         Raises:
             ConfigError: The encoders cannot be had.
             WorkspaceError: Another ingestion is running here.
@@ -109,6 +118,9 @@ class Workspace(workspace.Workspace):
         Args:
             sources: CSV, JSON Lines or Parquet files, or frames with the same columns.
             columns: For our names those of the sources, where they differ: ``{"viewer_id": "user"}``.
+
+        Returns:
+            What became of the rows.
 
         Raises:
             InputFileError: A source cannot be read, or lacks a column.
@@ -139,6 +151,9 @@ class Workspace(workspace.Workspace):
             sources: CSV, JSON Lines or Parquet files, or frames; every column but ``viewer_id`` is a feature.
             columns: For our names those of the sources, where they differ.
 
+        Returns:
+            What became of the rows.
+
         Raises:
             InputFileError: A source cannot be read, or has no ``viewer_id``.
             StoreError: The store cannot be written.
@@ -156,6 +171,9 @@ class Workspace(workspace.Workspace):
 
     def vectors(self, modality: str) -> tuple[list[str], NDArray[np.float32]]:
         """The vectors (N, D) that the configured encoder made of a content modality, and whose they are.
+
+        Args:
+            modality: visual, text or audio.
 
         Raises:
             UnknownIdError: The configured encoder has made none; the message names those that have.
@@ -186,6 +204,9 @@ class Workspace(workspace.Workspace):
         Args:
             fresh: Start anew even if an interrupted training could be resumed.
             on_epoch: Told after every epoch.
+
+        Returns:
+            What was trained on what, and how well it ranks the validation period.
 
         Raises:
             DataError: There is too little data.
@@ -299,6 +320,9 @@ class Workspace(workspace.Workspace):
             trials: Settings that are tried for each baseline on the validation period.
             truth: The simulated world behind the data; adds the oracle.
             on_step: Told what is about to be done.
+
+        Returns:
+            The figures, their comparison, and where the page lies.
 
         Raises:
             UnknownIdError: There is no finished run, or no such baseline.

@@ -73,6 +73,9 @@ def import_events(
             has such a name for its video is one of that video.
         on_progress: Called after each file with its path and number of rows.
 
+    Returns:
+        What became of the rows.
+
     Raises:
         InputFileError: A file cannot be read as what its ending claims, or lacks a column; the files before it
             are imported.

@@ -63,6 +63,12 @@ class EventLog:
     def open(cls, events_dir: Path) -> EventLog:
         """Open the log in this folder, making or migrating it as needed.
 
+        Args:
+            events_dir: The events folder of a workspace.
+
+        Returns:
+            The log, which is closed at the end of a ``with``.
+
         Raises:
             StoreError: It cannot be opened, or a newer version wrote it.
         """
@@ -85,6 +91,12 @@ class EventLog:
 
         Of a viewer who was erased only later events are taken, as those of a new viewer.
 
+        Args:
+            events: What happened.
+
+        Returns:
+            How many were new, and how many known already.
+
         Raises:
             DataError: An event breaks a rule (empty id, time without zone, negative watch time); none is stored.
             StoreError: The log cannot be written.
@@ -94,6 +106,12 @@ class EventLog:
 
     def append_rows(self, rows: Sequence[LiveRow]) -> Appended:
         """Store events that are known to break no rule, as :meth:`append` does.
+
+        Args:
+            rows: As the table holds them.
+
+        Returns:
+            How many were new, and how many known already.
 
         Raises:
             StoreError: The log cannot be written.
@@ -153,6 +171,9 @@ class EventLog:
 
     def profile(self, viewer_id: str) -> Profile | None:
         """A viewer's profile, None where there is none.
+
+        Args:
+            viewer_id: Whose.
 
         Raises:
             StoreError: The store cannot be read.

@@ -58,7 +58,14 @@ class Rollups:
 
     @classmethod
     def of(cls, interactions: pl.DataFrame) -> Self:
-        """Count interactions, as ``fold`` gives them with all actions."""
+        """Count interactions, as ``fold`` gives them with all actions.
+
+        Args:
+            interactions: A row each.
+
+        Returns:
+            Their counts, which nothing has read from disk.
+        """
         rows = interactions.lazy().with_columns(pl.col(Col.AT).dt.date().alias(Col.DAY))
         counts = [
             pl.len().cast(pl.UInt32).alias(Col.INTERACTIONS),
@@ -83,20 +90,32 @@ class Rollups:
 
     @classmethod
     def scan(cls, folders: Iterable[Path]) -> Self:
-        """Those in some folders, one at least."""
+        """Those in some folders, one at least.
+
+        Args:
+            folders: As :meth:`write` fills them.
+        """
         places = list(folders)
         return cls(
             **{name: pl.scan_parquet([place / f"{name}.parquet" for place in places]) for name in cls.__slots__}
         )
 
     def followed_by(self, others: Rollups) -> Rollups:
-        """These and others of other interactions; a day that is in both has two rows."""
+        """These and others of other interactions; a day that is in both has two rows.
+
+        Args:
+            others: Of later interactions.
+        """
         return Rollups(
             **{name: pl.concat([getattr(self, name), getattr(others, name)]) for name in self.__slots__}
         )
 
     def write(self, folder: Path) -> None:
-        """Into a folder that exists."""
+        """Into a folder that exists.
+
+        Args:
+            folder: Where to.
+        """
         for name in self.__slots__:
             getattr(self, name).collect().write_parquet(folder / f"{name}.parquet")
 

@@ -69,6 +69,9 @@ def train_workspace(
         on_step: Told after every batch.
         on_epoch: Told after every epoch.
 
+    Returns:
+        What was trained on what, and how well it ranks the validation period.
+
     Raises:
         DataError: There is too little data.
         WorkspaceError: Another training of this workspace is running.
@@ -129,6 +132,9 @@ def _sizes(dataset: Dataset, split: TimeSplit) -> dict[str, int]:
 
 def follow_training(workspace: Workspace) -> None:
     """Take part in the training that the first of several processes has begun, until it is over.
+
+    Args:
+        workspace: Where another process leads the training.
 
     Raises:
         ClusterError: The first process is gone, or trains on other data.

@@ -232,19 +232,18 @@ def test_an_export_that_was_stopped_begins_anew_where_something_changed(
     shop: Workspace, tmp_path: Path, some: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = ("feed", "export", tmp_path / "feeds.csv", "--viewers", some, "-w", shop.root)
-    with monkeypatch.context() as stopped:
-        asked_for(stopped, stop_after=5)
-        CliRunner().invoke(cli, [*map(str, command)])
-    asked = asked_for(monkeypatch, stop_after=5)
-    told = CliRunner().invoke(cli, [*map(str, command), "--size", "3"])
-    assert "an export that was stopped begins anew: --size changed" in told.stderr
-    assert len(asked) == 5
-    # What is left is of --size 3 now.
+
+    def stopped(*more: str) -> str:
+        with monkeypatch.context() as patch:
+            asked_for(patch, stop_after=5)
+            return CliRunner().invoke(cli, [*map(str, command), *more]).stderr
+
+    assert "an export that was stopped" not in stopped()
+    assert "an export that was stopped begins anew: --size changed" in stopped("--size", "3")
     some.write_text(some.read_text().replace("viewer00008", "viewer00010"))
-    told = CliRunner().invoke(cli, [*map(str, command)])
-    assert "begins anew: the viewers, --size changed" in told.stderr
+    assert "begins anew: the viewers, --size changed" in stopped()
     asked = asked_for(monkeypatch)
-    assert "stopped" not in run(*command, "--fresh").stderr
+    assert "an export that was stopped" not in run(*command, "--fresh").stderr
     assert len(asked) == 9
 
 

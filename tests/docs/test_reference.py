@@ -6,9 +6,11 @@ import ast
 import importlib
 import inspect
 import re
+from collections.abc import Iterator
 from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
+from types import FunctionType
 from typing import get_type_hints
 
 import pytest
@@ -62,6 +64,47 @@ def constant(module: str, name: str) -> str | None:
             if any(getattr(target, "id", None) == name for target in targets) and isinstance(after, ast.Expr):
                 return str(getattr(after.value, "value", "")) or None
     return None
+
+
+COMMANDS = re.compile(
+    r"(Add|Ask|Copy|Count|Cut|Decode|Describe|Draw|Encode|Erase|Fill|Find|Fit|Go|Import|Index|Lay|Let|Load|Make|Measure"
+    r"|Move|Open|Put|Rank|Read|Set|Store|Take|Write)s?\b"
+)
+"""How a summary begins that says what is done; one that does not says what is returned."""
+
+
+def callables() -> Iterator[tuple[str, FunctionType]]:
+    """Every public function, and every public method of a public class, of the page of the Python API."""
+    listed = [getattr(importlib.import_module(module), name) for module, name in NAMES]
+    for name in MODULES:
+        module = vars(importlib.import_module(name))
+        public = (key for key in module if not key.startswith("_"))
+        listed += [module[key] for key in public if getattr(module[key], "__module__", "") == name]
+    seen = set()
+    for each in listed:
+        inside = vars(each).items() if inspect.isclass(each) else [(each.__name__, each)]
+        for name, value in inside if isinstance(each, type | FunctionType) else ():
+            function = getattr(value, "__func__", value)
+            if isinstance(function, FunctionType) and not name.startswith("_") and function not in seen:
+                seen.add(function)
+                yield f"{function.__module__}.{function.__qualname__}", function
+
+
+def test_every_public_function_says_what_it_takes_and_gives() -> None:
+    faults, count = [], 0
+    for name, function in callables():
+        count += 1
+        told, signature = inspect.getdoc(function) or "", inspect.signature(function)
+        arguments = told.partition("Args:\n")[2].partition("\n\n")[0]
+        for parameter in signature.parameters:
+            is_told = f" {parameter}:" in arguments or f"``{parameter}``" in told
+            if parameter not in ("self", "cls") and not is_told:
+                faults.append(f"{name} does not say what {parameter} is")
+        gives = signature.return_annotation not in (None, "None", inspect.Signature.empty)
+        if gives and COMMANDS.match(told) and not re.search(r"^(Returns|Yields):$", told, re.MULTILINE):
+            faults.append(f"{name} does not say what it returns")
+    assert not faults, "\n".join(faults)
+    assert count > 250
 
 
 def test_every_public_name_stands_on_the_page_of_the_python_api() -> None:
