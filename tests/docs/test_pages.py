@@ -147,11 +147,13 @@ SERVERS = list(dict.fromkeys(line.words for page in RUN for line in served_lines
 
 @pytest.mark.parametrize("words", SERVERS, ids=" ".join)
 def test_every_server_that_a_page_starts_answers(words: tuple[str, ...], here: Path) -> None:
-    told = as_run(Line("", words), here)
+    told = as_run(Line("", words), here) + ([] if "-w" in words else ["-w", "shop"])
     if "--tls-cert" in told:
         make_certificate(here)
-        with (here / "shop" / CONFIG_NAME).open("a") as config:
-            config.write('\n[server]\nkeys = "required"\n')
+        config = here / "shop" / CONFIG_NAME
+        text = config.read_text(encoding="utf-8")
+        assert '# keys = "off"' in text
+        config.write_text(text.replace('# keys = "off"', 'keys = "required"'), encoding="utf-8")
     with served((PROGRAM, *told), here) as address:
         unchecked = ssl.create_default_context()
         unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
