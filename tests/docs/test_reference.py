@@ -81,9 +81,9 @@ def callables() -> Iterator[tuple[str, FunctionType]]:
         public = (key for key in module if not key.startswith("_"))
         listed += [module[key] for key in public if getattr(module[key], "__module__", "") == name]
     seen = set()
-    for each in listed:
-        inside = vars(each).items() if inspect.isclass(each) else [(each.__name__, each)]
-        for name, value in inside if isinstance(each, type | FunctionType) else ():
+    for each in (each for each in listed if isinstance(each, type | FunctionType)):
+        inside = vars(each).items() if isinstance(each, type) else [(each.__name__, each)]
+        for name, value in inside:
             function = getattr(value, "__func__", value)
             if isinstance(function, FunctionType) and not name.startswith("_") and function not in seen:
                 seen.add(function)
