@@ -75,8 +75,9 @@ def kept_from_running(line: Line) -> str | None:
 
 def as_run(line: Line, here: Path) -> list[str]:
     """The words that are given: with what the reader has in the place of names, and with what makes it light."""
-    shop = here / "shop"
-    names = {**STAND_INS, "ID": "clip00000", "RUN": latest_run(shop / "runs").name}
+    names = {**STAND_INS, "ID": "clip00000"}
+    if "RUN" in line.words:
+        names["RUN"] = latest_run(here / "shop" / "runs").name
     words = [names.get(word, word) for word in line.words[1:]]
     if words[0] == "simulate":
         words[1] += "-again"  # other pages share what was simulated
