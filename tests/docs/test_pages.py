@@ -34,7 +34,7 @@ READ_ONLY = {
 LIGHTER = {
     r"^simulate\b": ("--videos", "10", "--viewers", "4", "--days", "2"),
     r"^evaluate\b.* --against\b": ("--settings", "tuned.json"),
-    r"^ablate\b": ("--only", "text", "--epochs", "1"),
+    r"^ablate\b": ("--only", "text", "--epochs", "1", "--seeds", "1"),
     r"^transfer\b": ("--trials", "1"),
     r"^serve\b.* --workers 4\b": ("--workers", "2"),
 }
