@@ -78,6 +78,11 @@ def needs_of(encoders: Iterable[Encoder | Recognizer]) -> Needs:
 
 
 def batch_of(encoders: Iterable[Encoder | Recognizer], most: int) -> int:
-    """How many clips at a time are of use to any of them, 1 to ``most``."""
+    """How many clips at a time are of use to any of them, 1 to ``most``.
+
+    Args:
+        encoders: Encoders and recognisers.
+        most: How many clips are at hand at most.
+    """
     wanted = [getattr(encoder, "batch", most) for encoder in encoders]
     return min(most, max(wanted, default=1))

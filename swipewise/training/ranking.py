@@ -202,12 +202,15 @@ def _top_k(
 
 
 def rank_hits(score: ScoreFn, task: RankingTask, k: int) -> NDArray[np.bool_]:
-    """Rank the candidates of every viewer of a task: (B, k), True where a relevant video has that place.
+    """Rank the candidates of every viewer of a task.
 
     Args:
         score: Gives scores (B, N) of videos for viewers.
         task: Whom to ask, and what is right.
         k: Places of a ranking.
+
+    Returns:
+        (B, k), True where a relevant video has that place.
     """
     best_BK = top_k_unseen(score, task.history, task.viewers_B, k, uploaded_by_B=task.uploaded_by_B)
     return hits_of(best_BK, task.relevant_R, len(task.history.video_ids))

@@ -68,7 +68,7 @@ def constant(module: str, name: str) -> str | None:
 
 COMMANDS = re.compile(
     r"(Add|Ask|Copy|Count|Cut|Decode|Describe|Draw|Encode|Erase|Fill|Find|Fit|Go|Import|Index|Lay|Let|Load|Make|Measure"
-    r"|Move|Open|Put|Rank|Read|Set|Store|Take|Write)s?\b"
+    r"|Move|Open|Put|Rank|Read|Set|Store|Take|Write)\b"
 )
 """How a summary begins that says what is done; one that does not says what is returned."""
 
