@@ -192,6 +192,9 @@ def words_mark(kind: Words) -> str:
 
     >>> words_mark(Words.SPEECH)
     '+speech='
+
+    Args:
+        kind: Of words.
     """
     return f"+{kind}="
 

@@ -25,12 +25,13 @@ def refuse_what_is_there(target: Path, needs: str) -> None:
 
 
 @contextmanager
-def staging(target: Path, doing: str) -> Iterator[Path]:
+def staging(target: Path, doing: str, *, keep: bool = False) -> Iterator[Path]:
     """An empty hidden folder beside the target, ours alone; what was left in it by one that was killed is removed.
 
     Args:
         target: Where the folder is to be in the end.
         doing: What is done, such as ``converting``.
+        keep: Whether what was left in it is still there, and stays where the block ends with an error.
 
     Raises:
         WorkspaceError: Another process is doing the same.
@@ -50,11 +51,14 @@ def staging(target: Path, doing: str) -> Iterator[Path]:
             raise WorkspaceError(f"another process is {doing} into {target}: wait for it to end") from error
         if not _is_at(descriptor, folder):
             raise WorkspaceError(f"another process has just made {target}: name another folder")
-        _empty(folder)
+        if not keep:
+            _empty(folder)
+        done = False
         try:
             yield folder
+            done = True
         finally:
-            if _is_at(descriptor, folder):
+            if (done or not keep) and _is_at(descriptor, folder):
                 shutil.rmtree(folder, ignore_errors=True)
     finally:
         os.close(descriptor)

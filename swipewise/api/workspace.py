@@ -55,6 +55,9 @@ class Workspace(workspace.Workspace):
             captions: A table of captions.
             again: Take back videos that were removed.
 
+        Returns:
+            What became of the files.
+
         Raises:
             InputFileError: A source does not exist, holds no videos, or cannot be read.
             ConfigError: The configured encoders cannot be had.
@@ -74,6 +77,9 @@ class Workspace(workspace.Workspace):
             source: The data set's folder; it is only read.
             root: A folder that is new or empty.
 
+        Returns:
+            The workspace that was made.
+
         Raises:
             UnknownIdError: There is no such layout.
             InputFileError: A file of the source is missing or cannot be read.
@@ -91,6 +97,9 @@ class Workspace(workspace.Workspace):
 
     def encode(self) -> IngestSummary:
         """Fill the columns of configured encoders that have not looked at every video yet.
+
+        Returns:
+            What became of the videos.
 
         Raises:
             ConfigError: The encoders cannot be had.
@@ -110,18 +119,28 @@ class Workspace(workspace.Workspace):
             sources: CSV, JSON Lines or Parquet files, or frames with the same columns.
             columns: For our names those of the sources, where they differ: ``{"viewer_id": "user"}``.
 
+        Returns:
+            What became of the rows.
+
         Raises:
             InputFileError: A source cannot be read, or lacks a column.
             WorkspaceError: Another import or compaction is running here.
             StoreError: A store cannot be read or written.
         """
         from swipewise.catalog import Catalog
+        from swipewise.catalog.names import file_names
         from swipewise.events import import_events
         from swipewise.schema import Col
 
-        known = set(Catalog(self.catalog_dir).videos()[Col.VIDEO_ID])
+        videos = Catalog(self.catalog_dir).videos()
         with _as_files(sources) as files:
-            return import_events(self, files, mapping=columns or {}, known_videos=known)
+            return import_events(
+                self,
+                files,
+                mapping=columns or {},
+                known_videos=set(videos[Col.VIDEO_ID]),
+                file_names=lambda: file_names(videos),
+            )
 
     def import_viewers(
         self, *sources: str | Path | pl.DataFrame, columns: Mapping[str, str] | None = None
@@ -131,6 +150,9 @@ class Workspace(workspace.Workspace):
         Args:
             sources: CSV, JSON Lines or Parquet files, or frames; every column but ``viewer_id`` is a feature.
             columns: For our names those of the sources, where they differ.
+
+        Returns:
+            What became of the rows.
 
         Raises:
             InputFileError: A source cannot be read, or has no ``viewer_id``.
@@ -149,6 +171,9 @@ class Workspace(workspace.Workspace):
 
     def vectors(self, modality: str) -> tuple[list[str], NDArray[np.float32]]:
         """The vectors (N, D) that the configured encoder made of a content modality, and whose they are.
+
+        Args:
+            modality: visual, text or audio.
 
         Raises:
             UnknownIdError: The configured encoder has made none; the message names those that have.
@@ -182,6 +207,9 @@ class Workspace(workspace.Workspace):
             fresh: Start anew even if an interrupted training could be resumed.
             start: A finished run whose weights to start from, or ``latest``; empty: ``training.warm_start``.
             on_epoch: Told after every epoch.
+
+        Returns:
+            What was trained on what, and how well it ranks the validation period.
 
         Raises:
             DataError: There is too little data.
@@ -296,6 +324,9 @@ class Workspace(workspace.Workspace):
             trials: Settings that are tried for each baseline on the validation period.
             truth: The simulated world behind the data; adds the oracle.
             on_step: Told what is about to be done.
+
+        Returns:
+            The figures, their comparison, and where the page lies.
 
         Raises:
             UnknownIdError: There is no finished run, or no such baseline.

@@ -43,6 +43,9 @@ def make_backup(workspace: Workspace, target: Path) -> Manifest:
         workspace: What to copy.
         target: A folder that does not exist, or is empty.
 
+    Returns:
+        What it holds.
+
     Raises:
         WorkspaceError: The target holds something, or another process is making it.
         ConfigError: The configuration has a password where it cannot be taken out.

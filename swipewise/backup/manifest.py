@@ -52,7 +52,11 @@ class Manifest:
         return sum(size for size, _ in self.files.values())
 
     def write(self, folder: Path) -> None:
-        """Write it into a backup's folder, which makes that one complete."""
+        """Write it into a backup's folder, which makes that one complete.
+
+        Args:
+            folder: Of the backup.
+        """
         record = asdict(self)
         record[_CHECKSUM] = _checksum(record)
         (folder / MANIFEST_NAME).write_text(json.dumps(record, indent=1), encoding="utf-8")
@@ -66,6 +70,12 @@ def measure_files(folder: Path) -> dict[str, tuple[int, str]]:
 
 def verify_backup(folder: Path) -> Manifest:
     """Read every file of a backup and hold it against the manifest.
+
+    Args:
+        folder: Of the backup.
+
+    Returns:
+        What it holds.
 
     Raises:
         ArtifactError: It is no backup, partial, damaged, or of a newer version; names the first file that differs.

@@ -25,6 +25,9 @@ def restore_backup(backup: Path, target: Path) -> Manifest:
         backup: The backup's folder; it is only read.
         target: A folder that does not exist, or is empty.
 
+    Returns:
+        What the backup holds.
+
     Raises:
         ArtifactError: The backup is partial, damaged, or of a newer version.
         WorkspaceError: The target or the database holds something, or another process is making it.

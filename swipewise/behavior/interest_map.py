@@ -44,6 +44,9 @@ class InterestMap:
             landmarks: Videos that are laid out by t-SNE, drawn at random where there are more.
             seed: Of the draw and of t-SNE.
 
+        Returns:
+            The map, on which others can be placed.
+
         Raises:
             DataError: There are too few videos.
         """
@@ -62,6 +65,9 @@ class InterestMap:
         """Where videos or viewers with these vectors lie: (N, 2), within [-1, 1].
 
         The mean of the nearest landmarks, the nearer the more; a landmark lies where it was laid.
+
+        Args:
+            vectors_ND: (N, D), of the index that the map was drawn of.
         """
         parts = [self._place(vectors_ND[start : start + _BLOCK]) for start in range(0, len(vectors_ND), _BLOCK)]
         return np.concatenate(parts) if parts else np.zeros((0, 2))

@@ -52,7 +52,11 @@ def retention(days: pl.LazyFrame, *, every: str = "day", kind: str = "classic") 
 
 
 def overall(table: pl.DataFrame) -> pl.DataFrame:
-    """All cohorts together: period, size (viewers who could have come by then), active and share."""
+    """All cohorts together: period, size (viewers who could have come by then), active and share.
+
+    Args:
+        table: As ``retention`` gives it.
+    """
     return (
         table.group_by(Col.PERIOD)
         .agg(pl.col(Col.SIZE, Col.ACTIVE).sum())

@@ -70,6 +70,9 @@ def segment_viewers(
         count: Segments, fewer only where fewer viewers differ; None: as many as the criterion says.
         seed: Of the starting points, and of the viewers that are looked at where there are very many.
 
+    Returns:
+        The segments, and who is in which.
+
     Raises:
         DataError: Too few viewers did enough.
     """

@@ -115,6 +115,9 @@ class ShiftDetector:
 
         After a shift the viewer's earlier history no longer counts, so that further shifts are found too.
 
+        Args:
+            log: Of one viewer or of all.
+
         Raises:
             DataError: There are too few interactions to learn from, or no vectors.
         """
@@ -143,6 +146,9 @@ class ShiftDetector:
         """Log-odds of a shift after each interaction, as if no alarm was ever raised: (I,), -inf where not judged.
 
         The first of a viewer's above a limit is the first alarm of a detector with that limit.
+
+        Args:
+            log: Of one viewer or of all.
 
         Raises:
             DataError: There are too few interactions to learn from.

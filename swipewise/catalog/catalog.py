@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -54,6 +54,9 @@ BulkVectors = Mapping[tuple[Modality, str], tuple[NDArray[np.int64], NDArray[np.
 _Columns = Mapping[str, Sequence[NDArray[np.float32] | None]]
 _ROWS_AT_ONCE = 8192
 
+MIGRATIONS: Final = tuple(map(adding_columns, (FINGERPRINT_FIELDS, WORD_FIELDS, AVAILABILITY_FIELDS)))
+"""From each version of the dataset of videos to the next."""
+
 
 class Catalog:
     """Videos, a column of vectors per encoder, and the files that could not be taken.
@@ -70,7 +73,7 @@ class Catalog:
             directory / "videos.lance",
             key=Col.VIDEO_ID,
             schema=VIDEO_SCHEMA,
-            migrations=tuple(map(adding_columns, (FINGERPRINT_FIELDS, WORD_FIELDS, AVAILABILITY_FIELDS))),
+            migrations=MIGRATIONS,
         )
         self._rejected = Table(directory / "rejected.lance", key=Col.URI, schema=REJECTED_SCHEMA)
         self.removals = Removals(directory)
@@ -105,6 +108,9 @@ class Catalog:
     def delete(self, video_ids: Sequence[str]) -> None:
         """Take videos out for good, with vectors and thumbnails; unknown ids are no error.
 
+        Args:
+            video_ids: Which; unknown ones are no error.
+
         Raises:
             StoreError: The catalogue cannot be written.
         """
@@ -113,7 +119,11 @@ class Catalog:
             self.thumbnails.write(video_id, None)
 
     def rows_left(self, video_ids: Sequence[str]) -> pl.DataFrame:
-        """Of removed videos id and uri of those whose row is still there."""
+        """Of removed videos id and uri of those whose row is still there.
+
+        Args:
+            video_ids: Of removed videos.
+        """
         where = is_one_of(Col.VIDEO_ID, video_ids) or "false"
         return self._videos.read([Col.VIDEO_ID, Col.URI], where)
 
@@ -128,13 +138,20 @@ class Catalog:
     def get(self, video_id: str) -> Video:
         """One video.
 
+        Args:
+            video_id: Its id.
+
         Raises:
             UnknownIdError: There is none with this id; the message names the nearest.
         """
         return to_video(self._row(video_id, list(VIDEO_FIELDS)))
 
     def uris_in_use(self, uris: Sequence[str]) -> frozenset[str]:
-        """Those of some uris by which a video is known."""
+        """Those of some uris by which a video is known.
+
+        Args:
+            uris: Which to look for.
+        """
         return frozenset(self._visible.read([Col.URI], is_one_of(Col.URI, uris) or "false")[Col.URI])
 
     def encoders(self) -> list[tuple[Modality, str]]:
@@ -150,6 +167,9 @@ class Catalog:
 
     def encoders_of(self, video_id: str) -> list[tuple[Modality, str]]:
         """The pairs for which this video has a vector.
+
+        Args:
+            video_id: Its id.
 
         Raises:
             UnknownIdError: There is no video with this id.
@@ -241,11 +261,21 @@ class Catalog:
         self._videos.fill(schema, _batches(videos, vectors, schema))
 
     def reject(self, uri: str, content_hash: str | None, reason: str) -> None:
-        """Note that a file could not be taken, and why; a later note on the same uri replaces it."""
+        """Note that a file could not be taken, and why; a later note on the same uri replaces it.
+
+        Args:
+            uri: Of the file.
+            content_hash: SHA-256 of its bytes, None where they could not be read.
+            reason: Why it could not be taken.
+        """
         self.reject_all([Rejection(uri=uri, content_hash=content_hash, reason=reason)])
 
     def reject_all(self, rejections: Sequence[Rejection]) -> None:
-        """The same for many files in one commit; of several notes on one uri the last counts."""
+        """The same for many files in one commit; of several notes on one uri the last counts.
+
+        Args:
+            rejections: A file each.
+        """
         now = datetime.now(UTC)
         rows = {
             each.uri: {
@@ -260,7 +290,11 @@ class Catalog:
             self._rejected.upsert(pa.Table.from_pylist(list(rows.values()), REJECTED_SCHEMA))
 
     def unreject(self, uris: Sequence[str]) -> None:
-        """Take files off the rejected list, as they are in the catalogue now or no longer asked for."""
+        """Take files off the rejected list, as they are in the catalogue now or no longer asked for.
+
+        Args:
+            uris: Of files that are taken, or to be tried again.
+        """
         self._rejected.delete(uris)
 
     def rejected(self) -> pl.DataFrame:

@@ -50,18 +50,27 @@ def import_files(files: tuple[Path, ...], mapping: Mapping[str, str], workspace:
     With a column `action` (exposure, view, finish, like, comment, share, follow, skip, hide), one event a row;
     without, one interaction a row, with watch_seconds and 0/1 columns finish, like, and so on. Both need
     viewer_id, video_id and at (ISO 8601, or seconds or milliseconds since 1970); position and event_id are
-    optional. A column mapped to watch_seconds whose name ends in _ms holds milliseconds.
+    optional. A column mapped to watch_seconds whose name ends in _ms holds milliseconds. In video_id may stand the
+    name of a video's file, bird.mp4 or bird, where one video alone has it.
 
     Importing a file again adds nothing twice. Rows that cannot be are left out, each with its reason in a file; it
     fails if nothing at all could be taken.
     """
     from swipewise.catalog import Catalog
+    from swipewise.catalog.names import file_names
     from swipewise.events import import_events
 
-    known = set(Catalog(workspace.catalog_dir).videos()[Col.VIDEO_ID])
+    videos = Catalog(workspace.catalog_dir).videos()
     started = time.monotonic()
     with _progress_bar(len(files)) as on_progress:
-        summary = import_events(workspace, files, mapping=mapping, known_videos=known, on_progress=on_progress)
+        summary = import_events(
+            workspace,
+            files,
+            mapping=mapping,
+            known_videos=set(videos[Col.VIDEO_ID]),
+            file_names=lambda: file_names(videos),
+            on_progress=on_progress,
+        )
     if as_json:
         click.echo(json.dumps(as_json_object(summary)))
     else:

@@ -114,7 +114,7 @@ def show(
     for line in feed.controls:
         click.echo(f"asked for: {line}", err=True)
     if feed.recommendations:
-        _print(_table(feed, _captions(workspace)))
+        _print(_table(feed, _told(workspace)))
     click.echo(_summary(feed, videos))
 
 
@@ -126,15 +126,27 @@ def _print(table: Table) -> None:
     Console(width=console.width if console.is_terminal else _WIDTH).print(table)
 
 
-def _captions(workspace: Workspace) -> dict[str, str | None]:
+def _told(workspace: Workspace) -> dict[str, tuple[str | None, str]]:
+    """What tells each video to a reader: its caption, or else its file; and a short name, its id or also the file.
+
+    An id that was made of the content tells nobody which clip it is.
+    """
+    import polars as pl
+
     from swipewise.catalog import Catalog
     from swipewise.schema import Col
 
     videos = Catalog(workspace.catalog_dir).videos()
-    return dict(videos.select(Col.VIDEO_ID, Col.CAPTION).iter_rows())
+    file = pl.col(Col.URI).str.extract(r"([^/\\]+)$")
+    is_of_content = pl.col(Col.VIDEO_ID).str.contains("^[0-9a-f]{16}$") & pl.col(Col.CONTENT_HASH).str.starts_with(
+        pl.col(Col.VIDEO_ID)
+    )
+    short = pl.coalesce(pl.when(is_of_content).then(file), Col.VIDEO_ID)
+    told = videos.select(Col.VIDEO_ID, pl.coalesce(Col.CAPTION, file).alias("long"), short.alias("short"))
+    return {video_id: (long, short) for video_id, long, short in told.iter_rows()}
 
 
-def _table(feed: Feed, captions: Mapping[str, str | None]) -> Table:
+def _table(feed: Feed, told: Mapping[str, tuple[str | None, str]]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -145,24 +157,28 @@ def _table(feed: Feed, captions: Mapping[str, str | None]) -> Table:
     table.add_column("score", justify="right")
     table.add_column("source")
     table.add_column("why", overflow="fold")
+    names = {video_id: short for video_id, (_, short) in told.items()}
     for each in feed.recommendations:
-        caption = _shortened(captions.get(each.video_id))
+        caption = _shortened(told.get(each.video_id, (None, ""))[0])
         table.add_row(
             str(each.position + 1),
             Text(f"{each.video_id}  {caption}" if caption else each.video_id),
             f"{each.score:.2f}",
             each.source,
-            Text(_why(each)),
+            Text(_why(each, names)),
         )
     return table
 
 
-def _why(each: Recommendation) -> str:
+def _why(each: Recommendation, names: Mapping[str, str]) -> str:
     """The modalities that weigh most, and the videos of the history that speak for this one."""
     weights = sorted(each.modality_weights.items(), key=lambda item: -item[1])[:_WEIGHTS]
     parts = [", ".join(f"{name} {weight:.0%}" for name, weight in weights if weight >= 0.005)]
     if each.evidence:
-        likes = ", ".join(f"{evidence.video_id} ({evidence.similarity:.2f})" for evidence in each.evidence)
+        likes = ", ".join(
+            f"{names.get(evidence.video_id, evidence.video_id)} ({evidence.similarity:.2f})"
+            for evidence in each.evidence
+        )
         parts.append(f"similar to {likes}")
     parts += each.controls
     if each.propensity < 1:

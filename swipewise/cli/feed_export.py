@@ -17,9 +17,11 @@ from swipewise.cli.wording import counted
 from swipewise.cli.writing import file_argument
 
 if TYPE_CHECKING:
+    from swipewise.feed.engine import FeedEngine
+    from swipewise.feed.exporting import Parts
     from swipewise.workspace import Workspace
 
-_BLOCK = 200
+_BLOCK = 200  # viewers a part
 
 _EXAMPLES = """\b
 Examples:
@@ -39,29 +41,33 @@ Examples:
     type=click.Path(path_type=Path, dir_okay=False),
     help="CSV, JSONL or Parquet whose column viewer_id says whose.  [default: all with an event or a profile]",
 )
+@click.option("--fresh", is_flag=True, help="Begin anew, whatever an export to FILE that was stopped has made.")
 @workspace_option
 @json_option
-def export(file: Path, size: int | None, chosen: Path | None, workspace: Workspace, as_json: bool) -> None:
+def export(
+    file: Path, size: int | None, chosen: Path | None, fresh: bool, workspace: Workspace, as_json: bool
+) -> None:
     """Write the feeds of all viewers to FILE.parquet, .csv or .jsonl, as they would be served now.
 
     A row a place: viewer_id, position, video_id, score, source, propensity, level. FILE is whole or not there.
     Nothing is logged of it, as nobody is shown it.
+
+    An export that is stopped goes on where it was when the same command is given again within a day; where the model,
+    the catalogue, the configuration, the history or the viewers have changed, it begins anew and says so.
     """
-    from swipewise.cli.writing import written_in_blocks
-    from swipewise.feed.batch import feeds_in_blocks, known_viewers
+    from swipewise.feed.batch import known_viewers
     from swipewise.feed.engine import FeedEngine
-    from swipewise.feed.frames import FEED_SCHEMA
+    from swipewise.feed.exporting import export_parts, export_plan
 
     began = time.monotonic()
+    _check_place(file)
     viewers = known_viewers(workspace) if chosen is None else _named_in(chosen)
-    places = 0
-    with FeedEngine.open(workspace) as engine, written_in_blocks(file, FEED_SCHEMA) as write:
+    with FeedEngine.open(workspace) as engine:
         note = engine.note
-        with _progress_bar(len(viewers)) as advance:
-            for block in feeds_in_blocks(engine, viewers, size=size, block=_BLOCK):
-                write(block)
-                places += len(block)
-                advance(_BLOCK)
+        plan = export_plan(engine, viewers, size=size, block=_BLOCK)
+        with export_parts(file, plan, fresh=fresh) as parts:
+            _make(parts, engine, viewers, size)
+            places = _join(parts, file, len(viewers))
     if note:
         click.echo(f"note: {note}", err=True)
     seconds = time.monotonic() - began
@@ -71,6 +77,52 @@ def export(file: Path, size: int | None, chosen: Path | None, workspace: Workspa
     click.echo(
         f"wrote {counted(places, 'place')} of {counted(len(viewers), 'viewer')} to {file} in {seconds:.1f} s"
     )
+
+
+def _check_place(file: Path) -> None:
+    """Refuse a place where no file can be put, before the work rather than after it."""
+    from swipewise.errors import StoreError
+
+    if not file.absolute().parent.is_dir():
+        raise StoreError(f"cannot write {file}: No such file or directory")
+    if file.is_dir():
+        raise StoreError(f"cannot write {file}: Is a directory")
+
+
+def _make(parts: Parts, engine: FeedEngine, viewers: Sequence[str], size: int | None) -> None:
+    """Write the parts that are not there."""
+    from swipewise.feed.batch import feeds_in_blocks
+
+    starts = range(0, len(viewers), _BLOCK)
+    missing = [number for number in range(len(starts)) if not parts.has(number)]
+    # Only the last part is shorter, so that blocks of what is missing are the parts that are.
+    asked = [viewer for number in missing for viewer in viewers[starts[number] : starts[number] + _BLOCK]]
+    if parts.changed:
+        click.echo(f"an export that was stopped begins anew: {', '.join(parts.changed)} changed", err=True)
+    elif len(asked) < len(viewers):
+        done = len(viewers) - len(asked)
+        click.echo(
+            f"going on with an export that was stopped: {done:,} of {len(viewers):,} viewers are done", err=True
+        )
+    with _progress_bar(len(viewers)) as advance:
+        advance(len(viewers) - len(asked))
+        blocks = feeds_in_blocks(engine, asked, size=size, block=_BLOCK)
+        for number, block in zip(missing, blocks, strict=True):
+            parts.write(number, block)
+            advance(_BLOCK)
+
+
+def _join(parts: Parts, file: Path, viewers: int) -> int:
+    """Make the file of its parts; returns its rows."""
+    from swipewise.cli.writing import written_in_blocks
+    from swipewise.feed.frames import FEED_SCHEMA
+
+    places = 0
+    with written_in_blocks(file, FEED_SCHEMA) as write:
+        for block in parts.read(len(range(0, viewers, _BLOCK))):
+            write(block)
+            places += len(block)
+    return places
 
 
 def _named_in(path: Path) -> Sequence[str]:

@@ -87,6 +87,8 @@ def in_words(summary: ImportSummary, what: str, seconds: float) -> str:
     if summary.unused_columns:
         named = ", ".join(summary.unused_columns)
         lines.append(f"nothing was taken from the columns {named}: --map COLUMN=NAME reads one under another name")
+    if summary.by_file:
+        lines.append(f"videos that are named by their files: {summary.by_file:,}")
     if summary.unknown_videos:
         examples = ", ".join(summary.unknown_examples)
         more = ", ..." if summary.unknown_videos > len(summary.unknown_examples) else ""

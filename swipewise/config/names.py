@@ -31,7 +31,12 @@ _OWN = ("visual", "audio", "text")
 
 
 def unknown_encoder(key: str, name: str) -> str | None:
-    """What is wrong with the name of an encoder, with the nearest; None where nothing is known to be."""
+    """What is wrong with the name of an encoder, with the nearest; None where nothing is known to be.
+
+    Args:
+        key: Of ``[encoders]``: the modality or the kind of words.
+        name: What stands there.
+    """
     valid = ENCODER_NAMES[key]
     published = key != "screen"
     if name in (*valid, "none", "fake") or (published and name.startswith(HUGGINGFACE)):
@@ -62,7 +67,11 @@ def origins_fault(server: ServerConfig) -> str | None:
 
 
 def database_fault(address: str) -> str | None:
-    """What is wrong with an address of a database, None where nothing is known to be; it may hold a password."""
+    """What is wrong with an address of a database, None where nothing is known to be; it may hold a password.
+
+    Args:
+        address: A URL as SQLAlchemy has them.
+    """
     if re.match(r"postgresql(\+psycopg)?://", address):
         return None
     scheme = address.partition("://")[0] if "://" in address else ""

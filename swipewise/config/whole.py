@@ -48,6 +48,12 @@ class Config:
     def load(cls, path: Path) -> Config:
         """Read a ``swipewise.toml``.
 
+        Args:
+            path: Of the file.
+
+        Returns:
+            What it says, and defaults for the rest.
+
         Raises:
             ConfigError: The file is unreadable, or a key is unknown, of the wrong type or out of range. The
                 message names file, line, key and the nearest valid key.

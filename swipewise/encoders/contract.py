@@ -32,6 +32,9 @@ class Encoder(Protocol):
         """A finite vector (dim,) for each clip, in order; None where the clip lacks the modality.
 
         What an encoder needs to be read first is read by the first call, also one without clips.
+
+        Args:
+            clips: Decoded as the encoder needs them.
         """
         ...
 
@@ -44,17 +47,29 @@ class Recognizer(Protocol):
     kind: Words
 
     def recognize(self, clips: Sequence[Clip]) -> list[str | None]:
-        """The words of each clip, in order; None where there are none. The first call reads what is needed."""
+        """The words of each clip, in order; None where there are none. The first call reads what is needed.
+
+        Args:
+            clips: Decoded as it needs them.
+        """
         ...
 
 
 def identity(encoder: Encoder | Recognizer) -> str:
-    """The name under which an encoder's vectors are kept, such as ``descriptor@1``."""
+    """The name under which an encoder's vectors are kept, such as ``descriptor@1``.
+
+    Args:
+        encoder: An encoder or a recogniser.
+    """
     return f"{encoder.name}@{encoder.version}"
 
 
 def needs_of(encoders: Iterable[Encoder | Recognizer]) -> Needs:
-    """What clips have to bring so that each of them has what it needs."""
+    """What clips have to bring so that each of them has what it needs.
+
+    Args:
+        encoders: Encoders and recognisers.
+    """
     wanted = [getattr(encoder, "needs", Needs()) for encoder in encoders]
     return Needs(
         frame_side=max((each.frame_side for each in wanted), default=0),
@@ -63,6 +78,11 @@ def needs_of(encoders: Iterable[Encoder | Recognizer]) -> Needs:
 
 
 def batch_of(encoders: Iterable[Encoder | Recognizer], most: int) -> int:
-    """How many clips at a time are of use to any of them, 1 to ``most``."""
+    """How many clips at a time are of use to any of them, 1 to ``most``.
+
+    Args:
+        encoders: Encoders and recognisers.
+        most: How many clips are at hand at most.
+    """
     wanted = [getattr(encoder, "batch", most) for encoder in encoders]
     return min(most, max(wanted, default=1))

@@ -87,6 +87,9 @@ def build_encoder(modality: Modality, name: str, settings: EncodersConfig | None
 def build_encoders(config: EncodersConfig) -> dict[Modality, Encoder]:
     """The configured encoders by modality, without those set to ``none``; text is read with the words looked for.
 
+    Args:
+        config: The section ``[encoders]``.
+
     Raises:
         ConfigError: A name is unknown.
         MissingExtraError: An encoder needs a package that is not installed.
@@ -100,6 +103,9 @@ def build_encoders(config: EncodersConfig) -> dict[Modality, Encoder]:
 
 def build_recognizers(config: EncodersConfig) -> dict[Words, Recognizer]:
     """What looks for words, by their kind, without those set to ``none``.
+
+    Args:
+        config: The section ``[encoders]``.
 
     Raises:
         ConfigError: A name is unknown.

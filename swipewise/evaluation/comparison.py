@@ -49,12 +49,24 @@ class Comparison:
     against: tuple[Against, ...]
 
     def find(self, other: str, metric: Metric = Metric.NDCG_10, segment: str = Segment.ALL) -> Against | None:
-        """The comparison with ``other``, None where there is none."""
+        """The comparison with ``other``, None where there is none.
+
+        Args:
+            other: The name of what the model is compared with.
+            metric: Which figure.
+            segment: Whose.
+        """
         wanted = (other, metric, segment)
         return next((a for a in self.against if (a.other, a.metric, a.segment) == wanted), None)
 
     def best_of(self, names: Sequence[str], metric: Metric = Metric.NDCG_10, segment: str = Segment.ALL) -> str:
-        """The one of ``names`` with the highest mean; of equals the first."""
+        """The one of ``names`` with the highest mean; of equals the first.
+
+        Args:
+            names: Among which.
+            metric: Which figure.
+            segment: Whose.
+        """
         return max(names, key=lambda name: self.figures[segment][name][metric].value)
 
 

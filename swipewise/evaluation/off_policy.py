@@ -68,17 +68,38 @@ class OffPolicy:
 
 
 def softmax_policy(temperature: float) -> Policy:
-    """Draws in proportion to exp(score / temperature), as a feed does with ``feed.explore_temperature``."""
+    """Draws in proportion to exp(score / temperature), as a feed does with ``feed.explore_temperature``.
+
+    Args:
+        temperature: Above 0; the lower, the more the best.
+
+    Returns:
+        The policy.
+    """
     return lambda scores_N: softmax(scores_N, temperature)
 
 
 def uniform_policy(scores_N: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Draws all alike."""
+    """Draws all alike.
+
+    Args:
+        scores_N: Of what can be drawn.
+
+    Returns:
+        The probability of each: (N,).
+    """
     return np.full(len(scores_N), 1 / len(scores_N))
 
 
 def greedy_policy(scores_N: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Takes the best; of those equally good the first."""
+    """Takes the best; of those equally good the first.
+
+    Args:
+        scores_N: Of what can be drawn.
+
+    Returns:
+        The probability of each: (N,).
+    """
     chosen_N = np.zeros(len(scores_N))
     chosen_N[int(np.argmax(scores_N))] = 1.0
     return chosen_N
@@ -122,7 +143,11 @@ def drawn_places(workspace: Workspace, *, metric: str = "long_view", horizon: ti
 
 
 def as_places(answers: pl.DataFrame) -> pl.DataFrame:
-    """The drawn places of answers, a row each: the pool of each is what was left when it was drawn."""
+    """The drawn places of answers, a row each: the pool of each is what was left when it was drawn.
+
+    Args:
+        answers: Feeds that were answered, as ``read_answers`` gives them.
+    """
     rows: list[tuple[Any, ...]] = []
     for answer in answers.iter_rows(named=True):
         pool = {each[Col.VIDEO_ID]: each[Col.SCORE] for each in answer[Col.POOL]}

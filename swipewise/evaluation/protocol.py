@@ -67,6 +67,9 @@ class Protocol:
             all_candidates: Whether every video of the catalogue is a candidate. By default those are that had been
                 uploaded by the viewer's last interaction.
 
+        Returns:
+            The exam.
+
         Raises:
             DataError: Nobody likes anything new after the cut.
         """
@@ -90,6 +93,9 @@ class Protocol:
             dataset: Everything.
             all_candidates: Whether every video of the catalogue is a candidate, as is usual in the literature, or
                 only those uploaded by the target's moment.
+
+        Returns:
+            The exam.
 
         Raises:
             DataError: Nobody likes anything new.
@@ -151,7 +157,12 @@ class Measured:
     best_BK: NDArray[np.int64]
 
     def mean(self, metric: Metric, segment: str = Segment.ALL) -> float:
-        """The mean over the viewers of a segment."""
+        """The mean over the viewers of a segment.
+
+        Args:
+            metric: Which figure.
+            segment: Whose; all viewers by default.
+        """
         return float(self.values[segment][metric].mean())
 
 
@@ -159,6 +170,13 @@ def evaluate(recommender: Recommender, protocol: Protocol) -> Measured:
     """Put a fitted recommender through the exam.
 
     It takes the histories before the cut with ``observe`` and scores all videos for the viewers block by block.
+
+    Args:
+        recommender: Fitted on what the protocol gives as history.
+        protocol: The exam.
+
+    Returns:
+        The figures of every viewer in every segment.
 
     Raises:
         DataError: A score is not a number.
@@ -172,7 +190,13 @@ def evaluate(recommender: Recommender, protocol: Protocol) -> Measured:
 
 
 def measured_of(name: str, best_BK: NDArray[np.int64], protocol: Protocol) -> Measured:
-    """The figures of rankings that are at hand: (B, K) videos for the viewers of the protocol's task, best first."""
+    """The figures of rankings that are at hand: (B, K) videos for the viewers of the protocol's task, best first.
+
+    Args:
+        name: Of what ranked.
+        best_BK: The rankings.
+        protocol: The exam.
+    """
     return Measured(
         name=name,
         best_BK=best_BK,

@@ -38,6 +38,9 @@ def compact(workspace: Workspace, *, now: datetime | None = None) -> Compacted:
         workspace: Whose log to compact.
         now: Taken for the current time; tests set it.
 
+    Returns:
+        How many events of how many days were moved.
+
     Raises:
         WorkspaceError: An import or compaction is running.
         StoreError: A store cannot be read or written.

@@ -94,6 +94,11 @@ class Controls:
 
         Pauses that ended before learning began anew are dropped: nothing before that counts anyway.
 
+        Args:
+            now: When that is asked.
+            paused: Whether learning pauses from then on.
+            reset: Whether it begins anew then.
+
         Raises:
             DataError: There are too many pauses to begin another.
         """
@@ -113,7 +118,11 @@ class Controls:
         return replace(self, pauses=pauses, reset_at=reset_at)
 
     def that_count(self, events: Sequence[EventRow]) -> list[EventRow]:
-        """The events that count for the viewer's feed."""
+        """The events that count for the viewer's feed.
+
+        Args:
+            events: The viewer's own.
+        """
         since = None if self.reset_at is None else microseconds(self.reset_at)
         # Pauses begin and end in turn: a time with an odd number of bounds up to it lies within one.
         bounds = self._bounds()
@@ -146,6 +155,9 @@ class ViewerControls:
     def get(self, viewer_id: str) -> Controls | None:
         """A viewer's controls as they are now, None where nothing was asked.
 
+        Args:
+            viewer_id: Whose.
+
         Raises:
             StoreError: The store cannot be read.
         """
@@ -163,6 +175,9 @@ class ViewerControls:
             paused: Whether learning is to be paused; a pause that lasts goes on.
             reset: Whether what happened before now is not to count any more.
             now: Taken for the current time; tests set it.
+
+        Returns:
+            The controls as they are stored.
 
         Raises:
             DataError: The id or a control is not as it should be, or there are too many pauses.
@@ -187,6 +202,12 @@ class ViewerControls:
 
     def delete(self, viewer_id: str) -> bool:
         """Take back all that a viewer asked, pauses and resets too; whether there was anything.
+
+        Args:
+            viewer_id: Whose.
+
+        Returns:
+            Whether anything was asked before.
 
         Raises:
             StoreError: The store cannot be written.

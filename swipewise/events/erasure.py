@@ -69,6 +69,9 @@ def erase_viewer(
         now: Taken for the current time; tests set it.
         wait: Seconds to wait for an import or compaction that is running.
 
+    Returns:
+        What was erased.
+
     Raises:
         DataError: The id is not one.
         StoreError: A store cannot be read or written.
@@ -85,6 +88,10 @@ def erase_viewer(
 
 def finish_erasures(workspace: Workspace, *, wait: float = 0.0) -> str | None:
     """Do what is left to do of all erasures.
+
+    Args:
+        workspace: Where.
+        wait: Seconds to wait for whoever writes the history.
 
     Returns:
         Why it cannot be done now, None when nothing is left.

@@ -23,6 +23,10 @@ def export_viewer(workspace: Workspace, viewer_id: str) -> Iterator[dict[str, An
     Each says in ``kind`` what it is: "profile", "controls", "event", "feed" or "rejected row". Nothing for a viewer of
     whom nothing is kept.
 
+    Args:
+        workspace: Where.
+        viewer_id: Whose.
+
     Raises:
         StoreError: A store cannot be read.
     """

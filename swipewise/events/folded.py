@@ -36,7 +36,7 @@ FOLDED_NAME: Final = "folded"
 EVENTS_A_PART: Final = 2_000_000
 """Folding takes about 400 bytes of memory an event."""
 
-_FORMAT: Final = 1  # another one folds everything again
+FORMAT: Final = 1  # another one folds everything again
 _MANIFEST: Final = "parts.json"
 _WAIT_SECONDS: Final = 3600.0
 _PAIR: Final = [Col.VIEWER_ID, Col.VIDEO_ID]
@@ -64,7 +64,7 @@ class _Kept:
         """Nothing where nothing is kept, or in another format."""
         try:
             told = json.loads((folder / _MANIFEST).read_text())
-            if told["format"] == _FORMAT:
+            if told["format"] == FORMAT:
                 return cls(files=tuple(told["files"]), parts=tuple(_Part(**part) for part in told["parts"]))
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             pass
@@ -73,7 +73,7 @@ class _Kept:
     def write(self, folder: Path) -> None:
         """Put this in place of what was there, on disk when it returns, and remove parts that are in it no more."""
         draft = folder / f".{_MANIFEST}"
-        draft.write_text(json.dumps({"format": _FORMAT, **asdict(self)}))
+        draft.write_text(json.dumps({"format": FORMAT, **asdict(self)}))
         sync_files([*(folder / part.file for part in self.parts), draft])
         draft.replace(folder / _MANIFEST)
         sync_files([folder, folder.parent])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -33,9 +34,9 @@ class ImportSummary:
 
     added, duplicates: events (or profiles) that were new, and that were known already. rejected: rows left out;
     ``rejects_file`` tells which and why, None where there are none. unknown_videos: distinct videos of the events
-    that are not in the catalogue; the events are kept, ``unknown_examples`` names a few. unused_columns: of the files,
-    those of whose contents nothing was taken. erased: events (or profiles) of viewers who were erased, dated before
-    that; they are not taken.
+    that are not in the catalogue; the events are kept, ``unknown_examples`` names a few. by_file: distinct videos that
+    the events name by their files. unused_columns: of the files, those of whose contents nothing was taken. erased:
+    events (or profiles) of viewers who were erased, dated before that; they are not taken.
     """
 
     added: int
@@ -46,6 +47,7 @@ class ImportSummary:
     rejects_file: Path | None = None
     unused_columns: tuple[str, ...] = ()
     erased: int = 0
+    by_file: int = 0
 
 
 def import_events(
@@ -54,6 +56,7 @@ def import_events(
     *,
     mapping: Mapping[str, str],
     known_videos: Container[str],
+    file_names: Callable[[], pl.DataFrame] | None = None,
     on_progress: Callable[[Path, int], None] | None = None,
 ) -> ImportSummary:
     """Import CSV, JSON Lines and Parquet files, in long form (an ``action`` column) or wide.
@@ -66,7 +69,12 @@ def import_events(
         paths: The files.
         mapping: For our column names those of the files, where they differ.
         known_videos: The catalogue's videos, to report those it lacks.
+        file_names: Gives, where some are lacking, other names of the catalogue's videos: name, video_id. An event that
+            has such a name for its video is one of that video.
         on_progress: Called after each file with its path and number of rows.
+
+    Returns:
+        What became of the rows.
 
     Raises:
         InputFileError: A file cannot be read as what its ending claims, or lacks a column; the files before it
@@ -79,12 +87,15 @@ def import_events(
         check_readable(path)
     added = duplicates = erased = 0
     unknown: set[str] = set()
+    meant: set[str] = set()
+    names = cache(file_names) if file_names else None
     unused: dict[str, None] = {}
     with workspace.lock("history"):
         rejects = Rejects(workspace.events_dir, "events")
         try:
             for path in paths:
-                events, rows, idle = _read(path, mapping, rejects)
+                events, rows, idle, renamed = _read(path, mapping, rejects, known_videos, names)
+                meant |= renamed
                 unused |= dict.fromkeys(idle)
                 allowed = _without_erased(workspace.events_dir, events)
                 fresh = _store(workspace.events_dir, allowed)
@@ -105,11 +116,18 @@ def import_events(
         rejects_file=rejects_file,
         unused_columns=tuple(unused),
         erased=erased,
+        by_file=len(meant),
     )
 
 
-def _read(path: Path, mapping: Mapping[str, str], rejects: Rejects) -> tuple[pl.DataFrame, int, list[str]]:
-    """The events of a file, how many rows it has, and the columns of which nothing is taken."""
+def _read(
+    path: Path,
+    mapping: Mapping[str, str],
+    rejects: Rejects,
+    known_videos: Container[str],
+    names: Callable[[], pl.DataFrame] | None,
+) -> tuple[pl.DataFrame, int, list[str], set[str]]:
+    """The events of a file, how many rows it has, the columns of which nothing is taken, the videos told by files."""
     table = read_table(path, {mapping.get(name, name) for name in EVENT_COLUMNS})
     layout = find_layout(path, table.columns, mapping)
     if not layout.is_long:
@@ -118,7 +136,20 @@ def _read(path: Path, mapping: Mapping[str, str], rejects: Rejects) -> tuple[pl.
     rejects.add_broken(path, table.broken)
     rejects.add_rows(path, checked.bad)
     unused = [name for name in table.columns if name not in layout.sources.values()]
-    return as_events(checked.good, is_long=layout.is_long), len(table.rows) + len(table.broken), unused
+    good, meant = _by_file(checked.good, known_videos, names)
+    return as_events(good, is_long=layout.is_long), len(table.rows) + len(table.broken), unused, meant
+
+
+def _by_file(
+    rows: pl.DataFrame, known_videos: Container[str], names: Callable[[], pl.DataFrame] | None
+) -> tuple[pl.DataFrame, set[str]]:
+    """The rows with the ids of videos that they name by their files, and these ids."""
+    told = rows[Col.VIDEO_ID].unique()
+    if names is None or all(video in known_videos for video in told):
+        return rows, set()
+    other = names()
+    found = dict(other.filter(pl.col("name").is_in(told.implode())).iter_rows())
+    return rows.with_columns(pl.col(Col.VIDEO_ID).replace(found)), set(found.values())
 
 
 def _check_no_actions(path: Path, columns: Sequence[str], layout: Layout) -> None:

@@ -68,6 +68,12 @@ class EventLog:
     def open(cls, events_dir: Path) -> EventLog:
         """Open the log in this folder, making or migrating it as needed.
 
+        Args:
+            events_dir: The events folder of a workspace.
+
+        Returns:
+            The log, which is closed at the end of a ``with``.
+
         Raises:
             StoreError: It cannot be opened, or a newer version wrote it.
         """
@@ -90,6 +96,12 @@ class EventLog:
 
         Of a viewer who was erased only later events are taken, as those of a new viewer.
 
+        Args:
+            events: What happened.
+
+        Returns:
+            How many were new, and how many known already.
+
         Raises:
             DataError: An event breaks a rule (empty id, time without zone, negative watch time); none is stored.
             StoreError: The log cannot be written.
@@ -99,6 +111,12 @@ class EventLog:
 
     def append_batches(self, batches: Sequence[Sequence[LiveRow]]) -> list[Appended]:
         """Store batches of events that are known to break no rule, one after the other, all in one transaction.
+
+        Args:
+            rows: As the table holds them.
+
+        Returns:
+            How many were new, and how many known already.
 
         Raises:
             StoreError: The log cannot be written; nothing of any batch was.
@@ -159,6 +177,9 @@ class EventLog:
 
     def profile(self, viewer_id: str) -> Profile | None:
         """A viewer's profile, None where there is none.
+
+        Args:
+            viewer_id: Whose.
 
         Raises:
             StoreError: The store cannot be read.

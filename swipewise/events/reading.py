@@ -49,6 +49,9 @@ def read_events(events_dir: Path, viewer_id: str | None = None, video_id: str | 
 def read_active_days(events_dir: Path) -> pl.LazyFrame:
     """viewer_id and day (UTC) of all days on which somebody did something, each pair once.
 
+    Args:
+        events_dir: The events folder of a workspace.
+
     Raises:
         StoreError: A store cannot be read, or a newer version wrote it.
     """
@@ -60,6 +63,10 @@ def read_active_days(events_dir: Path) -> pl.LazyFrame:
 def read_interactions(events_dir: Path, durations: pl.LazyFrame) -> pl.LazyFrame:
     """All events folded to interactions; see ``fold`` for the columns.
 
+    Args:
+        events_dir: The events folder of a workspace.
+        durations: video_id and duration_seconds.
+
     Raises:
         StoreError: A store cannot be read, or a newer version wrote it.
     """
@@ -68,6 +75,11 @@ def read_interactions(events_dir: Path, durations: pl.LazyFrame) -> pl.LazyFrame
 
 def read_sequences(events_dir: Path, durations: pl.LazyFrame, limit: int) -> pl.LazyFrame:
     """The last ``limit`` interactions of each viewer, one viewer a row, every other column a list in time order.
+
+    Args:
+        events_dir: The events folder of a workspace.
+        durations: video_id and duration_seconds.
+        limit: How many.
 
     Raises:
         StoreError: A store cannot be read, or a newer version wrote it.
@@ -82,6 +94,12 @@ def viewer_interactions(
 
     ``Interaction.actions`` holds those of FLAG_ACTIONS that happened.
 
+    Args:
+        events_dir: The events folder of a workspace.
+        viewer_id: Whose.
+        durations: video_id and duration_seconds.
+        limit: How many.
+
     Raises:
         StoreError: A store cannot be read, or a newer version wrote it.
     """
@@ -94,6 +112,11 @@ def viewer_interactions(
 
 def video_interactions(events_dir: Path, video_id: str, durations: pl.LazyFrame) -> pl.LazyFrame:
     """All interactions with one video, as ``fold`` gives them with all actions, without position.
+
+    Args:
+        events_dir: The events folder of a workspace.
+        video_id: Of which video.
+        durations: video_id and duration_seconds.
 
     Raises:
         StoreError: A store cannot be read, or a newer version wrote it.
@@ -124,6 +147,9 @@ def read_profiles(events_dir: Path) -> pl.DataFrame:
     """All profiles: viewer_id and one column a field, null where a viewer lacks it; sorted by viewer.
 
     A field that is a number for some viewers and text for others becomes text.
+
+    Args:
+        events_dir: The events folder of a workspace.
 
     Raises:
         StoreError: The store cannot be read, or a newer version wrote it.

@@ -36,7 +36,7 @@ ROLLUPS_NAME: Final = "rollups"
 WATCH_STEPS: Final = 20
 """Into how many equal parts a video is cut where it is counted how far it was watched."""
 
-_FORMAT: Final = "1"  # another one counts every day again
+FORMAT: Final = "1"  # another one counts every day again
 _WAIT_SECONDS: Final = 120.0
 _PAIR: Final = [Col.VIEWER_ID, Col.VIDEO_ID]
 _NEIGHBOURS: Final = (timedelta(days=-1), timedelta(days=0), timedelta(days=1))
@@ -58,7 +58,14 @@ class Rollups:
 
     @classmethod
     def of(cls, interactions: pl.DataFrame) -> Self:
-        """Count interactions, as ``fold`` gives them with all actions."""
+        """Count interactions, as ``fold`` gives them with all actions.
+
+        Args:
+            interactions: A row each.
+
+        Returns:
+            Their counts, which nothing has read from disk.
+        """
         rows = interactions.lazy().with_columns(pl.col(Col.AT).dt.date().alias(Col.DAY))
         counts = [
             pl.len().cast(pl.UInt32).alias(Col.INTERACTIONS),
@@ -83,20 +90,32 @@ class Rollups:
 
     @classmethod
     def scan(cls, folders: Iterable[Path]) -> Self:
-        """Those in some folders, one at least."""
+        """Those in some folders, one at least.
+
+        Args:
+            folders: As :meth:`write` fills them.
+        """
         places = list(folders)
         return cls(
             **{name: pl.scan_parquet([place / f"{name}.parquet" for place in places]) for name in cls.__slots__}
         )
 
     def followed_by(self, others: Rollups) -> Rollups:
-        """These and others of other interactions; a day that is in both has two rows."""
+        """These and others of other interactions; a day that is in both has two rows.
+
+        Args:
+            others: Of later interactions.
+        """
         return Rollups(
             **{name: pl.concat([getattr(self, name), getattr(others, name)]) for name in self.__slots__}
         )
 
     def write(self, folder: Path) -> None:
-        """Into a folder that exists."""
+        """Into a folder that exists.
+
+        Args:
+            folder: Where to.
+        """
         for name in self.__slots__:
             getattr(self, name).collect().write_parquet(folder / f"{name}.parquet")
 
@@ -141,7 +160,7 @@ def _wanted(workspace: Workspace, files: Mapping[date, Sequence[str]]) -> dict[d
 
 def _digest(files: Mapping[date, Sequence[str]], day: date) -> str:
     near = [sorted(files.get(day + apart, ())) for apart in _NEIGHBOURS]
-    return hashlib.blake2b(repr([_FORMAT, near]).encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(repr([FORMAT, near]).encode(), digest_size=8).hexdigest()
 
 
 def _stale(wanted: Mapping[date, Path], durations: pl.LazyFrame) -> list[date]:

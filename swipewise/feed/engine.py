@@ -25,7 +25,7 @@ from swipewise.feed.requests import Request, present, query_of
 from swipewise.feed.similar import Similar, similar_videos
 from swipewise.feed.stages import Feed, Level, Query, Step
 from swipewise.feed.standing import Outlook, Standing, level_of
-from swipewise.feed.stock import load_stock, restocked, stock_of
+from swipewise.feed.stock import Version, load_stock, restocked, stock_of
 from swipewise.feed.supposing import Supposition, supposed
 from swipewise.schema import Event, Interaction, Profile
 from swipewise.training.together import Together
@@ -73,6 +73,9 @@ class FeedEngine:
             adapt: Gives another pipeline in place of that of feeds with the model, such as one with another ``score``;
                 asked again whenever what it is made over has changed.
 
+        Returns:
+            The engine, which is closed at the end of a ``with``.
+
         Raises:
             StoreError: A store cannot be read.
         """
@@ -102,6 +105,11 @@ class FeedEngine:
     def run(self) -> str | None:
         """The run whose model ranks, None without one."""
         return self._live.stock.run
+
+    @property
+    def version(self) -> Version:
+        """What identifies the catalogue and the model that feeds are made from."""
+        return self._live.stock.version
 
     @property
     def encoders(self) -> Mapping[str, str]:
@@ -196,6 +204,11 @@ class FeedEngine:
     def supposed(self, viewer_id: str, suppositions: Sequence[Supposition], *, size: int) -> list[Feed]:
         """The feeds that a viewer would get, one a supposition; nothing is written, and nothing of it counts later.
 
+        Args:
+            viewer_id: Whose.
+            suppositions: What to take for granted, one a feed.
+            size: Videos a feed.
+
         Raises:
             ArtifactError: The model gives scores that are not numbers.
             StoreError: The event log cannot be read.
@@ -213,6 +226,10 @@ class FeedEngine:
 
     def outlook(self, viewer_id: str, video_ids: Sequence[str]) -> dict[str, Outlook]:
         """What the model makes of videos for a viewer, seen ones too; nothing where it does not rank for this viewer.
+
+        Args:
+            viewer_id: For whom.
+            video_ids: Which videos; those that are not in the catalogue are left out.
 
         Raises:
             StoreError: A store cannot be read.
@@ -236,6 +253,9 @@ class FeedEngine:
     def put_profile(self, profile: Profile) -> None:
         """Store a viewer's profile in place of the earlier one; it counts in the next feed.
 
+        Args:
+            profile: What is known of a viewer, all of it.
+
         Raises:
             DataError: The id or a feature is not as it should be.
             StoreError: It cannot be written.
@@ -246,6 +266,9 @@ class FeedEngine:
     def profile(self, viewer_id: str) -> Profile | None:
         """A viewer's profile, None where there is none.
 
+        Args:
+            viewer_id: Whose.
+
         Raises:
             StoreError: The store cannot be read.
         """
@@ -253,6 +276,11 @@ class FeedEngine:
 
     def similar(self, video_id: str, *, limit: int, modality: str | None = None) -> list[Similar]:
         """The videos most like one, best first; see ``similar_videos``.
+
+        Args:
+            video_id: Like which one.
+            limit: How many.
+            modality: By the vectors of this content modality alone; None: by what the model makes of all.
 
         Raises:
             UnknownIdError: There is no such video, or it has no vector of this modality.
@@ -264,6 +292,12 @@ class FeedEngine:
 
     def observe(self, events: Sequence[Event]) -> Appended:
         """Write events to the log; they are on disk when this returns, each ``event_id`` once.
+
+        Args:
+            events: What happened; the log has its rules, see ``schema.Event``.
+
+        Returns:
+            How many were new, and how many known already.
 
         Raises:
             DataError: An event breaks a rule of the log; none is written.
@@ -277,6 +311,12 @@ class FeedEngine:
 
         What several threads write at the same time goes to the disk together.
 
+        Args:
+            rows: As the live log holds them.
+
+        Returns:
+            How many were new, and how many known already.
+
         Raises:
             StoreError: They cannot be written; none of them was.
         """
@@ -287,7 +327,11 @@ class FeedEngine:
             return self._log.append_batches(batches)
 
     def unknown_videos(self, video_ids: Iterable[str]) -> list[str]:
-        """Those videos that are not in the catalogue, each once."""
+        """Those videos that are not in the catalogue, each once.
+
+        Args:
+            video_ids: Which to look for.
+        """
         known = self._live.stock.shelf.row_of
         return [video_id for video_id in dict.fromkeys(video_ids) if video_id not in known]
 
@@ -332,11 +376,22 @@ class FeedEngine:
             return True
 
     def publish(self, run_name: str) -> Bundle:
-        """Make a run the one that is served, and serve what was loaded for that; see ``publishing.publish``."""
+        """Make a run the one that is served, and serve what was loaded for that; see ``publishing.publish``.
+
+        Args:
+            run_name: Of a finished run.
+
+        Returns:
+            What is served now.
+        """
         return self._take_up(published(self.workspace, run_name))
 
     def rollback(self) -> Bundle:
-        """Go back to the bundle before, and serve what was loaded for that; see ``publishing.rollback``."""
+        """Go back to the bundle before, and serve what was loaded for that; see ``publishing.rollback``.
+
+        Returns:
+            What is served now.
+        """
         return self._take_up(rolled_back(self.workspace))
 
     def _take_up(self, publication: Publication) -> Bundle:

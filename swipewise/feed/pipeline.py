@@ -85,7 +85,15 @@ class Pipeline:
     explain: Explain
 
     def run(self, query: Query, level: Level) -> Feed:
-        """Make the feed of one query."""
+        """Make the feed of one query.
+
+        Args:
+            query: Who asks, and for what.
+            level: What the feed leans on, which it tells.
+
+        Returns:
+            The feed, what was left out and why, and the time of each stage.
+        """
         trace = _Trace()
         dropped = DroppedVideos(self.roster, self._names())
         candidates, pool_S = self._source(query, trace)

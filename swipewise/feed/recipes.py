@@ -29,6 +29,13 @@ def personal_pipeline(
     """Candidates near the viewer's interest, joined by followed, popular and fresh ones, ranked by the model.
 
     ``permitted`` keep out what may not be shown.
+
+    Args:
+        stock: The catalogue and the model.
+        roster: The videos by number.
+        popularity: What is watched now.
+        config: The section ``[feed]``.
+        permitted: Who may be shown what.
     """
     assert stock.scorer is not None, "there is no model"
     assert stock.index is not None, "a model comes with its index"
@@ -53,7 +60,15 @@ def personal_pipeline(
 def popular_pipeline(
     stock: Stock, roster: Roster, popularity: Popularity, config: FeedConfig, permitted: Sequence[Filter] = ()
 ) -> Pipeline:
-    """Popular and fresh candidates ranked by just that; both sources are on, as nothing else fills every feed."""
+    """Popular and fresh candidates ranked by just that; both sources are on, as nothing else fills every feed.
+
+    Args:
+        stock: The catalogue.
+        roster: The videos by number.
+        popularity: What is watched now.
+        config: The section ``[feed]``.
+        permitted: Who may be shown what.
+    """
     popular = PopularScore(roster=roster, half_life_days=config.popular_days)
     return Pipeline(
         roster=roster,

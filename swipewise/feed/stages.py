@@ -54,7 +54,12 @@ class Barred:
     reasons: tuple[str, ...] = ()
 
     def by(self, reason: str, numbers_N: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which are barred for this reason: (N,)."""
+        """Which are barred for this reason: (N,).
+
+        Args:
+            reason: One of ``reasons``.
+            numbers_N: Of videos in the roster.
+        """
         if reason not in self.reasons or not len(self.numbers_S):
             return np.zeros(len(numbers_N), np.bool_)
         place_N = place_among(numbers_N, self.numbers_S)
@@ -94,7 +99,11 @@ class Query:
         return np.union1d(self.seen_S, self.barred.numbers_S) if len(self.barred.numbers_S) else self.seen_S
 
     def fits(self, numbers_N: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which videos can be shown: (N,)."""
+        """Which videos can be shown: (N,).
+
+        Args:
+            numbers_N: Of videos in the roster.
+        """
         fits_N = ~among(numbers_N, self.unfit_S)
         return fits_N if self.closed.open_V is None else fits_N & (self.closed.why(numbers_N) == 0)
 
@@ -108,7 +117,11 @@ class Source(Protocol):
         ...
 
     def candidates(self, query: Query) -> NDArray[np.int64]:
-        """Numbers (N,), best first by the source's own measure; videos already seen may be among them."""
+        """Numbers (N,), best first by the source's own measure; videos already seen may be among them.
+
+        Args:
+            query: Who asks, and for what.
+        """
         ...
 
 
@@ -121,7 +134,12 @@ class Filter(Protocol):
         ...
 
     def keeps(self, query: Query, numbers_N: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which candidates stay: (N,)."""
+        """Which candidates stay: (N,).
+
+        Args:
+            query: Who asks, and for what.
+            numbers_N: The candidates.
+        """
         ...
 
 
@@ -129,7 +147,12 @@ class Score(Protocol):
     """Values candidates, each without regard to the others."""
 
     def score(self, query: Query, numbers_N: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Scores (N,) float32, higher is better."""
+        """Scores (N,) float32, higher is better.
+
+        Args:
+            query: Who asks, and for what.
+            numbers_N: The candidates.
+        """
         ...
 
 
@@ -139,7 +162,13 @@ class Blend(Protocol):
     def blend(
         self, query: Query, numbers_N: NDArray[np.int64], scores_N: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Blended scores (N,) float32, higher is better."""
+        """Blended scores (N,) float32, higher is better.
+
+        Args:
+            query: Who asks, and for what.
+            numbers_N: The candidates.
+            scores_N: What the score said of each.
+        """
         ...
 
 
@@ -152,11 +181,19 @@ class Lowered:
     reasons: tuple[str, ...]
 
     def at(self, places_N: NDArray[np.int64]) -> Lowered:
-        """The same of the candidates at some places."""
+        """The same of the candidates at some places.
+
+        Args:
+            places_N: Of the candidates that go on.
+        """
         return Lowered(amounts_N=self.amounts_N[places_N], why_N=self.why_N[places_N], reasons=self.reasons)
 
     def told(self, place: int) -> tuple[str, ...]:
-        """Why a candidate was lowered; nothing where it was not."""
+        """Why a candidate was lowered; nothing where it was not.
+
+        Args:
+            place: Of the candidate.
+        """
         return (self.reasons[int(self.why_N[place])],) if self.amounts_N[place] else ()
 
 
@@ -164,7 +201,12 @@ class Lower(Protocol):
     """Lowers the blended scores of what the viewer wants less of."""
 
     def lowered(self, query: Query, numbers_N: NDArray[np.int64]) -> Lowered | None:
-        """What is taken off each candidate, None where nothing is off any."""
+        """What is taken off each candidate, None where nothing is off any.
+
+        Args:
+            query: Who asks, and for what.
+            numbers_N: The candidates.
+        """
         ...
 
 
@@ -177,7 +219,11 @@ class Distinct(Protocol):
         ...
 
     def distinct(self, numbers_N: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which stay: (N,). Candidates come best first."""
+        """Which stay: (N,). Candidates come best first.
+
+        Args:
+            numbers_N: The candidates.
+        """
         ...
 
 
@@ -193,7 +239,16 @@ class Select(Protocol):
     """Chooses the feed and its order."""
 
     def select(self, query: Query, numbers_N: NDArray[np.int64], scores_N: NDArray[np.float64]) -> Selection:
-        """Choose at most ``query.size``. Candidates come best first."""
+        """Choose at most ``query.size``. Candidates come best first.
+
+        Args:
+            query: Who asks, and for how many.
+            numbers_N: The candidates.
+            scores_N: Their blended scores.
+
+        Returns:
+            Places of the chosen among the candidates, in the order of the feed.
+        """
         ...
 
 
@@ -206,7 +261,11 @@ class Explore(Protocol):
         ...
 
     def candidates(self, query: Query) -> NDArray[np.int64]:
-        """What may be drawn, as a source gives it."""
+        """What may be drawn, as a source gives it.
+
+        Args:
+            query: Who asks, and for what.
+        """
         ...
 
     def arrange(
@@ -220,6 +279,13 @@ class Explore(Protocol):
         """The feed at the positions ``chosen`` with what was drawn of the sorted numbers ``pool_S``.
 
         All candidates can be shown, and come best first.
+
+        Args:
+            query: Who asks, and for what.
+            numbers_N: The candidates.
+            scores_N: Their blended scores.
+            chosen: Places of the chosen among the candidates.
+            pool_S: What was drawn from.
         """
         ...
 
@@ -233,7 +299,11 @@ class Reasons:
 
 
 def plainly(numbers_K: NDArray[np.int64]) -> list[Reasons]:
-    """No reason but the source, of each."""
+    """No reason but the source, of each.
+
+    Args:
+        numbers_K: The chosen.
+    """
     return [Reasons() for _ in numbers_K]
 
 
@@ -241,7 +311,12 @@ class Explain(Protocol):
     """Says why each chosen video is there."""
 
     def explain(self, query: Query, numbers_K: NDArray[np.int64]) -> Sequence[Reasons]:
-        """The reasons for each chosen candidate, in the same order."""
+        """The reasons for each chosen candidate, in the same order.
+
+        Args:
+            query: Who asks, and for what.
+            numbers_K: The chosen.
+        """
         ...
 
 

@@ -60,6 +60,9 @@ def ingest_videos(
         on_progress: Called after each file.
         pool: Workers that are there already, and stay; None starts some for this call.
 
+    Returns:
+        What became of the files.
+
     Raises:
         InputFileError: A source does not exist, holds no videos, or is a table that cannot be read.
         ConfigError: The configured encoders cannot be had.
@@ -116,6 +119,9 @@ def encode_videos(
         workspace: Where the catalogue lies.
         encoders: In the place of those that the workspace is configured with.
         on_progress: Called after each file.
+
+    Returns:
+        What became of the videos.
 
     Raises:
         ConfigError: There are none, or they cannot be had.

@@ -39,6 +39,9 @@ def decode(path: Path, config: MediaConfig, needs: Needs = _NO_NEEDS) -> Clip:
         config: What is taken of it.
         needs: What is wanted beside that: ``fine_frames_FHWC`` and ``fine_waveform_S``.
 
+    Returns:
+        Pictures and sound, and what was found of the file.
+
     Raises:
         MediaError: The file is not a clip, has sound but not the track asked for, or neither picture nor sound can be
             had; the message says why.

@@ -46,6 +46,13 @@ class MediaInfo:
 def probe(path: Path, audio_track: int = 0) -> MediaInfo:
     """Describe a clip, of whose audio tracks decoding would take that one.
 
+    Args:
+        path: A file on this machine.
+        audio_track: Counted from 0.
+
+    Returns:
+        What the container says: duration, size, sound.
+
     Raises:
         MediaError: It is missing, empty, unreadable or not a video or audio file, or has sound but no such track.
     """

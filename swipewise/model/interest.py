@@ -37,7 +37,11 @@ class Events:
     valid_BL: Tensor
 
     def to(self, device: torch.device) -> Events:
-        """The same events on another device."""
+        """The same events on another device.
+
+        Args:
+            device: As torch names it.
+        """
         return Events(**{name: getattr(self, name).to(device) for name in self.__slots__})
 
 
@@ -83,7 +87,11 @@ class HistoryInputs:
     strength_BL1M: Tensor | None = None
 
     def to(self, device: torch.device) -> HistoryInputs:
-        """The same histories on another device."""
+        """The same histories on another device.
+
+        Args:
+            device: As torch names it.
+        """
         return HistoryInputs(
             recent=self.recent.to(device),
             older=self.older.to(device),
@@ -233,7 +241,14 @@ class InterestModel(nn.Module):
     def read(
         self, recent: Looked, older: Looked, profile_BP: Tensor, strength_BL1M: Tensor | None = None
     ) -> Reading:
-        """As :meth:`forward`, from events whose videos have been looked up; the rest is as in ``HistoryInputs``."""
+        """As :meth:`forward`, from events whose videos have been looked up; the rest is as in ``HistoryInputs``.
+
+        Args:
+            recent: Events that are read one by one.
+            older: Those before, which are read as a summary.
+            profile_BP: int64 codes, 0 where a field is missing.
+            strength_BL1M: How strongly tastes differ within each content modality; None where that is not known.
+        """
         return self._read(self._seen(recent), self._seen(older), profile_BP, strength_BL1M)
 
     def _read(self, recent: _Seen, older: _Seen, profile_BP: Tensor, strength_BL1M: Tensor | None) -> Reading:
@@ -342,7 +357,12 @@ class InterestModel(nn.Module):
         return logits_BLF
 
     def index_vectors(self, p_KMD: Tensor, present_KM: Tensor) -> Tensor:
-        """f under the viewer-independent preference: (K, D), one vector a video, for any stock vector index."""
+        """f under the viewer-independent preference: (K, D), one vector a video, for any stock vector index.
+
+        Args:
+            p_KMD: (K, M, D) projected videos.
+            present_KM: (K, M) bool.
+        """
         return fuse(self.common_preference, p_KMD, present_KM)
 
 

@@ -77,11 +77,19 @@ class Index(Protocol):
         """An index in which these rows, no row twice, have these vectors.
 
         Rows may be new, removed or in use; new ones go on from ``rows`` without a gap.
+
+        Args:
+            rows_N: int64; new ones go on from the last.
+            vectors_ND: (N, D) float32, finite.
         """
         ...
 
     def remove(self, rows_N: NDArray[np.int64]) -> Index:
-        """An index that does not find these rows; those that are removed already are no error."""
+        """An index that does not find these rows; those that are removed already are no error.
+
+        Args:
+            rows_N: int64.
+        """
         ...
 
     def save(self, directory: Path) -> None:
@@ -106,7 +114,11 @@ class ExactIndex:
 
     @classmethod
     def build(cls, vectors_VD: NDArray[np.float32]) -> Self:
-        """Index ``vectors_VD`` (V, D), finite; row i of the answers is row i here."""
+        """Index ``vectors_VD`` (V, D), finite; row i of the answers is row i here.
+
+        Returns:
+            The index.
+        """
         return cls(checked(vectors_VD), Selection.of(len(vectors_VD)))
 
     def __len__(self) -> int:
@@ -130,7 +142,14 @@ class ExactIndex:
         without_N: NDArray[np.int64] | None = None,
         only_V: NDArray[np.bool_] | None = None,
     ) -> Found:
-        """The best ``min(k, len(self))`` rows of each query; the arguments are those of ``Index.search``."""
+        """The best ``min(k, len(self))`` rows of each query; the arguments are those of ``Index.search``.
+
+        Args:
+            queries_BD: (B, D).
+            k: How many.
+            without_N: Rows that are not wanted.
+            only_V: (V,) bool, the only rows that are wanted.
+        """
         k = min(k, len(self))
         if k == 0 or len(queries_BD) == 0:
             return nothing(len(queries_BD), k)
@@ -143,7 +162,12 @@ class ExactIndex:
         return scores_BK, rows_BK
 
     def put(self, rows_N: NDArray[np.int64], vectors_ND: NDArray[np.float32]) -> ExactIndex:
-        """An index in which these rows have these vectors; see ``Index.put``."""
+        """An index in which these rows have these vectors; see ``Index.put``.
+
+        Args:
+            rows_N: int64; new ones go on from the last.
+            vectors_ND: (N, D) float32, finite.
+        """
         if not len(rows_N):
             return self
         vectors_VD = np.empty((after(self.rows, rows_N), self.vectors_VD.shape[1]), np.float32)
@@ -152,7 +176,11 @@ class ExactIndex:
         return ExactIndex(vectors_VD, self._selection.grown(len(vectors_VD)).with_rows(rows_N))
 
     def remove(self, rows_N: NDArray[np.int64]) -> ExactIndex:
-        """An index that does not find these rows."""
+        """An index that does not find these rows.
+
+        Args:
+            rows_N: int64.
+        """
         fewer = ExactIndex.__new__(ExactIndex)
         fewer.vectors_VD, fewer._flat = self.vectors_VD, self._flat
         fewer._selection = self._selection.without_rows(rows_N)
@@ -170,6 +198,12 @@ class ExactIndex:
     def load(cls, directory: Path) -> Self:
         """Read the index that ``save`` wrote; its vectors are mapped into memory.
 
+        Args:
+            directory: Where it was saved.
+
+        Returns:
+            The index.
+
         Raises:
             ArtifactError: There is none, it is damaged, of another kind, or was written by a newer version.
         """
@@ -178,7 +212,11 @@ class ExactIndex:
 
 
 def checked(vectors_VD: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The vectors in the memory layout that faiss wants."""
+    """The vectors in the memory layout that faiss wants.
+
+    Args:
+        vectors_VD: (V, D).
+    """
     assert vectors_VD.ndim == 2, vectors_VD.shape
     # faiss returns nonsense ranks for NaN instead of an error.
     assert np.isfinite(vectors_VD).all(), "vectors must be finite"
@@ -186,7 +224,12 @@ def checked(vectors_VD: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def after(rows: int, rows_N: NDArray[np.int64]) -> int:
-    """How many rows there are once these have vectors."""
+    """How many rows there are once these have vectors.
+
+    Args:
+        rows: How many there are.
+        rows_N: int64, which are put.
+    """
     grown = max(rows, int(rows_N.max(initial=-1)) + 1)
     new_N = np.unique(rows_N[rows_N >= rows])
     assert len(new_N) == grown - rows, "new rows must follow those there are without a gap"
@@ -195,7 +238,12 @@ def after(rows: int, rows_N: NDArray[np.int64]) -> int:
 
 
 def nothing(queries: int, k: int) -> Found:
-    """The answer without any results."""
+    """The answer without any results.
+
+    Args:
+        queries: How many were asked.
+        k: How many rows were wanted of each.
+    """
     return np.full((queries, k), -np.inf, np.float32), np.full((queries, k), NO_ROW, np.int64)
 
 

@@ -25,10 +25,9 @@ from swipewise.training.groups import GroupPopularity
 from swipewise.training.neighbours import Neighbourhood
 from swipewise.training.tastes import TasteReader, learn_tastes, tastes_as_tensors, tastes_from_tensors
 from swipewise.training.trends import STATISTICS
+from swipewise.training.upgrades import FORMAT_VERSION, OLDEST_FORMAT, upgraded
 from swipewise.training.videos import Standard, VideoTable, measure_standards
 from swipewise.training.vocabulary import Vocabulary
-
-FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,19 +173,21 @@ class FittedModel:
         """Read what :meth:`save` wrote.
 
         Raises:
-            ArtifactError: It is missing, damaged, or was written by a newer or an older version.
+            ArtifactError: It is missing, damaged, or of a format that is newer or too old.
         """
         tensors, facts = load_tensors(path)
-        version = facts.get("version")
-        if version != FORMAT_VERSION:
-            older = isinstance(version, int) and version < FORMAT_VERSION
-            way_out = "train again with 'swipewise train'" if older else "upgrade swipewise"
-            raise ArtifactError(f"{path} has format {version!r}, this version reads {FORMAT_VERSION}: {way_out}")
         try:
-            return cls._from_parts(tensors, facts)
+            parts = upgraded(tensors, facts)
+            if parts is not None:
+                return cls._from_parts(*parts)
         except (KeyError, TypeError, RuntimeError, ValueError) as error:
             cause = str(error).splitlines()[0]  # torch goes on with a line a tensor
             raise ArtifactError(f"{path} is damaged ({cause}): train again with 'swipewise train'") from error
+        version = facts.get("version")
+        older = isinstance(version, int) and version < FORMAT_VERSION
+        way_out = "train again with 'swipewise train'" if older else "upgrade swipewise"
+        reads = f"{OLDEST_FORMAT} to {FORMAT_VERSION}"
+        raise ArtifactError(f"{path} has format {version!r}, this version reads {reads}: {way_out}")
 
     @classmethod
     def _from_parts(cls, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> Self:

@@ -58,7 +58,11 @@ class RankingTask:
         return np.bincount(self.relevant_R // len(self.history.video_ids), minlength=len(self.viewers_B))
 
     def part(self, rows: slice) -> RankingTask:
-        """The same for some of the viewers, by their places in ``viewers_B``."""
+        """The same for some of the viewers, by their places in ``viewers_B``.
+
+        Args:
+            rows: Places in ``viewers_B``.
+        """
         start, end, _ = rows.indices(len(self.viewers_B))
         videos = len(self.history.video_ids)
         first, last = np.searchsorted(self.relevant_R, [start * videos, end * videos])
@@ -77,6 +81,9 @@ def ranking_task(history: Dataset, future: Dataset, *, all_candidates: bool = Fa
         history: The interactions before a moment, which may be each viewer's own.
         future: The interactions from that moment on, of the same viewers and videos.
         all_candidates: Whether every video is a candidate, whatever its upload time.
+
+    Returns:
+        Whom to ask, what may be ranked, and what is right.
 
     Raises:
         DataError: No viewer likes anything new in ``future``.
@@ -113,7 +120,11 @@ def _newly_liked(history: Dataset, future: Dataset) -> Iterator[NDArray[np.int64
 
 
 def viewers_at_once(videos: int) -> int:
-    """How many viewers are asked for at a time, so that their scores for so many videos fill no memory."""
+    """How many viewers are asked for at a time, so that their scores for so many videos fill no memory.
+
+    Args:
+        videos: How many are scored for each.
+    """
     return max(1, min(_BLOCK_VIEWERS, _BLOCK_SCORES // max(videos, 1)))
 
 
@@ -201,13 +212,28 @@ def _top_k(
 
 
 def rank_hits(score: ScoreFn, task: RankingTask, k: int) -> NDArray[np.bool_]:
-    """Rank the candidates of every viewer of a task: (B, k), True where a relevant video has that place."""
+    """Rank the candidates of every viewer of a task.
+
+    Args:
+        score: Gives scores (B, N) of videos for viewers.
+        task: Whom to ask, and what is right.
+        k: Places of a ranking.
+
+    Returns:
+        (B, k), True where a relevant video has that place.
+    """
     best_BK = top_k_unseen(score, task.history, task.viewers_B, k, uploaded_by_B=task.uploaded_by_B)
     return hits_of(best_BK, task.relevant_R, len(task.history.video_ids))
 
 
 def hits_of(best_BK: NDArray[np.int64], relevant_R: NDArray[np.int64], videos: int) -> NDArray[np.bool_]:
-    """(B, K), True where the video at that place is among the pairs ``relevant_R`` (see RankingTask)."""
+    """(B, K), True where the video at that place is among the pairs ``relevant_R`` (see RankingTask).
+
+    Args:
+        best_BK: Rankings, best first.
+        relevant_R: What is right, as pairs in one number each.
+        videos: How many there are in all.
+    """
     pairs_BK = np.arange(len(best_BK))[:, None] * videos + best_BK
     hits_BK: NDArray[np.bool_] = np.isin(pairs_BK, relevant_R) & (best_BK != NO_VIDEO)
     return hits_BK
@@ -222,6 +248,11 @@ def ndcg_at_k(hits_BK: NDArray[np.bool_], relevant_B: NDArray[np.int64], k: int)
     >>> hits = np.array([[False, True, False]])
     >>> bool(ndcg_at_k(hits, np.array([1]), 3)[0] == 1 / np.log2(3))
     True
+
+    Args:
+        hits_BK: True where a relevant video has that place.
+        relevant_B: How many are relevant to each viewer.
+        k: How many places count.
     """
     gain_K = 1 / np.log2(np.arange(2, k + 2))
     ideal_B = np.concatenate([[0.0], gain_K.cumsum()])[np.minimum(relevant_B, k)]
@@ -234,6 +265,11 @@ def recall_at_k(hits_BK: NDArray[np.bool_], relevant_B: NDArray[np.int64], k: in
 
     >>> recall_at_k(np.array([[True, False, True]]), np.array([4]), 3).tolist()
     [0.5]
+
+    Args:
+        hits_BK: True where a relevant video has that place.
+        relevant_B: How many are relevant to each viewer.
+        k: How many places count.
     """
     return _ratio(hits_BK[:, :k].sum(axis=1), relevant_B)
 
@@ -243,12 +279,21 @@ def reciprocal_rank(hits_BK: NDArray[np.bool_]) -> NDArray[np.float64]:
 
     >>> reciprocal_rank(np.array([[False, True, True], [False, False, False]])).tolist()
     [0.5, 0.0]
+
+    Args:
+        hits_BK: True where a relevant video has that place.
     """
     return np.where(hits_BK.any(axis=1), 1 / (hits_BK.argmax(axis=1) + 1), 0.0)
 
 
 def mean_ndcg(score: ScoreFn, task: RankingTask, k: int = 10) -> float:
-    """Mean NDCG@k over the viewers of a task; what early stopping and tuning maximise."""
+    """Mean NDCG@k over the viewers of a task; what early stopping and tuning maximise.
+
+    Args:
+        score: Gives scores (B, N) of videos for viewers.
+        task: Whom to ask, and what is right.
+        k: How many places count.
+    """
     return float(ndcg_at_k(rank_hits(score, task, k), task.relevant_B, k).mean())
 
 

@@ -75,6 +75,9 @@ def train_workspace(
         on_step: Told after every batch.
         on_epoch: Told after every epoch.
 
+    Returns:
+        What was trained on what, and how well it ranks the validation period.
+
     Raises:
         DataError: There is too little data.
         UnknownIdError: There is no such run to start from.
@@ -163,8 +166,8 @@ def follow_training(workspace: Workspace, *, start: str = "") -> None:
     """Take part in the training that the first of several processes has begun, until it is over.
 
     Args:
-        workspace: As for the first process.
-        start: As for the first process.
+        workspace: Where another process leads the training.
+        start: As for that process.
 
     Raises:
         ClusterError: The first process is gone, or trains on other data.

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from swipewise.catalog import Catalog
 from swipewise.cli import cli
 from swipewise.errors import InputFileError, UnknownIdError
 from swipewise.events import EventLog
+from swipewise.schema import Video
 from swipewise.workspace import Workspace
 from tests.events.examples import event
 
@@ -55,6 +57,7 @@ def test_import_as_json(workspace: Workspace) -> None:
     assert Path(summary.pop("rejects_file")).exists()
     assert summary == {
         "added": 4,
+        "by_file": 0,
         "duplicates": 0,
         "erased": 0,
         "rejected": 1,
@@ -62,6 +65,19 @@ def test_import_as_json(workspace: Workspace) -> None:
         "unknown_examples": ["v1", "v2"],
         "unused_columns": [],
     }
+
+
+def test_videos_may_be_named_by_their_files(workspace: Workspace) -> None:
+    video = Video(video_id="0123456789abcdef", uri="clips/v1.mp4", content_hash="x")
+    Catalog(workspace.catalog_dir).upsert([video], {})
+    told = bring(workspace).stdout.splitlines()
+    assert told[-2:] == [
+        "videos that are named by their files: 1",
+        "not in the catalogue: 1 video (v2); their events are kept and count once videos with these ids are added "
+        "(see 'swipewise videos list')",
+    ]
+    assert "0123456789abcdef" in call(workspace, "events", "list", "ann").stdout
+    assert bring(workspace).stdout.startswith("added 0 events, 4 known already")
 
 
 def test_columns_of_which_nothing_is_taken_are_named(workspace: Workspace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -10,8 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from swipewise import Workspace
-from swipewise.cli import cli
+from swipewise.cli import cli, feed_export
 from swipewise.errors import InputFileError, StoreError, UnknownIdError
+from tests import killing
 
 
 def run(*arguments: object) -> Result:
@@ -183,26 +185,100 @@ def test_chosen_viewers_alone(shop: Workspace, tmp_path: Path, ending: str) -> N
         run("feed", "export", file, "--viewers", tmp_path / "gone.csv", "-w", shop.root)
 
 
-def test_an_export_that_is_stopped_leaves_what_was_there(
-    shop: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def asked_for(monkeypatch: pytest.MonkeyPatch, *, stop_after: int | None = None) -> list[str]:
+    """Whose feeds are made from now on, two viewers a part; Ctrl-C comes after so many."""
     from swipewise.feed.engine import FeedEngine
 
-    file = tmp_path / "feeds.parquet"
-    file.write_text("earlier")
-    feed, asked = FeedEngine.feed, []
+    monkeypatch.setattr(feed_export, "_BLOCK", 2)
+    feed, asked = FeedEngine.feed, list[str]()
 
-    def stop(self: FeedEngine, viewer: str, **given: object) -> object:
-        asked.append(viewer)
-        if len(asked) > 3:
+    def noted(self: FeedEngine, viewer: str, **given: object) -> object:
+        if stop_after is not None and len(asked) >= stop_after:
             raise KeyboardInterrupt
+        asked.append(viewer)
         return feed(self, viewer, **given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(FeedEngine, "feed", stop)
-    result = CliRunner().invoke(cli, ["feed", "export", str(file), "-w", str(shop.root)])
-    assert result.exit_code == 1
+    monkeypatch.setattr(FeedEngine, "feed", noted)
+    return asked
+
+
+@pytest.fixture
+def some(tmp_path: Path) -> Path:
+    """A table of nine viewers."""
+    (tmp_path / "some.csv").write_text("viewer_id\n" + "".join(f"viewer{n:05}\n" for n in range(9)))
+    return tmp_path / "some.csv"
+
+
+def test_an_export_that_is_stopped_leaves_what_was_there_and_goes_on(
+    shop: Workspace, tmp_path: Path, some: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, whole = tmp_path / "feeds.parquet", tmp_path / "whole.parquet"
+    file.write_text("earlier")
+    command = ("feed", "export", file, "--size", "4", "--viewers", some, "-w", shop.root)
+    with monkeypatch.context() as stopped:
+        asked_for(stopped, stop_after=5)
+        assert CliRunner().invoke(cli, [*map(str, command)]).exit_code == 1
     assert file.read_text() == "earlier"
-    assert [path.name for path in tmp_path.iterdir()] == ["feeds.parquet"]
+    asked = asked_for(monkeypatch)
+    done = run(*command)
+    assert "going on with an export that was stopped: 4 of 9 viewers are done" in done.stderr
+    assert sorted(asked) == [f"viewer{n:05}" for n in range(4, 9)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["feeds.parquet", "some.csv"]
+    run("feed", "export", whole, *command[3:])
+    assert read(file).equals(read(whole))
+
+
+def test_an_export_that_was_stopped_begins_anew_where_something_changed(
+    shop: Workspace, tmp_path: Path, some: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("feed", "export", tmp_path / "feeds.csv", "--viewers", some, "-w", shop.root)
+
+    def stopped(*more: str) -> str:
+        with monkeypatch.context() as patch:
+            asked_for(patch, stop_after=5)
+            return CliRunner().invoke(cli, [*map(str, command), *more]).stderr
+
+    assert "an export that was stopped" not in stopped()
+    assert "an export that was stopped begins anew: --size changed" in stopped("--size", "3")
+    some.write_text(some.read_text().replace("viewer00008", "viewer00010"))
+    assert "begins anew: the viewers, --size changed" in stopped()
+    asked = asked_for(monkeypatch)
+    assert "an export that was stopped" not in run(*command, "--fresh").stderr
+    assert len(asked) == 9
+
+
+def test_an_export_that_is_killed_goes_on_where_it_was(shop: Workspace, tmp_path: Path, some: Path) -> None:
+    file = tmp_path / "feeds.parquet"
+    parts = tmp_path / ".feeds.parquet.exporting"
+    command = ("feed", "export", file, "--size", "4", "--viewers", some, "-w", shop.root)
+    # The process waits for the kill once it has written two parts.
+    code = f"""
+import time
+from swipewise.cli import feed_export, main
+from swipewise.feed.exporting import Parts
+feed_export._BLOCK = 2
+write = Parts.write
+def slowly(self, number, feeds):
+    write(self, number, feeds)
+    if number == 1:
+        time.sleep(600)
+Parts.write = slowly
+import sys
+sys.argv = {["swipewise", *map(str, command)]!r}
+main()
+"""
+    process = killing.start(sys.executable, "-c", code)
+    killing.await_work(process, (parts / "000001.parquet").exists)
+    ended = killing.kill(process)
+    assert ended.was_killed, ended.err
+    assert not file.exists()
+    with pytest.MonkeyPatch.context() as patch:
+        asked = asked_for(patch)
+        done = run(*command)
+    assert "4 of 9 viewers are done" in done.stderr
+    assert sorted(asked) == [f"viewer{n:05}" for n in range(4, 9)]
+    assert read(file)["viewer_id"].unique(maintain_order=True).to_list() == [f"viewer{n:05}" for n in range(9)]
+    assert not parts.exists()
 
 
 def test_a_viewer_who_is_called_like_a_command(shop: Workspace) -> None:

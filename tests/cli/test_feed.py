@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from swipewise.catalog import Catalog
 from swipewise.cli import cli
+from swipewise.cli.feed import _told
 from swipewise.events import EventLog
 from swipewise.schema import Action, Event, Video
 from swipewise.workspace import Workspace
@@ -75,6 +76,27 @@ def test_captions_are_shortened_and_never_taken_for_markup(workspace: Workspace)
     text = invoke(workspace, "ann").stdout
     assert "[red]not markup[/red] long" in " ".join(text.split())
     assert text.count("long") < 10
+
+
+def test_a_video_without_a_caption_is_told_by_its_file(workspace: Workspace) -> None:
+    of_content = "0123456789abcdef"
+    made = [
+        Video(
+            video_id=of_content,
+            uri="clips/bird.mp4",
+            content_hash=f"{of_content}0000",
+            uploaded_at=datetime.now(UTC),
+        ),
+        Video(video_id="own", uri="clips/cat.mp4", content_hash="other"),
+    ]
+    Catalog(workspace.catalog_dir).upsert(made, {})
+    assert f"{of_content}  bird.mp4" in invoke(workspace, "ann").stdout
+    told = _told(workspace)
+    assert [told[name] for name in (of_content, "own", "a")] == [
+        ("bird.mp4", "bird.mp4"),
+        ("cat.mp4", "own"),
+        ("the a video", "a"),
+    ]
 
 
 def test_everything_was_seen(workspace: Workspace) -> None:

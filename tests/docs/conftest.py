@@ -11,6 +11,8 @@ import pytest
 from click.testing import Result
 from fastapi.testclient import TestClient
 
+from swipewise.baselines.peers import PEERS
+from swipewise.baselines.tuning import EPOCHS, Tuned, save_settings
 from swipewise.server import create_app
 from swipewise.workspace import CONFIG_NAME, VARIABLE, Workspace
 
@@ -34,6 +36,11 @@ def provisions(quick_demo: tuple[Path, Result], tmp_path_factory: pytest.TempPat
     _tables(root, root / "tables")
     _indexed(root / "baby", root / "ml-100k")
     _serve_some_feeds(root / "shop")
+    tuned = {
+        name: Tuned(settings={**PEERS[name].defaults, EPOCHS: 1}, validation=0.1, tried=1)
+        for name in ("din", "bert4rec", "sasrec")
+    }
+    save_settings(root / "tuned.json", tuned)
     return root
 
 

@@ -71,7 +71,7 @@ def served(words: tuple[str, ...], folder: Path) -> Iterator[str]:
         assert server.stdout is not None
         try:
             greeting = next(line for line in server.stdout if line.startswith("serving "))
-            address = re.search(r"http://[\d.:]+", greeting)
+            address = re.search(r"https?://[\d.:]+", greeting)
             assert address is not None
             yield address[0]
         finally:
@@ -97,3 +97,15 @@ def test_a_newcomer_gets_from_own_clips_to_a_served_feed(alone: Path) -> None:
             assert sum(each["modality_weights"].values()) == pytest.approx(1, abs=1e-3)
         with urllib.request.urlopen(f"{address}/") as page:
             assert b"Swipewise" in page.read()
+
+
+def test_clips_alone_are_named_by_their_files_in_the_log(alone: Path) -> None:
+    """Without a manifest nobody knows the ids that videos get."""
+    (alone / "videos.csv").unlink()
+    log = pl.read_csv(alone / "log.csv")
+    log.with_columns(pl.format("{}.mp4", "item")).write_csv(alone / "log.csv")
+    told = ""
+    for line in own_platform()[:3]:
+        told = give(tuple("clips/" if word == "videos.csv" else word for word in line.words), alone)
+    assert f"videos that are named by their files: {log['item'].n_unique()}" in told
+    assert "not in the catalogue" not in told

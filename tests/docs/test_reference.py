@@ -6,9 +6,11 @@ import ast
 import importlib
 import inspect
 import re
+from collections.abc import Iterator
 from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
+from types import FunctionType
 from typing import get_type_hints
 
 import pytest
@@ -19,14 +21,22 @@ from docs.generate.configuration import VARIABLES, configuration_page
 from docs.generate.files import COPIED, copied_page
 from docs.generate.http import http_page
 from docs.generate.python import MODULES, public_names, python_page
+from swipewise.backup import manifest
+from swipewise.baselines import tuning
+from swipewise.catalog.catalog import MIGRATIONS as CATALOGUE_MIGRATIONS
 from swipewise.cli import cli
 from swipewise.config import Config
+from swipewise.evaluation import ablation_report, ablation_store, audit_report, results, transfer_report
 from swipewise.evaluation.protocol import Metric
 from swipewise.evaluation.segments import Segment
+from swipewise.events import folded, history, rollups
 from swipewise.events.database import Database
+from swipewise.events.migrations import MIGRATIONS
+from swipewise.feed import bundles
+from swipewise.retrieval import storage
 from swipewise.schema import Event, Video
 from swipewise.server.access import ROUTES
-from swipewise.training import runs
+from swipewise.training import exported, exported_videos, runs, upgrades
 from tests.docs.pages import PAGES, ROOT
 
 GENERATED = {*COPIED, "cli.md", "configuration.md", "http.md", "python.md", "examples.md"}
@@ -54,6 +64,47 @@ def constant(module: str, name: str) -> str | None:
             if any(getattr(target, "id", None) == name for target in targets) and isinstance(after, ast.Expr):
                 return str(getattr(after.value, "value", "")) or None
     return None
+
+
+COMMANDS = re.compile(
+    r"(Add|Ask|Copy|Count|Cut|Decode|Describe|Draw|Encode|Erase|Fill|Find|Fit|Go|Import|Index|Lay|Let|Load|Make|Measure"
+    r"|Move|Open|Put|Rank|Read|Set|Store|Take|Write)\b"
+)
+"""How a summary begins that says what is done; one that does not says what is returned."""
+
+
+def callables() -> Iterator[tuple[str, FunctionType]]:
+    """Every public function, and every public method of a public class, of the page of the Python API."""
+    listed = [getattr(importlib.import_module(module), name) for module, name in NAMES]
+    for name in MODULES:
+        module = vars(importlib.import_module(name))
+        public = (key for key in module if not key.startswith("_"))
+        listed += [module[key] for key in public if getattr(module[key], "__module__", "") == name]
+    seen = set()
+    for each in (each for each in listed if isinstance(each, type | FunctionType)):
+        inside = vars(each).items() if isinstance(each, type) else [(each.__name__, each)]
+        for name, value in inside:
+            function = getattr(value, "__func__", value)
+            if isinstance(function, FunctionType) and not name.startswith("_") and function not in seen:
+                seen.add(function)
+                yield f"{function.__module__}.{function.__qualname__}", function
+
+
+def test_every_public_function_says_what_it_takes_and_gives() -> None:
+    faults, count = [], 0
+    for name, function in callables():
+        count += 1
+        told, signature = inspect.getdoc(function) or "", inspect.signature(function)
+        arguments = told.partition("Args:\n")[2].partition("\n\n")[0]
+        for parameter in signature.parameters:
+            is_told = f" {parameter}:" in arguments or f"``{parameter}``" in told
+            if parameter not in ("self", "cls") and not is_told:
+                faults.append(f"{name} does not say what {parameter} is")
+        gives = signature.return_annotation not in (None, "None", inspect.Signature.empty)
+        if gives and COMMANDS.match(told) and not re.search(r"^(Returns|Yields):$", told, re.MULTILINE):
+            faults.append(f"{name} does not say what it returns")
+    assert not faults, "\n".join(faults)
+    assert count > 150
 
 
 def test_every_public_name_stands_on_the_page_of_the_python_api() -> None:
@@ -106,6 +157,34 @@ def test_the_page_of_formats_names_what_is_kept() -> None:
             assert f"`{field.name}`" in page
     for name in (runs.PLAN_NAME, runs.RECORD_NAME, runs.MODEL_NAME, runs.CHECKPOINT_NAME):
         assert name in page
+
+
+FORMATS = {
+    "live log": len(MIGRATIONS),
+    "catalogue": 1 + len(CATALOGUE_MIGRATIONS),
+    "rejected and removed files": 1,
+    "history": history.SCHEMA_VERSION,
+    "interactions of the history": folded.FORMAT,
+    "counts of closed days": int(rollups.FORMAT),
+    "model": upgrades.FORMAT_VERSION,
+    "index": storage.FORMAT_VERSION,
+    "exported encoder": exported.FORMAT_VERSION,
+    "exported catalogue": exported_videos.FORMAT_VERSION,
+    "pointer to what is served": bundles.FORMAT_VERSION,
+    "backup": manifest.FORMAT,
+    "settings that a search found": tuning.FILE_VERSION,
+    "variants of an ablation": ablation_store.FILE_VERSION,
+    "reports of an evaluation, an audit, an ablation, a transfer": results.SCHEMA_VERSION,
+}
+"""The version of each format as the code has it."""
+
+
+def test_the_page_of_formats_tells_the_version_of_each() -> None:
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8").partition("## Versions")[2]
+    rows = re.findall(r"^\| (.+?) \| .+? \| (\d+) \| ", page, re.MULTILINE)
+    assert {name: int(version) for name, version in rows} == FORMATS
+    for other in (audit_report, ablation_report, transfer_report):
+        assert other.SCHEMA_VERSION == results.SCHEMA_VERSION
 
 
 def test_the_page_of_formats_names_every_table_of_the_live_log(tmp_path: Path) -> None:

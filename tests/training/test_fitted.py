@@ -19,8 +19,9 @@ from swipewise.schema import FLAG_ACTIONS, Modality
 from swipewise.training.calibration import Calibration
 from swipewise.training.checkpoint import load_tensors, save_tensors
 from swipewise.training.dataset import ContentFeature, Dataset
-from swipewise.training.fitted import FORMAT_VERSION, FittedModel
+from swipewise.training.fitted import FittedModel
 from swipewise.training.recommender import InterestRecommender
+from swipewise.training.upgrades import FORMAT_VERSION, OLDEST_FORMAT
 from tests.training.test_checkpoint import Trap
 from tests.training.tiny import tiny_config, tiny_dataset
 
@@ -159,14 +160,15 @@ def test_no_configured_modality_in_the_data_is_an_error() -> None:
         (FORMAT_VERSION + 1, "upgrade swipewise"),
         (None, "upgrade swipewise"),
         ("1", "upgrade swipewise"),
-        (FORMAT_VERSION - 1, "train again with 'swipewise train'"),
+        (OLDEST_FORMAT - 1, "train again with 'swipewise train'"),
     ],
 )
 def test_another_format_is_an_error(path: Path, version: Any, way_out: str) -> None:
     tensors, facts = load_tensors(path)
     save_tensors(path, tensors, facts | {"version": version})
     with pytest.raises(
-        ArtifactError, match=f"has format {version!r}, this version reads {FORMAT_VERSION}: {way_out}"
+        ArtifactError,
+        match=f"has format {version!r}, this version reads {OLDEST_FORMAT} to {FORMAT_VERSION}: {way_out}",
     ):
         FittedModel.load(path)
 

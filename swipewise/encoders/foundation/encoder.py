@@ -63,7 +63,11 @@ class FoundationEncoder:
         return int(self._run([self._embedder.content(_example(self.modality))]).shape[1])
 
     def encode(self, clips: Sequence[Clip]) -> list[NDArray[np.float32] | None]:
-        """A vector for each clip that has the modality; ``settings.batch`` clips go through the model at a time."""
+        """A vector for each clip that has the modality; ``settings.batch`` clips go through the model at a time.
+
+        Args:
+            clips: Decoded as ``needs`` says.
+        """
         embedder = self._embedder
         found: list[NDArray[np.float32] | None] = [None] * len(clips)
         contents: dict[int, Sized] = {}

@@ -66,7 +66,11 @@ class SpeechRecognizer:
         self.version = f"{self._source.revision}-{settings.precision}-{language}-{_RECIPE}"
 
     def recognize(self, clips: Sequence[Clip]) -> list[str | None]:
-        """What is said in each clip; ``settings.batch`` windows, of whichever clips, are heard at a time."""
+        """What is said in each clip; ``settings.batch`` windows, of whichever clips, are heard at a time.
+
+        Args:
+            clips: Decoded as ``needs`` says.
+        """
         rate = self._parts[1].sampling_rate
         windows = [(row, window_S) for row, clip in enumerate(clips) for window_S in _windows(clip, rate)]
         said: list[list[str]] = [[] for _ in clips]
