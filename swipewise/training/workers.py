@@ -119,7 +119,7 @@ def follows() -> bool:
 
 @contextmanager
 def joined(device: str) -> Iterator[Workers]:
-    """Join the processes that ``torchrun`` or :func:`leading` started with this one, if any.
+    """Join the processes that ``torchrun``, Ray Train or :func:`leading` started with this one, if any.
 
     Args:
         device: auto, cpu or cuda.
@@ -127,10 +127,15 @@ def joined(device: str) -> Iterator[Workers]:
     Raises:
         ClusterError: They cannot be reached.
     """
+    if dist.is_initialized():  # as Ray Train has it
+        with _group() as workers:
+            yield workers
+        return
     if not launched():
         yield ALONE
         return
     try:
+        _take_gpu(device)
         dist.init_process_group(_backend(device), init_method="env://", timeout=_TIMEOUT)
     except (RuntimeError, ValueError) as error:
         raise ClusterError(
@@ -168,6 +173,7 @@ def leading(command: Sequence[str], processes: int, device: str) -> Iterator[Wor
         for rank in range(1, processes)
     ]
     try:
+        _take_gpu(device)
         dist.init_process_group(
             _backend(device),
             init_method=f"tcp://127.0.0.1:{port}",
@@ -190,10 +196,7 @@ def leading(command: Sequence[str], processes: int, device: str) -> Iterator[Wor
 @contextmanager
 def _group() -> Iterator[Workers]:
     try:
-        local = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-        device = local if dist.get_backend() == "nccl" else _CPU
-        if device.type == "cuda":
-            torch.cuda.set_device(device)
+        device = torch.device("cuda", torch.cuda.current_device()) if dist.get_backend() == "nccl" else _CPU
         yield Workers(rank=dist.get_rank(), size=dist.get_world_size(), device=device)
     finally:
         with suppress(RuntimeError):
@@ -205,6 +208,12 @@ def _free_port() -> int:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
         return port
+
+
+def _take_gpu(device: str) -> None:
+    """Have each process of a machine work on a GPU of its own, where there are any."""
+    if _backend(device) == "nccl":
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def _backend(device: str) -> str:
