@@ -5,7 +5,6 @@ Legend of shape suffixes: U = viewers, V = videos, M = modalities, T = themes, D
 
 from __future__ import annotations
 
-import os
 import resource
 import tempfile
 import time
@@ -40,7 +39,10 @@ _NOISE = 0.7  # of a vector's every dimension, where the centre of its theme has
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """A platform and a model: viewers whose histories are as long as KuaiRand's, unless ``length`` says how long."""
+    """A platform and a model.
+
+    length: of every history, by default such lengths as KuaiRand's; tastes: whether the model of tastes is learnt too.
+    """
 
     viewers: int
     videos: int
@@ -48,6 +50,7 @@ class Point:
     width: int = 64
     length: int = 0
     steps: int = 8
+    tastes: bool = False
 
     def data(self) -> Dataset:
         """Its log, drawn by chance, and vectors of all modalities."""
@@ -61,11 +64,14 @@ class Point:
 class Cost:
     """What a point costs, in seconds of one processor and bytes.
 
-    prepare: before the first step, the whole of it; learn: of steps, for each interaction; project: for each video
-    that is made ready for feeds; peak: memory of data, vectors, model and training; saved: of the model's file.
+    tastes: learning the model of tastes, 0 where it is not; prepare: all else before the first step; learn: of steps,
+    for each interaction; project: for each video that is made ready for feeds; peak: memory of data, vectors, model and
+    training; saved: of the model's file.
     """
 
     interactions: int
+    videos: int
+    tastes: float
     prepare: float
     learn: float
     project: float
@@ -77,16 +83,18 @@ def cost_of(point: Point) -> Cost:
     """Prepare a training of the full model, take some of its steps, and project the catalogue."""
     torch.set_num_threads(1)
     data = point.data()
-    config = Config(
-        model=ModelConfig(width=point.width, history=point.history, memory=0),
-        training=TrainingConfig(batch_events=4096, device="cpu"),
-    )
+    model = ModelConfig(width=point.width, history=point.history, memory=0)
+    training = TrainingConfig(batch_events=4096, device="cpu")
     with seeded(0):
+        fitted, plain = _fitted(replace(model, themes=0), data)
+        tastes = 0.0
+        if point.tastes:
+            fitted, both = _fitted(model, data)
+            tastes = both - plain
         began = time.process_time()
-        fitted = FittedModel.untrained(config.model, data, {})
-        learner = InterestLearner(fitted, data, config, _CPU)
-        descent = Descent(learner.network, config.training)
-        prepare = time.process_time() - began
+        learner = InterestLearner(fitted, data, Config(model=fitted.config, training=training), _CPU)
+        descent = Descent(learner.network, training)
+        prepare = plain + time.process_time() - began
         learn = _learn(learner, descent, point.steps)
     peak = _peak_bytes()
     began = time.process_time()
@@ -94,14 +102,27 @@ def cost_of(point: Point) -> Cost:
     project = (time.process_time() - began) / point.videos
     with tempfile.TemporaryDirectory() as folder:
         fitted.save(Path(folder) / "model")
-        saved = os.path.getsize(Path(folder) / "model")
+        saved = (Path(folder) / "model").stat().st_size
     return Cost(
-        interactions=len(data.interactions), prepare=prepare, learn=learn, project=project, peak=peak, saved=saved
+        interactions=len(data.interactions),
+        videos=point.videos,
+        tastes=tastes,
+        prepare=prepare,
+        learn=learn,
+        project=project,
+        peak=peak,
+        saved=saved,
     )
 
 
+def _fitted(model: ModelConfig, data: Dataset) -> tuple[FittedModel, float]:
+    """A model before its first step, and the processor seconds it took."""
+    began = time.process_time()
+    return FittedModel.untrained(model, data, {}), time.process_time() - began
+
+
 def _learn(learner: InterestLearner, descent: Descent, steps: int) -> float:
-    """Processor seconds of each interaction that is learnt from, but for the first two steps, which also set up memory."""
+    """Processor seconds of each interaction learnt from, without the first two steps, which also set up memory."""
     learner.network.train()
     read, began = 0, time.process_time()
     for step, batch in zip(range(steps + 2), learner.batches(0, 0), strict=False):
@@ -120,7 +141,7 @@ def _peak_bytes() -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exam:
-    """A simulated platform, how many of its viewers a model learns from, and the model; the first ``asked`` are asked."""
+    """A simulated platform and a model that learns from so many of its viewers; the first ``asked`` are asked."""
 
     videos: int
     viewers: int
@@ -180,9 +201,7 @@ def _observed(world: World) -> Dataset:
     interactions = fold(behave(world, seconds_V).lazy(), durations).collect()
     uploaded = pl.Series(world.uploaded_at_V).cast(pl.Datetime("ms", "UTC"))
     creators = [f"c{creator}" for creator in world.creator_V]
-    videos = pl.DataFrame(
-        {Col.VIDEO_ID: world.video_ids, Col.UPLOADED_AT: uploaded, Col.CREATOR: creators}
-    )
+    videos = pl.DataFrame({Col.VIDEO_ID: world.video_ids, Col.UPLOADED_AT: uploaded, Col.CREATOR: creators})
     rng = np.random.default_rng(world.config.seed)
     content = {}
     for column, modality in enumerate(CONTENT_MODALITIES):

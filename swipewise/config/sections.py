@@ -231,6 +231,11 @@ class TrainingConfig:
         "rows from which on a table of embeddings is updated by the rows that a step reads alone",
         low=1,
     )
+    shard_rows: int = _key(
+        10_000_000,
+        "rows from which on such a table is divided among the workers, where there are several",
+        low=1,
+    )
     checkpoint_seconds: float = _key(30.0, "time between checkpoints within an epoch", low=0)
     device: str = _key("auto", "auto, cpu or cuda", names=DEVICES)
     executor: str = _key(

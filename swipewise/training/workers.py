@@ -78,9 +78,31 @@ class Workers:
         counts = [int(length) for length in lengths]
         padded = tensor.new_zeros(max(counts), *tensor.shape[1:])
         padded[: len(tensor)] = tensor
-        parts = [torch.empty_like(padded) for _ in range(self.size)]
-        self._ask(dist.all_gather, parts, padded)
-        return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
+        return torch.cat([part[:count] for part, count in zip(self.gathered(padded), counts, strict=True)])
+
+    def gathered(self, tensor: Tensor) -> list[Tensor]:
+        """The tensors of all processes, which have one shape.
+
+        Raises:
+            ClusterError: Another process is gone.
+        """
+        parts = [torch.empty_like(tensor) for _ in range(self.size)]
+        self._ask(dist.all_gather, parts, tensor.contiguous())
+        return parts
+
+    def exchange(self, parts: Sequence[Tensor]) -> list[Tensor]:
+        """Give each process its part, and get the part that each has for this one; lengths may differ.
+
+        Raises:
+            ClusterError: Another process is gone.
+        """
+        counts = torch.tensor([len(part) for part in parts], device=self.device)
+        coming = torch.empty_like(counts)
+        self._ask(dist.all_to_all_single, coming, counts)
+        given, lengths = torch.cat(list(parts)), coming.tolist()
+        got = given.new_empty(sum(lengths), *given.shape[1:])
+        self._ask(dist.all_to_all_single, got, given, lengths, counts.tolist())
+        return list(torch.split(got, lengths))
 
     def tell(self, text: str) -> str:
         """What the first process says.
