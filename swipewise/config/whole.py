@@ -25,7 +25,7 @@ from swipewise.errors import ConfigError
 
 _NOT_RECORDED: Final = (
     ("events", "database"),
-    *(("training", key) for key in ("executor", "workers", "ray_address", "ray_gpus")),
+    *(("training", key) for key in ("executor", "workers", "ray_address", "ray_gpus", "shard_rows")),
 )
 
 

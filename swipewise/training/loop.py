@@ -7,10 +7,9 @@ resumed takes the very steps that an unbroken one would have taken, by however m
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,13 +27,13 @@ from swipewise.training.dataset import Dataset
 from swipewise.training.descent import Descent
 from swipewise.training.fitted import FittedModel
 from swipewise.training.inference import calibrated, with_best_weights
+from swipewise.training.keeping import Keeper
 from swipewise.training.learner import B, InterestLearner, Learner, TellsRows
 from swipewise.training.prefetch import ahead
 from swipewise.training.profiling import STEP, Clock, Profile
-from swipewise.training.progress import Progress, help_save, load_progress, load_shards, save_progress
+from swipewise.training.progress import Progress
 from swipewise.training.ranking import RankingTask, ScoreFn, mean_ndcg, ranking_task
 from swipewise.training.sampling import Part
-from swipewise.training.sharding import Shard
 from swipewise.training.workers import ALONE, Workers
 
 
@@ -213,7 +212,7 @@ class _Loop(Generic[B]):
         on_epoch: Callable[[Epoch], None],
     ) -> None:
         self._learner, self._settings, self._task = learner, settings, task
-        self._checkpoint, self._workers, self._clock = checkpoint, workers, clock
+        self._workers, self._clock = workers, clock
         self._on_step, self._on_epoch = on_step, on_epoch
         self._network = learner.network
         self._device = next(self._network.parameters()).device
@@ -221,12 +220,11 @@ class _Loop(Generic[B]):
         self._descent = Descent(self._network, settings, workers, tables)
         self._best: dict[str, Tensor] = {}
         self._progress = Progress()
-        self._saved_at, self._saving_took = time.monotonic(), 0.0
-        self._keeps = checkpoint is not None
+        self._keeper = Keeper(checkpoint, self._network, self._descent, workers, settings.checkpoint_seconds)
 
     def run(self, parts: int) -> Trained:
         """Train to the end and leave the best parameters in the network."""
-        resumed = self._resume()
+        resumed, self._progress, self._best = self._keeper.resume()
         self._progress.parts = max(self._progress.parts, parts, self._workers.size)
         while self._progress.epoch < self._settings.epochs and not self._exhausted():
             self._one_epoch()
@@ -290,7 +288,7 @@ class _Loop(Generic[B]):
                 if batch is not None:
                     torch.manual_seed(_step_seed(part.seeds(self._settings.seed, progress.epoch, progress.step)))
                     figures += self._descend(batch)
-        due = torch.tensor([float(self._is_due())], dtype=torch.float64)
+        due = torch.tensor([float(self._keeper.is_due())], dtype=torch.float64)
         with self._clock.part("waiting"):
             loss, shown, targets, is_due = self._descent.share(self._workers, torch.cat([figures, due])).tolist()
         if not math.isfinite(loss):
@@ -354,6 +352,10 @@ class _Loop(Generic[B]):
         kept = {**self._descent.average, **shards} if self._workers.leads else shards
         return {name: value.clone() for name, value in kept.items()}
 
+    def _save(self) -> None:
+        with self._clock.part("checkpoint"):
+            self._keeper.save(self._progress, self._best)
+
     def _validate(self) -> float | None:
         """NDCG@10 of the averaged parameters on the validation period, each process ranking for its own viewers."""
         if self._task is None:
@@ -361,81 +363,6 @@ class _Loop(Generic[B]):
         with self._descent.averaged():
             self._network.eval()
             return shared_ndcg(self._learner.scorer(self._task.history), self._task, self._workers)
-
-    def _is_due(self) -> bool:
-        """Whether to save now; at most a tenth of the time goes into it, however large the state is."""
-        if not (self._keeps and self._workers.leads):
-            return False
-        interval = self._settings.checkpoint_seconds
-        return time.monotonic() - self._saved_at >= (interval and max(interval, 10 * self._saving_took))
-
-    def _save(self) -> None:
-        if not self._keeps:
-            return
-        began = time.monotonic()
-        with self._clock.part("checkpoint"):
-            best = dict(self._best)
-            shards = self._shards()
-            if self._best:
-                shards["best"] = {name: table.part(best.pop(name)) for name, table in self._descent.shards.items()}
-            if self._checkpoint is not None and self._workers.leads:
-                whole = {**self._state(), "best": best}
-                state: dict[str, dict[str, Tensor | Shard]] = {
-                    part: {**whole[part], **shards.get(part, {})} for part in whole
-                }
-                save_progress(self._checkpoint, self._progress, state)
-            else:
-                help_save(shards)
-        self._saved_at = time.monotonic()
-        self._saving_took = self._saved_at - began
-
-    def _resume(self) -> bool:
-        """Take the state of an earlier, interrupted run; False where there is none."""
-        path = self._checkpoint if self._workers.leads else None
-        found = path is not None and path.exists()
-        if path is not None and found:
-            self._progress, best = load_progress(path, self._state(), tuple(self._shard_names()))
-            self._best = {name: value.to(self._device) for name, value in best.items()}
-        told = json.loads(self._workers.tell(json.dumps([asdict(self._progress), found, path is not None])))
-        self._progress, found, self._keeps = Progress.of(told[0]), bool(told[1]), bool(told[2])
-        self._descent.taken = self._progress.taken
-        for values in self._state().values():
-            for value in values.values():
-                self._workers.follow(value)
-        if found:
-            self._resume_shards(path)
-        return found
-
-    def _resume_shards(self, path: Path | None) -> None:
-        shards = self._shards()
-        if self._progress.best >= 0:
-            own = {name: torch.empty_like(table.average_SD) for name, table in self._descent.shards.items()}
-            self._best |= own
-            shards["best"] = {name: table.part(own[name]) for name, table in self._descent.shards.items()}
-        load_shards(path, shards)
-
-    def _shards(self) -> dict[str, dict[str, Shard]]:
-        """The part of the state that is divided, as the rest of it is named."""
-        tables = self._descent.shards
-        return {
-            "live": {name: table.part(table.weight.data) for name, table in tables.items()},
-            "average": {name: table.part(table.average_SD) for name, table in tables.items()},
-            "optimizer": {
-                f"{key}/{name}": table.part(value)
-                for name, table in tables.items()
-                for key, value in table.state().items()
-            },
-        }
-
-    def _shard_names(self) -> set[str]:
-        return {name for shards in self._shards().values() for name in shards}
-
-    def _state(self) -> Mapping[str, Mapping[str, Tensor]]:
-        return {
-            "live": self._network.state_dict(),
-            "average": self._descent.average,
-            "optimizer": self._descent.state(),
-        }
 
 
 def shared_ndcg(score: ScoreFn, task: RankingTask, workers: Workers) -> float:
