@@ -6,10 +6,8 @@ Legend of shape suffixes: U = viewers, V = videos, M = modalities, T = themes, D
 from __future__ import annotations
 
 import resource
-import tempfile
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -66,7 +64,7 @@ class Cost:
 
     tastes: learning the model of tastes, 0 where it is not; prepare: all else before the first step; learn: of steps,
     for each interaction; project: for each video that is made ready for feeds; peak: memory of data, vectors, model and
-    training; saved: of the model's file.
+    training.
     """
 
     interactions: int
@@ -76,7 +74,6 @@ class Cost:
     learn: float
     project: float
     peak: float
-    saved: float
 
 
 def cost_of(point: Point) -> Cost:
@@ -100,9 +97,6 @@ def cost_of(point: Point) -> Cost:
     began = time.process_time()
     Projected(fitted, data)
     project = (time.process_time() - began) / point.videos
-    with tempfile.TemporaryDirectory() as folder:
-        fitted.save(Path(folder) / "model")
-        saved = (Path(folder) / "model").stat().st_size
     return Cost(
         interactions=len(data.interactions),
         videos=point.videos,
@@ -111,7 +105,6 @@ def cost_of(point: Point) -> Cost:
         learn=learn,
         project=project,
         peak=peak,
-        saved=saved,
     )
 
 
