@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -44,19 +47,38 @@ def cluster() -> Iterator[None]:
         ray.shutdown()
 
 
-def test_two_workers_go_on_where_two_processes_were_stopped_with_the_losses_of_one(
+def kill_a_worker() -> None:
+    """End a process of the cluster that trains, as when its machine is lost."""
+    for process in Path("/proc").iterdir():
+        with suppress(OSError):
+            if process.name.isdigit() and (process / "cmdline").read_bytes().startswith(b"ray::RayTrainWorker"):
+                os.kill(int(process.name), signal.SIGKILL)
+                return
+    pytest.fail("no worker is training")
+
+
+def test_two_workers_go_on_where_others_ended_with_the_losses_of_one_process(
     shop: Workspace, cluster: None
 ) -> None:
+    settings = shop.root / "swipewise.toml"
+    settings.write_text(settings.read_text().replace("epochs = 3", "epochs = 12"))  # time to be killed in
+    shop = Workspace.open(shop.root)
     stopped(shop, processes=2, steps=5)
     epochs: list[Epoch] = []
     plans: list[tuple[Path, bool]] = []
+
+    def on_epoch(epoch: Epoch) -> None:
+        epochs.append(epoch)
+        if len(epochs) == 1:
+            kill_a_worker()
+
     summary = train_workspace(
-        shop, executor="ray", processes=2, on_epoch=epochs.append, on_plan=lambda *plan: plans.append(plan)
+        shop, executor="ray", processes=2, on_epoch=on_epoch, on_plan=lambda *plan: plans.append(plan)
     )
     assert summary.resumed
-    assert plans == [(summary.run_dir, True)]
+    assert plans == [(summary.run_dir, True)] * 2
     assert curve(summary) == pytest.approx(by_one(shop), rel=1e-4)
-    assert [epoch.number for epoch in epochs][-1] == summary.epochs == 3
+    assert epochs[-1].number == summary.epochs > 3
     assert not list(shop.root.glob(".ray*"))
 
 
