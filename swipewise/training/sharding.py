@@ -54,18 +54,22 @@ class ShardedTable:
         self._workers = workers
         self._parent = network.get_submodule(path.rpartition(".")[0])
         self._name = path.rpartition(".")[2]
-        table = getattr(self._parent, self._name)
-        self.rows = table.num_embeddings
-        weight_SD = table.weight.data.new_zeros(-(-self.rows // workers.size), table.embedding_dim)
-        own_SD = table.weight.data[workers.rank :: workers.size]
-        weight_SD[: len(own_SD)] = own_SD
-        self.weight, self.average_SD = nn.Parameter(weight_SD), weight_SD.clone()
+        self.rows = int(getattr(self._parent, self._name).num_embeddings)
+        self.weight = nn.Parameter(self._own_rows(getattr(self._parent, self._name)))
+        self._gathered = GatheredRows(self.weight.data[:0])
+        setattr(self._parent, self._name, self._gathered)  # by which the table's memory is free
+        self.average_SD = self.weight.detach().clone()
         self._adam = RowAdam(self.weight, self.average_SD, decay=settings.weight_decay, keep=settings.average)
-        self._gathered = GatheredRows(weight_SD[:0])
-        setattr(self._parent, self._name, self._gathered)
         self._asked: list[Tensor] = []
         self._owner_K = torch.zeros(0, dtype=torch.int64)
-        self._row_K, self._gradient_KD = self._owner_K, weight_SD[:0]
+        self._row_K, self._gradient_KD = self._owner_K, self.weight.data[:0]
+
+    def _own_rows(self, table: nn.Embedding) -> Tensor:
+        """Those of this worker, padded to as many as any has: (S, D)."""
+        weight_SD = table.weight.data.new_zeros(-(-self.rows // self._workers.size), table.embedding_dim)
+        own_SD = table.weight.data[self._workers.rank :: self._workers.size]
+        weight_SD[: len(own_SD)] = own_SD
+        return weight_SD
 
     def gather(self, row_X: Tensor) -> None:
         """Have the rows at hand that this worker reads in the next step; all workers call it together."""
