@@ -17,6 +17,9 @@ from swipewise.cli.wording import counted
 from swipewise.cli.writing import file_argument
 
 if TYPE_CHECKING:
+    from polars import DataFrame
+
+    from swipewise.feed.engine import FeedEngine
     from swipewise.workspace import Workspace
 
 _BLOCK = 200
@@ -25,6 +28,7 @@ _EXAMPLES = """\b
 Examples:
   swipewise feed export feeds.parquet
   swipewise feed export feeds.csv --size 50 --viewers chosen.csv -w shop
+  swipewise feed export feeds.parquet --on ray
 """
 
 
@@ -39,16 +43,23 @@ Examples:
     type=click.Path(path_type=Path, dir_okay=False),
     help="CSV, JSONL or Parquet whose column viewer_id says whose.  [default: all with an event or a profile]",
 )
+@click.option(
+    "--on",
+    type=click.Choice(["ray"]),
+    help="Who makes them: the workers of the Ray cluster at RAY_ADDRESS, or on this machine.  [default: this process]",
+)
 @workspace_option
 @json_option
-def export(file: Path, size: int | None, chosen: Path | None, workspace: Workspace, as_json: bool) -> None:
+def export(
+    file: Path, size: int | None, chosen: Path | None, on: str | None, workspace: Workspace, as_json: bool
+) -> None:
     """Write the feeds of all viewers to FILE.parquet, .csv or .jsonl, as they would be served now.
 
     A row a place: viewer_id, position, video_id, score, source, propensity, level. FILE is whole or not there.
     Nothing is logged of it, as nobody is shown it.
     """
     from swipewise.cli.writing import written_in_blocks
-    from swipewise.feed.batch import feeds_in_blocks, known_viewers
+    from swipewise.feed.batch import known_viewers
     from swipewise.feed.engine import FeedEngine
     from swipewise.feed.frames import FEED_SCHEMA
 
@@ -58,7 +69,7 @@ def export(file: Path, size: int | None, chosen: Path | None, workspace: Workspa
     with FeedEngine.open(workspace) as engine, written_in_blocks(file, FEED_SCHEMA) as write:
         note = engine.note
         with _progress_bar(len(viewers)) as advance:
-            for block in feeds_in_blocks(engine, viewers, size=size, block=_BLOCK):
+            for block in _made(engine, viewers, size, on):
                 write(block)
                 places += len(block)
                 advance(_BLOCK)
@@ -71,6 +82,17 @@ def export(file: Path, size: int | None, chosen: Path | None, workspace: Workspa
     click.echo(
         f"wrote {counted(places, 'place')} of {counted(len(viewers), 'viewer')} to {file} in {seconds:.1f} s"
     )
+
+
+def _made(engine: FeedEngine, viewers: Sequence[str], size: int | None, on: str | None) -> Iterator[DataFrame]:
+    """The feeds, block by block, by this process or by others."""
+    if on == "ray":
+        from swipewise.feed.on_ray import feeds_on_ray
+
+        return feeds_on_ray(engine.workspace, viewers, size=size, block=_BLOCK)
+    from swipewise.feed.batch import feeds_in_blocks
+
+    return feeds_in_blocks(engine, viewers, size=size, block=_BLOCK)
 
 
 def _named_in(path: Path) -> Sequence[str]:
