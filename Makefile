@@ -8,7 +8,7 @@ DEMO_FLAGS ?=
 export OMP_NUM_THREADS ?= 1
 
 # The last one needs real clips.
-BENCHMARKS ?= world train shifts shift_bound norms ablations history crash durability ingest encoders freshness pipeline sequences evaluate retrieval feed guard console soak corpus
+BENCHMARKS ?= world train shifts shift_bound norms ablations history crash durability ingest encoders freshness pipeline sequences scaling evaluate retrieval feed guard console soak corpus
 
 .PHONY: setup demo test lint docs bench dist check-dist constraints clean
 

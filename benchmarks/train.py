@@ -12,7 +12,8 @@ the machine changes least; ratios are of medians, measured in alternation.
 - The steps of SASRec against the matrix products in it alone, as fast as this machine does them at these shapes.
 - Peak memory of the whole model at four times the interactions, which lie in files, whose pages are not counted, and
   with 10 million ids.
-- Two processes against one, by wall time, which the share of the cores that they had is told beside.
+- Two processes against one: by processor time, the slower of the two at each step; and by wall time, which has a bar
+  only where they had two cores.
 """
 
 from __future__ import annotations
@@ -166,10 +167,16 @@ def record_ids(figures: Figures, options: Options) -> None:
 
 
 def record_processes(figures: Figures, options: Options) -> None:
+    """Wall time tells of two processes only where each had a core; processor time tells it anywhere."""
     found = two_processes(300 if options.quick else 1_000, 1 if options.quick else ROUNDS)
-    figures.record("two processes against one", found["speed"], at_least=1.7, unit="x")
+    two = "two processes against one"
+    figures.record(
+        f"{two}, processor seconds with the slower at each step", found["processor"], at_least=1.7, unit="x"
+    )
+    enough = 1.7 if found["cores"] > 1.8 else None
+    figures.record(f"{two}, wall time", found["speed"], at_least=enough, unit="x")
     figures.record("cores that two processes had, of 2", found["cores"])
-    figures.record("processor time of one against that of the busier of two", found["processor"], unit="x")
+    figures.record("processor seconds of both against those of one", found["extra"], unit="x")
     figures.record("largest relative difference of an epoch's loss", found["apart"], at_most=1e-5)
 
 

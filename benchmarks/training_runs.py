@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -292,10 +292,15 @@ def _peak_mb() -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What a process tells of a training: wall and processor seconds of its last epoch, and the loss of each epoch."""
+    """What a process tells of a training.
+
+    wall, processor: seconds of its last epoch; steps: processor seconds of each step of that epoch, before it meets the
+    other and in the meeting; losses: of each epoch.
+    """
 
     wall: float
     processor: float
+    steps: tuple[tuple[float, float], ...]
     losses: tuple[float, ...]
 
 
@@ -304,8 +309,9 @@ def two_processes(viewers: int, rounds: int) -> dict[str, float]:
 
     Returns:
         Medians of: ``speed``, wall seconds of one against two; ``cores``, how many two had; ``processor``, processor
-        seconds of one against those of the busier of two; and ``apart``, how far the losses of an epoch lie apart, at
-        the most and relatively, when one process computes the same two parts.
+        seconds of one against those that two would take side by side, the slower of them at every step; ``extra``,
+        processor seconds of both against those of one; and ``apart``, how far the losses of an epoch lie apart, at the
+        most and relatively, when one process computes the same two parts.
     """
     ones, twos = [], []
     for _ in range(rounds):
@@ -313,15 +319,23 @@ def two_processes(viewers: int, rounds: int) -> dict[str, float]:
         twos.append(_trained(viewers, processes=2, parts=2))
     same = _trained(viewers, processes=1, parts=2)[0]
     wall = statistics.median(each.wall for each in ones)
-    both = statistics.median(max(told.wall for told in pair) for pair in twos)
-    busier = statistics.median(max(told.processor for told in pair) for pair in twos)
+    processor = statistics.median(each.processor for each in ones)
     pairs = zip(same.losses, twos[-1][0].losses, strict=True)
     return {
-        "speed": wall / both,
+        "speed": wall / statistics.median(max(told.wall for told in pair) for pair in twos),
         "cores": statistics.median(sum(told.processor for told in pair) / pair[0].wall for pair in twos),
-        "processor": statistics.median(each.processor for each in ones) / busier,
+        "processor": processor / statistics.median(_side_by_side(pair) for pair in twos),
+        "extra": statistics.median(sum(told.processor for told in pair) for pair in twos) / processor,
         "apart": max(abs(one / other - 1) for one, other in pairs),
     }
+
+
+def _side_by_side(pair: Sequence[Told]) -> float:
+    """Seconds of an epoch by two processes that never wait for a core: at each step both wait for the slower one."""
+    steps = zip(*(told.steps for told in pair), strict=True)
+    inside = sum(max(apart) for step in steps for apart in zip(*step, strict=True))
+    outside = max(told.processor - sum(map(sum, told.steps)) for told in pair)
+    return inside + outside
 
 
 def _trained(viewers: int, *, processes: int, parts: int) -> list[Told]:
@@ -338,29 +352,40 @@ def _share(viewers: int, rank: int, processes: int, parts: int, port: int) -> To
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(processes)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     data = made_dataset(lengths_like_kuairand(viewers), 7_583, content=True)
+    watch = _Watch()
     with joined("cpu") as workers, seeded(0):
         learner, settings = _learner("content", data, 50, 8192, 256)
-        walls, processors = [], []
-
-        def ended(*_: Any) -> None:
-            walls.append(time.monotonic())
-            processors.append(time.process_time())
-
-        found = train(learner, settings, None, workers=workers, parts=parts, clock=_Ends(ended))
+        found = train(learner, settings, None, workers=workers, parts=parts, clock=watch)
     return Told(
-        wall=walls[-1] - walls[-2],
-        processor=processors[-1] - processors[-2],
+        wall=watch.wall,
+        processor=watch.processor,
+        steps=tuple(watch.steps),
         losses=tuple(epoch.loss for epoch in found.epochs),
     )
 
 
-class _Ends(Clock):
-    """Tells of the end of each epoch in every process, where the loop tells the first one alone."""
+class _Watch(Clock):
+    """Clocks the last epoch in every process, where the loop tells the first one alone of epochs."""
 
-    def __init__(self, ended: Callable[[], None]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._ended = ended
+        self.wall = self.processor = 0.0
+        self.steps: list[tuple[float, float]] = []
+        self._parted = 0.0
 
     def each(self, batches: Iterable[Any], part: str = "data") -> Iterator[Any]:
+        self.steps = []
+        wall, processor = time.monotonic(), time.process_time()
+        self._parted = processor
         yield from super().each(batches, part)
-        self._ended()
+        self.wall, self.processor = time.monotonic() - wall, time.process_time() - processor
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        met = time.process_time()
+        with super().part(name):
+            yield
+        if name == "waiting":
+            left = time.process_time()
+            self.steps.append((met - self._parted, left - met))
+            self._parted = left

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from swipewise.config import Config, ModelConfig, RuleConfig, template
+from swipewise.config import Config, ModelConfig, RuleConfig, TrainingConfig, template
 from swipewise.errors import ConfigError
 from swipewise.model.fusion import ADAPTERS, NORMS
 from swipewise.model.interest import Parts
@@ -76,7 +76,7 @@ def test_the_template_says_above_every_key_what_it_means(section: str) -> None:
         ("\n[fed]\nsize = 3", "swipewise.toml:2: unknown section [fed]: did you mean 'feed'?"),
         ("qwzx = 1", f"swipewise.toml:1: unknown section [qwzx]: valid are {', '.join(SECTIONS)}"),
         ("\nfeed = 3", "swipewise.toml:2: feed is a section: write [feed] on a line of its own"),
-        ("executor = 'ray'", "swipewise.toml:1: executor is a key: write it below [ingest]"),
+        ("executor = 'ray'", "swipewise.toml:1: executor is a key: write it below [ingest] or [training]"),
         ("\ndevice = 'cpu'", "swipewise.toml:2: device is a key: write it below [encoders] or [training]"),
         ("\n[[feed]]\nsize = 3", "swipewise.toml:2: feed is a section: write [feed] on a line of its own"),
         ("[feed]\n\nsiz = 3", "swipewise.toml:3: unknown key 'siz' in [feed]: did you mean 'size'?"),
@@ -148,6 +148,12 @@ def test_a_wrong_value_is_placed_quoted_and_what_is_valid_is_named(
     section, _, assignment = line.partition(".")
     for text in (f"\n\n{line}\n", f"\n[{section}]\n{assignment}\n"):
         assert complaint(tmp_path, text).startswith(f"swipewise.toml:3: {expected}")
+
+
+def test_a_record_tells_neither_who_trains_nor_where_the_live_log_lies() -> None:
+    changed = Config(training=TrainingConfig(executor="ray", workers=8, ray_address="ray://head:1", ray_gpus=1.0))
+    changed = replace(changed, events=replace(changed.events, database="postgresql://user:secret@host/name"))
+    assert changed.as_record() == Config().as_record()
 
 
 def test_the_model_keys_may_name_what_the_network_knows() -> None:

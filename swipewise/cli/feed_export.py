@@ -17,6 +17,8 @@ from swipewise.cli.wording import counted
 from swipewise.cli.writing import file_argument
 
 if TYPE_CHECKING:
+    from polars import DataFrame
+
     from swipewise.feed.engine import FeedEngine
     from swipewise.feed.exporting import Parts
     from swipewise.workspace import Workspace
@@ -27,6 +29,7 @@ _EXAMPLES = """\b
 Examples:
   swipewise feed export feeds.parquet
   swipewise feed export feeds.csv --size 50 --viewers chosen.csv -w shop
+  swipewise feed export feeds.parquet --on ray
 """
 
 
@@ -42,10 +45,21 @@ Examples:
     help="CSV, JSONL or Parquet whose column viewer_id says whose.  [default: all with an event or a profile]",
 )
 @click.option("--fresh", is_flag=True, help="Begin anew, whatever an export to FILE that was stopped has made.")
+@click.option(
+    "--on",
+    type=click.Choice(["ray"]),
+    help="Who makes them: the workers of the Ray cluster at RAY_ADDRESS, or on this machine.  [default: this process]",
+)
 @workspace_option
 @json_option
 def export(
-    file: Path, size: int | None, chosen: Path | None, fresh: bool, workspace: Workspace, as_json: bool
+    file: Path,
+    size: int | None,
+    chosen: Path | None,
+    fresh: bool,
+    on: str | None,
+    workspace: Workspace,
+    as_json: bool,
 ) -> None:
     """Write the feeds of all viewers to FILE.parquet, .csv or .jsonl, as they would be served now.
 
@@ -66,7 +80,7 @@ def export(
         note = engine.note
         plan = export_plan(engine, viewers, size=size, block=_BLOCK)
         with export_parts(file, plan, fresh=fresh) as parts:
-            _make(parts, engine, viewers, size)
+            _make(parts, engine, viewers, size, on)
             places = _join(parts, file, len(viewers))
     if note:
         click.echo(f"note: {note}", err=True)
@@ -89,10 +103,8 @@ def _check_place(file: Path) -> None:
         raise StoreError(f"cannot write {file}: Is a directory")
 
 
-def _make(parts: Parts, engine: FeedEngine, viewers: Sequence[str], size: int | None) -> None:
+def _make(parts: Parts, engine: FeedEngine, viewers: Sequence[str], size: int | None, on: str | None) -> None:
     """Write the parts that are not there."""
-    from swipewise.feed.batch import feeds_in_blocks
-
     starts = range(0, len(viewers), _BLOCK)
     missing = [number for number in range(len(starts)) if not parts.has(number)]
     # Only the last part is shorter, so that blocks of what is missing are the parts that are.
@@ -106,7 +118,7 @@ def _make(parts: Parts, engine: FeedEngine, viewers: Sequence[str], size: int | 
         )
     with _progress_bar(len(viewers)) as advance:
         advance(len(viewers) - len(asked))
-        blocks = feeds_in_blocks(engine, asked, size=size, block=_BLOCK)
+        blocks = _made(engine, asked, size, on)
         for number, block in zip(missing, blocks, strict=True):
             parts.write(number, block)
             advance(_BLOCK)
@@ -123,6 +135,17 @@ def _join(parts: Parts, file: Path, viewers: int) -> int:
             write(block)
             places += len(block)
     return places
+
+
+def _made(engine: FeedEngine, viewers: Sequence[str], size: int | None, on: str | None) -> Iterator[DataFrame]:
+    """The feeds, block by block, by this process or by others."""
+    if on == "ray":
+        from swipewise.feed.on_ray import feeds_on_ray
+
+        return feeds_on_ray(engine.workspace, viewers, size=size, block=_BLOCK)
+    from swipewise.feed.batch import feeds_in_blocks
+
+    return feeds_in_blocks(engine, viewers, size=size, block=_BLOCK)
 
 
 def _named_in(path: Path) -> Sequence[str]:

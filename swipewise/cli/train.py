@@ -19,6 +19,8 @@ Examples:
   swipewise train -w shop --fresh  leave an interrupted training alone
   swipewise train --from latest    start from the weights of the last run, with what is new since
   swipewise train --processes 2    share every batch among two processes
+  swipewise train --on ray --processes 8
+                                   among eight workers of a Ray cluster
   swipewise train --profile        and say where the time went
 """
 
@@ -36,13 +38,25 @@ Examples:
 @click.option(
     "--processes",
     type=click.IntRange(1, 1024),
-    default=1,
-    show_default=True,
-    help="Processes of this machine that share every batch; or start one each by torchrun, on several machines.",
+    help="How many share every batch, by default training.workers; or start one each by torchrun, on several machines.",
+)
+@click.option(
+    "--on",
+    "executor",
+    type=click.Choice(["processes", "ray"]),
+    help="Who trains, by default training.executor: processes of this machine, or workers of a Ray cluster.",
 )
 @click.option("--profile", is_flag=True, help="Say where the time went.")
 @json_option
-def command(workspace: Workspace, fresh: bool, start: str, processes: int, profile: bool, as_json: bool) -> None:
+def command(
+    workspace: Workspace,
+    fresh: bool,
+    start: str,
+    processes: int | None,
+    executor: str | None,
+    profile: bool,
+    as_json: bool,
+) -> None:
     """Fit the model to the workspace's videos and behaviour.
 
     Learns from the training period, stops when the validation period no longer gets better, and never looks at the
@@ -60,7 +74,9 @@ def command(workspace: Workspace, fresh: bool, start: str, processes: int, profi
     if follows():
         follow_training(workspace, start=start)
         return
-    summary = train_with_progress(workspace, fresh=fresh, start=start, processes=processes, profile=profile)
+    summary = train_with_progress(
+        workspace, fresh=fresh, start=start, processes=processes, executor=executor, profile=profile
+    )
     if as_json:
         click.echo(json.dumps(asdict(summary) | {"run_dir": str(summary.run_dir)}))
     else:
@@ -69,7 +85,13 @@ def command(workspace: Workspace, fresh: bool, start: str, processes: int, profi
 
 
 def train_with_progress(
-    workspace: Workspace, *, fresh: bool = False, start: str = "", processes: int = 1, profile: bool = False
+    workspace: Workspace,
+    *,
+    fresh: bool = False,
+    start: str = "",
+    processes: int | None = None,
+    executor: str | None = None,
+    profile: bool = False,
 ) -> TrainingSummary:
     """Train, with a progress bar on a terminal and a line an epoch elsewhere, all on stderr."""
     from rich.console import Console
@@ -117,6 +139,7 @@ def train_with_progress(
             fresh=fresh,
             start=start,
             processes=processes,
+            executor=executor,
             profile=profile,
             on_fold=on_fold,
             on_plan=on_plan,

@@ -231,6 +231,11 @@ class TrainingConfig:
         "rows from which on a table of embeddings is updated by the rows that a step reads alone",
         low=1,
     )
+    shard_rows: int = _key(
+        10_000_000,
+        "rows from which on such a table is divided among the workers, where there are several",
+        low=1,
+    )
     warm_start: str = _key(
         "",
         "run whose weights training starts from: its name, or latest for the last one if any; empty: from scratch",
@@ -243,6 +248,14 @@ class TrainingConfig:
     )
     checkpoint_seconds: float = _key(30.0, "time between checkpoints within an epoch", low=0)
     device: str = _key("auto", "auto, cpu or cuda", names=DEVICES)
+    executor: str = _key(
+        "processes",
+        "who trains: processes of this machine; or ray: workers of a cluster, the [ray] extra",
+        names=("processes", "ray"),
+    )
+    workers: int = _key(1, "processes or Ray workers that share every batch", low=1, high=1024)
+    ray_address: str = _key("", "of the Ray cluster; empty: as for ingest.ray_address")
+    ray_gpus: float = _key(0.0, "GPUs that each Ray worker reserves, parts of one as well", low=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

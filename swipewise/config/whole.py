@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Final, get_type_hints
 
 from swipewise.config.checks import faults
 from swipewise.config.names import nearest
@@ -23,6 +23,11 @@ from swipewise.config.sections import (
 )
 from swipewise.errors import ConfigError
 
+_NOT_RECORDED: Final = (
+    ("events", "database"),
+    *(("training", key) for key in ("executor", "workers", "ray_address", "ray_gpus", "shard_rows")),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
@@ -39,9 +44,13 @@ class Config:
     server: ServerConfig = field(default_factory=ServerConfig)
 
     def as_record(self) -> dict[str, Any]:
-        """Every key, as a run records it; not where the live log lies, which changes no run and may hold a password."""
+        """Every key, as a run records it.
+
+        Not where the live log lies, which may hold a password, nor who trains: neither changes a run.
+        """
         record = asdict(self)
-        del record["events"]["database"]
+        for section, key in _NOT_RECORDED:
+            del record[section][key]
         return record
 
     @classmethod

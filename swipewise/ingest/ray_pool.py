@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import json
 import time
-import warnings
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any, Self
 
 import swipewise
-from swipewise.errors import ConfigError, MissingExtraError, SwipewiseError
+from swipewise.cluster import ray_for, reach
+from swipewise.errors import ConfigError, SwipewiseError
 from swipewise.ingest.executor import Answer
 from swipewise.ingest.pool import WorkerPool
 from swipewise.schema import Modality, Words
@@ -115,7 +114,7 @@ class RayPool:
     ) -> None:
         self.encoders: dict[Modality, str] = {}
         self.recognizers: dict[Words, str] = {}
-        self._ray = _ray()
+        self._ray = ray_for("ingest.executor = 'ray'")
         self._size, self._files = size, files
         self._arguments = (json.dumps(settings), timeout_seconds)
         self._address = address
@@ -135,7 +134,7 @@ class RayPool:
             ConfigError: There is no such cluster, it has no room for one actor, or the encoders cannot be had.
         """
         try:
-            self._connect()
+            self._mine = reach(self._ray, self._address, "ingest.ray_address")
             self._actors = [self._start() for _ in range(self._count())]
             self._await_first()
         except BaseException:
@@ -270,21 +269,6 @@ class RayPool:
         self._calls[actor.handle.start.remote()] = actor
         return actor
 
-    def _connect(self) -> None:
-        if self._ray.is_initialized():
-            return
-        try:
-            with warnings.catch_warnings():
-                # Where Ray starts a cluster its forks become other programs at once.
-                warnings.filterwarnings("ignore", "lance is not fork-safe")
-                self._ray.init(address=self._address or None, log_to_driver=False, logging_level="error")
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise ConfigError(
-                f"ingest.ray_address = {self._address!r}: no Ray cluster can be reached: {error}; start one with "
-                "'ray start --head', or leave the key empty"
-            ) from error
-        self._mine = True
-
     def _count(self) -> int:
         resources = self._ray.cluster_resources()
         rooms = [resources.get("CPU", 0)] + ([resources.get("GPU", 0) / self._gpus] if self._gpus else [])
@@ -293,10 +277,3 @@ class RayPool:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def _ray() -> Any:
-    try:
-        return import_module("ray")
-    except ImportError as error:
-        raise MissingExtraError("ingest.executor = 'ray'", "ray") from error

@@ -7,11 +7,12 @@ belong together. The file is written as it comes, without a second copy of the t
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import safetensors
 import torch
@@ -35,7 +36,25 @@ _DTYPES: Final = {
 }
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+class InBlocks(Protocol):
+    """A tensor that comes in blocks of rows, one after the other."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the whole."""
+        ...
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the whole."""
+        ...
+
+    def blocks(self) -> Iterator[Tensor]:
+        """The blocks."""
+        ...
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor | InBlocks], facts: Mapping[str, Any]) -> None:
     """Write tensors and JSON-able facts durably.
 
     Raises:
@@ -44,15 +63,28 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, 
     write_durably(path, _chunks(tensors, facts))
 
 
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def go_along(tensors: Mapping[str, Tensor | InBlocks]) -> None:
+    """Go through the blocks as :func:`save_tensors` does, where another process writes them."""
+    for _, tensor in _ordered(tensors):
+        if not isinstance(tensor, Tensor):
+            for _ in tensor.blocks():
+                pass
+
+
+def load_tensors(path: Path, without: Collection[str] = ()) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what :func:`save_tensors` wrote.
+
+    Args:
+        path: Of the file.
+        without: Names of tensors that are not read.
 
     Raises:
         ArtifactError: The file is missing or damaged.
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            names = [name for name in file.keys() if name not in without]  # noqa: SIM118 (not a dict)
+            tensors = {name: file.get_tensor(name) for name in names}
             return tensors, json.loads((file.metadata() or {})[_FACTS])
     except FileNotFoundError as error:
         raise ArtifactError(f"there is no {path}: train again with 'swipewise train --fresh'") from error
@@ -60,13 +92,31 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ArtifactError(f"{path} is damaged ({error}): train again with 'swipewise train --fresh'") from error
 
 
-def _chunks(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Iterator[bytes | memoryview]:
+def read_blocks(path: Path, name: str, rows: Iterable[slice]) -> Iterator[Tensor]:
+    """Read some rows after the other of a tensor in a file that :func:`load_tensors` can read.
+
+    Raises:
+        KeyError: There is no such tensor.
+    """
+    with safetensors.safe_open(path, framework="pt") as file:
+        if name not in file.keys():  # noqa: SIM118 (not a dict)
+            raise KeyError(name)
+        tensor = file.get_slice(name)
+        for here in rows:
+            yield tensor[here]
+
+
+def _ordered(tensors: Mapping[str, Tensor | InBlocks]) -> list[tuple[str, Tensor | InBlocks]]:
+    return sorted(tensors.items(), key=lambda item: -item[1].dtype.itemsize)
+
+
+def _chunks(tensors: Mapping[str, Tensor | InBlocks], facts: Mapping[str, Any]) -> Iterator[bytes | memoryview]:
     """The safetensors format: the length of the header, the header, and the tensors, the widest numbers first."""
-    ordered = sorted(tensors.items(), key=lambda item: -item[1].element_size())
+    ordered = _ordered(tensors)
     header: dict[str, Any] = {"__metadata__": {_FACTS: json.dumps(facts)}}
     end = 0
     for name, tensor in ordered:
-        start, end = end, end + tensor.numel() * tensor.element_size()
+        start, end = end, end + math.prod(tensor.shape) * tensor.dtype.itemsize
         shape = list(tensor.shape)
         header[name] = {"dtype": _DTYPES[tensor.dtype], "shape": shape, "data_offsets": [start, end]}
     encoded = json.dumps(header).encode()
@@ -74,7 +124,8 @@ def _chunks(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Iterator
     yield len(encoded).to_bytes(8, "little")
     yield encoded
     for _, tensor in ordered:
-        yield tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data
+        for block in [tensor] if isinstance(tensor, Tensor) else tensor.blocks():
+            yield block.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data
 
 
 def write_durably(path: Path, payload: bytes | Iterable[bytes | memoryview]) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from swipewise.config import TrainingConfig
 from swipewise.training.rows import RowAdam
-from swipewise.training.workers import Workers
+from swipewise.training.sharding import ShardedTable
+from swipewise.training.workers import ALONE, Workers
 
 _WARMUP_STEPS = 50
 _CLIP_NORM = 1.0
@@ -25,11 +27,25 @@ class Descent:
 
     Args:
         network: What is trained, on its device.
-        settings: learning_rate, weight_decay, average and sparse_rows are used.
+        settings: learning_rate, weight_decay, average, sparse_rows and shard_rows are used.
+        workers: Who descends; among several, tables of at least ``shard_rows`` rows of these are divided.
+        divisible: Names of the tables that may be.
     """
 
-    def __init__(self, network: nn.Module, settings: TrainingConfig) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        settings: TrainingConfig,
+        workers: Workers = ALONE,
+        divisible: Collection[str] = (),
+    ) -> None:
         self._settings = settings
+        self.shards = {
+            name: ShardedTable(network, name.removesuffix(".weight"), workers, settings)
+            for name in _tables(network, max(settings.sparse_rows, settings.shard_rows))
+            if name in divisible and workers.size > 1
+        }
+        self._shard_squares = torch.zeros((), dtype=torch.float64)
         self.average = {name: value.detach().clone() for name, value in network.state_dict().items()}
         self.taken = 0
         tables = _tables(network, settings.sparse_rows)
@@ -73,7 +89,10 @@ class Descent:
             parameter.grad = torch.sparse_coo_tensor(
                 rows.unsqueeze(0), values, parameter.shape, check_invariants=False
             )
-        return _summed(list(self._dense.values()), workers, figures)
+        squares = [table.share().cpu().view(1) for table in self.shards.values()]
+        summed = _summed(list(self._dense.values()), workers, torch.cat([figures, *squares]))
+        self._shard_squares = summed[len(figures) :].double().sum()
+        return summed[: len(figures)]
 
     def step(self) -> None:
         """Take a step down the gradients."""
@@ -83,7 +102,7 @@ class Descent:
             name: _coalesced(gradient) for name in self._rows if (gradient := self._named[name].grad) is not None
         }
         dense = [each.grad for each in self._dense.values() if each.grad is not None]
-        factor = _clip_factor([*dense, *(values for _, values in sparse.values())])
+        factor = _clip_factor([*dense, *(values for _, values in sparse.values())], self._shard_squares)
         torch._foreach_mul_(dense, factor)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
@@ -95,11 +114,31 @@ class Descent:
         )
         for name, (rows, values) in sparse.items():
             self._rows[name].step(rows, values * factor, now=self.taken, rate=rate)
+        for shard in self.shards.values():
+            shard.step(factor, now=self.taken, rate=rate)
 
     def settle(self) -> None:
         """Bring the average up to the step that was taken last, also of rows that have not been read for long."""
         for table in self._rows.values():
             table.settle(self.taken)
+        for shard in self.shards.values():
+            shard.settle(self.taken)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Have the network rank with the average within the block; all workers enter it together."""
+        self.exchange()
+        for table in self.shards.values():
+            table.stand_whole(table.average_SD)
+        yield
+        for table in self.shards.values():
+            table.stand_aside()
+        self.exchange()
+
+    def gather(self, rows: Mapping[str, Tensor]) -> None:
+        """Have those rows of divided tables at hand that the next step reads here; all workers call it together."""
+        for name, table in self.shards.items():
+            table.gather(rows[name])
 
     def exchange(self) -> None:
         """Put the average in the network's place, and what was in the network in the average's."""
@@ -146,9 +185,15 @@ def _coalesced(gradient: Tensor) -> tuple[Tensor, Tensor]:
     return once.indices()[0], once.values()
 
 
-def _clip_factor(gradients: list[Tensor]) -> Tensor:
-    """What to multiply gradients by, so that all together are no longer than the limit."""
-    total = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+def _clip_factor(gradients: list[Tensor], squares: Tensor) -> Tensor:
+    """What to multiply gradients by, so that all together are no longer than the limit.
+
+    Args:
+        gradients: Those that are here.
+        squares: Sum over those that are divided among the workers.
+    """
+    norms = torch.stack(torch._foreach_norm(gradients))
+    total = torch.linalg.vector_norm(torch.cat([norms, squares.sqrt().to(norms).view(1)]))
     factor: Tensor = (_CLIP_NORM / (total + 1e-6)).clamp(max=1.0)
     return factor
 

@@ -5,9 +5,9 @@ Legend of shape suffixes: B = viewers, N = videos.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,9 @@ from swipewise.training.sampling import WHOLE, Part
 from swipewise.training.trends import Trends
 
 B = TypeVar("B")
+C = TypeVar("C", contravariant=True)
+
+_IDS: Final = "project.id_embedding.weight"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,20 @@ class Learner(Protocol[B]):
         ...
 
 
+@runtime_checkable
+class TellsRows(Protocol[C]):
+    """A learner that tells which rows of its large tables a batch reads, so that these may be divided among workers."""
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The parameters of these tables, by their names in the network."""
+        ...
+
+    def rows(self, batch: C) -> Mapping[str, Tensor]:
+        """The rows of each table, int64, in any order and any number of times."""
+        ...
+
+
 class InterestLearner:
     """The interest model as a learner: next positive interactions by sampled softmax.
 
@@ -107,6 +124,15 @@ class InterestLearner:
     def batches(self, epoch: int, start: int, part: Part = WHOLE) -> Iterator[Batch | None]:
         """A part of the batches of an epoch from step ``start`` on."""
         return self._batches.steps(epoch, start, part)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """That of the ids."""
+        return (_IDS,) if self._network.project.id_embedding is not None else ()
+
+    def rows(self, batch: Batch) -> dict[str, Tensor]:
+        """The ids of all videos of a batch, also of those that it hides."""
+        return {_IDS: self._table.id_V[batch.videos_K.to(self._device)]}
 
     def loss(self, batch: Batch) -> StepLoss:
         """All parts of the objective; the one that ranks is shown."""

@@ -7,10 +7,9 @@ resumed takes the very steps that an unbroken one would have taken, by however m
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,10 +27,11 @@ from swipewise.training.dataset import Dataset
 from swipewise.training.descent import Descent
 from swipewise.training.fitted import FittedModel
 from swipewise.training.inference import calibrated, with_best_weights
-from swipewise.training.learner import B, InterestLearner, Learner
+from swipewise.training.keeping import Keeper
+from swipewise.training.learner import B, InterestLearner, Learner, TellsRows
 from swipewise.training.prefetch import ahead
 from swipewise.training.profiling import STEP, Clock, Profile
-from swipewise.training.progress import Progress, load_progress, save_progress
+from swipewise.training.progress import Progress
 from swipewise.training.ranking import RankingTask, ScoreFn, mean_ndcg, ranking_task
 from swipewise.training.sampling import Part
 from swipewise.training.warm import started_from
@@ -220,25 +220,23 @@ class _Loop(Generic[B]):
         on_epoch: Callable[[Epoch], None],
     ) -> None:
         self._learner, self._settings, self._task = learner, settings, task
-        self._checkpoint, self._workers, self._clock = checkpoint, workers, clock
+        self._workers, self._clock = workers, clock
         self._on_step, self._on_epoch = on_step, on_epoch
         self._network = learner.network
         self._device = next(self._network.parameters()).device
-        self._descent = Descent(self._network, settings)
+        tables = learner.tables if isinstance(learner, TellsRows) else ()
+        self._descent = Descent(self._network, settings, workers, tables)
         self._best: dict[str, Tensor] = {}
         self._progress = Progress()
-        self._saved_at, self._saving_took = time.monotonic(), 0.0
+        self._keeper = Keeper(checkpoint, self._network, self._descent, workers, settings.checkpoint_seconds)
 
     def run(self, parts: int) -> Trained:
         """Train to the end and leave the best parameters in the network."""
-        resumed = self._resume()
+        resumed, self._progress, self._best = self._keeper.resume()
         self._progress.parts = max(self._progress.parts, parts, self._workers.size)
         while self._progress.epoch < self._settings.epochs and not self._exhausted():
             self._one_epoch()
-        if self._best:
-            self._network.load_state_dict(self._best)
-        else:
-            self._descent.exchange()
+        self._leave_the_best()
         self._network.eval()
         return Trained(
             epochs=tuple(Epoch(**epoch) for epoch in self._progress.epochs),
@@ -246,6 +244,17 @@ class _Loop(Generic[B]):
             resumed=resumed,
             profile=self._clock.found(),
         )
+
+    def _leave_the_best(self) -> None:
+        """Put the best parameters into the network, or their average where none were best."""
+        for name, table in self._descent.shards.items():
+            table.restore(self._best.get(name, table.average_SD))
+        if self._progress.best >= 0:
+            if self._workers.leads:
+                whole = {name: value for name, value in self._best.items() if name not in self._descent.shards}
+                self._network.load_state_dict(whole, strict=not self._descent.shards)
+        else:
+            self._descent.exchange()
 
     def _exhausted(self) -> bool:
         return self._task is not None and self._progress.epoch >= (
@@ -263,28 +272,33 @@ class _Loop(Generic[B]):
         if self._device.type != "cpu":  # where a step leaves the processor idle
             made = self._clock.each(ahead(made), "waiting")
         for batches in made:
-            self._one_step(own, batches)
+            is_due = self._one_step(own, batches)
             progress.step += 1
             progress.seconds = before + time.monotonic() - started
             if workers.leads:
                 best = progress.best if progress.best >= 0 else None
                 self._on_step(Step(epoch=progress.epoch, done=progress.step, total=total, best_ndcg=best))
-            if self._is_due():
+            if is_due:
                 self._save()
         self._close_epoch()
 
-    def _one_step(self, parts: Sequence[Part], batches: Sequence[B | None]) -> None:
+    def _one_step(self, parts: Sequence[Part], batches: Sequence[B | None]) -> bool:
+        """Take a step; whether a checkpoint is due after it, which is the first process's to say."""
         progress = self._progress
         self._network.train()
         self._descent.begin()
+        if self._descent.shards:
+            with self._clock.part("waiting"):
+                self._gather(batches)
         with self._clock.part(STEP):
             figures = torch.zeros(3, dtype=torch.float64)
             for part, batch in zip(parts, batches, strict=True):
                 if batch is not None:
                     torch.manual_seed(_step_seed(part.seeds(self._settings.seed, progress.epoch, progress.step)))
                     figures += self._descend(batch)
+        due = torch.tensor([float(self._keeper.is_due())], dtype=torch.float64)
         with self._clock.part("waiting"):
-            loss, shown, targets = self._descent.share(self._workers, figures).tolist()
+            loss, shown, targets, is_due = self._descent.share(self._workers, torch.cat([figures, due])).tolist()
         if not math.isfinite(loss):
             raise DataError(
                 f"the loss became {loss} in epoch {progress.epoch + 1}: "
@@ -295,6 +309,17 @@ class _Loop(Generic[B]):
         progress.taken = self._descent.taken
         progress.loss_sum += shown
         progress.targets += targets
+        return bool(is_due)
+
+    def _gather(self, batches: Sequence[B | None]) -> None:
+        """Have the rows of divided tables at hand that the batches read."""
+        learner = self._learner
+        assert isinstance(learner, TellsRows)
+        read = [learner.rows(batch) for batch in batches if batch is not None]
+        nothing = torch.zeros(0, dtype=torch.int64, device=self._device)
+        self._descent.gather(
+            {name: torch.cat([nothing, *(rows[name] for rows in read)]) for name in self._descent.shards}
+        )
 
     def _descend(self, batch: B) -> Tensor:
         """Add the gradients of a part of a batch; its loss, the sum of what is shown, and the number of its targets."""
@@ -322,58 +347,30 @@ class _Loop(Generic[B]):
         progress.epoch += 1
         if ndcg is None or ndcg > progress.best:
             progress.best, progress.best_epoch = ndcg if ndcg is not None else -1.0, progress.epoch
-            if ndcg is not None and self._workers.leads:
-                self._best = {name: value.clone() for name, value in self._descent.average.items()}
+            if ndcg is not None:
+                self._best = self._best_now()
         progress.step, progress.loss_sum, progress.targets, progress.seconds = 0, 0.0, 0.0, 0.0
         self._save()
         if self._workers.leads:
             self._on_epoch(Epoch(**progress.epochs[-1]))
 
+    def _best_now(self) -> dict[str, Tensor]:
+        """What this process keeps of the best parameters: the first all of them, but of shards each its own."""
+        shards = {name: table.average_SD for name, table in self._descent.shards.items()}
+        kept = {**self._descent.average, **shards} if self._workers.leads else shards
+        return {name: value.clone() for name, value in kept.items()}
+
+    def _save(self) -> None:
+        with self._clock.part("checkpoint"):
+            self._keeper.save(self._progress, self._best)
+
     def _validate(self) -> float | None:
         """NDCG@10 of the averaged parameters on the validation period, each process ranking for its own viewers."""
         if self._task is None:
             return None
-        self._descent.exchange()
-        self._network.eval()
-        ndcg = shared_ndcg(self._learner.scorer(self._task.history), self._task, self._workers)
-        self._descent.exchange()
-        return ndcg
-
-    def _is_due(self) -> bool:
-        """Whether to save now; at most a tenth of the time goes into it, however large the state is."""
-        interval = self._settings.checkpoint_seconds
-        return time.monotonic() - self._saved_at >= (interval and max(interval, 10 * self._saving_took))
-
-    def _save(self) -> None:
-        if self._checkpoint is None or not self._workers.leads:
-            return
-        began = time.monotonic()
-        with self._clock.part("checkpoint"):
-            save_progress(self._checkpoint, self._progress, {**self._state(), "best": self._best})
-        self._saved_at = time.monotonic()
-        self._saving_took = self._saved_at - began
-
-    def _resume(self) -> bool:
-        """Take the state of an earlier, interrupted run; False where there is none."""
-        found = self._checkpoint is not None and self._workers.leads and self._checkpoint.exists()
-        if found:
-            assert self._checkpoint is not None
-            self._progress, best = load_progress(self._checkpoint, self._state())
-            self._best = {name: value.to(self._device) for name, value in best.items()}
-        told = json.loads(self._workers.tell(json.dumps(asdict(self._progress))))
-        self._progress = Progress.of(told)
-        self._descent.taken = self._progress.taken
-        for values in self._state().values():
-            for value in values.values():
-                self._workers.follow(value)
-        return found
-
-    def _state(self) -> Mapping[str, Mapping[str, Tensor]]:
-        return {
-            "live": self._network.state_dict(),
-            "average": self._descent.average,
-            "optimizer": self._descent.state(),
-        }
+        with self._descent.averaged():
+            self._network.eval()
+            return shared_ndcg(self._learner.scorer(self._task.history), self._task, self._workers)
 
 
 def shared_ndcg(score: ScoreFn, task: RankingTask, workers: Workers) -> float:

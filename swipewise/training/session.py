@@ -53,7 +53,8 @@ def train_workspace(
     *,
     fresh: bool = False,
     start: str = "",
-    processes: int = 1,
+    processes: int | None = None,
+    executor: str | None = None,
     profile: bool = False,
     on_fold: Callable[[int, int], None] = lambda _done, _of: None,
     on_plan: Callable[[Path, bool], None] = lambda _path, _resumes: None,
@@ -68,7 +69,9 @@ def train_workspace(
         workspace: Its catalogue and events are read, its runs are written.
         fresh: Leave interrupted trainings alone and start anew.
         start: Overrides ``training.warm_start``, where it is not empty.
-        processes: How many processes of this machine share every batch. Where ``torchrun`` started several, these do.
+        processes: How many processes share every batch; None: as many as ``training.workers``. Where ``torchrun``
+            started several, these do.
+        executor: Where they run, instead of ``training.executor``.
         profile: Whether to find out where the time goes.
         on_fold: Told how many parts of the history are folded, and of how many.
         on_plan: Told the run's folder, and whether it resumes, before the first step.
@@ -84,29 +87,70 @@ def train_workspace(
         WorkspaceError: Another training of this workspace is running.
         ArtifactError: The run cannot be written.
         ClusterError: Another process is gone.
+        ConfigError: There is no such Ray cluster, or no room in it.
+        MissingExtraError: Ray is not installed, and asked for.
     """
     workspace = _starting(workspace, start)
-    with workspace.lock("train"), _workers(workspace, processes) as workers:
-        began = time.monotonic()
-        dataset, split, plan = _prepare(workspace, on_fold)
-        workers.tell(json.dumps(_identity(plan)))
-        run_dir = open_run(workspace.runs_dir, plan, fresh=fresh)
-        on_plan(run_dir, (run_dir / CHECKPOINT_NAME).exists())
-        fit = fit_network(
-            split.train,
-            split.validation,
-            workspace.config,
-            encoders=chosen_encoders(workspace, Catalog(workspace.catalog_dir)),
-            earlier=_earlier(workspace),
-            checkpoint=run_dir / CHECKPOINT_NAME,
-            workers=workers,
-            profile=profile,
-            on_step=on_step,
-            on_epoch=on_epoch,
-        )
-        fit.fitted.save(run_dir / MODEL_NAME)
-        figures, sizes = _figures(fit, began), _sizes(dataset, split)
-        close_run(run_dir, {**plan, "sizes": sizes, "modalities": fit.fitted.modalities, "figures": figures})
+    settings = workspace.config.training
+    with workspace.lock("train"):
+        if (executor or settings.executor) == "ray" and not launched():
+            from swipewise.training.on_ray import train_on_ray
+
+            return train_on_ray(
+                workspace,
+                processes or settings.workers,
+                fresh=fresh,
+                profile=profile,
+                on_fold=on_fold,
+                on_plan=on_plan,
+                on_step=on_step,
+                on_epoch=on_epoch,
+            )
+        with _workers(workspace, processes or settings.workers) as workers:
+            return lead(
+                workspace,
+                workers,
+                fresh=fresh,
+                profile=profile,
+                on_fold=on_fold,
+                on_plan=on_plan,
+                on_step=on_step,
+                on_epoch=on_epoch,
+            )
+
+
+def lead(
+    workspace: Workspace,
+    workers: Workers,
+    *,
+    fresh: bool,
+    profile: bool,
+    on_fold: Callable[[int, int], None],
+    on_plan: Callable[[Path, bool], None],
+    on_step: Callable[[Step], None],
+    on_epoch: Callable[[Epoch], None],
+) -> TrainingSummary:
+    """Train as the first of some processes, which writes and tells; the rest is as in :func:`train_workspace`."""
+    began = time.monotonic()
+    dataset, split, plan = _prepare(workspace, on_fold)
+    workers.tell(json.dumps(_identity(plan)))
+    run_dir = open_run(workspace.runs_dir, plan, fresh=fresh)
+    on_plan(run_dir, (run_dir / CHECKPOINT_NAME).exists())
+    fit = fit_network(
+        split.train,
+        split.validation,
+        workspace.config,
+        encoders=chosen_encoders(workspace, Catalog(workspace.catalog_dir)),
+        earlier=_earlier(workspace),
+        checkpoint=run_dir / CHECKPOINT_NAME,
+        workers=workers,
+        profile=profile,
+        on_step=on_step,
+        on_epoch=on_epoch,
+    )
+    fit.fitted.save(run_dir / MODEL_NAME)
+    figures, sizes = _figures(fit, began), _sizes(dataset, split)
+    close_run(run_dir, {**plan, "sizes": sizes, "modalities": fit.fitted.modalities, "figures": figures})
     return TrainingSummary(
         run_dir=run_dir,
         resumed=fit.resumed,
@@ -174,20 +218,25 @@ def follow_training(workspace: Workspace, *, start: str = "") -> None:
     """
     workspace = _starting(workspace, start)
     with joined(workspace.config.training.device) as workers:
-        _, split, plan = _prepare(workspace)
-        if json.loads(workers.tell("")) != json.loads(json.dumps(_identity(plan))):
-            raise ClusterError(
-                f"process {workers.rank + 1} of {workers.size} found other data or another configuration in "
-                f"{workspace.root} than the first: start all on the same workspace, and import nothing meanwhile"
-            )
-        fit_network(
-            split.train,
-            split.validation,
-            workspace.config,
-            encoders=chosen_encoders(workspace, Catalog(workspace.catalog_dir)),
-            earlier=_earlier(workspace),
-            workers=workers,
+        follow(workspace, workers)
+
+
+def follow(workspace: Workspace, workers: Workers) -> None:
+    """Train as one of the others; errors are those of :func:`follow_training`."""
+    _, split, plan = _prepare(workspace)
+    if json.loads(workers.tell("")) != json.loads(json.dumps(_identity(plan))):
+        raise ClusterError(
+            f"process {workers.rank + 1} of {workers.size} found other data or another configuration in "
+            f"{workspace.root} than the first: start all on the same workspace, and import nothing meanwhile"
         )
+    fit_network(
+        split.train,
+        split.validation,
+        workspace.config,
+        encoders=chosen_encoders(workspace, Catalog(workspace.catalog_dir)),
+        earlier=_earlier(workspace),
+        workers=workers,
+    )
 
 
 @contextmanager

@@ -78,9 +78,31 @@ class Workers:
         counts = [int(length) for length in lengths]
         padded = tensor.new_zeros(max(counts), *tensor.shape[1:])
         padded[: len(tensor)] = tensor
-        parts = [torch.empty_like(padded) for _ in range(self.size)]
-        self._ask(dist.all_gather, parts, padded)
-        return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
+        return torch.cat([part[:count] for part, count in zip(self.gathered(padded), counts, strict=True)])
+
+    def gathered(self, tensor: Tensor) -> list[Tensor]:
+        """The tensors of all processes, which have one shape.
+
+        Raises:
+            ClusterError: Another process is gone.
+        """
+        parts = [torch.empty_like(tensor) for _ in range(self.size)]
+        self._ask(dist.all_gather, parts, tensor.contiguous())
+        return parts
+
+    def exchange(self, parts: Sequence[Tensor]) -> list[Tensor]:
+        """Give each process its part, and get the part that each has for this one; lengths may differ.
+
+        Raises:
+            ClusterError: Another process is gone.
+        """
+        counts = torch.tensor([len(part) for part in parts], device=self.device)
+        coming = torch.empty_like(counts)
+        self._ask(dist.all_to_all_single, coming, counts)
+        given, lengths = torch.cat(list(parts)), coming.tolist()
+        got = given.new_empty(sum(lengths), *given.shape[1:])
+        self._ask(dist.all_to_all_single, got, given, lengths, counts.tolist())
+        return list(torch.split(got, lengths))
 
     def tell(self, text: str) -> str:
         """What the first process says.
@@ -119,7 +141,7 @@ def follows() -> bool:
 
 @contextmanager
 def joined(device: str) -> Iterator[Workers]:
-    """Join the processes that ``torchrun`` or :func:`leading` started with this one, if any.
+    """Join the processes that ``torchrun``, Ray Train or :func:`leading` started with this one, if any.
 
     Args:
         device: auto, cpu or cuda.
@@ -127,10 +149,15 @@ def joined(device: str) -> Iterator[Workers]:
     Raises:
         ClusterError: They cannot be reached.
     """
+    if dist.is_initialized():  # as Ray Train has it
+        with _group() as workers:
+            yield workers
+        return
     if not launched():
         yield ALONE
         return
     try:
+        _take_gpu(device)
         dist.init_process_group(_backend(device), init_method="env://", timeout=_TIMEOUT)
     except (RuntimeError, ValueError) as error:
         raise ClusterError(
@@ -168,6 +195,7 @@ def leading(command: Sequence[str], processes: int, device: str) -> Iterator[Wor
         for rank in range(1, processes)
     ]
     try:
+        _take_gpu(device)
         dist.init_process_group(
             _backend(device),
             init_method=f"tcp://127.0.0.1:{port}",
@@ -190,10 +218,7 @@ def leading(command: Sequence[str], processes: int, device: str) -> Iterator[Wor
 @contextmanager
 def _group() -> Iterator[Workers]:
     try:
-        local = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-        device = local if dist.get_backend() == "nccl" else _CPU
-        if device.type == "cuda":
-            torch.cuda.set_device(device)
+        device = torch.device("cuda", torch.cuda.current_device()) if dist.get_backend() == "nccl" else _CPU
         yield Workers(rank=dist.get_rank(), size=dist.get_world_size(), device=device)
     finally:
         with suppress(RuntimeError):
@@ -205,6 +230,12 @@ def _free_port() -> int:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
         return port
+
+
+def _take_gpu(device: str) -> None:
+    """Have each process of a machine work on a GPU of its own, where there are any."""
+    if _backend(device) == "nccl":
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def _backend(device: str) -> str:

@@ -32,21 +32,24 @@ class FakeTraining:
     """Stands for ``train_workspace``: two epochs, of which the first was better."""
 
     def __init__(self, ndcg: float | None = 0.25, *, resumes: bool = False) -> None:
-        self.ndcg, self.resumes, self.fresh, self.processes = ndcg, resumes, None, 0
+        self.ndcg, self.resumes, self.fresh = ndcg, resumes, None
+        self.processes: int | None = 0
+        self.executor: str | None = None
 
     def __call__(
         self,
         workspace: Workspace,
         *,
         fresh: bool,
-        processes: int,
+        processes: int | None,
+        executor: str | None,
         profile: bool,
         on_fold: Callable[[int, int], None],
         on_plan: Callable[[Path, bool], None],
         on_step: Callable[[Step], None],
         on_epoch: Callable[[Epoch], None],
     ) -> TrainingSummary:
-        self.fresh, self.processes = fresh, processes
+        self.fresh, self.processes, self.executor = fresh, processes, executor
         on_fold(1, 1)
         run_dir = workspace.runs_dir / "20250102-abc"
         on_plan(run_dir, self.resumes)
@@ -148,9 +151,10 @@ def test_processes_are_as_many_as_asked_for(empty: Workspace, monkeypatch: pytes
     fake = FakeTraining()
     stand_in(monkeypatch, fake)
     train(empty)
-    assert fake.processes == 1
-    train(empty, "--processes", "3")
-    assert fake.processes == 3
+    assert (fake.processes, fake.executor) == (None, None)
+    train(empty, "--processes", "3", "--on", "ray")
+    assert (fake.processes, fake.executor) == (3, "ray")
+    assert "'spark' is not one of 'processes', 'ray'" in train(empty, "--on", "spark").stderr
     assert "0 is not in the range" in train(empty, "--processes", "0").stderr
 
 

@@ -10,28 +10,46 @@ import pytest
 import torch
 
 from swipewise.errors import ClusterError
-from swipewise.training.loop import Step, fit_network
-from swipewise.training.runs import read_record
+from swipewise.training.fitted import FittedModel
+from swipewise.training.loop import Fit, Step, fit_network
+from swipewise.training.runs import MODEL_NAME, read_record
 from swipewise.training.session import TrainingSummary, train_workspace
 from swipewise.training.split import split_by_time
 from swipewise.training.workers import ALONE, Workers, leading
 from swipewise.training.workspace_data import load_dataset
 from swipewise.workspace import Workspace
 
+ROWS = {
+    "whole tables": "",
+    "tables by rows": "sparse_rows = 1\n",
+    "tables in shards": "sparse_rows = 1\nshard_rows = 1\n",
+}
 
-@pytest.fixture(params=[100_000, 1], ids=["whole tables", "tables by rows"])
-def divided(shop: Workspace, request: pytest.FixtureRequest) -> Workspace:
-    """A workspace to train in, whose tables are updated as a whole or by rows."""
+
+def with_tables(shop: Workspace, how: str) -> Workspace:
     with (shop.root / "swipewise.toml").open("a") as file:
-        file.write(f"sparse_rows = {request.param}\n")
+        file.write(ROWS[how])
     return Workspace.open(shop.root)
 
 
-def by_one(workspace: Workspace) -> list[Any]:
-    """Losses and NDCG of a process that computes two parts of each batch."""
+@pytest.fixture(params=ROWS)
+def divided(shop: Workspace, request: pytest.FixtureRequest) -> Workspace:
+    """A workspace to train in, whose tables are updated as a whole, by rows, or by rows of which each has a share."""
+    return with_tables(shop, request.param)
+
+
+def fitted_by_one(workspace: Workspace) -> Fit:
+    """What a process makes that computes two parts of each batch."""
     split = split_by_time(load_dataset(workspace), workspace.config.split)
-    found = fit_network(split.train, split.validation, workspace.config, parts=2)
-    return [number for epoch in found.epochs for number in (epoch.loss, epoch.validation_ndcg)]
+    return fit_network(split.train, split.validation, workspace.config, parts=2)
+
+
+def losses(fit: Fit) -> list[Any]:
+    return [number for epoch in fit.epochs for number in (epoch.loss, epoch.validation_ndcg)]
+
+
+def by_one(workspace: Workspace) -> list[Any]:
+    return losses(fitted_by_one(workspace))
 
 
 def curve(summary: TrainingSummary) -> list[Any]:
@@ -72,6 +90,20 @@ def test_two_processes_go_on_where_one_was_stopped(shop: Workspace) -> None:
     summary = train_workspace(shop, processes=2)
     assert summary.resumed
     assert summary.epochs == 3
+
+
+def test_shards_go_on_in_one_process_and_from_there_in_two(shop: Workspace) -> None:
+    shop = with_tables(shop, "tables in shards")
+    stopped(shop, processes=2, steps=3)
+    stopped(shop, processes=1, steps=3)
+    stopped(shop, processes=2, steps=20)  # into the next epoch, when there is a best one to go on from
+    summary = train_workspace(shop, processes=2)
+    assert summary.resumed
+    expected = fitted_by_one(shop)
+    assert curve(summary) == pytest.approx(losses(expected), rel=1e-4)
+    found = FittedModel.load(summary.run_dir / MODEL_NAME).network.state_dict()
+    for name, tensor in expected.fitted.network.state_dict().items():
+        assert torch.allclose(found[name], tensor, atol=1e-4), name
 
 
 def test_a_part_without_windows_takes_part_all_the_same(shop: Workspace) -> None:

@@ -1,0 +1,192 @@
+"""The workers of a Ray cluster train as processes of this machine do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import swipewise
+from swipewise.errors import ClusterError, ConfigError, DataError, MissingExtraError, SwipewiseError
+from swipewise.training.loop import Epoch
+from swipewise.training.on_ray import Post, _Command, _opened
+from swipewise.training.session import train_workspace
+from swipewise.workspace import Workspace
+from tests.training.test_workers import Stop, by_one, curve, stopped
+
+# Settings of Ray Data that Ray itself still reads.
+pytestmark = pytest.mark.filterwarnings("ignore:`use_.*` is deprecated:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """A Ray cluster on this machine, as one that was there before."""
+    ray = pytest.importorskip("ray")
+    with pytest.MonkeyPatch.context() as patched, warnings.catch_warnings():
+        patched.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.1")
+        patched.setenv("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "20")
+        warnings.filterwarnings("ignore", "lance is not fork-safe")  # Ray's forks become other programs at once
+        ray.init(
+            num_cpus=2,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="error",
+            object_store_memory=80 << 20,
+        )
+        yield
+        ray.shutdown()
+
+
+def kill_a_worker() -> None:
+    """End a process of the cluster that trains, as when its machine is lost."""
+    for process in Path("/proc").iterdir():
+        with suppress(OSError):
+            if process.name.isdigit() and (process / "cmdline").read_bytes().startswith(b"ray::RayTrainWorker"):
+                os.kill(int(process.name), signal.SIGKILL)
+                return
+    pytest.fail("no worker is training")
+
+
+def test_two_workers_go_on_where_others_ended_with_the_losses_of_one_process(
+    shop: Workspace, cluster: None
+) -> None:
+    settings = shop.root / "swipewise.toml"
+    settings.write_text(settings.read_text().replace("epochs = 3", "epochs = 12"))  # time to be killed in
+    shop = Workspace.open(shop.root)
+    stopped(shop, processes=2, steps=5)
+    epochs: list[Epoch] = []
+    plans: list[tuple[Path, bool]] = []
+
+    def on_epoch(epoch: Epoch) -> None:
+        epochs.append(epoch)
+        if len(epochs) == 1:
+            kill_a_worker()
+
+    summary = train_workspace(
+        shop, executor="ray", processes=2, on_epoch=on_epoch, on_plan=lambda *plan: plans.append(plan)
+    )
+    assert summary.resumed
+    assert plans == [(summary.run_dir, True)] * 2
+    assert curve(summary) == pytest.approx(by_one(shop), rel=1e-4)
+    assert epochs[-1].number == summary.epochs > 3
+    assert not list(shop.root.glob(".ray*"))
+
+
+def test_one_process_goes_on_where_workers_were_stopped(shop: Workspace, cluster: None) -> None:
+    def stop(_: Epoch) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        train_workspace(shop, executor="ray", processes=2, on_epoch=stop)
+    summary = train_workspace(shop)
+    assert summary.resumed
+    assert curve(summary) == pytest.approx(by_one(shop), rel=1e-4)
+
+
+class StandIn:
+    """A cluster whose workers leave given letters; ``over``: whether they were told to stop."""
+
+    def __init__(self, *letters: list[Any], ends: Exception | None = None) -> None:
+        self._letters = [json.dumps(letter) for letter in letters]
+        self._ends = ends
+        self.over = False
+        self.scaling_config = SimpleNamespace(num_workers=2, resources_per_worker={"CPU": 1})
+
+    def command(self) -> _Command:
+        take, end = SimpleNamespace(remote=self._take), SimpleNamespace(remote=self._end)
+        return _Command(self, SimpleNamespace(take=take, end=end), self)
+
+    def get(self, value: Any) -> Any:
+        return value
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 1.0}
+
+    def fit(self) -> None:
+        if self._ends is not None:
+            raise self._ends
+
+    def _take(self, _: float) -> list[str]:
+        letters, self._letters = self._letters, []
+        return letters
+
+    def _end(self) -> None:
+        self.over = True
+
+
+WORKER = ["worker", "node7", swipewise.__version__]
+
+
+@pytest.mark.parametrize(
+    ("letters", "error", "says"),
+    [
+        ([WORKER, ["failed", "DataError", "too little data"]], DataError, "^too little data$"),
+        (
+            [["worker", "node7", "0.0.1"]],
+            ConfigError,
+            r"node7, .* runs Swipewise 0\.0\.1, this is .*: install the",
+        ),
+        (
+            [WORKER, ["lost", "peer gone"]],
+            ClusterError,
+            r"lost workers .* 4 times \(peer gone\): the same command",
+        ),
+        (
+            [],
+            ConfigError,
+            r"no 2 Ray workers could start on \{'CPU': 1.0\}.*\(no room\): take fewer by --processes",
+        ),
+    ],
+)
+def test_what_a_cluster_can_do_wrong_is_an_error_of_the_command(
+    letters: list[Any], error: type[SwipewiseError], says: str
+) -> None:
+    cluster = StandIn(*letters, ends=RuntimeError("it failed:\nno room"))
+    with pytest.raises(error, match=says):
+        cluster.command().run({})
+    assert cluster.over
+
+
+def test_workers_learn_that_a_training_has_begun_and_that_it_is_over() -> None:
+    async def told() -> list[dict[str, bool]]:
+        post = Post()
+        answers = [json.loads(await post.put(json.dumps([kind]))) for kind in ("worker", "plan", "worker")]
+        assert await post.take(1.0) == ['["worker"]', '["plan"]', '["worker"]']
+        assert await post.take(0.0) == []
+        await post.end()
+        return [*answers, json.loads(await post.put('["step"]'))]
+
+    answers = asyncio.run(told())
+    assert [answer["planned"] for answer in answers] == [False, False, True, True]
+    assert [answer["over"] for answer in answers] == [False, False, False, True]
+
+
+def test_a_machine_without_the_workspace_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"a machine of the Ray cluster, has no .*nowhere: put the workspace into"
+    ):
+        _opened({"root": str(tmp_path / "nowhere"), "config": "{}"})
+
+
+def test_a_machine_that_reads_another_configuration_is_an_error(shop: Workspace) -> None:
+    record = shop.config.as_record()
+    assert _opened({"root": str(shop.root), "config": json.dumps(record)}) == shop
+    record["training"]["seed"] = 7
+    with pytest.raises(ConfigError, match=r"reads another configuration in .*shop than this training has: write"):
+        _opened({"root": str(shop.root), "config": json.dumps(record)})
+
+
+def test_ray_that_is_not_installed_says_how_to_have_it(shop: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingExtraError, match=r"training.executor = 'ray' .* pip install 'swipewise\[ray\]'"):
+        train_workspace(shop, executor="ray")
