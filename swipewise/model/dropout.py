@@ -30,4 +30,5 @@ class Dropout(nn.Module):
         count = x.numel()
         drawn = torch.empty(-(-count // 8), dtype=torch.int64).random_(-(2**63), None)
         kept = drawn.view(torch.uint8)[:count].view(x.shape) >= dropped
-        return (x * kept).mul_(_STEPS / (_STEPS - dropped))
+        # Scaled here, the mask is all that the gradient has to be multiplied with.
+        return x * kept.to(x.dtype).mul_(_STEPS / (_STEPS - dropped))

@@ -182,6 +182,9 @@ def masked_softmax(logits_M: Tensor, present_M: Tensor) -> Tensor:
 @spanned("fusion")
 def fuse(u_D: Tensor, p_MD: Tensor, present_M: Tensor) -> Tensor:
     """f = Σ_m α_m p_m (equation 2): (..., D), from the arguments of :func:`modality_attention`."""
+    if p_MD.shape[-2] == 1:  # it weighs 1 wherever it is present, whatever u is
+        f_D = p_MD.squeeze(-2) * present_M
+        return f_D.expand(torch.broadcast_shapes(u_D.shape, f_D.shape))
     return (modality_attention(u_D, p_MD, present_M).unsqueeze(-1) * p_MD).sum(dim=-2)
 
 
@@ -205,6 +208,10 @@ def fused_scores(
         scores_BN divided by √d, and alpha_BNM.
     """
     N, M, D = p_NMD.shape
+    if M == 1:
+        factor_1 = D**-0.5 if factor_M is None else factor_M * D**-0.5
+        alpha_BNM = present_NM.to(z_BD.dtype).expand(len(z_BD), N, 1)
+        return z_BD @ (p_NMD[:, 0] * present_NM * factor_1).T, alpha_BNM
     # Videos last: a softmax over a last dimension as short as M would be many times slower.
     flat_D = p_NMD.transpose(0, 1).reshape(M * N, D).T
     absent_1MN = ~present_NM.T.unsqueeze(0)

@@ -199,8 +199,10 @@ def rank_hits(score: ScoreFn, task: RankingTask, k: int) -> NDArray[np.bool_]:
 def hits_of(best_BK: NDArray[np.int64], relevant_R: NDArray[np.int64], videos: int) -> NDArray[np.bool_]:
     """(B, K), True where the video at that place is among the pairs ``relevant_R`` (see RankingTask)."""
     pairs_BK = np.arange(len(best_BK))[:, None] * videos + best_BK
-    hits_BK: NDArray[np.bool_] = np.isin(pairs_BK, relevant_R) & (best_BK != NO_VIDEO)
-    return hits_BK
+    # Those that are relevant are in order, and few: a search among them is cheaper than sorting them with all pairs.
+    place_BK = np.searchsorted(relevant_R, pairs_BK)
+    hits_BK: NDArray[np.bool_] = np.append(relevant_R, -1)[place_BK] == pairs_BK
+    return hits_BK & (best_BK != NO_VIDEO)
 
 
 def ndcg_at_k(hits_BK: NDArray[np.bool_], relevant_B: NDArray[np.int64], k: int) -> NDArray[np.float64]:
