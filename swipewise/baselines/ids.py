@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from swipewise.baselines.sequences import Inputs, Tokens, latest_tokens, read_inputs, viewer_offsets
+from swipewise.model.linear import linear
 from swipewise.model.losses import sampled_softmax
 from swipewise.training.dataset import Dataset, Interactions
 from swipewise.training.histories import like_lengths
@@ -53,8 +54,7 @@ class VideoIds(nn.Module):
 
     def scores(self, h_TD: Tensor, videos_N: Tensor) -> Tensor:
         """Scores (T, N) of the same videos everywhere."""
-        scores_TN: Tensor = h_TD @ self.embedding(videos_N).T + self.bias(videos_N).T
-        return scores_TN
+        return linear(h_TD, self.embedding(videos_N), self.bias(videos_N).squeeze(-1))
 
     def own_scores(self, h_TD: Tensor, videos_T: Tensor) -> Tensor:
         """Scores (T,) of one video each."""

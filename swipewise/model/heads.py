@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from swipewise.model.attention import attention
 from swipewise.model.dropout import Dropout
-from swipewise.model.linear import LinearOfParts
+from swipewise.model.linear import Linear, LinearOfParts
 
 
 class WatchHead(nn.Module):
@@ -43,8 +43,8 @@ class TargetAttention(nn.Module):
     def __init__(self, *, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query = nn.Linear(width, width)
-        self.key_value = nn.Linear(width, 2 * width)
+        self.query = Linear(width, width)
+        self.key_value = Linear(width, 2 * width)
         self.dropout = Dropout(0.0)
 
     def forward(self, f_BND: Tensor, tokens_BQD: Tensor, visible_BNQ: Tensor) -> Tensor:
@@ -88,10 +88,10 @@ class ActionHeads(nn.Module):
             LinearOfParts(6 * width + statistics + 1, 2 * width),
             nn.GELU(),
             Dropout(dropout),
-            nn.Linear(2 * width, width),
+            Linear(2 * width, width),
             nn.GELU(),
         )
-        self.out = nn.Linear(width, actions)
+        self.out = Linear(width, actions)
 
     def forward(
         self,

@@ -18,7 +18,7 @@ from swipewise.model.behavior import BehaviorEmbedding
 from swipewise.model.dropout import Dropout
 from swipewise.model.fusion import ModalityProjection, VideoInputs, fuse
 from swipewise.model.heads import ActionHeads, WatchHead
-from swipewise.model.linear import LinearOfParts
+from swipewise.model.linear import Linear, LinearOfParts
 from swipewise.model.profile import ProfileEncoder
 from swipewise.model.reading import Events, HistoryInputs, Latest, Looked, Reading
 from swipewise.model.sequence import SUMMARY_TOKENS, CausalTransformer, HistorySummary
@@ -111,14 +111,14 @@ class InterestModel(nn.Module):
         )
         pooled = len(modalities) * (width + 1)
         self.preference = nn.Sequential(
-            nn.Linear(width + pooled, 2 * width), nn.GELU(), Dropout(dropout), nn.Linear(2 * width, width)
+            Linear(width + pooled, 2 * width), nn.GELU(), Dropout(dropout), Linear(2 * width, width)
         )
         self.content = [column for column, name in enumerate(modalities) if name in content_dims]
         self.heed = nn.Parameter(torch.ones(()))
-        self.evidence = nn.Linear(pooled, width)
+        self.evidence = Linear(pooled, width)
         self.combine = LinearOfParts(2 * width, width)
-        self.trend = nn.Linear(width, statistics)
-        self.shown = nn.Linear(width, width)
+        self.trend = Linear(width, statistics)
+        self.shown = Linear(width, width)
         self.watch = WatchHead()
         self.acts = ActionHeads(actions=flags, statistics=statistics, width=width, heads=heads, dropout=dropout)
         self.common_preference = nn.Parameter(torch.empty(width))

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from swipewise.model.attention import attention
 from swipewise.model.dropout import Dropout
+from swipewise.model.linear import Linear, linear
 
 
 class CausalAttention(nn.Module):
@@ -24,8 +25,8 @@ class CausalAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.causal = causal
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
+        self.qkv = Linear(width, 3 * width)
+        self.out = Linear(width, width)
         self.dropout = Dropout(dropout)
 
     def forward(self, x_BLD: Tensor, valid_BL: Tensor | None = None, before_1CD: Tensor | None = None) -> Tensor:
@@ -56,7 +57,7 @@ class CausalAttention(nn.Module):
         """What :meth:`forward` gives at one place of each sequence: (B, D)."""
         B, L, D = x_BLD.shape
         rows_B = torch.arange(B, device=x_BLD.device)
-        asks_BD = functional.linear(x_BLD[rows_B, place_B], self.qkv.weight[:D], self.qkv.bias[:D])
+        asks_BD = linear(x_BLD[rows_B, place_B], self.qkv.weight[:D], self.qkv.bias[:D])
         k_BHKE, v_BHKE = self._read(x_BLD)
         seen_BL = torch.ones(B, L, dtype=torch.bool, device=x_BLD.device)
         if self.causal:
@@ -74,7 +75,7 @@ class CausalAttention(nn.Module):
     def _read(self, x_BLD: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values of places that ask nothing: (B, H, L, E) twice."""
         B, L, D = x_BLD.shape
-        read_BL2D = functional.linear(x_BLD, self.qkv.weight[D:], self.qkv.bias[D:])
+        read_BL2D = linear(x_BLD, self.qkv.weight[D:], self.qkv.bias[D:])
         k_BHLE, v_BHLE = read_BL2D.view(B, L, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
         return k_BHLE, v_BHLE
 
@@ -96,9 +97,7 @@ class Block(nn.Module):
         self.attention_norm = nn.LayerNorm(width)
         self.attention = CausalAttention(width=width, heads=heads, dropout=dropout, causal=causal)
         self.feed_norm = nn.LayerNorm(width)
-        self.feed = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(), Dropout(dropout), nn.Linear(4 * width, width)
-        )
+        self.feed = nn.Sequential(Linear(width, 4 * width), nn.GELU(), Dropout(dropout), Linear(4 * width, width))
         self.dropout = Dropout(dropout)
 
     def forward(self, x_BLD: Tensor, valid_BL: Tensor | None = None, before_1CD: Tensor | None = None) -> Tensor:
@@ -211,8 +210,8 @@ class HistorySummary(nn.Module):
     def __init__(self, *, width: int) -> None:
         super().__init__()
         self.base_CD = nn.Parameter(torch.zeros(SUMMARY_TOKENS, width))
-        self.weigh = nn.Linear(width, SUMMARY_TOKENS)
-        self.value = nn.Linear(width, width)
+        self.weigh = Linear(width, SUMMARY_TOKENS)
+        self.value = Linear(width, width)
 
     def forward(self, tokens_BLD: Tensor, kept_BL: Tensor) -> Tensor:
         """Sum up events.
