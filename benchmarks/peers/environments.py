@@ -25,8 +25,8 @@ def default_cache() -> Path:
 def environment(name: str, cache: Path | None = None) -> Path:
     """The Python of the environment with ``requirements/NAME.txt``; it is made when it is not there yet.
 
-    What an interrupted installation has left is gone on from, as some of them take long. An environment belongs to the text of its requirements and to this Python: when one of them changes, a new one
-    is made beside it.
+    An environment belongs to the text of its requirements and to this Python: when one of them changes, a new one
+    is made beside it. What an interrupted installation has left is gone on from, as some of them take long.
 
     Args:
         name: Of a file in ``requirements``, without its suffix.
