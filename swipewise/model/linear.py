@@ -15,6 +15,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 _LEAST_PRODUCTS: Final = 1 << 20  # of fewer what a call costs is more than what it saves
+_DIGITS: Final = 5  # that numbers of rows are rounded up to, in the dual system
 
 
 def linear(x_XI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:
@@ -57,32 +58,55 @@ class LinearOfParts(nn.Linear):
 class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x_XI: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
-        ctx.save_for_backward(x_XI, weight_OI)
-        return _mapped(x_XI, weight_OI, bias_O)
+        filled_XI = _filled(x_XI)
+        ctx.save_for_backward(filled_XI, weight_OI)
+        return _rows_of(_product(filled_XI, weight_OI, bias_O), x_XI)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient_XO: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        x_XI, weight_OI = ctx.saved_tensors
+        filled_XI, weight_OI = ctx.saved_tensors
         of_x, of_weight, of_bias = ctx.needs_input_grad
-        flat_XI, flat_XO = x_XI.reshape(-1, x_XI.shape[-1]), gradient_XO.reshape(-1, gradient_XO.shape[-1])
+        filled_XO = _filled(gradient_XO)
         return (
-            _mapped(gradient_XO, weight_OI.T.contiguous()) if of_x else None,
-            _of_weight(flat_XI, flat_XO) if of_weight else None,
-            flat_XO.sum(dim=0) if of_bias else None,
+            _rows_of(_product(filled_XO, weight_OI.T.contiguous()), gradient_XO) if of_x else None,
+            _of_weight(filled_XI, filled_XO) if of_weight else None,
+            filled_XO.sum(dim=0) if of_bias else None,
         )
 
 
-def _mapped(x_XI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:
-    mapped_XO: Tensor = torch.ops.mkldnn._linear_pointwise(x_XI, weight_OI, bias_O, "none", [], "")
-    return mapped_XO
+def _mapped(x_XI: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
+    return _rows_of(_product(_filled(x_XI), weight_OI, bias_O), x_XI)
+
+
+def _filled(x_XI: Tensor) -> Tensor:
+    """The rows of (..., I), with zeros behind them up to a rounded number of rows.
+
+    oneDNN makes a program for each shape that it is given, which takes longer than to run it; batches have many.
+    """
+    flat_XI = x_XI.reshape(-1, x_XI.shape[-1])
+    rows = len(flat_XI)
+    step = 1 << max(0, rows.bit_length() - _DIGITS)
+    more = -rows % step
+    return functional.pad(flat_XI, (0, 0, 0, more)) if more else flat_XI
+
+
+def _rows_of(mapped_XO: Tensor, x_XI: Tensor) -> Tensor:
+    """Without what was filled up, in the shape of what was mapped."""
+    shape = x_XI.shape[:-1]
+    return mapped_XO[: shape.numel()].view(*shape, mapped_XO.shape[-1])
 
 
 def _of_weight(x_XI: Tensor, gradient_XO: Tensor) -> Tensor:
     """The gradient of the weight, (O, I); of its two factors oneDNN's first one is copied, so that is the smaller."""
     if x_XI.shape[1] < gradient_XO.shape[1]:
-        return _mapped(x_XI.T, gradient_XO.T).T
-    return _mapped(gradient_XO.T, x_XI.T)
+        return _product(x_XI.T, gradient_XO.T).T
+    return _product(gradient_XO.T, x_XI.T)
+
+
+def _product(x_XI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:
+    mapped_XO: Tensor = torch.ops.mkldnn._linear_pointwise(x_XI, weight_OI, bias_O, "none", [], "")
+    return mapped_XO
 
 
 def _pays(x_XI: Tensor, weight_OI: Tensor) -> bool:

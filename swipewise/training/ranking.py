@@ -201,8 +201,9 @@ def hits_of(best_BK: NDArray[np.int64], relevant_R: NDArray[np.int64], videos: i
     pairs_BK = np.arange(len(best_BK))[:, None] * videos + best_BK
     # Those that are relevant are in order, and few: a search among them is cheaper than sorting them with all pairs.
     place_BK = np.searchsorted(relevant_R, pairs_BK)
-    hits_BK: NDArray[np.bool_] = np.append(relevant_R, -1)[place_BK] == pairs_BK
-    return hits_BK & (best_BK != NO_VIDEO)
+    found_BK = np.append(relevant_R, -1)[place_BK] == pairs_BK
+    hits_BK: NDArray[np.bool_] = found_BK & (best_BK != NO_VIDEO)
+    return hits_BK
 
 
 def ndcg_at_k(hits_BK: NDArray[np.bool_], relevant_B: NDArray[np.int64], k: int) -> NDArray[np.float64]:
