@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from swipewise.baselines.sasrec import SASRecRecommender
 from swipewise.baselines.schedule import Schedule
 from swipewise.config import Config, ModelConfig, SplitConfig, TrainingConfig
+from swipewise.model.linear import linear
 from swipewise.training.dataset import Dataset, GrowingInteractions
 from swipewise.training.descent import Descent
 from swipewise.training.fitted import FittedModel
@@ -174,10 +175,9 @@ def _products(B: int, L: int) -> None:
     """The matrix products of these alone, forward and backward, on contiguous matrices."""
     for _ in range(LAYERS):
         for inputs, outputs in ((WIDTH, 3 * WIDTH), (WIDTH, WIDTH), (WIDTH, 4 * WIDTH), (4 * WIDTH, WIDTH)):
-            x, w, y = _given(B * L, inputs), _given(inputs, outputs), _given(B * L, outputs)
-            torch.mm(x, w)
-            torch.mm(y, w.T)
-            torch.mm(x.T, y)
+            linear(_given(B * L, inputs), _given(outputs, inputs))
+            linear(_given(B * L, outputs), _given(inputs, outputs))
+            linear(_given(outputs, B * L), _given(inputs, B * L))
         q, scores = _given(B * HEADS, L, WIDTH // HEADS), _given(B * HEADS, L, L)
         for _ in range(2):  # scores and their mix, of which each has two gradients
             torch.bmm(q, q.transpose(1, 2))

@@ -26,7 +26,7 @@ def environment(name: str, cache: Path | None = None) -> Path:
     """The Python of the environment with ``requirements/NAME.txt``; it is made when it is not there yet.
 
     An environment belongs to the text of its requirements and to this Python: when one of them changes, a new one
-    is made beside it.
+    is made beside it. What an interrupted installation has left is gone on from, as some of them take long.
 
     Args:
         name: Of a file in ``requirements``, without its suffix.
@@ -74,10 +74,8 @@ def run_script(python: Path, script: Path, arguments: list[str], *, log: Path) -
 
 def _make(folder: Path, python: Path, requirements: Path) -> None:
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    for command in (
-        [sys.executable, "-m", "venv", "--clear", str(folder)],
-        [*pip, "--requirement", str(requirements)],
-    ):
+    made = [] if python.with_name("pip").exists() else [[sys.executable, "-m", "venv", "--clear", str(folder)]]
+    for command in (*made, [*pip, "--requirement", str(requirements)]):
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         if ended.returncode:
             raise PeerError(

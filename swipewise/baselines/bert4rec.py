@@ -31,6 +31,7 @@ from swipewise.baselines.sequences import (
     read_inputs,
     viewer_offsets,
 )
+from swipewise.model.linear import Linear
 from swipewise.training.dataset import Dataset
 from swipewise.training.histories import Windows
 from swipewise.training.learner import Learner, StepLoss
@@ -132,7 +133,7 @@ class BERT4Rec(IdNetwork):
         self.encoder = SequenceEncoder(
             width=width, layers=layers, heads=heads, places=history + 1, dropout=dropout, causal=False
         )
-        self.head = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width))
+        self.head = nn.Sequential(Linear(width, width), nn.GELU(), nn.LayerNorm(width))
         initialise(self)
         nn.init.zeros_(self.ids.bias.weight)
         nn.init.normal_(self.masked, std=width**-0.5)

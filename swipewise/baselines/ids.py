@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from swipewise.baselines.sequences import Inputs, Tokens, latest_tokens, read_inputs, viewer_offsets
+from swipewise.model.linear import linear
 from swipewise.model.losses import sampled_softmax
 from swipewise.training.dataset import Dataset, Interactions
+from swipewise.training.histories import like_lengths
 from swipewise.training.ranking import ScoreFn
 from swipewise.training.sampling import Proposal
 
@@ -52,8 +54,7 @@ class VideoIds(nn.Module):
 
     def scores(self, h_TD: Tensor, videos_N: Tensor) -> Tensor:
         """Scores (T, N) of the same videos everywhere."""
-        scores_TN: Tensor = h_TD @ self.embedding(videos_N).T + self.bias(videos_N).T
-        return scores_TN
+        return linear(h_TD, self.embedding(videos_N), self.bias(videos_N).squeeze(-1))
 
     def own_scores(self, h_TD: Tensor, videos_T: Tensor) -> Tensor:
         """Scores (T,) of one video each."""
@@ -161,10 +162,16 @@ def id_scorer(
     device = network.ids.device
 
     def score(viewers_B: NDArray[np.int64], videos_N: NDArray[np.int64]) -> NDArray[np.float32]:
-        tokens = latest_tokens(rows, offsets_U, viewers_B, history).to(device)
+        length_B = np.minimum(offsets_U[viewers_B + 1] - offsets_U[viewers_B], history)
+        blocks = like_lengths(length_B)
         with torch.inference_mode():
+            read = [
+                network.last(latest_tokens(rows, offsets_U, viewers_B[block_B], history).to(device))
+                for block_B in blocks
+            ]
+            h_BD = torch.cat(read)[torch.from_numpy(np.argsort(np.concatenate(blocks))).to(device)]
             scores_BN: NDArray[np.float32] = (
-                network.ids.scores(network.last(tokens), torch.from_numpy(videos_N).to(device)).cpu().numpy()
+                network.ids.scores(h_BD, torch.from_numpy(videos_N).to(device)).cpu().numpy()
             )
         scores_BN[:, ~known_V[videos_N]] = UNKNOWN_SCORE
         return scores_BN

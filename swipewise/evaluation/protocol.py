@@ -1,7 +1,7 @@
 """What an evaluation asks: rank every video that existed for every viewer who liked something new after the cut.
 
 Legend of shape suffixes: B = viewers, R = pairs of a viewer and a relevant video (see RankingTask), K = places,
-I = interactions.
+H = hits, I = interactions.
 """
 
 from __future__ import annotations
@@ -197,20 +197,27 @@ def measured_of(name: str, best_BK: NDArray[np.int64], protocol: Protocol) -> Me
         best_BK: The rankings.
         protocol: The exam.
     """
+    videos = len(protocol.task.history.video_ids)
+    hits_BK = hits_of(best_BK, protocol.task.relevant_R, videos)
+    row_H, place_H = np.nonzero(hits_BK)
+    pair_H = row_H * videos + best_BK[row_H, place_H]
+
+    def figures(targets: Targets) -> dict[Metric, NDArray[np.float64]]:
+        # A segment changes what counts as relevant, never what is ranked: its hits are some of all.
+        counts_H = np.isin(pair_H, targets.relevant_R)
+        own_BK = np.zeros_like(hits_BK)
+        own_BK[row_H[counts_H], place_H[counts_H]] = True
+        relevant_B = np.bincount(targets.relevant_R // videos, minlength=len(best_BK))
+        return _figures(own_BK[targets.rows_B], relevant_B[targets.rows_B])
+
     return Measured(
         name=name,
         best_BK=best_BK,
-        values={
-            segment: _figures(best_BK, targets, protocol.task) for segment, targets in protocol.segments.items()
-        },
+        values={segment: figures(targets) for segment, targets in protocol.segments.items()},
     )
 
 
-def _figures(best_BK: NDArray[np.int64], targets: Targets, task: RankingTask) -> dict[Metric, NDArray[np.float64]]:
-    """A segment changes what counts as relevant, never what is ranked."""
-    videos = len(task.history.video_ids)
-    hits_BK = hits_of(best_BK, targets.relevant_R, videos)[targets.rows_B]
-    relevant_B = np.bincount(targets.relevant_R // videos, minlength=len(task.viewers_B))[targets.rows_B]
+def _figures(hits_BK: NDArray[np.bool_], relevant_B: NDArray[np.int64]) -> dict[Metric, NDArray[np.float64]]:
     return {
         Metric.NDCG_10: ndcg_at_k(hits_BK, relevant_B, 10),
         Metric.RECALL_10: recall_at_k(hits_BK, relevant_B, 10),

@@ -113,10 +113,10 @@ class EventLog:
         """Store batches of events that are known to break no rule, one after the other, all in one transaction.
 
         Args:
-            rows: As the table holds them.
+            batches: Rows as the table holds them.
 
         Returns:
-            How many were new, and how many known already.
+            Of each batch how many were new, and how many known already.
 
         Raises:
             StoreError: The log cannot be written; nothing of any batch was.

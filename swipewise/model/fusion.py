@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from swipewise.model.linear import Linear, linear
+from swipewise.model.softmax import softmax
 from swipewise.model.spans import spanned
 
 ID = "id"
@@ -75,8 +77,8 @@ class GatedAdapter(nn.Module):
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
-        self.value = nn.Linear(inputs, width)
-        self.gate = nn.Linear(inputs, width)
+        self.value = Linear(inputs, width)
+        self.gate = Linear(inputs, width)
 
     def forward(self, x_E: Tensor) -> Tensor:
         """Adapt: (..., E) to (..., D)."""
@@ -84,7 +86,7 @@ class GatedAdapter(nn.Module):
         return adapted_D
 
 
-ADAPTERS: Mapping[str, Callable[[int, int], nn.Module]] = {"linear": nn.Linear, "gated": GatedAdapter}
+ADAPTERS: Mapping[str, Callable[[int, int], nn.Module]] = {"linear": Linear, "gated": GatedAdapter}
 """W_m by name."""
 
 
@@ -175,13 +177,17 @@ def modality_attention(u_D: Tensor, p_MD: Tensor, present_M: Tensor) -> Tensor:
 def masked_softmax(logits_M: Tensor, present_M: Tensor) -> Tensor:
     """Softmax over the last dimension among the places where ``present_M`` is True; zeros where none is."""
     lowest = torch.finfo(logits_M.dtype).min
-    weights_M = torch.softmax(logits_M.masked_fill(~present_M, lowest), dim=-1)
+    weights_M = softmax(logits_M.masked_fill(~present_M, lowest))
     return weights_M * present_M
 
 
 @spanned("fusion")
 def fuse(u_D: Tensor, p_MD: Tensor, present_M: Tensor) -> Tensor:
     """f = Σ_m α_m p_m (equation 2): (..., D), from the arguments of :func:`modality_attention`."""
+    if p_MD.shape[-2] == 1:  # it weighs 1 wherever it is present, whatever u is
+        f_D = p_MD.squeeze(-2) * present_M
+        shape = torch.broadcast_shapes(u_D.shape, f_D.shape)  # type: ignore[no-untyped-call]
+        return f_D.expand(shape)
     return (modality_attention(u_D, p_MD, present_M).unsqueeze(-1) * p_MD).sum(dim=-2)
 
 
@@ -205,14 +211,18 @@ def fused_scores(
         scores_BN divided by √d, and alpha_BNM.
     """
     N, M, D = p_NMD.shape
+    if M == 1:
+        factor_1 = D**-0.5 if factor_M is None else factor_M * D**-0.5
+        alpha_BNM = present_NM.to(z_BD.dtype).expand(len(z_BD), N, 1)
+        return linear(z_BD, p_NMD[:, 0] * present_NM * factor_1), alpha_BNM
     # Videos last: a softmax over a last dimension as short as M would be many times slower.
-    flat_D = p_NMD.transpose(0, 1).reshape(M * N, D).T
+    flat_XD = p_NMD.transpose(0, 1).reshape(M * N, D)
     absent_1MN = ~present_NM.T.unsqueeze(0)
     B = len(u_BD)
-    logits_BMN = (u_BD @ flat_D).view(B, M, N) / D**0.5
+    logits_BMN = linear(u_BD, flat_XD).view(B, M, N) / D**0.5
     logits_BMN = logits_BMN.masked_fill(absent_1MN, torch.finfo(logits_BMN.dtype).min)
     alpha_BMN = torch.softmax(logits_BMN, dim=1).masked_fill(absent_1MN, 0)
-    part_BMN = alpha_BMN * (z_BD @ flat_D).view(B, M, N)
+    part_BMN = alpha_BMN * linear(z_BD, flat_XD).view(B, M, N)
     if factor_M is not None:
         part_BMN = part_BMN * factor_M[:, None]
     scores_BN = part_BMN.sum(dim=1) / D**0.5

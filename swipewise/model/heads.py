@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from swipewise.model.attention import attention
 from swipewise.model.dropout import Dropout
+from swipewise.model.linear import Linear, LinearOfParts
 
 
 class WatchHead(nn.Module):
@@ -42,8 +43,8 @@ class TargetAttention(nn.Module):
     def __init__(self, *, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query = nn.Linear(width, width)
-        self.key_value = nn.Linear(width, 2 * width)
+        self.query = Linear(width, width)
+        self.key_value = Linear(width, 2 * width)
         self.dropout = Dropout(0.0)
 
     def forward(self, f_BND: Tensor, tokens_BQD: Tensor, visible_BNQ: Tensor) -> Tensor:
@@ -84,19 +85,19 @@ class ActionHeads(nn.Module):
         super().__init__()
         self.attention = TargetAttention(width=width, heads=heads)
         self.hidden = nn.Sequential(
-            nn.Linear(6 * width + statistics + 1, 2 * width),
+            LinearOfParts(6 * width + statistics + 1, 2 * width),
             nn.GELU(),
             Dropout(dropout),
-            nn.Linear(2 * width, width),
+            Linear(2 * width, width),
             nn.GELU(),
         )
-        self.out = nn.Linear(width, actions)
+        self.out = Linear(width, actions)
 
     def forward(
         self,
         z_BND: Tensor,
         f_BND: Tensor,
-        s_BND: Tensor,
+        s_B1D: Tensor,
         statistics_BNS: Tensor,
         tokens_BQD: Tensor,
         visible_BNQ: Tensor,
@@ -106,7 +107,7 @@ class ActionHeads(nn.Module):
         Args:
             z_BND: (B, N, D) the interest vectors, of each exposure's own moment.
             f_BND: (B, N, D) the videos under the viewers' preference.
-            s_BND: (B, N, D) the profiles.
+            s_B1D: (B, 1, D) the profiles.
             statistics_BNS: (B, N, S) what everybody made of the videos.
             tokens_BQD: (B, Q, D) the history.
             visible_BNQ: As :class:`TargetAttention` takes it.
@@ -114,6 +115,10 @@ class ActionHeads(nn.Module):
         read_BND = self.attention(f_BND, tokens_BQD, visible_BNQ)
         product_BND = z_BND * f_BND
         score_BN1 = product_BND.sum(dim=-1, keepdim=True) / z_BND.shape[-1] ** 0.5
-        inputs = [z_BND, f_BND, product_BND, read_BND, read_BND * f_BND, s_BND, statistics_BNS, score_BN1]
-        logits_BNA: Tensor = self.out(self.hidden(torch.cat(inputs, dim=-1)))
+        vectors_BNX = torch.cat([z_BND, f_BND, product_BND, read_BND, read_BND * f_BND], dim=-1)
+        first, *rest = self.hidden
+        hidden_BNX = first(vectors_BNX, s_B1D, torch.cat([statistics_BNS, score_BN1], dim=-1))
+        for layer in rest:
+            hidden_BNX = layer(hidden_BNX)
+        logits_BNA: Tensor = self.out(hidden_BNX)
         return logits_BNA

@@ -1,6 +1,7 @@
 """The interest model: fusion, behaviour Transformer and profile together (equations 1 to 4 of arXiv:2509.04751).
 
 Legend of shape suffixes: B = viewers in the batch, L = events, L1 = events and the opening place before them,
+X = viewers with older events,
 C = tokens of the summary, E = all numbers of the evidence,
 K = videos in the batch, M = modalities, F = action flags, P = profile fields, D = model width.
 """
@@ -17,101 +18,11 @@ from swipewise.model.behavior import BehaviorEmbedding
 from swipewise.model.dropout import Dropout
 from swipewise.model.fusion import ModalityProjection, VideoInputs, fuse
 from swipewise.model.heads import ActionHeads, WatchHead
+from swipewise.model.linear import Linear, LinearOfParts
 from swipewise.model.profile import ProfileEncoder
+from swipewise.model.reading import Events, HistoryInputs, Latest, Looked, Reading
 from swipewise.model.sequence import SUMMARY_TOKENS, CausalTransformer, HistorySummary
 from swipewise.model.spans import spanned
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Events:
-    """Stretches of viewers' histories in time order, padded at the end.
-
-    video_BL: int64 rows of the projected videos; watch_ratio_BL: float, NaN where unknown; flags_BLF: bool; gap_BL:
-    float seconds since the event before; valid_BL: bool, False where the stretch is padded or an event is hidden.
-    """
-
-    video_BL: Tensor
-    watch_ratio_BL: Tensor
-    flags_BLF: Tensor
-    gap_BL: Tensor
-    valid_BL: Tensor
-
-    def to(self, device: torch.device) -> Events:
-        """The same events on another device.
-
-        Args:
-            device: As torch names it.
-        """
-        return Events(**{name: getattr(self, name).to(device) for name in self.__slots__})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Looked:
-    """Events with their videos in place of the videos' rows.
-
-    p_BLMD: (B, L, M, D) projected videos; present_BLM: bool; the rest as in ``Events``.
-    """
-
-    p_BLMD: Tensor
-    present_BLM: Tensor
-    watch_ratio_BL: Tensor
-    flags_BLF: Tensor
-    gap_BL: Tensor
-    valid_BL: Tensor
-
-    @classmethod
-    def at(cls, events: Events, p_KMD: Tensor, present_KM: Tensor) -> Looked:
-        """Look up the videos of events among projected ones."""
-        p_XMD = p_KMD.index_select(0, events.video_BL.flatten())
-        return cls(
-            p_BLMD=p_XMD.view(*events.video_BL.shape, *p_KMD.shape[1:]),
-            present_BLM=present_KM[events.video_BL],
-            watch_ratio_BL=events.watch_ratio_BL,
-            flags_BLF=events.flags_BLF,
-            gap_BL=events.gap_BL,
-            valid_BL=events.valid_BL,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryInputs:
-    """What viewers did: the latest events, read one by one, and the older ones before them, read as a summary.
-
-    profile_BP: int64 codes, 0 where a field is missing. strength_BL1M: float, for each content modality how strongly
-    the viewer's tastes differ within it, in logs with a mean of 0; None where that is not known.
-    """
-
-    recent: Events
-    older: Events
-    profile_BP: Tensor
-    strength_BL1M: Tensor | None = None
-
-    def to(self, device: torch.device) -> HistoryInputs:
-        """The same histories on another device.
-
-        Args:
-            device: As torch names it.
-        """
-        return HistoryInputs(
-            recent=self.recent.to(device),
-            older=self.older.to(device),
-            profile_BP=self.profile_BP.to(device),
-            strength_BL1M=None if self.strength_BL1M is None else self.strength_BL1M.to(device),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """What the network makes of histories, before the first recent event (place 0) and after each one.
-
-    z_BL1D: interest vectors; u_BL1D: preference vectors; tokens_BL1D: the opening and the events as the Transformer
-    reads them; s_BD: profiles.
-    """
-
-    z_BL1D: Tensor
-    u_BL1D: Tensor
-    tokens_BL1D: Tensor
-    s_BD: Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +50,17 @@ class _Seen:
     kept_BL: Tensor
     b_BLD: Tensor
     strength_BL: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """What the Transformer reads and what stands beside it; summary_BCD may be (1, C, D)."""
+
+    summary_BCD: Tensor
+    tokens_BL1D: Tensor
+    u_BL1D: Tensor
+    evidence_BL1E: Tensor
+    s_BD: Tensor
 
 
 class InterestModel(nn.Module):
@@ -189,14 +111,14 @@ class InterestModel(nn.Module):
         )
         pooled = len(modalities) * (width + 1)
         self.preference = nn.Sequential(
-            nn.Linear(width + pooled, 2 * width), nn.GELU(), Dropout(dropout), nn.Linear(2 * width, width)
+            Linear(width + pooled, 2 * width), nn.GELU(), Dropout(dropout), Linear(2 * width, width)
         )
         self.content = [column for column, name in enumerate(modalities) if name in content_dims]
         self.heed = nn.Parameter(torch.ones(()))
-        self.evidence = nn.Linear(pooled, width)
-        self.combine = nn.Linear(2 * width, width)
-        self.trend = nn.Linear(width, statistics)
-        self.shown = nn.Linear(width, width)
+        self.evidence = Linear(pooled, width)
+        self.combine = LinearOfParts(2 * width, width)
+        self.trend = Linear(width, statistics)
+        self.shown = Linear(width, width)
         self.watch = WatchHead()
         self.acts = ActionHeads(actions=flags, statistics=statistics, width=width, heads=heads, dropout=dropout)
         self.common_preference = nn.Parameter(torch.empty(width))
@@ -231,11 +153,17 @@ class InterestModel(nn.Module):
             p_KMD: (K, M, D) the projected videos.
             present_KM: (K, M) bool.
         """
-        return self.read(
-            Looked.at(history.recent, p_KMD, present_KM),
-            Looked.at(history.older, p_KMD, present_KM),
-            history.profile_BP,
-            history.strength_BL1M,
+        return self._reading(self._looked_up(history, p_KMD, present_KM))
+
+    def latest(self, history: HistoryInputs, p_KMD: Tensor, present_KM: Tensor, last_B: Tensor) -> Latest:
+        """What :meth:`forward` gives at one place of each viewer, (B,) int64; the last layer reads for that alone."""
+        opened = self._looked_up(history, p_KMD, present_KM)
+        rows_B = torch.arange(len(last_B), device=last_B.device)
+        return Latest(
+            z_BD=self._interest(opened, opened.evidence_BL1E[rows_B, last_B], opened.s_BD, last_B),
+            u_BD=opened.u_BL1D[rows_B, last_B],
+            tokens_BL1D=opened.tokens_BL1D,
+            s_BD=opened.s_BD,
         )
 
     def read(
@@ -249,31 +177,78 @@ class InterestModel(nn.Module):
             profile_BP: int64 codes, 0 where a field is missing.
             strength_BL1M: How strongly tastes differ within each content modality; None where that is not known.
         """
-        return self._read(self._seen(recent), self._seen(older), profile_BP, strength_BL1M)
+        return self._reading(self._open(self._seen(recent), self._seen(older), profile_BP, strength_BL1M))
 
-    def _read(self, recent: _Seen, older: _Seen, profile_BP: Tensor, strength_BL1M: Tensor | None) -> Reading:
+    def _looked_up(self, history: HistoryInputs, p_KMD: Tensor, present_KM: Tensor) -> _Opened:
+        # Few viewers have older events: padding for all the others would be most of what is read of them.
+        whose_X = history.older.valid_BL.any(dim=1).nonzero().flatten()
+        return self._open(
+            self._seen(Looked.at(history.recent, p_KMD, present_KM)),
+            self._seen(Looked.at(history.older.of(whose_X), p_KMD, present_KM)),
+            history.profile_BP,
+            history.strength_BL1M,
+            whose_X,
+        )
+
+    def _open(
+        self,
+        recent: _Seen,
+        older: _Seen,
+        profile_BP: Tensor,
+        strength_BL1M: Tensor | None,
+        whose_X: Tensor | None = None,
+    ) -> _Opened:
+        """``whose_X``: the viewers that the rows of ``older`` belong to, the others having none; None: all in turn."""
         s_BD = self.profile(profile_BP) * self.parts.profile
-        evidence_BL1E = self._evidence(recent, self._weighed(older))
-        s_BL1D = s_BD.unsqueeze(1).expand(-1, evidence_BL1E.shape[1], -1)
-        u_BL1D = self.preference(torch.cat([s_BL1D, evidence_BL1E], dim=-1))
-        if strength_BL1M is not None:
-            u_BL1D = u_BL1D + self._towards(strength_BL1M)
-        u_BL1D = u_BL1D * self.parts.attention
+        evidence_BL1E = self._evidence(recent, self._weighed(older), whose_X)
+        u_BL1D = self._preference(s_BD, evidence_BL1E, strength_BL1M)
         tokens_BLD = self._tokens(u_BL1D[:, 1:], recent)
-        tokens_BL1D = torch.cat([(self.opening + s_BD).unsqueeze(1), tokens_BLD], dim=1)
+        return _Opened(
+            summary_BCD=self._summary(u_BL1D[:, :1], older, whose_X),
+            tokens_BL1D=torch.cat([(self.opening + s_BD).unsqueeze(1), tokens_BLD], dim=1),
+            u_BL1D=u_BL1D,
+            evidence_BL1E=evidence_BL1E,
+            s_BD=s_BD,
+        )
+
+    def _reading(self, opened: _Opened) -> Reading:
+        return Reading(
+            z_BL1D=self._interest(opened, opened.evidence_BL1E, opened.s_BD.unsqueeze(1)),
+            u_BL1D=opened.u_BL1D,
+            tokens_BL1D=opened.tokens_BL1D,
+            s_BD=opened.s_BD,
+        )
+
+    def _interest(self, opened: _Opened, evidence_E: Tensor, s_D: Tensor, last_B: Tensor | None = None) -> Tensor:
+        """z at all places, or at one of each viewer, whose evidence and profiles are given: (..., D)."""
         # A token is a sum, from which attention has to learn that a skip turns a video's meaning round; the evidence
         # is a product of both and carries that as it stands.
-        h_BL1D = self.evidence(evidence_BL1E)
+        h_D = self.evidence(evidence_E)
         if self.parts.sequence:
-            summary_BCD = self.summary(self._tokens(u_BL1D[:, :1], older), older.kept_BL)
-            h_BL1D = (
-                h_BL1D
-                + self.transformer(torch.cat([summary_BCD, tokens_BL1D], dim=1), positions=self.parts.positions)[
-                    :, summary_BCD.shape[1] :
-                ]
+            h_D = h_D + self.transformer.after(
+                opened.summary_BCD, opened.tokens_BL1D, last_B=last_B, positions=self.parts.positions
             )
-        z_BL1D = torch.relu(self.combine(torch.cat([h_BL1D, s_BL1D], dim=-1)))
-        return Reading(z_BL1D=z_BL1D, u_BL1D=u_BL1D, tokens_BL1D=tokens_BL1D, s_BD=s_BD)
+        return torch.relu(self.combine(h_D, s_D))
+
+    def _preference(self, s_BD: Tensor, evidence_BL1E: Tensor, strength_BL1M: Tensor | None) -> Tensor:
+        """u at every place: (B, L1, D); zeros where there is nothing to choose from."""
+        B, L1, _ = evidence_BL1E.shape
+        if not self.parts.attention or len(self.modalities) == 1:
+            return evidence_BL1E.new_zeros(B, L1, s_BD.shape[1])
+        s_BL1D = s_BD.unsqueeze(1).expand(-1, L1, -1)
+        u_BL1D: Tensor = self.preference(torch.cat([s_BL1D, evidence_BL1E], dim=-1))
+        return u_BL1D if strength_BL1M is None else u_BL1D + self._towards(strength_BL1M)
+
+    def _summary(self, u_B1D: Tensor, older: _Seen, whose_X: Tensor | None) -> Tensor:
+        """The tokens that stand for older events: (B, C, D), or (1, C, D) where nobody has any."""
+        if whose_X is None:
+            summary_BCD: Tensor = self.summary(self._tokens(u_B1D, older), older.kept_BL)
+            return summary_BCD
+        base_1CD = self.summary.base_CD.unsqueeze(0)
+        if not len(whose_X):
+            return base_1CD
+        some_XCD = self.summary(self._tokens(u_B1D[whose_X], older), older.kept_BL)
+        return base_1CD.expand(len(u_B1D), -1, -1).index_copy(0, whose_X, some_XCD)
 
     def _towards(self, strength_BL1M: Tensor) -> Tensor:
         """What to add to u so that the logit of α rises by a multiple of each content modality's strength: (B, L1, D).
@@ -312,7 +287,7 @@ class InterestModel(nn.Module):
         return (weight_BLM.unsqueeze(-1) * own_BLMD).sum(dim=1), weight_BLM.abs().sum(dim=1)
 
     @spanned("fusion")
-    def _evidence(self, recent: _Seen, older: tuple[Tensor, Tensor]) -> Tensor:
+    def _evidence(self, recent: _Seen, older: tuple[Tensor, Tensor], whose_X: Tensor | None) -> Tensor:
         """What was watched, a modality at a time: the running mean of p, signed by what the viewer made of it.
 
         The mean is long where the videos that a viewer likes agree in a modality and short where they do not, which is
@@ -322,14 +297,16 @@ class InterestModel(nn.Module):
         Args:
             recent: The recent events.
             older: The sums over all events before them, from :meth:`_weighed`.
+            whose_X: As in :meth:`_open`.
 
         Returns:
             (B, L1, M * (D + 1)), zeros before the very first event.
         """
         weight_BLM = recent.strength_BL.unsqueeze(-1) * recent.present_BLM
         own_BLMD = recent.p_BLMD - self.project.shift_MD
-        total_BL1MD = torch.cat([older[0].unsqueeze(1), weight_BLM.unsqueeze(-1) * own_BLMD], dim=1).cumsum(dim=1)
-        amount_BL1M = torch.cat([older[1].unsqueeze(1), weight_BLM.abs()], dim=1).cumsum(dim=1)
+        total_B1MD, amount_B1M = (_of_all(sums, len(weight_BLM), whose_X).unsqueeze(1) for sums in older)
+        total_BL1MD = torch.cat([total_B1MD, weight_BLM.unsqueeze(-1) * own_BLMD], dim=1).cumsum(dim=1)
+        amount_BL1M = torch.cat([amount_B1M, weight_BLM.abs()], dim=1).cumsum(dim=1)
         mean_BL1MD = total_BL1MD / (1 + amount_BL1M).unsqueeze(-1)
         length_BL1M = mean_BL1MD.square().mean(dim=-1)
         return torch.cat([mean_BL1MD.flatten(2), length_BL1M], dim=-1)
@@ -350,9 +327,13 @@ class InterestModel(nn.Module):
             statistics_BLS = f_BLD.new_zeros(B, L, self.trend.out_features)
         # Event j may read the places 0 to j: the opening and the events before it.
         visible_1LL = torch.ones(1, L, L, dtype=torch.bool, device=f_BLD.device).tril()
-        s_BLD = reading.s_BD.unsqueeze(1).expand(-1, L, -1)
         logits_BLF: Tensor = self.acts(
-            reading.z_BL1D[:, :-1], f_BLD, s_BLD, statistics_BLS, reading.tokens_BL1D[:, :-1], visible_1LL
+            reading.z_BL1D[:, :-1],
+            f_BLD,
+            reading.s_BD.unsqueeze(1),
+            statistics_BLS,
+            reading.tokens_BL1D[:, :-1],
+            visible_1LL,
         )
         return logits_BLF
 
@@ -366,4 +347,11 @@ class InterestModel(nn.Module):
         return fuse(self.common_preference, p_KMD, present_KM)
 
 
-__all__ = ["Events", "HistoryInputs", "InterestModel", "Parts", "Reading", "VideoInputs"]
+def _of_all(some_X: Tensor, viewers: int, whose_X: Tensor | None) -> Tensor:
+    """Rows of some viewers among zeros for the others: (X, ...) to (B, ...)."""
+    if whose_X is None:
+        return some_X
+    return some_X.new_zeros(viewers, *some_X.shape[1:]).index_copy(0, whose_X, some_X)
+
+
+__all__ = ["Events", "HistoryInputs", "InterestModel", "Latest", "Looked", "Parts", "Reading", "VideoInputs"]

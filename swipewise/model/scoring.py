@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from swipewise.model.linear import linear
 from swipewise.model.spans import spanned
 
 _NEVER = torch.finfo(torch.float32).min / 2
@@ -32,7 +33,7 @@ def training_scores(z_TD: Tensor, u_TD: Tensor, p_NMD: Tensor, present_NM: Tenso
     """
     scale = z_TD.shape[-1] ** -0.5
     if p_NMD.shape[1] == 1:
-        return torch.mm(z_TD * scale, p_NMD[:, 0].T)
+        return linear(z_TD * scale, p_NMD[:, 0])
     scores_TN: Tensor = _FusedScores.apply(z_TD * scale, u_TD * scale, p_NMD, present_NM)  # type: ignore[no-untyped-call]
     return scores_TN
 
@@ -62,9 +63,9 @@ class _FusedScores(torch.autograd.Function):
         T = len(z_TD)
         flat_XD = p_NMD.transpose(0, 1).reshape(M * N, D)
         absent_X = torch.where(present_NM.T, 0.0, _NEVER).reshape(M * N).to(z_TD.dtype)
-        alpha_TMN = torch.softmax(torch.addmm(absent_X, u_TD, flat_XD.T).view(T, M, N), dim=1)
+        alpha_TMN = torch.softmax(linear(u_TD, flat_XD, absent_X).view(T, M, N), dim=1)
         # Values of what is absent are zeros, so that only a candidate without anything needs no weights at all.
-        value_TMN = (z_TD @ flat_XD.T).view(T, M, N)
+        value_TMN = linear(z_TD, flat_XD).view(T, M, N)
         scores_TN = (alpha_TMN * value_TMN).sum(dim=1)
         ctx.save_for_backward(z_TD, u_TD, flat_XD, alpha_TMN, value_TMN, scores_TN)
         return scores_TN
@@ -76,9 +77,10 @@ class _FusedScores(torch.autograd.Function):
         T, M, N = alpha_TMN.shape
         of_value_TX = (alpha_TMN * gradient_TN.unsqueeze(1)).view(T, M * N)
         of_logit_TX = (value_TMN - scores_TN.unsqueeze(1)).view(T, M * N).mul_(of_value_TX)
-        of_flat_XD = (of_value_TX.T @ z_TD).addmm_(of_logit_TX.T, u_TD)
-        of_p_NMD = of_flat_XD.view(M, N, -1).transpose(0, 1)
-        return of_value_TX @ flat_XD, of_logit_TX @ flat_XD, of_p_NMD, None
+        of_flat_DX = linear(z_TD.T, of_value_TX.T) + linear(u_TD.T, of_logit_TX.T)
+        of_p_NMD = of_flat_DX.T.reshape(M, N, -1).transpose(0, 1)
+        flat_DX = flat_XD.T.contiguous()
+        return linear(of_value_TX, flat_DX), linear(of_logit_TX, flat_DX), of_p_NMD, None
 
 
 class _NegativeLogLikelihood(torch.autograd.Function):
@@ -86,6 +88,8 @@ class _NegativeLogLikelihood(torch.autograd.Function):
     def forward(
         ctx: Any, target_T: Tensor, scores_TN: Tensor, negative_logq_N: Tensor, excluded_TN: Tensor
     ) -> Tensor:
+        # Bytes become numbers many times faster than truth values do.
+        excluded_TN = excluded_TN.view(torch.uint8).to(scores_TN.dtype)
         logits_TN = (scores_TN - negative_logq_N).add_(excluded_TN, alpha=_NEVER)
         highest_T = torch.maximum(logits_TN.amax(dim=1), target_T) if logits_TN.shape[1] else target_T
         others_TN = logits_TN.sub_(highest_T.unsqueeze(1)).exp_()

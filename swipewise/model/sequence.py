@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from swipewise.model.attention import attention
 from swipewise.model.dropout import Dropout
+from swipewise.model.linear import Linear, linear
 
 
 class CausalAttention(nn.Module):
@@ -24,39 +25,68 @@ class CausalAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.causal = causal
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
+        self.qkv = Linear(width, 3 * width)
+        self.out = Linear(width, width)
         self.dropout = Dropout(dropout)
 
-    def forward(self, x_BLD: Tensor, valid_BL: Tensor | None = None) -> Tensor:
-        """Attend: (B, L, D) to (B, L, D), to places where ``valid_BL`` is True."""
+    def forward(self, x_BLD: Tensor, valid_BL: Tensor | None = None, before_1CD: Tensor | None = None) -> Tensor:
+        """Attend: (B, L, D) to (B, L, D), to places where ``valid_BL`` is True.
+
+        ``before_1CD``: places before the first one that all sequences share; they are all seen.
+        """
         B, L, D = x_BLD.shape
-        q_BHLE, k_BHLE, v_BHLE = self.qkv(x_BLD).view(B, L, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        seen_B1LL = torch.ones(1, 1, L, L, dtype=torch.bool, device=x_BLD.device)
+        q_BHLE, k_BHKE, v_BHKE = self.qkv(x_BLD).view(B, L, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        seen_B1LK = torch.ones(1, 1, L, L, dtype=torch.bool, device=x_BLD.device)
         if self.causal:
-            seen_B1LL = seen_B1LL.tril()
+            seen_B1LK = seen_B1LK.tril()
         if valid_BL is not None:
-            seen_B1LL = seen_B1LL & valid_BL[:, None, None, :]
-        mixed_BHLE = attention(q_BHLE, k_BHLE, v_BHLE, seen_B1LL, self.dropout)
+            seen_B1LK = seen_B1LK & valid_BL[:, None, None, :]
+        if before_1CD is not None:
+            k_BHKE, v_BHKE, seen_B1LK = self._with(before_1CD, k_BHKE, v_BHKE, seen_B1LK)
+        mixed_BHLE = attention(q_BHLE, k_BHKE, v_BHKE, seen_B1LK, self.dropout)
         out_BLD: Tensor = self.out(mixed_BHLE.transpose(1, 2).reshape(B, L, D))
         return out_BLD
 
-    def at(self, x_BLD: Tensor, place_B: Tensor, valid_BL: Tensor | None = None) -> Tensor:
+    def at(
+        self,
+        x_BLD: Tensor,
+        place_B: Tensor,
+        valid_BL: Tensor | None = None,
+        before_1CD: Tensor | None = None,
+    ) -> Tensor:
         """What :meth:`forward` gives at one place of each sequence: (B, D)."""
         B, L, D = x_BLD.shape
         rows_B = torch.arange(B, device=x_BLD.device)
-        asks_BD = functional.linear(x_BLD[rows_B, place_B], self.qkv.weight[:D], self.qkv.bias[:D])
-        read_BL2D = functional.linear(x_BLD, self.qkv.weight[D:], self.qkv.bias[D:])
-        k_BHLE, v_BHLE = read_BL2D.view(B, L, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        asks_BD = linear(x_BLD[rows_B, place_B], self.qkv.weight[:D], self.qkv.bias[:D])
+        k_BHKE, v_BHKE = self._read(x_BLD)
         seen_BL = torch.ones(B, L, dtype=torch.bool, device=x_BLD.device)
         if self.causal:
             seen_BL = torch.arange(L, device=x_BLD.device) <= place_B.unsqueeze(1)
         if valid_BL is not None:
             seen_BL = seen_BL & valid_BL
+        seen_B11K = seen_BL[:, None, None, :]
+        if before_1CD is not None:
+            k_BHKE, v_BHKE, seen_B11K = self._with(before_1CD, k_BHKE, v_BHKE, seen_B11K)
         q_BH1E = asks_BD.view(B, self.heads, 1, -1)
-        mixed_BH1E = attention(q_BH1E, k_BHLE, v_BHLE, seen_BL[:, None, None, :], self.dropout)
+        mixed_BH1E = attention(q_BH1E, k_BHKE, v_BHKE, seen_B11K, self.dropout)
         out_BD: Tensor = self.out(mixed_BH1E.reshape(B, D))
         return out_BD
+
+    def _read(self, x_BLD: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of places that ask nothing: (B, H, L, E) twice."""
+        B, L, D = x_BLD.shape
+        read_BL2D = linear(x_BLD, self.qkv.weight[D:], self.qkv.bias[D:])
+        k_BHLE, v_BHLE = read_BL2D.view(B, L, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        return k_BHLE, v_BHLE
+
+    def _with(
+        self, before_1CD: Tensor, k_BHLE: Tensor, v_BHLE: Tensor, seen_B1LL: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Keys, values and what is seen of them with the places that come before all sequences."""
+        own_k_1HCE, own_v_1HCE = self._read(before_1CD)
+        k_BHKE = torch.cat([own_k_1HCE.expand(len(k_BHLE), -1, -1, -1), k_BHLE], dim=2)
+        v_BHKE = torch.cat([own_v_1HCE.expand(len(v_BHLE), -1, -1, -1), v_BHLE], dim=2)
+        return k_BHKE, v_BHKE, functional.pad(seen_B1LL, (before_1CD.shape[1], 0), value=True)
 
 
 class Block(nn.Module):
@@ -67,20 +97,29 @@ class Block(nn.Module):
         self.attention_norm = nn.LayerNorm(width)
         self.attention = CausalAttention(width=width, heads=heads, dropout=dropout, causal=causal)
         self.feed_norm = nn.LayerNorm(width)
-        self.feed = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(), Dropout(dropout), nn.Linear(4 * width, width)
-        )
+        self.feed = nn.Sequential(Linear(width, 4 * width), nn.GELU(), Dropout(dropout), Linear(4 * width, width))
         self.dropout = Dropout(dropout)
 
-    def forward(self, x_BLD: Tensor, valid_BL: Tensor | None = None) -> Tensor:
-        """Transform: (B, L, D) to (B, L, D)."""
-        x_BLD = x_BLD + self.dropout(self.attention(self.attention_norm(x_BLD), valid_BL))
+    def forward(self, x_BLD: Tensor, valid_BL: Tensor | None = None, before_1CD: Tensor | None = None) -> Tensor:
+        """Transform: (B, L, D) to (B, L, D); arguments as of :class:`CausalAttention`."""
+        if before_1CD is not None:
+            before_1CD = self.attention_norm(before_1CD)
+        x_BLD = x_BLD + self.dropout(self.attention(self.attention_norm(x_BLD), valid_BL, before_1CD))
         return self._fed(x_BLD)
 
-    def at(self, x_BLD: Tensor, place_B: Tensor, valid_BL: Tensor | None = None) -> Tensor:
+    def at(
+        self,
+        x_BLD: Tensor,
+        place_B: Tensor,
+        valid_BL: Tensor | None = None,
+        before_1CD: Tensor | None = None,
+    ) -> Tensor:
         """What :meth:`forward` gives at one place of each sequence: (B, D). Nearly all of its work is saved."""
+        if before_1CD is not None:
+            before_1CD = self.attention_norm(before_1CD)
         here_BD = x_BLD[torch.arange(len(x_BLD), device=x_BLD.device), place_B]
-        return self._fed(here_BD + self.dropout(self.attention.at(self.attention_norm(x_BLD), place_B, valid_BL)))
+        read_BD = self.attention.at(self.attention_norm(x_BLD), place_B, valid_BL, before_1CD)
+        return self._fed(here_BD + self.dropout(read_BD))
 
     def _fed(self, x: Tensor) -> Tensor:
         fed: Tensor = x + self.dropout(self.feed(self.feed_norm(x)))
@@ -104,6 +143,38 @@ class CausalTransformer(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
 
+    def after(
+        self, before_BCD: Tensor, tokens_BLD: Tensor, *, last_B: Tensor | None = None, positions: bool = True
+    ) -> Tensor:
+        """h_j of tokens that come after others.
+
+        Args:
+            before_BCD: The others; (1, C, D) where all sequences share them, which are then read only once.
+            tokens_BLD: The tokens.
+            last_B: int64, the one of the tokens of each sequence that is asked for; None: all are.
+            positions: Whether each token is told its place.
+
+        Returns:
+            (B, L, D), or (B, D) of those asked for.
+        """
+        places = before_BCD.shape[1]
+        before_1CD: Tensor | None = None
+        if len(before_BCD) == len(tokens_BLD):
+            x_BLD = self._placed(torch.cat([before_BCD, tokens_BLD], dim=1), positions=positions)
+            last_B = None if last_B is None else last_B + places
+        else:
+            before_1CD = self._placed(before_BCD, positions=positions)
+            x_BLD = self._placed(tokens_BLD, places, positions=positions)
+        *earlier, top = self.blocks
+        for block in earlier:
+            x_BLD = block(x_BLD, before_1CD=before_1CD)
+            before_1CD = None if before_1CD is None else block(before_1CD)
+        if last_B is not None:
+            h_BD: Tensor = self.norm(top.at(x_BLD, last_B, before_1CD=before_1CD))  # type: ignore[operator]
+            return h_BD
+        h_BLD: Tensor = self.norm(top(x_BLD, before_1CD=before_1CD))
+        return h_BLD if before_1CD is not None else h_BLD[:, places:]
+
     def forward(self, tokens_BLD: Tensor, valid_BL: Tensor | None = None, *, positions: bool = True) -> Tensor:
         """Read sequences of at most ``places`` tokens: (B, L, D) to (B, L, D).
 
@@ -112,14 +183,18 @@ class CausalTransformer(nn.Module):
             valid_BL: Where there is one; needed only where the Transformer is not causal.
             positions: Whether each token is told its place.
         """
-        x_BLD = tokens_BLD
-        if positions:
-            x_BLD = x_BLD + self.positions.weight[: tokens_BLD.shape[1]]
-        x_BLD = self.dropout(x_BLD)
+        x_BLD = self._placed(tokens_BLD, positions=positions)
         for block in self.blocks:
             x_BLD = block(x_BLD, valid_BL)
         h_BLD: Tensor = self.norm(x_BLD)
         return h_BLD
+
+    def _placed(self, tokens_BLD: Tensor, first: int = 0, *, positions: bool) -> Tensor:
+        """The tokens with their places, of which the first one's is given."""
+        if positions:
+            tokens_BLD = tokens_BLD + self.positions.weight[first : first + tokens_BLD.shape[1]]
+        placed_BLD: Tensor = self.dropout(tokens_BLD)
+        return placed_BLD
 
 
 SUMMARY_TOKENS = 4
@@ -135,8 +210,8 @@ class HistorySummary(nn.Module):
     def __init__(self, *, width: int) -> None:
         super().__init__()
         self.base_CD = nn.Parameter(torch.zeros(SUMMARY_TOKENS, width))
-        self.weigh = nn.Linear(width, SUMMARY_TOKENS)
-        self.value = nn.Linear(width, width)
+        self.weigh = Linear(width, SUMMARY_TOKENS)
+        self.value = Linear(width, width)
 
     def forward(self, tokens_BLD: Tensor, kept_BL: Tensor) -> Tensor:
         """Sum up events.

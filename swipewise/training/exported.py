@@ -26,7 +26,7 @@ from torch.nn import functional
 
 from swipewise.errors import ArtifactError, MissingExtraError
 from swipewise.model.export import EVENT_INPUTS, OUTPUTS, input_names
-from swipewise.model.interest import Events, HistoryInputs, Looked, Reading
+from swipewise.model.reading import Events, HistoryInputs, Latest, Looked, Reading
 from swipewise.training.checkpoint import write_durably
 from swipewise.training.runs import MODEL_NAME
 
@@ -45,6 +45,10 @@ class HistoryReader(Protocol):
 
     def __call__(self, history: HistoryInputs, p_KMD: Tensor, present_KM: Tensor) -> Reading:
         """As ``InterestModel.forward``."""
+        ...
+
+    def latest(self, history: HistoryInputs, p_KMD: Tensor, present_KM: Tensor, last_B: Tensor) -> Latest:
+        """As ``InterestModel.latest``."""
         ...
 
 
@@ -208,6 +212,10 @@ class ExportedEncoder:
             tokens_BL1D=torch.cat([_padded(each.tokens_BL1D, places) for each in alone]),
             s_BD=torch.cat([each.s_BD for each in alone]),
         )
+
+    def latest(self, history: HistoryInputs, p_KMD: Tensor, present_KM: Tensor, last_B: Tensor) -> Latest:
+        """What is read of one place of each viewer."""
+        return self(history, p_KMD, present_KM).at(last_B.cpu())
 
     def _read(self, history: HistoryInputs, p_KMD: Tensor, present_KM: Tensor) -> Reading:
         recent, older = (_looked(events, p_KMD, present_KM) for events in (history.recent, history.older))

@@ -19,6 +19,8 @@ from swipewise.model.interest import Events, HistoryInputs
 from swipewise.training.dataset import Interactions
 from swipewise.training.mapped import Growing, rows_within, stretches, viewer_stretches
 
+_PLACES_TOGETHER = 2048  # that are read in one pass when nothing is learnt
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Windows:
@@ -88,6 +90,17 @@ def latest_windows(
         learn_W=np.zeros_like(end_B),
         viewer_W=viewers_B,
     )
+
+
+def like_lengths(length_W: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Divide windows into blocks of like length: rows of ``length_W``; few make one block, in their own order.
+
+    A block has about as many places as fit a processor's cache, with little padding among them.
+    """
+    order_W = np.argsort(length_W, kind="stable")
+    end_W = np.cumsum(length_W[order_W] + 1) - 1
+    cuts = np.flatnonzero(np.diff(end_W // _PLACES_TOGETHER)) + 1
+    return np.split(order_W, cuts) if len(cuts) else [np.arange(len(length_W))]
 
 
 def pad(

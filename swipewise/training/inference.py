@@ -15,17 +15,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from swipewise.errors import DataError
 from swipewise.model.fusion import fuse, fused_scores, modality_attention
-from swipewise.model.interest import HistoryInputs, InterestModel, Reading
+from swipewise.model.interest import InterestModel
+from swipewise.model.reading import HistoryInputs, Latest, Reading
+from swipewise.model.scoring import training_scores
 from swipewise.schema import FLAG_ACTIONS, Modality
 from swipewise.training.beliefs import Beliefs, themes_and_change
 from swipewise.training.calibration import Calibration
 from swipewise.training.dataset import Dataset, Interactions, told_actions
 from swipewise.training.exported import HistoryReader
 from swipewise.training.fitted import FittedModel, Weights
-from swipewise.training.histories import Windows, latest_windows, pad, training_windows
+from swipewise.training.histories import Windows, latest_windows, like_lengths, pad, training_windows
 from swipewise.training.kin import Kinship, VideoValues
 from swipewise.training.ranking import RankingTask, ScoreFn, mean_ndcg, viewers_at_once
 from swipewise.training.tastes import likings
@@ -170,9 +173,7 @@ class Projected:
     ) -> Tensor:
         """z of :meth:`interest_of` alone, (B, D), which takes a fraction of the time of all of it."""
         windows = latest_windows(offsets_U, self._config.history, viewers_B, memory=self._config.memory)
-        with torch.inference_mode():
-            reading = self._reader(self._padded(rows, windows, profile_UP), self.p_VMD, self.present_VM)
-        return reading.z_BL1D[torch.arange(len(viewers_B)), torch.from_numpy(windows.length_W).to(self.device)]
+        return self._latest_by([self._reader], rows, windows, profile_UP)[0].z_BD
 
     def _interests_by(
         self,
@@ -184,28 +185,44 @@ class Projected:
     ) -> list[Interests]:
         """As :meth:`interest_of`, by each of several readers of the same histories."""
         windows = latest_windows(offsets_U, self._config.history, viewers_B, memory=self._config.memory)
-        history = self._padded(rows, windows, profile_UP)
         near, lift = self._nearness(rows, windows), self._lift(profile_UP[viewers_B])
         taste_BT = self._taste(rows, windows, profile_UP)
-        row_B = torch.arange(len(viewers_B), device=self.device)
         last_B = torch.from_numpy(windows.length_W).to(self.device)
-        found = []
-        for reader in readers:
-            with torch.inference_mode():
-                reading = reader(history, self.p_VMD, self.present_VM)
-            found.append(
-                Interests(
-                    z_BD=reading.z_BL1D[row_B, last_B],
-                    u_BD=reading.u_BL1D[row_B, last_B],
-                    s_BD=reading.s_BD,
-                    near=near,
-                    lift=lift,
-                    taste_BT=taste_BT,
-                    tokens_BQD=reading.tokens_BL1D,
-                    kept_BQ=torch.arange(reading.tokens_BL1D.shape[1], device=self.device) <= last_B.unsqueeze(1),
-                )
+        return [
+            Interests(
+                z_BD=latest.z_BD,
+                u_BD=latest.u_BD,
+                s_BD=latest.s_BD,
+                near=near,
+                lift=lift,
+                taste_BT=taste_BT,
+                tokens_BQD=latest.tokens_BL1D,
+                kept_BQ=torch.arange(latest.tokens_BL1D.shape[1], device=self.device) <= last_B.unsqueeze(1),
             )
-        return found
+            for latest in self._latest_by(readers, rows, windows, profile_UP)
+        ]
+
+    def _latest_by(
+        self,
+        readers: Sequence[HistoryReader],
+        rows: Interactions,
+        windows: Windows,
+        profile_UP: NDArray[np.int64],
+    ) -> list[Latest]:
+        """What each reader makes of windows, which are read in blocks of like length."""
+        blocks = like_lengths(windows.length_W)
+        found: list[list[Latest]] = [[] for _ in readers]
+        for block_W in blocks:
+            some = windows.where(block_W)
+            history = self._padded(rows, some, profile_UP)
+            last_B = torch.from_numpy(some.length_W).to(self.device)
+            with torch.inference_mode():
+                for reader, parts in zip(readers, found, strict=True):
+                    parts.append(reader.latest(history, self.p_VMD, self.present_VM, last_B))
+        if len(blocks) == 1:
+            return [latest for [latest] in found]
+        back_W = torch.from_numpy(np.argsort(np.concatenate(blocks))).to(self.device)
+        return [_in_order(parts, back_W) for parts in found]
 
     def _nearness(self, rows: Interactions, windows: Windows) -> VideoValues | None:
         """Of the vocabulary's videos to what is in each window."""
@@ -241,23 +258,49 @@ class Projected:
         ``factors`` multiply what the named modalities add to a score: their share of f, the tastes for their themes,
         and, of the id, nearness to what was watched.
         """
-        return self.score_and_weights(interests, videos_N, factors)[0]
+        return self._score(interests, videos_N, self._weights, factors or {})
 
     def score_and_weights(
         self, interests: Interests, videos_N: NDArray[np.int64], factors: Mapping[str, float] | None = None
     ) -> tuple[Tensor, Tensor]:
         """Scores of videos for viewers (B, N), as :meth:`score` gives them, and the modality weights α (B, N, M)."""
-        return self._score(interests, videos_N, self._weights, factors or {})
+        fused_BN, alpha_BNM = self._fused(interests, videos_N, factors or {})
+        return self._completed(fused_BN, interests, videos_N, self._weights, factors or {}), alpha_BNM
 
     def _score(
         self, interests: Interests, videos_N: NDArray[np.int64], weights: Weights, factors: Mapping[str, float]
+    ) -> Tensor:
+        if factors:
+            fused_BN, _ = self._fused(interests, videos_N, factors)
+        else:  # in fewer passes, as nobody asks for the weights
+            rows_N = torch.from_numpy(videos_N).to(self.device)
+            with torch.inference_mode():
+                fused_BN = training_scores(
+                    interests.z_BD, interests.u_BD, self.p_VMD[rows_N], self.present_VM[rows_N]
+                )
+        return self._completed(fused_BN, interests, videos_N, weights, factors)
+
+    def _fused(
+        self, interests: Interests, videos_N: NDArray[np.int64], factors: Mapping[str, float]
     ) -> tuple[Tensor, Tensor]:
         rows_N = torch.from_numpy(videos_N).to(self.device)
         factor_M = self._factors(factors, self._fitted.modalities) if factors else None
         with torch.inference_mode():
-            scores_BN, alpha_BNM = fused_scores(
+            return fused_scores(
                 interests.z_BD, interests.u_BD, self.p_VMD[rows_N], self.present_VM[rows_N], factor_M
             )
+
+    def _completed(
+        self,
+        scores_BN: Tensor,
+        interests: Interests,
+        videos_N: NDArray[np.int64],
+        weights: Weights,
+        factors: Mapping[str, float],
+    ) -> Tensor:
+        """The scores of the fusion with what trends, nearness, groups and tastes add to them."""
+        rows_N = torch.from_numpy(videos_N).to(self.device)
+        with torch.inference_mode():
             if self._trends_VS is not None:
                 scores_BN = scores_BN + self.network.trend(interests.z_BD) @ self._trends_VS[rows_N].T
             if interests.near is not None or interests.lift is not None:
@@ -275,7 +318,7 @@ class Projected:
                     taste_BT = taste_BT * factor_T.repeat_interleave(self._tastes.themes.count)
                 liking_BN = likings(taste_BT, self._theme_VMK[rows_N])
                 scores_BN = scores_BN + weights.taste * (liking_BN + self._appeal_V[rows_N])
-        return scores_BN, alpha_BNM
+        return scores_BN
 
     def _factors(self, factors: Mapping[str, float], modalities: Sequence[str]) -> Tensor:
         return torch.tensor([factors.get(name, 1.0) for name in modalities], device=self.device)
@@ -316,7 +359,7 @@ class Projected:
         videos_N: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         assert len(viewers_B) == len(interests.z_BD), "asked for others than those read"
-        return self._score(interests, videos_N, weights, {})[0].cpu().numpy()
+        return self._score(interests, videos_N, weights, {}).cpu().numpy()
 
     def ndcg_by_weights(self, task: RankingTask, tried: Sequence[Weights]) -> NDArray[np.float64]:
         """Mean NDCG@10 on a task with other weights than the model's, one for each that is tried."""
@@ -371,7 +414,7 @@ class Projected:
             logits_BNA = self.network.acts(
                 z_BND,
                 f_BND,
-                interests.s_BD.unsqueeze(1).expand_as(f_BND),
+                interests.s_BD.unsqueeze(1),
                 known_NS.expand(len(f_BND), -1, -1),
                 interests.tokens_BQD,
                 interests.kept_BQ.unsqueeze(1),
@@ -422,6 +465,22 @@ class _Network:
     def __call__(self, history: HistoryInputs, p_KMD: Tensor, present_KM: Tensor) -> Reading:
         reading: Reading = self.network(history, p_KMD, present_KM)
         return reading
+
+    def latest(self, history: HistoryInputs, p_KMD: Tensor, present_KM: Tensor, last_B: Tensor) -> Latest:
+        return self.network.latest(history, p_KMD, present_KM, last_B)
+
+
+def _in_order(parts: Sequence[Latest], back_B: Tensor) -> Latest:
+    """What was read in parts, put together and in the order of ``back_B``."""
+    places = max(part.tokens_BL1D.shape[1] for part in parts)
+    tokens = [functional.pad(part.tokens_BL1D, (0, 0, 0, places - part.tokens_BL1D.shape[1])) for part in parts]
+    with torch.inference_mode():
+        return Latest(
+            z_BD=torch.cat([part.z_BD for part in parts])[back_B],
+            u_BD=torch.cat([part.u_BD for part in parts])[back_B],
+            tokens_BL1D=torch.cat(tokens)[back_B],
+            s_BD=torch.cat([part.s_BD for part in parts])[back_B],
+        )
 
 
 def predict_logits(

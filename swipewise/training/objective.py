@@ -77,7 +77,9 @@ def batch_loss(
     if training.hidden_weight:
         loss = loss + training.hidden_weight * softmax(batch.hidden, z_PD)
     if training.retrieval_weight:
-        loss = loss + training.retrieval_weight * softmax(batch.liked, z_PD, common=True)
+        # With one modality both fusions are the same.
+        index = ranking if p_KMD.shape[1] == 1 else softmax(batch.liked, z_PD, common=True)
+        loss = loss + training.retrieval_weight * index
     if training.shown_weight:
         loss = loss + training.shown_weight * softmax(batch.shown, network.shown(z_PD))
     if training.watch_weight or training.action_weight:

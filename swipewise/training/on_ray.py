@@ -25,7 +25,7 @@ from swipewise import errors
 from swipewise.cluster import ray_for, reach
 from swipewise.errors import ClusterError, ConfigError, SwipewiseError
 from swipewise.training.loop import Epoch, Step
-from swipewise.training.session import TrainingSummary, follow, lead
+from swipewise.training.session import TrainingSummary, follow, lead, starting_from
 from swipewise.training.workers import Workers, joined
 from swipewise.workspace import Workspace
 
@@ -169,7 +169,7 @@ def _opened(order: Mapping[str, Any]) -> Workspace:
             f"{platform.node()}, a machine of the Ray cluster, has no {root}: put the workspace into a folder that all "
             "of its machines share, under the same path"
         )
-    workspace = Workspace.open(root)
+    workspace = starting_from(Workspace.open(root), order["start"])
     if json.loads(json.dumps(workspace.config.as_record())) != json.loads(order["config"]):
         raise ConfigError(
             f"{platform.node()}, a machine of the Ray cluster, reads another configuration in {root} than this "
@@ -206,6 +206,7 @@ def train_on_ray(
             "post": post,
             "root": str(workspace.root.resolve()),
             "config": json.dumps(workspace.config.as_record()),
+            "start": workspace.config.training.warm_start,
             "fresh": fresh,
             "profile": profile,
         }

@@ -90,7 +90,7 @@ def train_workspace(
         ConfigError: There is no such Ray cluster, or no room in it.
         MissingExtraError: Ray is not installed, and asked for.
     """
-    workspace = _starting(workspace, start)
+    workspace = starting_from(workspace, start)
     settings = workspace.config.training
     with workspace.lock("train"):
         if (executor or settings.executor) == "ray" and not launched():
@@ -183,7 +183,7 @@ def _sizes(dataset: Dataset, split: TimeSplit) -> dict[str, int]:
     }
 
 
-def _starting(workspace: Workspace, start: str) -> Workspace:
+def starting_from(workspace: Workspace, start: str) -> Workspace:
     """The workspace with the run to start from by its name; none where the latest is asked for and there is none.
 
     Raises:
@@ -216,7 +216,7 @@ def follow_training(workspace: Workspace, *, start: str = "") -> None:
     Raises:
         ClusterError: The first process is gone, or trains on other data.
     """
-    workspace = _starting(workspace, start)
+    workspace = starting_from(workspace, start)
     with joined(workspace.config.training.device) as workers:
         follow(workspace, workers)
 

@@ -41,6 +41,7 @@ class FakeTraining:
         workspace: Workspace,
         *,
         fresh: bool,
+        start: str,
         processes: int | None,
         executor: str | None,
         profile: bool,

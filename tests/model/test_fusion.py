@@ -294,3 +294,25 @@ def test_every_norm_and_adapter_gives_vectors_of_the_width_that_all_parameters_s
     assert p_KMD.shape == (VIDEOS, len(MODALITIES), WIDTH)
     (p_KMD * torch.randn(p_KMD.shape, generator=torch.Generator().manual_seed(0))).sum().backward()
     assert all(p.grad is not None and bool(p.grad.any()) for p in project.parameters())
+
+
+def test_a_single_modality_weighs_one_wherever_it_is_present() -> None:
+    """What is left out then is a softmax of one: the formula and all its gradients stay the same."""
+    generator = torch.Generator().manual_seed(0)
+    p_N1D, u_BD, z_BD = (
+        torch.randn(*shape, generator=generator) for shape in ((6, 1, WIDTH), (3, WIDTH), (3, WIDTH))
+    )
+    present_N1 = torch.tensor([[True], [False], [True], [True], [False], [True]])
+    p_N1D = (p_N1D * present_N1.unsqueeze(-1)).requires_grad_()
+    u_B1D = u_BD.unsqueeze(1)
+    f_BND = fuse(u_B1D, p_N1D, present_N1)
+    expected_BND = (modality_attention(u_B1D, p_N1D, present_N1).unsqueeze(-1) * p_N1D).sum(dim=-2)
+    assert torch.equal(f_BND, expected_BND)
+    weight_BND = torch.randn(3, 6, WIDTH, generator=generator)
+    gradients = [torch.autograd.grad((each * weight_BND).sum(), p_N1D)[0] for each in (f_BND, expected_BND)]
+    assert torch.allclose(*gradients, atol=1e-6)
+    for factor_M in (None, torch.tensor([0.3])):
+        scores_BN, alpha_BN1 = fused_scores(z_BD, u_BD, p_N1D, present_N1, factor_M)
+        product_BN = (z_BD.unsqueeze(1) * expected_BND).sum(dim=-1) / WIDTH**0.5
+        assert torch.allclose(scores_BN, product_BN if factor_M is None else 0.3 * product_BN, atol=1e-6)
+        assert torch.equal(alpha_BN1, present_N1.float().expand(3, 6, 1))

@@ -89,17 +89,17 @@ def test_what_a_video_may_not_read_has_no_influence_and_learns_nothing() -> None
 
 
 def action_inputs() -> dict[str, Tensor]:
-    vectors = {
-        name: random(VIEWERS, VIDEOS, WIDTH, seed=seed) for seed, name in enumerate(["z_BND", "f_BND", "s_BND"])
-    }
-    return vectors | {
+    return {
+        "z_BND": random(VIEWERS, VIDEOS, WIDTH),
+        "f_BND": random(VIEWERS, VIDEOS, WIDTH, seed=1),
+        "s_B1D": random(VIEWERS, 1, WIDTH, seed=2),
         "statistics_BNS": random(VIEWERS, VIDEOS, 5, seed=3),
         "tokens_BQD": random(VIEWERS, PLACES, WIDTH, seed=4),
         "visible_BNQ": torch.ones(1, VIDEOS, PLACES, dtype=torch.bool),
     }
 
 
-@pytest.mark.parametrize("name", ["z_BND", "f_BND", "s_BND", "statistics_BNS"])
+@pytest.mark.parametrize("name", ["z_BND", "f_BND", "statistics_BNS"])
 def test_each_input_moves_every_action_of_its_own_exposure_and_of_no_other(name: str) -> None:
     torch.manual_seed(0)
     heads = ActionHeads(actions=3, statistics=5, width=WIDTH, heads=2, dropout=0.5).eval()
@@ -113,11 +113,12 @@ def test_each_input_moves_every_action_of_its_own_exposure_and_of_no_other(name:
     assert int(moved_BNA.sum()) == 3
 
 
-def test_the_history_moves_the_actions_of_its_own_viewer() -> None:
+@pytest.mark.parametrize("name", ["s_B1D", "tokens_BQD"])
+def test_profile_and_history_move_the_actions_of_their_own_viewer(name: str) -> None:
     torch.manual_seed(0)
     heads = ActionHeads(actions=3, statistics=5, width=WIDTH, heads=2, dropout=0.5).eval()
     inputs = action_inputs()
-    tokens_BQD = inputs["tokens_BQD"].clone()
-    tokens_BQD[1, 3] += 1.0
-    moved_BNA = (heads(**inputs) - heads(**inputs | {"tokens_BQD": tokens_BQD})).abs() > 1e-6
+    changed = inputs[name].clone()
+    changed[1, -1] += 1.0
+    moved_BNA = (heads(**inputs) - heads(**inputs | {name: changed})).abs() > 1e-6
     assert moved_BNA.any(dim=2).tolist() == [[False] * VIDEOS, [True] * VIDEOS]

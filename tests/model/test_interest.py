@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from swipewise.model.fusion import fuse, modality_attention
-from swipewise.model.interest import HistoryInputs, InterestModel
+from swipewise.model.interest import HistoryInputs, InterestModel, Latest
 from tests.model.networks import (
     LENGTH,
     MODALITIES,
@@ -241,3 +241,30 @@ def test_strengths_move_with_the_history() -> None:
     moved_there = with_strengths(1.0, -1.0).to(torch.device("cpu"))
     assert moved_there.strength_BL1M is not None
     assert history().to(torch.device("cpu")).strength_BL1M is None
+
+
+@pytest.mark.parametrize("modalities", [MODALITIES, ("id",)])
+@pytest.mark.parametrize("older", [(0, 0, 0), (2, 0, 4), (1, 3, 2)])
+def test_the_place_asked_for_alone_is_read_as_among_all(
+    modalities: tuple[str, ...], older: tuple[int, ...]
+) -> None:
+    dims = {"visual": 4, "audio": 3} if len(modalities) > 1 else {}
+    network = build(modalities=modalities, content_dims=dims)
+    seen = history(older=4)
+    seen = replace(seen, older=padded(seen.older, *older), recent=padded(seen.recent, 2, LENGTH, 0))
+    inputs, last_B = videos(), torch.tensor([2, LENGTH, 0])
+    if len(modalities) == 1:
+        inputs = replace(inputs, present_KM=inputs.present_KM[:, -1:])
+    p_KMD = network.project(inputs)
+    whole = network(seen, p_KMD, inputs.present_KM).at(last_B)
+    latest = network.latest(seen, p_KMD, inputs.present_KM, last_B)
+    for name in Latest.__slots__:
+        assert torch.allclose(getattr(latest, name), getattr(whole, name), atol=1e-5), name
+
+
+def test_with_one_modality_there_is_nothing_to_prefer() -> None:
+    network = build(modalities=("id",), content_dims={})
+    inputs = replace(videos(), present_KM=videos().present_KM[:, -1:])
+    reading = network(history(), network.project(inputs), inputs.present_KM)
+    assert not bool(reading.u_BL1D.any())
+    assert bool(moved(reading.z_BL1D[:, 0], reading.z_BL1D[:, -1]).all())

@@ -13,6 +13,7 @@ from swipewise.model.dropout import Dropout
 from swipewise.model.fusion import fused_scores
 from swipewise.model.losses import plain_negative_log_likelihood
 from swipewise.model.scoring import negative_log_likelihood, training_scores
+from swipewise.model.softmax import softmax
 
 T, N, D = 7, 11, 6
 
@@ -121,3 +122,26 @@ def test_dropout_draws_anew_each_time_as_the_seed_says_and_rests_outside_of_trai
     assert not torch.equal(one, other)
     assert torch.equal(drop.eval()(x), x)
     assert torch.equal(Dropout(0.0)(x), x)
+
+
+@pytest.mark.parametrize("shape", [(7, 1), (3, 4, 5), (6, 24), (6, 25), (0, 5)])
+def test_softmax_of_rows_of_every_length(shape: tuple[int, ...]) -> None:
+    agree(softmax, lambda x: torch.softmax(x, dim=-1), [numbers(*shape)])
+    with torch.no_grad():
+        x = numbers(*shape) * 100
+        kept = x.clone()
+        assert torch.allclose(softmax(x), torch.softmax(x, dim=-1))
+        assert torch.equal(x, kept)
+
+
+def test_attention_drops_the_same_weights_on_the_way_back() -> None:
+    """Its gradient, which is written out, is that of the product with the very mask that was drawn."""
+    q, k, v = (numbers(2, 2, 5, 4, seed=seed) for seed in range(3))
+    seen_11LL = torch.ones(1, 1, 5, 5, dtype=torch.bool).tril()
+    outcomes = []
+    for way in (fast_attention, plain_attention):
+        torch.manual_seed(3)
+        mixed = way(q, k, v, seen_11LL, Dropout(0.5))
+        outcomes.append((mixed, *torch.autograd.grad((mixed * numbers(2, 2, 5, 4, seed=7)).sum(), (q, k, v))))
+    for one, other in zip(*outcomes, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)

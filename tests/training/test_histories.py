@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from swipewise.training.dataset import no_interactions
-from swipewise.training.histories import Ahead, is_first, latest_windows, pad, training_windows
+from swipewise.training.histories import Ahead, is_first, latest_windows, like_lengths, pad, training_windows
 from tests.training.hand_made import dataset_of
 
 
@@ -160,3 +162,18 @@ def test_a_viewer_without_any_target_is_asked_nothing() -> None:
     assert drawn_T.tolist() == [0, -1, 1, -1]
     nothing = Ahead.of(interactions, ~interactions.positive_I)
     assert nothing.draw(np.array([0]), np.array([0]), 1, np.random.default_rng(0)).tolist() == [-1]
+
+
+@pytest.mark.parametrize("lengths", [[], [0, 0], [3, 50, 0, 7], [50] * 39])
+def test_few_windows_are_read_together_in_their_own_order(lengths: list[int]) -> None:
+    assert [block_W.tolist() for block_W in like_lengths(np.array(lengths, np.int64))] == [[*range(len(lengths))]]
+
+
+def test_many_windows_are_read_in_blocks_of_like_length_each_once() -> None:
+    length_W = np.random.default_rng(0).integers(0, 51, 500)
+    blocks = like_lengths(length_W)
+    assert sorted(np.concatenate(blocks).tolist()) == [*range(500)]
+    for block_W, next_W in pairwise(blocks):
+        assert length_W[block_W].max() <= length_W[next_W].min()
+    assert len(blocks) == pytest.approx((length_W + 1).sum() / 2048, abs=1)
+    assert max((length_W[block_W] + 1).sum() for block_W in blocks) <= 2048 + 51

@@ -272,3 +272,12 @@ def test_what_is_shown_of_the_loss_is_the_ranking_part(bench: Bench) -> None:
     alone = bench.loss()
     assert bench.loss(**ALL)[1] == pytest.approx(alone[1]) == pytest.approx(alone[0].item())
     assert bench.loss(**ALL)[0].item() > alone[1]
+
+
+def test_with_one_modality_the_vectors_of_the_index_rank_as_the_viewers_own_do() -> None:
+    bench = Bench(modalities=(Modality.ID,))
+    bench.batch = replace(bench.batch, liked=few(bench.batch.liked))
+    with torch.no_grad():
+        index = softmax_by_hand(bench, bench.batch.liked, kind="common")
+        assert bench.loss()[1] == pytest.approx(index, rel=1e-4)
+        assert bench.part(retrieval_weight=2.0) == pytest.approx(2 * index, rel=1e-3)

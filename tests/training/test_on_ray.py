@@ -175,15 +175,15 @@ def test_a_machine_without_the_workspace_is_an_error_that_names_it(tmp_path: Pat
     with pytest.raises(
         ConfigError, match=r"a machine of the Ray cluster, has no .*nowhere: put the workspace into"
     ):
-        _opened({"root": str(tmp_path / "nowhere"), "config": "{}"})
+        _opened({"root": str(tmp_path / "nowhere"), "start": "", "config": "{}"})
 
 
 def test_a_machine_that_reads_another_configuration_is_an_error(shop: Workspace) -> None:
     record = shop.config.as_record()
-    assert _opened({"root": str(shop.root), "config": json.dumps(record)}) == shop
+    assert _opened({"root": str(shop.root), "start": "", "config": json.dumps(record)}) == shop
     record["training"]["seed"] = 7
     with pytest.raises(ConfigError, match=r"reads another configuration in .*shop than this training has: write"):
-        _opened({"root": str(shop.root), "config": json.dumps(record)})
+        _opened({"root": str(shop.root), "start": "", "config": json.dumps(record)})
 
 
 def test_ray_that_is_not_installed_says_how_to_have_it(shop: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -275,7 +275,8 @@ def test_the_score_is_z_f_and_what_the_viewer_makes_of_trends() -> None:
     with_trends, without = Projected(fitted, dataset), Projected(blind, dataset)
     interests = with_trends.interest(dataset, EVERYBODY)
     latest_VS = torch.from_numpy(Trends.of(dataset.interactions, dataset.uploaded_at_V).latest_VS)
-    say_BN = fitted.network.trend(interests.z_BD) @ latest_VS.T
+    with torch.no_grad():
+        say_BN = fitted.network.trend(interests.z_BD) @ latest_VS.T
     expected_BN = without.score(without.interest(dataset, EVERYBODY), EVERYTHING) + say_BN
     assert torch.allclose(with_trends.score(interests, EVERYTHING), expected_BN, atol=1e-5)
     assert say_BN.abs().max() > 0.1
