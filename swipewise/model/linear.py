@@ -27,7 +27,7 @@ def linear(x_XI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Ten
     if not _pays(x_XI, weight_OI):
         return functional.linear(x_XI, weight_OI, bias_O)
     if torch.is_grad_enabled():
-        mapped_XO: Tensor = _Linear.apply(x_XI, weight_OI, bias_O)
+        mapped_XO: Tensor = _Linear.apply(x_XI, weight_OI, bias_O)  # type: ignore[no-untyped-call]
         return mapped_XO
     return _mapped(x_XI, weight_OI, bias_O)
 
