@@ -33,6 +33,7 @@ import numpy as np
 from figures import Figures, Options, run
 from lengths import HOUR_MS, lengths_like_kuairand, made_dataset, short_lengths
 from training_runs import (
+    FILED_LENGTH,
     Network,
     epoch_seconds,
     matmul_share,
@@ -154,9 +155,11 @@ def record_matmul(figures: Figures, options: Options) -> None:
 def record_memory(figures: Figures, options: Options) -> None:
     few, many = (10_000, 40_000) if options.quick else (20_000, 80_000)
     peaks = [_apart(peak_from_files, viewers) for viewers in (few, many)]
-    figures.record(f"peak memory with {many * 34:,} interactions in files", peaks[1], unit=" GB")
+    figures.record(f"peak memory with {many * FILED_LENGTH:,} interactions in files", peaks[1], unit=" GB")
     figures.record("peak memory at 4 times the interactions", peaks[1] / peaks[0], at_most=1.1, unit="x")
-    figures.record("bytes more for each interaction more", (peaks[1] - peaks[0]) * 2**30 / ((many - few) * 34))
+    figures.record(
+        "bytes more for each interaction more", (peaks[1] - peaks[0]) * 2**30 / ((many - few) * FILED_LENGTH)
+    )
 
 
 def record_ids(figures: Figures, options: Options) -> None:

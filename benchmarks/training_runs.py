@@ -41,6 +41,7 @@ from swipewise.training.workers import joined
 Network = Literal["sasrec", "ids", "content"]
 
 WIDTH, LAYERS, HEADS, DROPOUT = 64, 2, 4, 0.2
+FILED_LENGTH = 34  # the median of lengths like KuaiRand's
 _CPU = torch.device("cpu")
 _BLOCK_VIEWERS = 5_000
 
@@ -229,10 +230,13 @@ def peak_from_files(viewers: int) -> float:
 
 
 def made_in_files(viewers: int, folder: Path) -> Dataset:
-    """As ``made_dataset`` with content, its interactions in files and never all in memory."""
+    """As ``made_dataset`` with content, its interactions in files and never all in memory.
+
+    All histories are of one length, so that however many there are, batches have the same shape.
+    """
     rows = GrowingInteractions(folder)
     for first in range(0, viewers, _BLOCK_VIEWERS):
-        length_U = lengths_like_kuairand(min(_BLOCK_VIEWERS, viewers - first), seed=first)
+        length_U = np.full(min(_BLOCK_VIEWERS, viewers - first), FILED_LENGTH)
         part = made_dataset(length_U, 7_583, content=not first, seed=first)
         rows.add(replace(part.interactions, viewer_I=part.interactions.viewer_I + first))
         if not first:
