@@ -48,7 +48,7 @@ class LinearOfParts(nn.Linear):
 
     def forward(self, *parts: Tensor) -> Tensor:
         """Map parts of shapes that broadcast but for the last dimension, whose sizes add up to the inputs."""
-        weights = self.weight.split([part.shape[-1] for part in parts], dim=1)
+        weights = torch.split(self.weight, [part.shape[-1] for part in parts], dim=1)
         mapped = linear(parts[0], weights[0], self.bias)
         for part, weight in zip(parts[1:], weights[1:], strict=True):
             mapped = mapped + linear(part, weight)
@@ -123,6 +123,6 @@ def _pays(x_XI: Tensor, weight_OI: Tensor) -> bool:
 def _is_there() -> bool:
     return (
         platform.machine().lower() in ("x86_64", "amd64")
-        and torch.backends.mkldnn.is_available()
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     )
