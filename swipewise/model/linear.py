@@ -58,7 +58,7 @@ class LinearOfParts(nn.Linear):
 class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x_XI: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
-        filled_XI = _filled(x_XI)
+        filled_XI, weight_OI = _filled(x_XI), weight_OI.contiguous()
         ctx.save_for_backward(filled_XI, weight_OI)
         return _rows_of(_product(filled_XI, weight_OI, bias_O), x_XI)
 
@@ -76,7 +76,7 @@ class _Linear(torch.autograd.Function):
 
 
 def _mapped(x_XI: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
-    return _rows_of(_product(_filled(x_XI), weight_OI, bias_O), x_XI)
+    return _rows_of(_product(_filled(x_XI), weight_OI.contiguous(), bias_O), x_XI)
 
 
 def _filled(x_XI: Tensor) -> Tensor:
@@ -84,7 +84,7 @@ def _filled(x_XI: Tensor) -> Tensor:
 
     oneDNN makes a program for each shape that it is given, which takes longer than to run it; batches have many.
     """
-    flat_XI = x_XI.reshape(-1, x_XI.shape[-1])
+    flat_XI = x_XI.reshape(-1, x_XI.shape[-1]).contiguous()
     rows = len(flat_XI)
     step = 1 << max(0, rows.bit_length() - _DIGITS)
     more = -rows % step
@@ -105,6 +105,7 @@ def _of_weight(x_XI: Tensor, gradient_XO: Tensor) -> Tensor:
 
 
 def _product(x_XI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:
+    """Of whole matrices, which may be transposed: oneDNN is a thousand times slower on parts of some."""
     mapped_XO: Tensor = torch.ops.mkldnn._linear_pointwise(x_XI, weight_OI, bias_O, "none", [], "")
     return mapped_XO
 
