@@ -58,7 +58,7 @@ class LinearOfParts(nn.Linear):
 class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x_XI: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
-        filled_XI, weight_OI = _filled(x_XI), weight_OI.contiguous()
+        filled_XI, weight_OI = _filled(x_XI), _whole(weight_OI)
         ctx.save_for_backward(filled_XI, weight_OI)
         return _rows_of(_product(filled_XI, weight_OI, bias_O), x_XI)
 
@@ -76,7 +76,7 @@ class _Linear(torch.autograd.Function):
 
 
 def _mapped(x_XI: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
-    return _rows_of(_product(_filled(x_XI), weight_OI.contiguous(), bias_O), x_XI)
+    return _rows_of(_product(_filled(x_XI), _whole(weight_OI), bias_O), x_XI)
 
 
 def _filled(x_XI: Tensor) -> Tensor:
@@ -104,8 +104,13 @@ def _of_weight(x_XI: Tensor, gradient_XO: Tensor) -> Tensor:
     return _product(gradient_XO.T, x_XI.T)
 
 
+def _whole(weight_OI: Tensor) -> Tensor:
+    """A matrix that may be transposed but is no part of another, on which oneDNN is a thousand times slower."""
+    whole = weight_OI.is_contiguous() or weight_OI.T.is_contiguous()
+    return weight_OI if whole else weight_OI.contiguous()
+
+
 def _product(x_XI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:
-    """Of whole matrices, which may be transposed: oneDNN is a thousand times slower on parts of some."""
     mapped_XO: Tensor = torch.ops.mkldnn._linear_pointwise(x_XI, weight_OI, bias_O, "none", [], "")
     return mapped_XO
 
