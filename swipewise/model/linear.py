@@ -15,6 +15,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 _LEAST_PRODUCTS: Final = 1 << 20  # of fewer what a call costs is more than what it saves
+_LANES: Final = 16  # numbers of a vector unit; of other sizes oneDNN may have no fast program
 _DIGITS: Final = 5  # that numbers of rows are rounded up to, in the dual system
 
 
@@ -121,6 +122,7 @@ def _pays(x_XI: Tensor, weight_OI: Tensor) -> bool:
         and x_XI.dtype == weight_OI.dtype == torch.float32
         and not torch.compiler.is_compiling()  # an export is to be made of torch's own
         and x_XI.numel() * weight_OI.shape[0] >= _LEAST_PRODUCTS
+        and all(size % _LANES == 0 for size in weight_OI.shape)
         and _is_there()
     )
 
