@@ -186,8 +186,7 @@ def fuse(u_D: Tensor, p_MD: Tensor, present_M: Tensor) -> Tensor:
     """f = Σ_m α_m p_m (equation 2): (..., D), from the arguments of :func:`modality_attention`."""
     if p_MD.shape[-2] == 1:  # it weighs 1 wherever it is present, whatever u is
         f_D = p_MD.squeeze(-2) * present_M
-        shape = torch.broadcast_shapes(u_D.shape, f_D.shape)  # type: ignore[no-untyped-call]
-        return f_D.expand(shape)
+        return f_D.expand(torch.broadcast_shapes(u_D.shape, f_D.shape))  # type: ignore[no-untyped-call]
     return (modality_attention(u_D, p_MD, present_M).unsqueeze(-1) * p_MD).sum(dim=-2)
 
 

@@ -304,7 +304,7 @@ class InterestModel(nn.Module):
         """
         weight_BLM = recent.strength_BL.unsqueeze(-1) * recent.present_BLM
         own_BLMD = recent.p_BLMD - self.project.shift_MD
-        total_B1MD, amount_B1M = (_of_all(sums, len(weight_BLM), whose_X).unsqueeze(1) for sums in older)
+        total_B1MD, amount_B1M = (_of_all(sums, weight_BLM.shape[0], whose_X).unsqueeze(1) for sums in older)
         total_BL1MD = torch.cat([total_B1MD, weight_BLM.unsqueeze(-1) * own_BLMD], dim=1).cumsum(dim=1)
         amount_BL1M = torch.cat([amount_B1M, weight_BLM.abs()], dim=1).cumsum(dim=1)
         mean_BL1MD = total_BL1MD / (1 + amount_BL1M).unsqueeze(-1)

@@ -15,6 +15,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 _LEAST_PRODUCTS: Final = 1 << 20  # of fewer what a call costs is more than what it saves
+_LANES: Final = 16  # numbers of a vector unit; of other sizes oneDNN may have no fast program
 _DIGITS: Final = 5  # that numbers of rows are rounded up to, in the dual system
 
 
@@ -48,7 +49,7 @@ class LinearOfParts(nn.Linear):
 
     def forward(self, *parts: Tensor) -> Tensor:
         """Map parts of shapes that broadcast but for the last dimension, whose sizes add up to the inputs."""
-        weights = self.weight.split([part.shape[-1] for part in parts], dim=1)  # type: ignore[no-untyped-call]
+        weights = torch.split(self.weight, [part.shape[-1] for part in parts], dim=1)
         mapped = linear(parts[0], weights[0], self.bias)
         for part, weight in zip(parts[1:], weights[1:], strict=True):
             mapped = mapped + linear(part, weight)
@@ -58,7 +59,7 @@ class LinearOfParts(nn.Linear):
 class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x_XI: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
-        filled_XI = _filled(x_XI)
+        filled_XI, weight_OI = _filled(x_XI), _whole(weight_OI)
         ctx.save_for_backward(filled_XI, weight_OI)
         return _rows_of(_product(filled_XI, weight_OI, bias_O), x_XI)
 
@@ -76,7 +77,7 @@ class _Linear(torch.autograd.Function):
 
 
 def _mapped(x_XI: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
-    return _rows_of(_product(_filled(x_XI), weight_OI, bias_O), x_XI)
+    return _rows_of(_product(_filled(x_XI), _whole(weight_OI), bias_O), x_XI)
 
 
 def _filled(x_XI: Tensor) -> Tensor:
@@ -84,7 +85,7 @@ def _filled(x_XI: Tensor) -> Tensor:
 
     oneDNN makes a program for each shape that it is given, which takes longer than to run it; batches have many.
     """
-    flat_XI = x_XI.reshape(-1, x_XI.shape[-1])
+    flat_XI = x_XI.reshape(-1, x_XI.shape[-1]).contiguous()
     rows = len(flat_XI)
     step = 1 << max(0, rows.bit_length() - _DIGITS)
     more = -rows % step
@@ -104,6 +105,12 @@ def _of_weight(x_XI: Tensor, gradient_XO: Tensor) -> Tensor:
     return _product(gradient_XO.T, x_XI.T)
 
 
+def _whole(weight_OI: Tensor) -> Tensor:
+    """A matrix that may be transposed but is no part of another, on which oneDNN is a thousand times slower."""
+    whole = weight_OI.is_contiguous() or weight_OI.T.is_contiguous()
+    return weight_OI if whole else weight_OI.contiguous()
+
+
 def _product(x_XI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:
     mapped_XO: Tensor = torch.ops.mkldnn._linear_pointwise(x_XI, weight_OI, bias_O, "none", [], "")
     return mapped_XO
@@ -115,6 +122,7 @@ def _pays(x_XI: Tensor, weight_OI: Tensor) -> bool:
         and x_XI.dtype == weight_OI.dtype == torch.float32
         and not torch.compiler.is_compiling()  # an export is to be made of torch's own
         and x_XI.numel() * weight_OI.shape[0] >= _LEAST_PRODUCTS
+        and all(size % _LANES == 0 for size in weight_OI.shape)
         and _is_there()
     )
 

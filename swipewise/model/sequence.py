@@ -159,7 +159,7 @@ class CausalTransformer(nn.Module):
         """
         places = before_BCD.shape[1]
         before_1CD: Tensor | None = None
-        if len(before_BCD) == len(tokens_BLD):
+        if before_BCD.shape[0] == tokens_BLD.shape[0]:  # len() would fix the batch of an export
             x_BLD = self._placed(torch.cat([before_BCD, tokens_BLD], dim=1), positions=positions)
             last_B = None if last_B is None else last_B + places
         else:

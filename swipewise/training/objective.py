@@ -132,13 +132,17 @@ def _exposure_losses(
     p_BLMD = p_KMD.index_select(0, events.video_BL.flatten()).view(*u_BLD.shape[:2], *p_KMD.shape[1:])
     f_BLD = fuse(u_BLD, p_BLMD, present_KM[events.video_BL])
     known_BL = batch.learn_BL & ~events.watch_ratio_BL.isnan()
-    watch = functional.binary_cross_entropy_with_logits(
-        network.watch(z_BLD, f_BLD)[known_BL], events.watch_ratio_BL[known_BL].clamp(0, 1), reduction="sum"
-    ) / max(1, int(known_BL.sum()))
+    share_BL = events.watch_ratio_BL.nan_to_num(0).clamp(0, 1)
+    watch = _cross_entropy(network.watch(z_BLD, f_BLD), share_BL, known_BL) / max(1, int(known_BL.sum()))
     logits_BLA = network.action_logits(
         reading, f_BLD, None if trends_GKS is None else trends_GKS[batch.moment_BL, events.video_BL]
     )
-    acts = functional.binary_cross_entropy_with_logits(
-        logits_BLA[batch.told_BLF], events.flags_BLF[batch.told_BLF].to(logits_BLA.dtype), reduction="sum"
-    ) / max(1, int(batch.learn_BL.sum()))
+    acts = _cross_entropy(logits_BLA, events.flags_BLF, batch.told_BLF) / max(1, int(batch.learn_BL.sum()))
     return watch, acts
+
+
+def _cross_entropy(logits: Tensor, chances: Tensor, counts: Tensor) -> Tensor:
+    """The sum over what counts, which is cheaper to weigh than to pick out."""
+    return functional.binary_cross_entropy_with_logits(
+        logits, chances.to(logits.dtype), weight=counts.to(logits.dtype), reduction="sum"
+    )

@@ -18,6 +18,7 @@ from swipewise.model.linear import Linear, LinearOfParts, linear
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Products of every size go the fast way, where there is one."""
     monkeypatch.setattr(module, "_LEAST_PRODUCTS", 0)
+    monkeypatch.setattr(module, "_LANES", 1)
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
