@@ -228,12 +228,12 @@ def peak_from_files(viewers: int) -> float:
         return peak.gigabytes
 
 
-def made_in_files(viewers: int, folder: Path) -> Dataset:
+def made_in_files(viewers: int, folder: Path, videos: int = 7_583) -> Dataset:
     """As ``made_dataset`` with content, its interactions in files and never all in memory."""
     rows = GrowingInteractions(folder)
     for first in range(0, viewers, _BLOCK_VIEWERS):
         length_U = lengths_like_kuairand(min(_BLOCK_VIEWERS, viewers - first), seed=first)
-        part = made_dataset(length_U, 7_583, content=not first, seed=first)
+        part = made_dataset(length_U, videos, content=not first, seed=first)
         rows.add(replace(part.interactions, viewer_I=part.interactions.viewer_I + first))
         if not first:
             catalogue = part
