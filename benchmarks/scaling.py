@@ -194,15 +194,17 @@ def _record_growth(figures: Figures, rows: Axis, videos: Axis) -> None:
 
 def _extrapolate(figures: Figures, rows: Axis, videos: Axis, V: int, I: int) -> None:  # noqa: E741
     """What a platform of V videos and I interactions needs."""
-    more_V, more_I = V - BASE.videos, I - rows.x[-1]
+    sample = min(
+        I, TrainingConfig().sample_interactions
+    )  # all that is looked at as a whole, beside the log's files
+    more_V, more_I, more_of_sample = V - BASE.videos, I - rows.x[-1], sample - rows.x[-1]
     slower = (max(V, videos.x[-1]) / BASE.videos) ** max(0.0, videos.law(_a_row).exponent)
     a_pass = I * _a_row(rows.found[-1]) * 1e-6 * slower
     once = _prepare(rows.found[-1]) + more_I * rows.further(_prepare) + more_V * videos.further(_prepare)
-    peak = _peak(rows.found[-1]) + more_I * rows.further(_peak) + more_V * videos.further(_peak)
+    peak = _peak(rows.found[-1]) + more_of_sample * rows.further(_peak) + more_V * videos.further(_peak)
     where = f"{V:,} videos, {I:,} interactions"
     figures.record(f"{where}: core hours of a pass", a_pass / 3600)
     figures.record(f"{where}: core hours before the first step", max(0.0, once) / 3600)
-    sample = min(I, TrainingConfig().sample_interactions)
     figures.record(f"{where}: core hours of learning tastes", sample * rows.further(_tastes) / 3600)
     figures.record(f"{where}: core hours of projecting the catalogue", V * videos.further(_project) / 3600)
     figures.record(f"{where}: memory without ids, GB", peak / 1e9)
