@@ -3,7 +3,8 @@
 From one base point each of interactions, videos, length of history and width is varied alone.
 
 - Cost, of the full model on three modalities, attributes and ids, with logs drawn by chance: processor seconds before
-  the first step, of steps and of projecting the catalogue; and peak memory. One thread.
+  the first step, of steps and of projecting the catalogue; and peak memory, where the log lies in files, whose pages
+  are not counted. One thread.
 - Quality: NDCG@10 on simulated platforms, whose truth is known, against that of an order by the truth. The same viewers
   are asked whatever the training saw.
 
@@ -28,11 +29,13 @@ import numpy as np
 from figures import Figures, Options, run
 from scaling_runs import Cost, Exam, Point, Quality, cost_of, quality_of
 
+from swipewise.config import TrainingConfig
+
 BASE: Final = Point(viewers=1_500, videos=10_000)
 COSTS: Final[dict[str, list[Point]]] = {
     "interactions": [
         replace(BASE, viewers=viewers, tastes=viewers <= 5_000)
-        for viewers in (1_500, 5_000, 20_000, 60_000, 200_000)
+        for viewers in (1_500, 5_000, 20_000, 100_000, 600_000)
     ],
     "videos": [replace(BASE, videos=videos) for videos in (1_000, 10_000, 100_000, 300_000)],
     "history": [replace(BASE, history=history, length=200, viewers=300) for history in (25, 50, 100, 200)],
@@ -164,7 +167,8 @@ def _measured(name: str, function: Callable[[Any], Any], points: Sequence[Any], 
 
 def _record_values(figures: Figures, what: str, axis: Axis, value: Value) -> None:
     for place, each in zip(axis.x, axis.found, strict=True):
-        figures.record(f"{what}, {axis.name} {place:,.0f}", value(each))
+        if measured := value(each):
+            figures.record(f"{what}, {axis.name} {place:,.0f}", measured)
 
 
 def _record_law(figures: Figures, what: str, axis: Axis, value: Value) -> None:
@@ -177,6 +181,7 @@ def _record_growth(figures: Figures, rows: Axis, videos: Axis) -> None:
     for axis in (rows, videos):
         _record_values(figures, "seconds before the first step", axis, _prepare)
         _record_values(figures, "peak memory, MB", axis, lambda cost: cost.peak / 1e6)
+    _record_values(figures, "seconds of learning tastes", rows, _tastes)
     one = "interaction"
     figures.record(f"microseconds before the first step for a further {one}", rows.further(_prepare) * 1e6)
     figures.record(f"microseconds of learning tastes for a further {one}", rows.further(_tastes) * 1e6)
@@ -189,15 +194,18 @@ def _record_growth(figures: Figures, rows: Axis, videos: Axis) -> None:
 
 def _extrapolate(figures: Figures, rows: Axis, videos: Axis, V: int, I: int) -> None:  # noqa: E741
     """What a platform of V videos and I interactions needs."""
-    more_V, more_I = V - BASE.videos, I - rows.x[-1]
+    sample = min(
+        I, TrainingConfig().sample_interactions
+    )  # all that is looked at as a whole, beside the log's files
+    more_V, more_I, more_of_sample = V - BASE.videos, I - rows.x[-1], sample - rows.x[-1]
     slower = (max(V, videos.x[-1]) / BASE.videos) ** max(0.0, videos.law(_a_row).exponent)
     a_pass = I * _a_row(rows.found[-1]) * 1e-6 * slower
     once = _prepare(rows.found[-1]) + more_I * rows.further(_prepare) + more_V * videos.further(_prepare)
-    peak = _peak(rows.found[-1]) + more_I * rows.further(_peak) + more_V * videos.further(_peak)
+    peak = _peak(rows.found[-1]) + more_of_sample * rows.further(_peak) + more_V * videos.further(_peak)
     where = f"{V:,} videos, {I:,} interactions"
     figures.record(f"{where}: core hours of a pass", a_pass / 3600)
     figures.record(f"{where}: core hours before the first step", max(0.0, once) / 3600)
-    figures.record(f"{where}: core hours of learning tastes", I * rows.further(_tastes) / 3600)
+    figures.record(f"{where}: core hours of learning tastes", sample * rows.further(_tastes) / 3600)
     figures.record(f"{where}: core hours of projecting the catalogue", V * videos.further(_project) / 3600)
     figures.record(f"{where}: memory without ids, GB", peak / 1e9)
     figures.record(f"{where}: memory of ids, GB", ID_BYTES * V / 1e9)

@@ -5,14 +5,17 @@ Legend of shape suffixes: U = viewers, V = videos, M = modalities, T = themes, D
 
 from __future__ import annotations
 
-import resource
+import tempfile
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import torch
-from lengths import lengths_like_kuairand, made_dataset
+from lengths import made_dataset
+from memory import peak_memory
+from training_runs import made_in_files
 
 from swipewise.config import Config, EventsConfig, ModelConfig, SplitConfig, TrainingConfig
 from swipewise.events import fold
@@ -50,12 +53,11 @@ class Point:
     steps: int = 8
     tastes: bool = False
 
-    def data(self) -> Dataset:
-        """Its log, drawn by chance, and vectors of all modalities."""
-        length_U = (
-            np.full(self.viewers, self.length) if self.length else lengths_like_kuairand(self.viewers)
-        ).astype(np.int64)
-        return made_dataset(length_U, self.videos, content=True)
+    def data(self, folder: Path) -> Dataset:
+        """Its log, drawn by chance, in files of a folder unless all histories have one length; and vectors."""
+        if self.length:
+            return made_dataset(np.full(self.viewers, self.length), self.videos, content=True)
+        return made_in_files(self.viewers, folder, self.videos)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +65,8 @@ class Cost:
     """What a point costs, in seconds of one processor and bytes.
 
     tastes: learning the model of tastes, 0 where it is not; prepare: all else before the first step; learn: of steps,
-    for each interaction; project: for each video that is made ready for feeds; peak: memory of data, vectors, model and
-    training.
+    for each interaction; project: for each video that is made ready for feeds; peak: own memory of vectors, model and
+    training, not the pages of the log's files.
     """
 
     interactions: int
@@ -79,10 +81,10 @@ class Cost:
 def cost_of(point: Point) -> Cost:
     """Prepare a training of the full model, take some of its steps, and project the catalogue."""
     torch.set_num_threads(1)
-    data = point.data()
     model = ModelConfig(width=point.width, history=point.history, memory=0)
     training = TrainingConfig(batch_events=4096, device="cpu")
-    with seeded(0):
+    with tempfile.TemporaryDirectory(prefix="swipewise-scaling-") as folder, peak_memory() as peak, seeded(0):
+        data = point.data(Path(folder))
         fitted, plain = _fitted(replace(model, themes=0), data)
         tastes = 0.0
         if point.tastes:
@@ -93,10 +95,10 @@ def cost_of(point: Point) -> Cost:
         descent = Descent(learner.network, training)
         prepare = plain + time.process_time() - began
         learn = _learn(learner, descent, point.steps)
-    peak = _peak_bytes()
-    began = time.process_time()
-    Projected(fitted, data)
-    project = (time.process_time() - began) / point.videos
+        most = peak.gigabytes * 2**30
+        began = time.process_time()
+        Projected(fitted, data)
+        project = (time.process_time() - began) / point.videos
     return Cost(
         interactions=len(data.interactions),
         videos=point.videos,
@@ -104,7 +106,7 @@ def cost_of(point: Point) -> Cost:
         prepare=prepare,
         learn=learn,
         project=project,
-        peak=peak,
+        peak=most,
     )
 
 
@@ -126,10 +128,6 @@ def _learn(learner: InterestLearner, descent: Descent, steps: int) -> float:
         descent.step()
         read += int(batch.learn_BL.sum())
     return (time.process_time() - began) / max(1, read)
-
-
-def _peak_bytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

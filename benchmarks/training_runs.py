@@ -215,7 +215,7 @@ def peak_from_files(viewers: int) -> float:
     model = ModelConfig(width=WIDTH, layers=LAYERS, heads=HEADS, history=50, themes=2)
     training = TrainingConfig(batch_events=4096, device="cpu", sample_interactions=10_000)
     with tempfile.TemporaryDirectory(prefix="swipewise-train-") as folder:
-        data = made_in_files(viewers, Path(folder))
+        data = made_in_files(viewers, Path(folder), length=FILED_LENGTH)
         with peak_memory() as peak, seeded(0):
             split = split_by_time(data, SplitConfig())
             some = split.train.some_viewers(training.sample_interactions, training.seed)
@@ -229,15 +229,16 @@ def peak_from_files(viewers: int) -> float:
         return peak.gigabytes
 
 
-def made_in_files(viewers: int, folder: Path) -> Dataset:
+def made_in_files(viewers: int, folder: Path, videos: int = 7_583, *, length: int | None = None) -> Dataset:
     """As ``made_dataset`` with content, its interactions in files and never all in memory.
 
-    All histories are of one length, so that however many there are, batches have the same shape.
+    Where a length is given all histories have it, so that however many there are, batches have the same shape.
     """
     rows = GrowingInteractions(folder)
     for first in range(0, viewers, _BLOCK_VIEWERS):
-        length_U = np.full(min(_BLOCK_VIEWERS, viewers - first), FILED_LENGTH)
-        part = made_dataset(length_U, 7_583, content=not first, seed=first)
+        here = min(_BLOCK_VIEWERS, viewers - first)
+        length_U = lengths_like_kuairand(here, seed=first) if length is None else np.full(here, length)
+        part = made_dataset(length_U, videos, content=not first, seed=first)
         rows.add(replace(part.interactions, viewer_I=part.interactions.viewer_I + first))
         if not first:
             catalogue = part

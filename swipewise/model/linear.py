@@ -27,6 +27,7 @@ def linear(x_XI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Ten
     """
     if not _pays(x_XI, weight_OI):
         return functional.linear(x_XI, weight_OI, bias_O)
+    weight_OI = weight_OI.contiguous()  # columns of a larger one take oneDNN a thousand times as long
     if torch.is_grad_enabled():
         mapped_XO: Tensor = _Linear.apply(x_XI, weight_OI, bias_O)  # type: ignore[no-untyped-call]
         return mapped_XO

@@ -130,7 +130,21 @@ def lead(
     on_step: Callable[[Step], None],
     on_epoch: Callable[[Epoch], None],
 ) -> TrainingSummary:
-    """Train as the first of some processes, which writes and tells; the rest is as in :func:`train_workspace`."""
+    """Train as the first of some processes, which writes and tells.
+
+    Args:
+        workspace: As in :func:`train_workspace`, whose errors these are.
+        workers: The processes.
+        fresh: As there.
+        profile: As there.
+        on_fold: As there.
+        on_plan: As there.
+        on_step: As there.
+        on_epoch: As there.
+
+    Returns:
+        What the training came to.
+    """
     began = time.monotonic()
     dataset, split, plan = _prepare(workspace, on_fold)
     workers.tell(json.dumps(_identity(plan)))
@@ -186,6 +200,10 @@ def _sizes(dataset: Dataset, split: TimeSplit) -> dict[str, int]:
 def starting_from(workspace: Workspace, start: str) -> Workspace:
     """The workspace with the run to start from by its name; none where the latest is asked for and there is none.
 
+    Args:
+        workspace: Whose.
+        start: Name of a run, or ``latest``; empty: what the configuration says.
+
     Raises:
         UnknownIdError: There is no such run, or it is not finished.
     """
@@ -222,7 +240,12 @@ def follow_training(workspace: Workspace, *, start: str = "") -> None:
 
 
 def follow(workspace: Workspace, workers: Workers) -> None:
-    """Train as one of the others; errors are those of :func:`follow_training`."""
+    """Train as one of the others; errors are those of :func:`follow_training`.
+
+    Args:
+        workspace: As for the first process.
+        workers: The processes.
+    """
     _, split, plan = _prepare(workspace)
     if json.loads(workers.tell("")) != json.loads(json.dumps(_identity(plan))):
         raise ClusterError(
