@@ -58,7 +58,7 @@ class IdHashes:
         """
         if event_ids.is_empty() or not files:
             return event_ids.clear()
-        asked_N = np.unique(event_ids.hash().to_numpy())
+        asked_N = np.sort(event_ids.unique().hash().to_numpy())
         met = [file for file in files if _in_both(self._of(file), asked_N)]
         if not met:
             return event_ids.clear()

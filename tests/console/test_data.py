@@ -222,7 +222,9 @@ def test_transfers_are_read_the_latest_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [name for name in TABLES if name not in ("ablations", "audit")])
 def test_every_table_can_be_taken_in_each_of_its_forms(console: Console, name: str, log: pl.DataFrame) -> None:
     taken = table_named(name)
-    ids = {"viewer": log[Col.VIEWER_ID].mode()[0], "video": log[Col.VIDEO_ID].mode()[0], "part": "modality:visual"}
+    # Who did most has seen it all, and there is nothing left to compare.
+    viewers = log[Col.VIEWER_ID].value_counts(sort=True)[Col.VIEWER_ID]
+    ids = {"viewer": viewers[len(viewers) // 2], "video": log[Col.VIDEO_ID].mode()[0], "part": "modality:visual"}
     frame = taken.read(console, ids.get(taken.of, ""))
     for kind in kinds_of(taken):
         content = written(taken, frame, kind)
