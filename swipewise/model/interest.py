@@ -156,7 +156,14 @@ class InterestModel(nn.Module):
         return self._reading(self._looked_up(history, p_KMD, present_KM))
 
     def latest(self, history: HistoryInputs, p_KMD: Tensor, present_KM: Tensor, last_B: Tensor) -> Latest:
-        """What :meth:`forward` gives at one place of each viewer, (B,) int64; the last layer reads for that alone."""
+        """What :meth:`forward` gives at one place of each viewer; the last layer reads for that alone.
+
+        Args:
+            history: What the viewers did.
+            p_KMD: Projected videos, of which the history has rows.
+            present_KM: bool, which modalities each has.
+            last_B: int64, the places.
+        """
         opened = self._looked_up(history, p_KMD, present_KM)
         rows_B = torch.arange(len(last_B), device=last_B.device)
         return Latest(

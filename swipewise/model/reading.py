@@ -35,7 +35,11 @@ class Events:
         return Events(**{name: getattr(self, name).to(device) for name in self.__slots__})
 
     def of(self, viewers_X: Tensor) -> Events:
-        """Those of some viewers, by their rows."""
+        """Those of some viewers.
+
+        Args:
+            viewers_X: int64, their rows.
+        """
         return Events(**{name: getattr(self, name)[viewers_X] for name in self.__slots__})
 
 
@@ -55,7 +59,16 @@ class Looked:
 
     @classmethod
     def at(cls, events: Events, p_KMD: Tensor, present_KM: Tensor) -> Looked:
-        """Look up the videos of events among projected ones."""
+        """Look up the videos of events among projected ones.
+
+        Args:
+            events: Whose videos are rows of the next two.
+            p_KMD: Projected videos.
+            present_KM: bool, which modalities each has.
+
+        Returns:
+            The events with their videos.
+        """
         p_XMD = p_KMD.index_select(0, events.video_BL.flatten())
         return cls(
             p_BLMD=p_XMD.view(*events.video_BL.shape, *p_KMD.shape[1:]),
@@ -108,7 +121,11 @@ class Reading:
     s_BD: Tensor
 
     def at(self, last_B: Tensor) -> Latest:
-        """What it says of one place of each viewer, (B,) int64."""
+        """What it says of one place of each viewer.
+
+        Args:
+            last_B: int64, the places.
+        """
         rows_B = torch.arange(len(last_B), device=last_B.device)
         return Latest(
             z_BD=self.z_BL1D[rows_B, last_B],

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 _MIN_OF_EACH = 10
 _STEPS = 50
+_HALVINGS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """Platt scaling: σ(scale · logit + shift), an action at a time (Platt 1999).
 
-    scale_A, shift_A: float64; 1 and 0 where too little was seen to fit them.
+    scale_A, shift_A: float64; a scale of 1 where too little was seen to fit it, and a shift of 0 where nothing was.
     """
 
     scale_A: NDArray[np.float64]
@@ -38,7 +39,9 @@ class Calibration:
         happened_IA: NDArray[np.bool_],
         told_IA: NDArray[np.bool_] | None = None,
     ) -> Self:
-        """Fit to what happened; an action that happened, or did not, fewer than ten times keeps its logits.
+        """Fit to what happened; logits of an action that happened, or did not, fewer than ten times are only shifted.
+
+        Such a shift makes the mean probability the share that happened, with half a case of each kind added.
 
         Args:
             logits_IA: What the network said.
@@ -70,8 +73,10 @@ class Calibration:
 
 def _platt(logits_I: NDArray[np.float64], happened_I: NDArray[np.bool_]) -> tuple[float, float]:
     """Scale and shift by Newton's method on the log loss, lightly held to (1, 0)."""
-    if min(happened_I.sum(), (~happened_I).sum()) < _MIN_OF_EACH:
+    if not len(logits_I):
         return 1.0, 0.0
+    if min(happened_I.sum(), (~happened_I).sum()) < _MIN_OF_EACH:
+        return 1.0, _shift(logits_I, (float(happened_I.sum()) + 0.5) / (len(happened_I) + 1))
     inputs_I2 = np.stack([logits_I, np.ones(len(logits_I))], axis=1)
     start_2 = np.array([1.0, 0.0])
 
@@ -93,3 +98,14 @@ def _platt(logits_I: NDArray[np.float64], happened_I: NDArray[np.bool_]) -> tupl
         if np.abs(step_2).max() < 1e-8:
             break
     return float(found_2[0]), float(found_2[1])
+
+
+def _shift(logits_I: NDArray[np.float64], share: float) -> float:
+    """What to add to logits so that their mean probability is a share, by bisection."""
+    wanted = float(np.log(share / (1 - share)))
+    low, high = wanted - float(logits_I.max()), wanted - float(logits_I.min())
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        mean = float((1 / (1 + np.exp(-np.clip(logits_I + middle, -60, 60)))).mean())
+        low, high = (middle, high) if mean < share else (low, middle)
+    return (low + high) / 2

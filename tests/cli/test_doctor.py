@@ -235,7 +235,7 @@ def test_completion_is_printed_for_a_shell(shell: str, mark: str) -> None:
     [
         ("swipewise tr", {"train", "transfer"}),
         ("swipewise videos ex", {"export"}),
-        ("swipewise train --fr", {"--fresh"}),
+        ("swipewise train --fre", {"--fresh"}),
     ],
 )
 def test_what_it_prints_completes_commands_and_options(words: str, expected: set[str]) -> None:

@@ -54,11 +54,19 @@ def test_logits_that_tell_the_opposite_are_turned_round() -> None:
 
 
 @pytest.mark.parametrize(("happened", "fits"), [(0, False), (9, False), (10, True), (190, True), (191, False)])
-def test_an_action_of_which_too_little_was_seen_keeps_its_logits(happened: int, fits: bool) -> None:
+def test_logits_of_an_action_of_which_too_little_was_seen_are_only_shifted(happened: int, fits: bool) -> None:
     logits_IA = np.random.default_rng(0).normal(2, 1, (200, 1)).astype(np.float32)
     happened_IA = np.arange(200)[:, None] < happened
     fitted = Calibration.fit(logits_IA, happened_IA)
-    assert (fitted.scale_A.tolist() != [1.0] or fitted.shift_A.tolist() != [0.0]) == fits
+    assert (fitted.scale_A.tolist() != [1.0]) == fits
+    if not fits:
+        assert fitted(logits_IA).mean() == pytest.approx((happened + 0.5) / 201, rel=1e-4)
+
+
+def test_what_was_told_nowhere_keeps_its_logits() -> None:
+    logits_IA = np.full((50, 1), 2.0, np.float32)
+    fitted = Calibration.fit(logits_IA, np.zeros((50, 1), bool), np.zeros((50, 1), bool))
+    assert fitted.as_dict() == Calibration.none(1).as_dict()
 
 
 def test_without_a_fit_probabilities_are_those_of_the_logits() -> None:
