@@ -28,8 +28,8 @@ from swipewise.config import Config, ModelConfig, SplitConfig, TrainingConfig
 from swipewise.model.linear import linear
 from swipewise.training.dataset import Dataset, GrowingInteractions
 from swipewise.training.descent import Descent
+from swipewise.training.finishing import calibrated, with_best_weights
 from swipewise.training.fitted import FittedModel
-from swipewise.training.inference import calibrated, with_best_weights
 from swipewise.training.learner import InterestLearner, Learner
 from swipewise.training.loop import Epoch, seeded, train, validation_task
 from swipewise.training.profiling import Clock

@@ -17,35 +17,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from swipewise.errors import DataError
 from swipewise.model.fusion import fuse, fused_scores, modality_attention
 from swipewise.model.interest import InterestModel
 from swipewise.model.reading import HistoryInputs, Latest, Reading
 from swipewise.model.scoring import training_scores
-from swipewise.schema import FLAG_ACTIONS, Modality
+from swipewise.schema import Modality
 from swipewise.training.beliefs import Beliefs, themes_and_change
-from swipewise.training.calibration import Calibration
-from swipewise.training.dataset import Dataset, Interactions, told_actions
+from swipewise.training.dataset import Dataset, Interactions
 from swipewise.training.exported import HistoryReader
 from swipewise.training.fitted import FittedModel, Weights
-from swipewise.training.histories import Windows, latest_windows, like_lengths, pad, training_windows
+from swipewise.training.histories import Windows, latest_windows, like_lengths, pad
 from swipewise.training.kin import Kinship, VideoValues
 from swipewise.training.ranking import RankingTask, ScoreFn, mean_ndcg, viewers_at_once
 from swipewise.training.tastes import likings
 from swipewise.training.trends import Trends
 from swipewise.training.videos import Standard
 
-NEIGHBOUR_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
-"""Weights of nearness that are tried."""
-
-GROUP_WEIGHTS = (0.0, 0.05, 0.1, 0.2)
-"""Weights of the popularity among viewers of like profile that are tried."""
-
-TASTE_WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
-"""Weights of tastes that are tried."""
-
 _WEIGHED_VIDEOS = 1024  # over which modality weights are averaged
-_BLOCK_WINDOWS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -481,100 +469,3 @@ def _in_order(parts: Sequence[Latest], back_B: Tensor) -> Latest:
             tokens_BL1D=torch.cat(tokens)[back_B],
             s_BD=torch.cat([part.s_BD for part in parts])[back_B],
         )
-
-
-def predict_logits(
-    fitted: FittedModel,
-    dataset: Dataset,
-    exposures: Interactions,
-    projected: Projected | None = None,
-    trends: Trends | None = None,
-) -> NDArray[np.float32]:
-    """Logits of FLAG_ACTIONS for exposures that are among the interactions of ``dataset``: (I, A).
-
-    Histories are read in overlapping windows, so that every exposure has at least half a window behind it and none is
-    read more than twice.
-
-    Args:
-        fitted: The model.
-        dataset: What the viewers did.
-        exposures: Which of it is to be predicted.
-        projected: The videos of ``dataset``; None projects them.
-        trends: Of everybody; None takes those of ``dataset``.
-
-    Raises:
-        DataError: An exposure is not among the interactions.
-    """
-    projected = projected or Projected(fitted, dataset)
-    rows = dataset.interactions
-    wanted_I = _locate(rows, exposures)
-    asked_R = np.zeros(len(rows) + 1, np.int64)
-    asked_R[wanted_I + 1] = 1
-    before_R = asked_R.cumsum()
-    windows = training_windows(dataset.viewer_offsets(), fitted.config.history, memory=fitted.config.memory)
-    fresh_from_W = windows.start_W + np.maximum(windows.learn_W - 1, 0)
-    useful_W = np.flatnonzero(before_R[windows.end_W] > before_R[fresh_from_W])
-    useful_W = useful_W[np.argsort(windows.length_W[useful_W], kind="stable")]
-    trends = trends or Trends.of(rows, dataset.uploaded_at_V)
-    logits_RA = np.zeros((len(rows), len(FLAG_ACTIONS)), np.float32)
-    for block_B in np.array_split(useful_W, max(1, len(useful_W) // _BLOCK_WINDOWS)):
-        if not len(block_B):
-            continue
-        block = windows.where(block_B)
-        logits_BLA = projected.action_logits(dataset, block, trends)[0].cpu().numpy()
-        fresh_BL = block.fresh(logits_BLA.shape[1])
-        row_BL = block.start_W[:, None] + np.arange(logits_BLA.shape[1])
-        logits_RA[row_BL[fresh_BL]] = logits_BLA[fresh_BL]
-    return logits_RA[wanted_I]
-
-
-def with_best_weights(fitted: FittedModel, task: RankingTask) -> FittedModel:
-    """The model with those weights of tastes, then of nearness, then of groups that rank the task best.
-
-    Of equals the smallest; weights that the configuration gives stay as they are.
-    """
-    config = fitted.config
-    parts: tuple[tuple[str, float, object, Sequence[float]], ...] = (
-        ("taste", config.taste_weight, fitted.tastes, TASTE_WEIGHTS),
-        ("neighbour", config.neighbour_weight, fitted.neighbourhood, NEIGHBOUR_WEIGHTS),
-        ("group", config.group_weight, fitted.groups, GROUP_WEIGHTS),
-    )
-    for name, given, part, choices in parts:
-        if part is None or given >= 0:
-            continue
-        tried = [replace(fitted.weights, **{name: choice}) for choice in choices]
-        asking = Projected(replace(fitted, weights=replace(fitted.weights, **{name: 1.0})), task.history)
-        best = int(asking.ndcg_by_weights(task, tried).argmax())
-        fitted = replace(fitted, weights=tried[best])
-    return fitted
-
-
-def calibrated(
-    fitted: FittedModel, train: Dataset, validation: Dataset, viewers_B: NDArray[np.int64] | None = None
-) -> FittedModel:
-    """The model with its probabilities fitted to the exposures of the validation period, of all viewers or of some."""
-    whole = train.followed_by(validation)
-    everybody = Projected(fitted, whole), Trends.of(whole.interactions, whole.uploaded_at_V)
-    if viewers_B is not None:
-        whole, validation = whole.of_viewers(viewers_B), validation.of_viewers(viewers_B)
-    rows = validation.interactions
-    logits_IA = predict_logits(fitted, whole, rows, *everybody)
-    return replace(fitted, calibration=Calibration.fit(logits_IA, rows.actions_IF, told_actions(rows)))
-
-
-def _locate(rows: Interactions, exposures: Interactions) -> NDArray[np.int64]:
-    """The row of each exposure: (I,)."""
-    keys = ("viewer_I", "at_I", "video_I")
-    table = np.rec.fromarrays([getattr(rows, key) for key in keys])
-    asked = np.rec.fromarrays([getattr(exposures, key) for key in keys])
-    # Rows of one millisecond are in the order of times finer than that.
-    order_R = np.lexsort((rows.video_I, rows.at_I, rows.viewer_I))
-    place_I = np.minimum(np.searchsorted(table, asked, sorter=order_R), max(0, len(table) - 1))
-    row_I = order_R[place_I] if len(table) else place_I
-    missing_I = table[row_I] != asked if len(table) else np.ones(len(asked), bool)
-    if missing_I.any():
-        raise DataError(
-            f"{int(missing_I.sum())} of {len(asked)} exposures are not among the observed interactions: "
-            "observe the data set that holds them"
-        )
-    return row_I

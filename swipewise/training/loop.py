@@ -25,8 +25,8 @@ from swipewise.training.alignment import align_modalities
 from swipewise.training.allocation import keep_freed_memory
 from swipewise.training.dataset import Dataset
 from swipewise.training.descent import Descent
+from swipewise.training.finishing import calibrated, with_best_weights
 from swipewise.training.fitted import FittedModel
-from swipewise.training.inference import calibrated, with_best_weights
 from swipewise.training.keeping import Keeper
 from swipewise.training.learner import B, InterestLearner, Learner, TellsRows
 from swipewise.training.prefetch import ahead

@@ -16,8 +16,9 @@ from swipewise.config import Config
 from swipewise.schema import FLAG_ACTIONS
 from swipewise.training.dataset import Dataset, Interactions
 from swipewise.training.fitted import FittedModel
-from swipewise.training.inference import Projected, predict_logits
+from swipewise.training.inference import Projected
 from swipewise.training.loop import Epoch, Fit, fit_network
+from swipewise.training.predicting import predict_logits
 from swipewise.training.ranking import top_k_unseen
 from swipewise.training.runs import MODEL_NAME
 

@@ -14,9 +14,10 @@ import torch
 
 from swipewise.schema import Modality
 from swipewise.training.dataset import Interactions, no_interactions
+from swipewise.training.finishing import GROUP_WEIGHTS, with_best_weights
 from swipewise.training.fitted import FittedModel, Weights
 from swipewise.training.groups import GroupPopularity
-from swipewise.training.inference import GROUP_WEIGHTS, Projected, with_best_weights
+from swipewise.training.inference import Projected
 from swipewise.training.kin import KIN
 from swipewise.training.ranking import mean_ndcg, ranking_task
 from swipewise.training.recommender import InterestRecommender

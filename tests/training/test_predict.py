@@ -18,9 +18,11 @@ from swipewise.schema import FLAG_ACTIONS
 from swipewise.training import ranking
 from swipewise.training.calibration import Calibration
 from swipewise.training.dataset import ActionPredictor, Dataset, Interactions, no_interactions
+from swipewise.training.finishing import calibrated, with_best_weights
 from swipewise.training.fitted import FittedModel
-from swipewise.training.inference import Projected, calibrated, predict_logits, with_best_weights
+from swipewise.training.inference import Projected
 from swipewise.training.kin import KIN
+from swipewise.training.predicting import predict_logits
 from swipewise.training.ranking import ranking_task
 from swipewise.training.recommender import InterestRecommender
 from swipewise.training.trends import Trends

@@ -18,9 +18,10 @@ from swipewise.behavior.taste_model import TasteModel
 from swipewise.errors import ArtifactError
 from swipewise.training.checkpoint import load_tensors, save_tensors
 from swipewise.training.dataset import Dataset
+from swipewise.training.finishing import TASTE_WEIGHTS, with_best_weights
 from swipewise.training.fitted import FittedModel, Weights
 from swipewise.training.histories import Windows, latest_windows, training_windows
-from swipewise.training.inference import TASTE_WEIGHTS, Projected, with_best_weights
+from swipewise.training.inference import Projected
 from swipewise.training.ranking import mean_ndcg, ranking_task
 from swipewise.training.recommender import InterestRecommender
 from swipewise.training.tastes import LEAST_INTERACTIONS, TasteReader, WindowStrengths, likings
