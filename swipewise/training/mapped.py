@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any, Final
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -127,7 +128,7 @@ def rows_within(start_B: NDArray[np.int64], end_B: NDArray[np.int64]) -> NDArray
 
 
 class _File:
-    """A file without a name."""
+    """A file without a name, which is closed once it is mapped, or when nobody has it any more."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -135,6 +136,7 @@ class _File:
             self._file: IO[bytes] = TemporaryFile(dir=folder)  # noqa: SIM115 (its mapping keeps it)
         except OSError as error:
             raise self._trouble(error) from error
+        self._close = finalize(self, self._file.close)
 
     def write(self, block: NDArray[Any]) -> None:
         try:
@@ -152,7 +154,7 @@ class _File:
         except OSError as error:
             raise self._trouble(error) from error
         finally:
-            self._file.close()
+            self._close()
 
     def _trouble(self, error: OSError) -> StoreError:
         return StoreError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -191,3 +192,12 @@ def test_a_mapped_array_may_be_written_to_and_may_be_empty(tmp_path: Path) -> No
 def test_a_folder_that_takes_no_files_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"cannot keep the log's columns in .*gone: No such file"):
         Growing(tmp_path / "gone", np.int64)
+
+
+def test_a_column_that_is_given_up_leaves_no_file_open(tmp_path: Path) -> None:
+    opened = len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").exists() else None
+    grown = Growing(tmp_path, np.int64)
+    grown.add(np.array([1]))
+    del grown
+    gc.collect()  # a file that is closed by the collector alone warns of it, which is an error here
+    assert opened is None or len(list(Path("/proc/self/fd").iterdir())) == opened
