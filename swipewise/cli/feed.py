@@ -127,9 +127,9 @@ def _print(table: Table) -> None:
 
 
 def _told(workspace: Workspace) -> dict[str, tuple[str | None, str]]:
-    """What tells each video to a reader: its caption, or else its file; and a short name, its id or also the file.
+    """What tells each video to a reader beside its id, and a short name: the caption, and the id.
 
-    An id that was made of the content tells nobody which clip it is.
+    An id that was made of the content tells nobody which clip it is: the file stands for it, and for a caption.
     """
     import polars as pl
 
@@ -141,8 +141,12 @@ def _told(workspace: Workspace) -> dict[str, tuple[str | None, str]]:
     is_of_content = pl.col(Col.VIDEO_ID).str.contains("^[0-9a-f]{16}$") & pl.col(Col.CONTENT_HASH).str.starts_with(
         pl.col(Col.VIDEO_ID)
     )
-    short = pl.coalesce(pl.when(is_of_content).then(file), Col.VIDEO_ID)
-    told = videos.select(Col.VIDEO_ID, pl.coalesce(Col.CAPTION, file).alias("long"), short.alias("short"))
+    named = pl.when(is_of_content).then(file)
+    told = videos.select(
+        Col.VIDEO_ID,
+        pl.coalesce(Col.CAPTION, named).alias("long"),
+        pl.coalesce(named, Col.VIDEO_ID).alias("short"),
+    )
     return {video_id: (long, short) for video_id, long, short in told.iter_rows()}
 
 
