@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from swipewise.feed.engine import FeedEngine
 from swipewise.feed.on_ray import FeedMaker, _by_number, feeds_on_ray
 from swipewise.schema import Col
 from swipewise.workspace import Workspace
+from tests.clusters import ray_cluster
 
 # Settings of Ray Data that Ray itself still reads.
 pytestmark = pytest.mark.filterwarnings("ignore:`use_.*` is deprecated:DeprecationWarning")
@@ -26,18 +26,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:`use_.*` is deprecated:Deprecati
 @pytest.fixture
 def cluster() -> Iterator[None]:
     """A Ray cluster on this machine, as one that was there before."""
-    ray = pytest.importorskip("ray")
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "lance is not fork-safe")  # Ray's forks become other programs at once
-        ray.init(
-            num_cpus=2,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="error",
-            object_store_memory=80 << 20,
-        )
-    yield
-    ray.shutdown()
+    with ray_cluster():
+        yield
 
 
 def test_feeds_are_those_of_an_engine_here_in_the_order_of_the_viewers(

@@ -4,7 +4,6 @@ import random
 import shutil
 import subprocess
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from swipewise.ingest.inline import Inline
 from swipewise.ingest.tasks import Decoded
 from swipewise.schema import CONTENT_MODALITIES, Col
 from swipewise.workspace import Workspace
+from tests.clusters import ray_cluster
 from tests.media.copying import encode_anew
 
 MEDIA = MediaConfig(frames=4, timeout_seconds=20)
@@ -84,18 +84,8 @@ def expected(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """A Ray cluster on this machine, as one that was there before."""
-    ray = pytest.importorskip("ray")
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "lance is not fork-safe")  # Ray's forks become other programs at once
-        ray.init(
-            num_cpus=2,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="error",
-            object_store_memory=80 << 20,
-        )
-    yield
-    ray.shutdown()
+    with ray_cluster():
+        yield
 
 
 def check(workspace: Workspace, sources: Path, expected: dict[str, Any], opened: Executor | None = None) -> None:

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +21,7 @@ from swipewise.training.loop import Epoch
 from swipewise.training.on_ray import Post, _Command, _opened
 from swipewise.training.session import train_workspace
 from swipewise.workspace import Workspace
+from tests.clusters import ray_cluster
 from tests.training.test_workers import by_one, curve, stopped
 
 # Settings of Ray Data that Ray itself still reads.
@@ -31,20 +31,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:`use_.*` is deprecated:Deprecati
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """A Ray cluster on this machine, as one that was there before."""
-    ray = pytest.importorskip("ray")
-    with pytest.MonkeyPatch.context() as patched, warnings.catch_warnings():
+    with pytest.MonkeyPatch.context() as patched:
         patched.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.1")
         patched.setenv("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "120")
-        warnings.filterwarnings("ignore", "lance is not fork-safe")  # Ray's forks become other programs at once
-        ray.init(
-            num_cpus=2,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="error",
-            object_store_memory=80 << 20,
-        )
-        yield
-        ray.shutdown()
+        with ray_cluster():
+            yield
 
 
 def kill_a_worker() -> None:
