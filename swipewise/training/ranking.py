@@ -204,7 +204,8 @@ def _top_k(
     score_N = scores_BV.reshape(-1)[pair_N]
     row_N, video_N = np.divmod(pair_N, videos)
     excluded_N = np.isneginf(score_N)
-    excluded_N[excluded_N] = np.isin(pair_N[excluded_N], excluded_X)
+    if excluded_N.any():  # few rankings reach down there, and numpy sorts all that is excluded to find none of it
+        excluded_N[excluded_N] = np.isin(pair_N[excluded_N], excluded_X)
     order_N = np.lexsort((lot_V[video_N], excluded_N, -score_N, row_N))
     first_B = np.searchsorted(row_N, np.arange(len(scores_BV)))
     chosen_BK = order_N[first_B[:, None] + np.arange(k)]
