@@ -216,9 +216,9 @@ class Workspace(workspace.Workspace):
             UnknownIdError: There is no such run to start from.
             WorkspaceError: Another training is running here.
         """
-        from swipewise.training.session import train_workspace
+        from swipewise.training.session import Watch, train_workspace
 
-        return train_workspace(self, fresh=fresh, start=start, on_epoch=on_epoch)
+        return train_workspace(self, fresh=fresh, start=start, watch=Watch(on_epoch=on_epoch))
 
     def engine(self, *, adapt: Callable[[Pipeline], Pipeline] | None = None) -> FeedEngine:
         """What makes feeds, with model and stores loaded once: for many calls, cursors, contexts, posted events.

@@ -97,7 +97,7 @@ def train_with_progress(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from swipewise.training.session import train_workspace
+    from swipewise.training.session import Watch, train_workspace
     from swipewise.training.workspace_data import half_encoded
 
     console = Console(stderr=True)
@@ -141,10 +141,7 @@ def train_with_progress(
             processes=processes,
             executor=executor,
             profile=profile,
-            on_fold=on_fold,
-            on_plan=on_plan,
-            on_step=on_step,
-            on_epoch=on_epoch,
+            watch=Watch(on_fold=on_fold, on_plan=on_plan, on_step=on_step, on_epoch=on_epoch),
         )
 
 

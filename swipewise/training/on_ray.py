@@ -25,7 +25,7 @@ from swipewise import errors
 from swipewise.cluster import ray_for, reach
 from swipewise.errors import ClusterError, ConfigError, SwipewiseError
 from swipewise.training.loop import Epoch, Step
-from swipewise.training.session import TrainingSummary, follow, lead, starting_from
+from swipewise.training.session import TrainingSummary, Watch, follow, lead, starting_from
 from swipewise.training.workers import Workers, joined
 from swipewise.workspace import Workspace
 
@@ -149,16 +149,8 @@ def _lead(workspace: Workspace, workers: Workers, teller: _Teller, *, fresh: boo
     def on_epoch(epoch: Epoch) -> None:
         teller.tell("epoch", asdict(epoch))
 
-    summary = lead(
-        workspace,
-        workers,
-        fresh=fresh,
-        profile=profile,
-        on_fold=on_fold,
-        on_plan=on_plan,
-        on_step=teller.step,
-        on_epoch=on_epoch,
-    )
+    watch = Watch(on_fold=on_fold, on_plan=on_plan, on_step=teller.step, on_epoch=on_epoch)
+    summary = lead(workspace, workers, fresh=fresh, profile=profile, watch=watch)
     teller.leave("done", asdict(summary) | {"run_dir": str(summary.run_dir)})
 
 
@@ -179,15 +171,7 @@ def _opened(order: Mapping[str, Any]) -> Workspace:
 
 
 def train_on_ray(
-    workspace: Workspace,
-    workers: int,
-    *,
-    fresh: bool,
-    profile: bool,
-    on_fold: Callable[[int, int], None],
-    on_plan: Callable[[Path, bool], None],
-    on_step: Callable[[Step], None],
-    on_epoch: Callable[[Epoch], None],
+    workspace: Workspace, workers: int, *, fresh: bool, profile: bool, watch: Watch
 ) -> TrainingSummary:
     """Have the workers of a cluster train; arguments and errors are those of ``train_workspace``.
 
@@ -211,10 +195,10 @@ def train_on_ray(
             "profile": profile,
         }
         told: dict[str, Callable[..., None]] = {
-            "fold": on_fold,
-            "plan": lambda run_dir, resumes: on_plan(Path(run_dir), resumes),
-            "step": lambda step: on_step(Step(**step)),
-            "epoch": lambda epoch: on_epoch(Epoch(**epoch)),
+            "fold": watch.on_fold,
+            "plan": lambda run_dir, resumes: watch.on_plan(Path(run_dir), resumes),
+            "step": lambda step: watch.on_step(Step(**step)),
+            "epoch": lambda epoch: watch.on_epoch(Epoch(**epoch)),
         }
         return _Command(ray, post, _trainer(workspace, workers, order, folder)).run(told)
     finally:

@@ -48,6 +48,27 @@ class TrainingSummary:
     profile: dict[str, float] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """Who is told how a training goes.
+
+    Attributes:
+        on_fold: Told how many parts of the history are folded, and of how many.
+        on_plan: Told the run's folder, and whether it resumes, before the first step.
+        on_step: Told after every batch.
+        on_epoch: Told after every epoch.
+    """
+
+    on_fold: Callable[[int, int], None] = lambda _done, _of: None
+    on_plan: Callable[[Path, bool], None] = lambda _path, _resumes: None
+    on_step: Callable[[Step], None] = lambda _: None
+    on_epoch: Callable[[Epoch], None] = lambda _: None
+
+
+NOBODY: Final = Watch()
+"""Is told nothing."""
+
+
 def train_workspace(
     workspace: Workspace,
     *,
@@ -56,10 +77,7 @@ def train_workspace(
     processes: int | None = None,
     executor: str | None = None,
     profile: bool = False,
-    on_fold: Callable[[int, int], None] = lambda _done, _of: None,
-    on_plan: Callable[[Path, bool], None] = lambda _path, _resumes: None,
-    on_step: Callable[[Step], None] = lambda _: None,
-    on_epoch: Callable[[Epoch], None] = lambda _: None,
+    watch: Watch = NOBODY,
 ) -> TrainingSummary:
     """Fit the model to the training period of a workspace and record the run.
 
@@ -73,10 +91,7 @@ def train_workspace(
             started several, these do.
         executor: Where they run, instead of ``training.executor``.
         profile: Whether to find out where the time goes.
-        on_fold: Told how many parts of the history are folded, and of how many.
-        on_plan: Told the run's folder, and whether it resumes, before the first step.
-        on_step: Told after every batch.
-        on_epoch: Told after every epoch.
+        watch: Who is told how it goes.
 
     Returns:
         What was trained on what, and how well it ranks the validation period.
@@ -97,39 +112,13 @@ def train_workspace(
             from swipewise.training.on_ray import train_on_ray
 
             return train_on_ray(
-                workspace,
-                processes or settings.workers,
-                fresh=fresh,
-                profile=profile,
-                on_fold=on_fold,
-                on_plan=on_plan,
-                on_step=on_step,
-                on_epoch=on_epoch,
+                workspace, processes or settings.workers, fresh=fresh, profile=profile, watch=watch
             )
         with _workers(workspace, processes or settings.workers) as workers:
-            return lead(
-                workspace,
-                workers,
-                fresh=fresh,
-                profile=profile,
-                on_fold=on_fold,
-                on_plan=on_plan,
-                on_step=on_step,
-                on_epoch=on_epoch,
-            )
+            return lead(workspace, workers, fresh=fresh, profile=profile, watch=watch)
 
 
-def lead(
-    workspace: Workspace,
-    workers: Workers,
-    *,
-    fresh: bool,
-    profile: bool,
-    on_fold: Callable[[int, int], None],
-    on_plan: Callable[[Path, bool], None],
-    on_step: Callable[[Step], None],
-    on_epoch: Callable[[Epoch], None],
-) -> TrainingSummary:
+def lead(workspace: Workspace, workers: Workers, *, fresh: bool, profile: bool, watch: Watch) -> TrainingSummary:
     """Train as the first of some processes, which writes and tells.
 
     Args:
@@ -137,19 +126,16 @@ def lead(
         workers: The processes.
         fresh: As there.
         profile: As there.
-        on_fold: As there.
-        on_plan: As there.
-        on_step: As there.
-        on_epoch: As there.
+        watch: As there.
 
     Returns:
         What the training came to.
     """
     began = time.monotonic()
-    dataset, split, plan = _prepare(workspace, on_fold)
+    dataset, split, plan = _prepare(workspace, watch)
     workers.tell(json.dumps(_identity(plan)))
     run_dir = open_run(workspace.runs_dir, plan, fresh=fresh)
-    on_plan(run_dir, (run_dir / CHECKPOINT_NAME).exists())
+    watch.on_plan(run_dir, (run_dir / CHECKPOINT_NAME).exists())
     fit = fit_network(
         split.train,
         split.validation,
@@ -159,8 +145,8 @@ def lead(
         checkpoint=run_dir / CHECKPOINT_NAME,
         workers=workers,
         profile=profile,
-        on_step=on_step,
-        on_epoch=on_epoch,
+        on_step=watch.on_step,
+        on_epoch=watch.on_epoch,
     )
     fit.fitted.save(run_dir / MODEL_NAME)
     figures, sizes = _figures(fit, began), _sizes(dataset, split)
@@ -276,10 +262,8 @@ def _workers(workspace: Workspace, processes: int) -> Iterator[Workers]:
         yield workers
 
 
-def _prepare(
-    workspace: Workspace, on_fold: Callable[[int, int], None] = lambda _done, _of: None
-) -> tuple[Dataset, TimeSplit, dict[str, Any]]:
-    dataset = load_dataset(workspace, on_part=on_fold)
+def _prepare(workspace: Workspace, watch: Watch = NOBODY) -> tuple[Dataset, TimeSplit, dict[str, Any]]:
+    dataset = load_dataset(workspace, on_part=watch.on_fold)
     if len(dataset.video_ids) < _LEAST_VIDEOS:
         raise DataError(
             f"the catalogue holds {dataset.video_ids[0]!r} alone: with one video there is nothing to rank, add "

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from swipewise.events import erase_viewer
 from swipewise.training.loop import Step
-from swipewise.training.session import train_workspace
+from swipewise.training.session import Watch, train_workspace
 from swipewise.training.workspace_data import load_dataset
 from swipewise.workspace import Workspace
 from tests.events.traces import holders
@@ -20,7 +20,7 @@ def test_runs_and_their_checkpoints_hold_no_viewer(shop: Workspace) -> None:
         seen.append(any(holders(shop.runs_dir, viewer_id) for viewer_id in viewers[:5]))
 
     viewers = load_dataset(shop).viewer_ids
-    train_workspace(replace(shop, config=config), on_step=look)
+    train_workspace(replace(shop, config=config), watch=Watch(on_step=look))
     assert seen
     assert not any(seen), "also while a checkpoint lies there"
     assert not any(holders(shop.runs_dir, viewer_id) for viewer_id in viewers)

@@ -19,7 +19,7 @@ import swipewise
 from swipewise.errors import ClusterError, ConfigError, DataError, MissingExtraError, SwipewiseError
 from swipewise.training.loop import Epoch
 from swipewise.training.on_ray import Post, _Command, _opened
-from swipewise.training.session import train_workspace
+from swipewise.training.session import Watch, train_workspace
 from swipewise.workspace import Workspace
 from tests.clusters import ray_cluster
 from tests.training.test_workers import by_one, curve, stopped
@@ -64,7 +64,10 @@ def test_two_workers_go_on_where_others_ended_with_the_losses_of_one_process(
             kill_a_worker()
 
     summary = train_workspace(
-        shop, executor="ray", processes=2, on_epoch=on_epoch, on_plan=lambda *plan: plans.append(plan)
+        shop,
+        executor="ray",
+        processes=2,
+        watch=Watch(on_epoch=on_epoch, on_plan=lambda *plan: plans.append(plan)),
     )
     assert summary.resumed
     assert plans == [(summary.run_dir, True)] * 2

@@ -16,7 +16,7 @@ from swipewise.training.checkpoint import load_tensors
 from swipewise.training.fitted import FittedModel
 from swipewise.training.loop import Step
 from swipewise.training.runs import CHECKPOINT_NAME, MODEL_NAME, fingerprint, latest_run, read_record
-from swipewise.training.session import train_workspace
+from swipewise.training.session import Watch, train_workspace
 from swipewise.training.split import split_by_time
 from swipewise.training.workspace_data import load_dataset
 from swipewise.workspace import Workspace
@@ -37,7 +37,7 @@ def same_model(one: Path, other: Path) -> bool:
 
 def test_a_run_records_what_it_was_trained_on_and_what_came_of_it(shop: Workspace) -> None:
     told: list[tuple[Path, bool]] = []
-    summary = train_workspace(shop, on_plan=lambda *plan: told.append(plan))
+    summary = train_workspace(shop, watch=Watch(on_plan=lambda *plan: told.append(plan)))
     dataset = load_dataset(shop)
     split = split_by_time(dataset, shop.config.split)
     assert told == [(summary.run_dir, False)]
@@ -102,7 +102,7 @@ def begun(shop: Workspace) -> Path:
     """The run of a training that was stopped at its first step."""
     told: list[Path] = []
     with pytest.raises(Stop):
-        train_workspace(shop, on_plan=lambda run_dir, _: told.append(run_dir), on_step=stop)
+        train_workspace(shop, watch=Watch(on_plan=lambda run_dir, _: told.append(run_dir), on_step=stop))
     return told[0]
 
 
@@ -154,7 +154,7 @@ if place == "write":
     checkpoint.os.fsync = die_in_time
 if place == "record":
     session.close_run = die_in_time
-session.train_workspace(Workspace.open(sys.argv[1]), on_step=on_step)
+session.train_workspace(Workspace.open(sys.argv[1]), watch=session.Watch(on_step=on_step))
 """
 
 

@@ -13,7 +13,7 @@ from swipewise.errors import ClusterError
 from swipewise.training.fitted import FittedModel
 from swipewise.training.loop import Fit, Step, fit_network
 from swipewise.training.runs import MODEL_NAME, read_record
-from swipewise.training.session import TrainingSummary, train_workspace
+from swipewise.training.session import TrainingSummary, Watch, train_workspace
 from swipewise.training.split import split_by_time
 from swipewise.training.workers import ALONE, Workers, leading
 from swipewise.training.workspace_data import load_dataset
@@ -75,7 +75,7 @@ def stopped(workspace: Workspace, processes: int, steps: int) -> None:
             raise Stop
 
     with pytest.raises(Stop):
-        train_workspace(workspace, processes=processes, on_step=count)
+        train_workspace(workspace, processes=processes, watch=Watch(on_step=count))
 
 
 def test_one_process_goes_on_where_two_were_stopped(shop: Workspace) -> None:
