@@ -34,6 +34,17 @@ def linear(x_XI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Ten
     return _mapped(x_XI, weight_OI, bias_O)
 
 
+def feed_forward(x_XI: Tensor, widen: nn.Linear, narrow: nn.Linear) -> Tensor:
+    """narrow(GELU(widen(x))), where no gradient is asked for and no dropout comes between: (..., I) to (..., O).
+
+    Rows are filled up once for both maps, and GELU is done by oneDNN while the numbers are at hand.
+    """
+    if not (_pays(x_XI, widen.weight) and all(size % _LANES == 0 for size in narrow.weight.shape)):
+        return linear(functional.gelu(linear(x_XI, widen.weight, widen.bias)), narrow.weight, narrow.bias)
+    wide_XH = _product(_filled(x_XI), _whole(widen.weight), widen.bias, "gelu")
+    return _rows_of(_product(wide_XH, _whole(narrow.weight), narrow.bias), x_XI)
+
+
 class Linear(nn.Linear):
     """``torch.nn.Linear`` by :func:`linear`."""
 
@@ -112,8 +123,9 @@ def _whole(weight_OI: Tensor) -> Tensor:
     return weight_OI if whole else weight_OI.contiguous()
 
 
-def _product(x_XI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:
-    mapped_XO: Tensor = torch.ops.mkldnn._linear_pointwise(x_XI, weight_OI, bias_O, "none", [], "")
+def _product(x_XI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None, then: str = "none") -> Tensor:
+    algorithm = "none" if then == "gelu" else ""  # the exact one
+    mapped_XO: Tensor = torch.ops.mkldnn._linear_pointwise(x_XI, weight_OI, bias_O, then, [], algorithm)
     return mapped_XO
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from swipewise.model.attention import attention
 from swipewise.model.dropout import Dropout
-from swipewise.model.linear import Linear, linear
+from swipewise.model.linear import Linear, feed_forward, linear
 
 
 class CausalAttention(nn.Module):
@@ -97,7 +97,7 @@ class Block(nn.Module):
         self.attention_norm = nn.LayerNorm(width)
         self.attention = CausalAttention(width=width, heads=heads, dropout=dropout, causal=causal)
         self.feed_norm = nn.LayerNorm(width)
-        self.feed = nn.Sequential(Linear(width, 4 * width), nn.GELU(), Dropout(dropout), Linear(4 * width, width))
+        self.feed = _FeedForward(Linear(width, 4 * width), nn.GELU(), Dropout(dropout), Linear(4 * width, width))
         self.dropout = Dropout(dropout)
 
     def forward(self, x_BLD: Tensor, valid_BL: Tensor | None = None, before_1CD: Tensor | None = None) -> Tensor:
@@ -124,6 +124,13 @@ class Block(nn.Module):
     def _fed(self, x: Tensor) -> Tensor:
         fed: Tensor = x + self.dropout(self.feed(self.feed_norm(x)))
         return fed
+
+
+class _FeedForward(nn.Sequential):
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training or torch.is_grad_enabled():
+            return super().forward(x)  # type: ignore[no-any-return]
+        return feed_forward(x, self[0], self[3])  # type: ignore[arg-type]
 
 
 class CausalTransformer(nn.Module):

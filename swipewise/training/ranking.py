@@ -163,8 +163,6 @@ def top_k_unseen(
         here = slice(start, start + block)
         # A copy, to be changed in place.
         scores_BV = np.array(score(viewers_B[here], np.arange(videos)), order="C")
-        if np.isnan(scores_BV.max(axis=1)).any():
-            raise DataError("a recommender's score is not a number: train it again with a smaller learning rate")
         excluded_X = _seen(dataset, offsets_U, viewers_B[here])
         if uploaded_by_B is not None:
             late_X = _not_there_yet(dataset.uploaded_at_V, uploaded_by_B[here])
@@ -199,7 +197,12 @@ def _top_k(
     infinity the excluded come last, and become ``NO_VIDEO``.
     """
     videos = scores_BV.shape[1]
-    kth_B = np.partition(scores_BV, videos - k, axis=1)[:, videos - k]
+    last_BK = np.partition(scores_BV, videos - k, axis=1)[
+        :, videos - k :
+    ]  # what is not a number comes last of all
+    if np.isnan(last_BK).any():
+        raise DataError("a recommender's score is not a number: train it again with a smaller learning rate")
+    kth_B = last_BK[:, 0]
     pair_N = np.flatnonzero(scores_BV >= kth_B[:, None])
     score_N = scores_BV.reshape(-1)[pair_N]
     row_N, video_N = np.divmod(pair_N, videos)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from swipewise.model import linear as module
-from swipewise.model.linear import Linear, LinearOfParts, linear
+from swipewise.model.linear import Linear, LinearOfParts, feed_forward, linear
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +55,20 @@ def test_without_gradients_it_is_the_same() -> None:
     with torch.no_grad():
         assert torch.equal(made(x), made(x.clone().requires_grad_()).detach())
         assert torch.allclose(made(x), functional.linear(x, made.weight, made.bias), atol=1e-6)
+
+
+@pytest.mark.parametrize("least", [0, 1 << 40])
+@pytest.mark.parametrize("shape", [(70, 6), (3, 9, 6)])
+def test_two_maps_with_gelu_between_are_what_torch_makes_of_them(
+    shape: tuple[int, ...], least: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LEAST_PRODUCTS", least)
+    widen, narrow, x = Linear(6, 24), Linear(24, 6), random(*shape)
+    with torch.no_grad():
+        expected = functional.linear(
+            functional.gelu(functional.linear(x, widen.weight, widen.bias)), narrow.weight, narrow.bias
+        )
+        assert torch.allclose(feed_forward(x, widen, narrow), expected, atol=1e-5)
 
 
 def test_parts_are_mapped_as_if_side_by_side_with_the_same_gradients() -> None:
