@@ -129,7 +129,7 @@ class Block(nn.Module):
 class _FeedForward(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         if self.training or torch.is_grad_enabled():
-            return super().forward(x)  # type: ignore[no-any-return]
+            return super().forward(x)  # type: ignore[no-any-return, no-untyped-call]
         return feed_forward(x, self[0], self[3])  # type: ignore[arg-type]
 
 
