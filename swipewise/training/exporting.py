@@ -16,6 +16,7 @@ import numpy as np
 
 from swipewise.errors import ArtifactError, DataError, MissingExtraError
 from swipewise.model.export import export_encoder
+from swipewise.training.alternatives import ndcg_by_readers
 from swipewise.training.checkpoint import write_durably
 from swipewise.training.exported import (
     EAGER,
@@ -129,7 +130,7 @@ def _compared(
 ) -> dict[str, float]:
     """NDCG@10 by the network and by each export."""
     readers = [ExportedEncoder(graph, strength=strength, together=name != INT8) for name, graph in graphs.items()]
-    found = Projected(fitted, task.history).ndcg_by_readers(task, readers)
+    found = ndcg_by_readers(Projected(fitted, task.history), task, readers)
     return dict(zip((EAGER, *graphs), found.tolist(), strict=True))
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from swipewise.training.alternatives import ndcg_by_weights
 from swipewise.training.calibration import Calibration
 from swipewise.training.dataset import Dataset, told_actions
 from swipewise.training.fitted import FittedModel
@@ -45,7 +46,7 @@ def with_best_weights(fitted: FittedModel, task: RankingTask) -> FittedModel:
             continue
         tried = [replace(fitted.weights, **{name: choice}) for choice in choices]
         asking = Projected(replace(fitted, weights=replace(fitted.weights, **{name: 1.0})), task.history)
-        best = int(asking.ndcg_by_weights(task, tried).argmax())
+        best = int(ndcg_by_weights(asking, task, tried).argmax())
         fitted = replace(fitted, weights=tried[best])
     return fitted
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
@@ -28,7 +27,7 @@ from swipewise.training.exported import HistoryReader
 from swipewise.training.fitted import FittedModel, Weights
 from swipewise.training.histories import Windows, latest_windows, like_lengths, pad
 from swipewise.training.kin import Kinship, VideoValues
-from swipewise.training.ranking import RankingTask, ScoreFn, mean_ndcg, viewers_at_once
+from swipewise.training.ranking import ScoreFn
 from swipewise.training.tastes import likings
 from swipewise.training.trends import Trends
 from swipewise.training.videos import Standard
@@ -86,7 +85,7 @@ class Projected:
     ) -> None:
         self.network = fitted.network.eval()
         self.device = next(self.network.parameters()).device
-        self._reader: HistoryReader = _Network(network=self.network)
+        self.reader: HistoryReader = _Network(network=self.network)
         self._fitted = fitted
         self._standards = fitted.catalogue_standards(dataset) if standards is None else standards
         table = fitted.table(dataset, self._standards).to(self.device)
@@ -115,7 +114,7 @@ class Projected:
     def reading_with(self, reader: HistoryReader) -> Projected:
         """The same with histories read by something else than the network."""
         other = copy(self)
-        other._reader = reader
+        other.reader = reader
         return other
 
     def extended(self, added: Dataset) -> Projected:
@@ -149,8 +148,15 @@ class Projected:
         viewers_B: NDArray[np.int64],
     ) -> Interests:
         """As :meth:`interest`, from the parts of a data set; profile codes are those of the catalogue's data set."""
-        [interests] = self._interests_by([self._reader], rows, offsets_U, profile_UP, viewers_B)
+        [interests] = self._interests_by([self.reader], rows, offsets_U, profile_UP, viewers_B)
         return interests
+
+    def interests_by(
+        self, readers: Sequence[HistoryReader], dataset: Dataset, viewers_B: NDArray[np.int64]
+    ) -> list[Interests]:
+        """As :meth:`interest`, by each of several readers of the same histories."""
+        rows, offsets_U = dataset.interactions, dataset.viewer_offsets()
+        return self._interests_by(readers, rows, offsets_U, dataset.profile_UP, viewers_B)
 
     def interest_vectors(
         self,
@@ -161,7 +167,7 @@ class Projected:
     ) -> Tensor:
         """z of :meth:`interest_of` alone, (B, D), which takes a fraction of the time of all of it."""
         windows = latest_windows(offsets_U, self._config.history, viewers_B, memory=self._config.memory)
-        return self._latest_by([self._reader], rows, windows, profile_UP)[0].z_BD
+        return self._latest_by([self.reader], rows, windows, profile_UP)[0].z_BD
 
     def _interests_by(
         self,
@@ -171,7 +177,7 @@ class Projected:
         profile_UP: NDArray[np.int64],
         viewers_B: NDArray[np.int64],
     ) -> list[Interests]:
-        """As :meth:`interest_of`, by each of several readers of the same histories."""
+        """As :meth:`interests_by`, from the parts of a data set."""
         windows = latest_windows(offsets_U, self._config.history, viewers_B, memory=self._config.memory)
         near, lift = self._nearness(rows, windows), self._lift(profile_UP[viewers_B])
         taste_BT = self._taste(rows, windows, profile_UP)
@@ -239,14 +245,19 @@ class Projected:
         return torch.from_numpy(self._tastes.now(rows, windows, profile_WP, changes=changes)).to(self.device)
 
     def score(
-        self, interests: Interests, videos_N: NDArray[np.int64], factors: Mapping[str, float] | None = None
+        self,
+        interests: Interests,
+        videos_N: NDArray[np.int64],
+        factors: Mapping[str, float] | None = None,
+        *,
+        weights: Weights | None = None,
     ) -> Tensor:
         """Scores of videos for viewers: (B, N).
 
         ``factors`` multiply what the named modalities add to a score: their share of f, the tastes for their themes,
-        and, of the id, nearness to what was watched.
+        and, of the id, nearness to what was watched. ``weights`` take the place of the model's own.
         """
-        return self._score(interests, videos_N, self._weights, factors or {})
+        return self._score(interests, videos_N, weights or self._weights, factors or {})
 
     def score_and_weights(
         self, interests: Interests, videos_N: NDArray[np.int64], factors: Mapping[str, float] | None = None
@@ -339,44 +350,6 @@ class Projected:
 
         return score
 
-    def _weighed(
-        self,
-        interests: Interests,
-        weights: Weights,
-        viewers_B: NDArray[np.int64],
-        videos_N: NDArray[np.int64],
-    ) -> NDArray[np.float32]:
-        assert len(viewers_B) == len(interests.z_BD), "asked for others than those read"
-        return self._score(interests, videos_N, weights, {}).cpu().numpy()
-
-    def ndcg_by_weights(self, task: RankingTask, tried: Sequence[Weights]) -> NDArray[np.float64]:
-        """Mean NDCG@10 on a task with other weights than the model's, one for each that is tried."""
-        total = np.zeros(len(tried))
-        block = viewers_at_once(len(task.history.video_ids))
-        for start in range(0, len(task.viewers_B), block):
-            part = task.part(slice(start, start + block))
-            interests = self.interest(task.history, part.viewers_B)
-            for place, weights in enumerate(tried):
-                score = partial(self._weighed, interests, weights)
-                total[place] += len(part.viewers_B) * mean_ndcg(score, part)
-        return total / len(task.viewers_B)
-
-    def ndcg_by_readers(self, task: RankingTask, readers: Sequence[HistoryReader]) -> NDArray[np.float64]:
-        """Mean NDCG@10 on a task by the network, and by others that read the histories in its place."""
-        asked: list[HistoryReader] = [_Network(network=self.network), *readers]
-        total = np.zeros(len(asked))
-        history = task.history
-        block = viewers_at_once(len(task.history.video_ids))
-        for start in range(0, len(task.viewers_B), block):
-            part = task.part(slice(start, start + block))
-            found = self._interests_by(
-                asked, history.interactions, history.viewer_offsets(), history.profile_UP, part.viewers_B
-            )
-            for place, interests in enumerate(found):
-                score = partial(self._weighed, interests, self._weights)
-                total[place] += len(part.viewers_B) * mean_ndcg(score, part)
-        return total / len(task.viewers_B)
-
     def weights(self, interests: Interests, videos_N: NDArray[np.int64]) -> Tensor:
         """Modality weights α, as :meth:`score_and_weights` gives them: (B, N, M)."""
         rows_N = torch.from_numpy(videos_N).to(self.device)
@@ -436,7 +409,7 @@ class Projected:
 
     def _read(self, rows: Interactions, windows: Windows, profile_UP: NDArray[np.int64]) -> Reading:
         with torch.inference_mode():
-            return self._reader(self._padded(rows, windows, profile_UP), self.p_VMD, self.present_VM)
+            return self.reader(self._padded(rows, windows, profile_UP), self.p_VMD, self.present_VM)
 
     def _padded(self, rows: Interactions, windows: Windows, profile_UP: NDArray[np.int64]) -> HistoryInputs:
         profile_WP = self._profile_codes[profile_UP[windows.viewer_W]]
