@@ -122,7 +122,7 @@ def _family(modality: Modality, source: Source, reference: str) -> Callable[[Any
 
 def _needs(modality: Modality, source: Source) -> Needs:
     """A model of sound that was trained on more than every encoder gets needs it."""
-    rate = int(source.json("preprocessor_config.json").get("sampling_rate") or 0)
+    rate = int(source.prepares("feature_extractor").get("sampling_rate") or 0)
     plain = Clip().sample_rate
     return Needs(sample_rate=rate) if modality is Modality.AUDIO and rate > plain else Needs()
 

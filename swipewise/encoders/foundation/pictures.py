@@ -20,10 +20,11 @@ from torch.nn.functional import normalize
 from swipewise.encoders.foundation.gemma import GemmaFrames
 from swipewise.encoders.foundation.source import Source
 from swipewise.encoders.foundation.tensors import image_processor_of, placed, pooled
+from swipewise.errors import ConfigError
 from swipewise.schema import Clip
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-_BICUBIC = 3
+_BILINEAR, _BICUBIC = 2, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,16 +42,16 @@ class Pixels:
     spread_C: NDArray[np.float32]
 
     @classmethod
-    def of(cls, source: Source, *, side: int = 224) -> Pixels:
-        """As the model's own configuration says; ``side`` where it says nothing."""
-        said = source.json("video_preprocessor_config.json") or source.json("preprocessor_config.json")
+    def of(cls, source: Source, *, side: int = 224, resample: int = _BICUBIC) -> Pixels:
+        """As the model's own configuration says; ``side`` and ``resample`` where it says nothing."""
+        said = source.prepares("video_processor", "image_processor")
         size, crop = said.get("size") or {"height": side, "width": side}, said.get("crop_size")
         mean, spread = said.get("image_mean") or _IMAGENET[0], said.get("image_std") or _IMAGENET[1]
         standardised = said.get("do_normalize", True)
         return cls(
             size=_size(size) if said.get("do_resize", True) else None,
             crop=_rectangle(crop) if crop and said.get("do_center_crop", True) else None,
-            resample=int(said.get("resample", _BICUBIC)),
+            resample=int(said.get("resample", resample)),
             factor=float(said.get("rescale_factor", 1 / 255)) if said.get("do_rescale", True) else 1.0,
             mean_C=np.array(mean if standardised else (0, 0, 0), np.float32),
             spread_C=np.array(spread if standardised else (1, 1, 1), np.float32),
@@ -209,6 +210,30 @@ def _vjepa2(model: Any, source: Source) -> VideoEmbedder:
     )
 
 
+def _pe_video(model: Any, source: Source) -> VideoEmbedder:
+    """The picture part of Perception Encoder Audio-Visual (arXiv:2512.19687): the head on its class token.
+
+    Raises:
+        ConfigError: Its files do not say how frames are prepared, or not as its tower wants them.
+    """
+    part = getattr(model, "video_model", model)
+    side = part.video_encoder.embedder.vision_model.architecture.img_size
+    pixels = Pixels.of(source, side=side, resample=_BILINEAR)
+    said = source.prepares("video_processor", "image_processor")
+    if (shape := pixels.crop or pixels.size) != (side, side) or "size" not in said:
+        raise ConfigError(
+            f"{source.name} looks at frames of {side} x {side} pixels, and its video_preprocessor_config.json says "
+            f"{shape if 'size' in said else 'nothing of them'}: take all files of one model"
+        )
+
+    def look(video_BFCHW: Tensor) -> Tensor:
+        found_BD: Tensor = part.video_head(part.video_encoder(video_BFCHW).pooler_output)
+        return found_BD
+
+    frames = said.get("num_frames") if said.get("do_sample_frames") else None
+    return VideoEmbedder(model, pixels, look, frames=frames, unit=True)
+
+
 PICTURES: Final[Mapping[str, Callable[[Any, Source], ImageEmbedder | VideoEmbedder | GemmaFrames]]] = {
     "clip": _contrastive,
     "metaclip_2": _contrastive,
@@ -219,6 +244,8 @@ PICTURES: Final[Mapping[str, Callable[[Any, Source], ImageEmbedder | VideoEmbedd
     "dinov3_vit": _dino,
     "dinov3_convnext": _dino,
     "embedding_gemma2": GemmaFrames,
+    "pe_audio_video": _pe_video,
+    "pe_video": _pe_video,
     "videomae": _videomae,
     "vjepa2": _vjepa2,
 }

@@ -162,5 +162,6 @@ SOUNDS: Final[Mapping[str, Callable[[Any, Source], SoundEmbedder]]] = {
     "audio-spectrogram-transformer": _spectrogram,
     "embedding_gemma2": _gemma,
     "pe_audio": _pe_audio,
+    "pe_audio_video": _pe_audio,
 }
 """By the family's name in transformers."""

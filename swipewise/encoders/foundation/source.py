@@ -82,6 +82,22 @@ class Source:
             raise ConfigError(f"{path} is not a JSON object: fetch the model again")
         return found
 
+    def prepares(self, *parts: str) -> dict[str, Any]:
+        """How inputs are prepared, by the file that newer models have for all kinds of them or by one for this kind.
+
+        Args:
+            parts: ``image_processor``, ``video_processor`` or ``feature_extractor``; the first that is there.
+
+        Raises:
+            ConfigError: A file is damaged.
+        """
+        together = self.json("processor_config.json")
+        for part in parts:
+            if isinstance(found := together.get(part), dict):
+                return found
+        videos = self.json("video_preprocessor_config.json") if "video_processor" in parts else {}
+        return videos or self.json("preprocessor_config.json")
+
     @property
     def kind(self) -> str:
         """The family, as transformers calls it."""

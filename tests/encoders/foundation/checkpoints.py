@@ -11,6 +11,8 @@ import torch
 import transformers as hf
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
+from swipewise.encoders.foundation.perception import with_tower
+
 SIDE = 32
 WORDS = ("a", "dog", "cat", "runs", "sleeps", "on", "the", "sofa", "bicycle", "chain", "repair", "music", "loud")
 SPECIAL = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
@@ -278,20 +280,71 @@ def ast(folder: Path) -> Path:
     return folder
 
 
+PE_LAYERS = {
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "head_dim": 8,
+}
+PE_AUDIO = PE_LAYERS | {"dac_config": {"encoder_hidden_size": 4, "codebook_dim": 8, "hidden_size": 64}}
+PE_TOWER = {
+    "architecture": "vit_pe_core_large_patch14_336",
+    "model_args": {
+        "img_size": SIDE,
+        "patch_size": 8,
+        "embed_dim": 32,
+        "depth": 2,
+        "num_heads": 2,
+        "ref_feat_shape": [4, 4],
+        "attn_pool_num_heads": 2,
+    },
+}
+PE_OUTPUTS = 12
+PE_PIXELS = {
+    "video_processor_type": "PeVideoVideoProcessor",
+    "do_sample_frames": False,
+    "num_frames": None,
+    "size": {"height": SIDE, "width": SIDE},
+    "image_mean": [0.5, 0.5, 0.5],
+    "image_std": [0.5, 0.5, 0.5],
+}
+
+
 def pe_audio(folder: Path) -> Path:
-    text = hf.ModernBertConfig(
-        **TEXT | {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, "cls_token_id": 2}
-    )
-    audio = {
-        "hidden_size": 16,
-        "intermediate_size": 32,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "head_dim": 8,
-        "dac_config": {"encoder_hidden_size": 4, "codebook_dim": 8, "hidden_size": 64},
-    }
-    save(folder, hf.PeAudioModel(hf.PeAudioConfig(text_config=text.to_dict(), audio_config=audio)))
+    save(folder, hf.PeAudioModel(hf.PeAudioConfig(text_config=_pe_text(), audio_config=PE_AUDIO)))
     hf.PeAudioFeatureExtractor().save_pretrained(folder)
+    return folder
+
+
+def pe_video(folder: Path) -> Path:
+    video = PE_LAYERS | {"vision_config": PE_TOWER}
+    return _pe_seen(folder, hf.PeVideoModel, hf.PeVideoConfig(text_config=_pe_text(), video_config=video))
+
+
+def pe_audio_video(folder: Path) -> Path:
+    both = PE_LAYERS | {
+        "audio_config": PE_AUDIO | {"model_type": "pe_audio_encoder"},
+        "video_config": PE_LAYERS | {"vision_config": PE_TOWER, "model_type": "pe_video_encoder"},
+    }
+    config = hf.PeAudioVideoConfig(text_config=_pe_text(), audio_video_config=both)
+    hf.PeAudioFeatureExtractor().save_pretrained(folder)
+    return _pe_seen(folder, hf.PeAudioVideoModel, config)
+
+
+def _pe_text() -> dict[str, Any]:
+    marks = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, "cls_token_id": 2}
+    return dict(hf.ModernBertConfig(**TEXT | marks).to_dict())
+
+
+def _pe_seen(folder: Path, kind: Any, config: Any) -> Path:
+    """As it is published, with timm's configuration of the tower."""
+    save(folder, kind(with_tower(config, outputs=PE_OUTPUTS)))
+    said = json.loads((folder / "config.json").read_text())
+    tower = PE_TOWER | {"model_type": "timm_wrapper", "num_classes": PE_OUTPUTS}
+    said.get("audio_video_config", said)["video_config"]["vision_config"] = tower
+    (folder / "config.json").write_text(json.dumps(said))
+    (folder / "video_preprocessor_config.json").write_text(json.dumps(PE_PIXELS))
     return folder
 
 
@@ -389,6 +442,8 @@ FAMILIES: dict[str, Callable[[Path], Path]] = {
         hubert,
         ast,
         pe_audio,
+        pe_video,
+        pe_audio_video,
         gemma,
         sentences,
     )

@@ -46,6 +46,8 @@ ENCODES = {
     "hubert": (HEARD,),
     "ast": (HEARD,),
     "pe_audio": (HEARD,),
+    "pe_video": (SEEN,),
+    "pe_audio_video": (SEEN, HEARD),
     "gemma": (SEEN, HEARD, READ),
     "sentences": (READ,),
 }
@@ -212,7 +214,8 @@ def test_sounds_of_clap(folders: Callable[[str], Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "rate"), [("clap", 48_000), ("pe_audio", 48_000), ("whisper", 0), ("wav2vec2", 0)]
+    ("family", "rate"),
+    [("clap", 48_000), ("pe_audio", 48_000), ("pe_audio_video", 48_000), ("whisper", 0), ("wav2vec2", 0)],
 )
 def test_models_that_heard_more_in_training_need_it_and_say_so(
     folders: Callable[[str], Path], family: str, rate: int
