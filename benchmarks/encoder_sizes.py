@@ -14,6 +14,7 @@ from typing import Any
 import transformers as hf
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from swipewise.encoders.foundation.perception import with_tower
 from swipewise.schema import Modality
 
 BASE = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12}
@@ -93,6 +94,14 @@ def _vjepa2(folder: Path) -> Any:
         pred_num_hidden_layers=1,
     )
     return hf.VJEPA2Model(config)
+
+
+def _pe_video(folder: Path) -> Any:
+    said = {"size": {"height": 336, "width": 336}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    (folder / "video_preprocessor_config.json").write_text(json.dumps(said))
+    text = BESIDE | {"hidden_size": 1024, "num_attention_heads": 16, "model_type": "modernbert"}
+    marks = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id"), 0)
+    return hf.PeVideoModel(with_tower(hf.PeVideoConfig(text_config=text | marks), outputs=1024))
 
 
 def _clap(folder: Path) -> Any:
@@ -196,6 +205,7 @@ MODELS = (
     Sized(name="DINOv3 ViT-B/16", modality=SEEN, build=_dinov3(768, 12)),
     Sized(name="VideoMAE base", modality=SEEN, build=_videomae),
     Sized(name="V-JEPA 2 large", modality=SEEN, build=_vjepa2),
+    Sized(name="PE-AV, frames", modality=SEEN, build=_pe_video),
     Sized(name="CLAP", modality=HEARD, build=_clap),
     Sized(name="Whisper small, encoder", modality=HEARD, build=_whisper_small),
     Sized(name="wav2vec 2.0 base", modality=HEARD, build=_wav2vec2),
