@@ -258,7 +258,7 @@ def other_pixels(**said: Any) -> Callable[[Path], None]:
     ("change", "message"),
     [
         (
-            without("blocks.1.mlp.fc1.bias"),
+            without(f"{TOWER}.blocks.1.mlp.fc1.bias"),
             r"lacks 1 weights, such as video_encoder.*blocks.1.mlp.fc1.bias: take all",
         ),
         (without("video_head.proj.weight"), r"lacks 1 weights, such as video_head.proj.weight: take all files"),
