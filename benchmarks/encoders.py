@@ -5,7 +5,8 @@ size with random weights, encode it, alone and eight at a time, in float32 and b
 and on a GPU where there is one. ``preprocess`` is all of an encoder that is not the network: scaling, spectrograms,
 tokens, pooling; ``forward`` is the network. Whisper transcribes 50 tokens, what so much speech comes to. Ratios are to
 decoding and all three descriptors, with which a video is encoded as Swipewise comes. A figure is the median of up to
-five passes after one that does not count, of one where a pass takes longer than ten seconds.
+five passes after one that does not count, of one where a pass takes longer than ten seconds; a model that needs longer
+than twenty for one video is not given eight.
 """
 
 from __future__ import annotations
@@ -160,6 +161,8 @@ def _model(sized: Sized, clip: Clip, device: str, precision: str) -> Iterator[Co
                 preprocess=1000 / batch * statistics.median(whole - inside for whole, inside in passes),
                 forward=1000 / batch * statistics.median(inside for _, inside in passes),
             )
+            if passes[0][0] > PATIENCE:
+                return
 
 
 @contextmanager
