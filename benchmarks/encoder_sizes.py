@@ -100,7 +100,7 @@ def _pe_video(folder: Path) -> Any:
     said = {"size": {"height": 336, "width": 336}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
     (folder / "video_preprocessor_config.json").write_text(json.dumps(said))
     text = BESIDE | {"hidden_size": 1024, "num_attention_heads": 16, "model_type": "modernbert"}
-    marks = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id"), 0)
+    marks = {f"{mark}_token_id": 0 for mark in ("pad", "bos", "eos", "cls", "sep")}
     return hf.PeVideoModel(with_tower(hf.PeVideoConfig(text_config=text | marks), outputs=1024))
 
 

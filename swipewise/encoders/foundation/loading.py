@@ -59,7 +59,8 @@ def _check(source: Source, found: Mapping[str, Any]) -> None:
     """Weights that are not read are random ones."""
     from swipewise.encoders.foundation.perception import lacking
 
-    for name, stored, wanted in found["mismatched_keys"]:
+    if wrong := sorted(found["mismatched_keys"]):
+        name, stored, wanted = wrong[0]
         raise ConfigError(
             f"the model in {source.folder} cannot be loaded ({name} is {tuple(stored)}, and by config.json it is "
             f"{tuple(wanted)}): take all files of one model"

@@ -47,7 +47,7 @@ class Tower(PreTrainedModel):
         return ImageClassifierOutput(logits=self.timm_model(pixel_values.to(self.dtype)))
 
 
-AutoModelForImageClassification.register(TowerConfig, Tower, exist_ok=True)
+AutoModelForImageClassification.register(TowerConfig, Tower)
 
 
 def own_tower(source: Source) -> dict[str, Any]:

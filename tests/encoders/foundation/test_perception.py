@@ -263,7 +263,10 @@ def other_pixels(**said: Any) -> Callable[[Path], None]:
         ),
         (without("video_head.proj.weight"), r"lacks 1 weights, such as video_head.proj.weight: take all files"),
         (without(f"{TOWER}.head.bias"), r"lacks vision_model.timm_model.head.bias: take all files"),
-        (other_width, r"\(video_encoder.* is \(.*32.*\), and by config.json it is \(.*48.*\)\): take all files"),
+        (
+            other_width,
+            r"\(video.*attn_pool.kv.bias is \(64,\), and by config.json it is \(96,\)\): take all files of",
+        ),
         (other_pixels(size=24), r"frames of 32 x 32 pixels, and its video_preprocessor_config.json says 24"),
         (other_pixels(), r"32 x 32 pixels, and its video_preprocessor_config.json says nothing of them"),
     ],
