@@ -14,6 +14,7 @@ from typing import Any
 import transformers as hf
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from swipewise.encoders.foundation.loading import quietly
 from swipewise.encoders.foundation.perception import with_tower
 from swipewise.schema import Modality
 
@@ -101,7 +102,8 @@ def _pe_video(folder: Path) -> Any:
     (folder / "video_preprocessor_config.json").write_text(json.dumps(said))
     text = BESIDE | {"hidden_size": 1024, "num_attention_heads": 16, "model_type": "modernbert"}
     marks = {f"{mark}_token_id": 0 for mark in ("pad", "bos", "eos", "cls", "sep")}
-    return hf.PeVideoModel(with_tower(hf.PeVideoConfig(text_config=text | marks), outputs=1024))
+    with quietly():
+        return hf.PeVideoModel(with_tower(hf.PeVideoConfig(text_config=text | marks), outputs=1024))
 
 
 def _clap(folder: Path) -> Any:
