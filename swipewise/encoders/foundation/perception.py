@@ -21,7 +21,7 @@ _HEAD = ".vision_model.timm_model.head.bias"
 _NEEDED = re.compile(r"(^|\.)(audio|video)_(encoder|head)\.")
 
 
-class TowerConfig(PreTrainedConfig):
+class TowerConfig(PreTrainedConfig):  # type: ignore[misc]
     """What a tower is built from, in the place of timm's configuration in that of a whole model."""
 
     model_type = "perception_tower"
@@ -29,7 +29,7 @@ class TowerConfig(PreTrainedConfig):
     model_args: dict[str, Any] | None = None
 
 
-class Tower(PreTrainedModel):
+class Tower(PreTrainedModel):  # type: ignore[misc]
     """The tower as transformers wants an image classifier: the head's outputs are the ``logits``."""
 
     config_class = TowerConfig

@@ -62,13 +62,15 @@ class Architecture:
         """
         if name not in ARCHITECTURES:
             raise ConfigError(f"the picture tower {name!r} is not known: known are {', '.join(ARCHITECTURES)}")
-        sides = {key: _side(key, value) if key in _SIDES else value for key, value in changes.items()}
+        sizes: dict[str, Any] = {
+            key: _side(key, value) if key in _SIDES else value for key, value in changes.items()
+        }
         known = {field.name for field in fields(cls)}
-        if strange := sorted(set(sides) - known):
+        if strange := sorted(set(sizes) - known):
             close = get_close_matches(strange[0], known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(known))}"
             raise ConfigError(f"the picture tower {name} has {strange[0]!r}, which is not known: {hint}")
-        return replace(ARCHITECTURES[name], **sides)
+        return replace(ARCHITECTURES[name], **sizes)
 
 
 ARCHITECTURES: Final[Mapping[str, Architecture]] = {
@@ -199,7 +201,7 @@ def _parameter(*shape: int) -> nn.Parameter:
 
 
 def _split(states_FND: Tensor, heads: int) -> Tensor:
-    return states_FND.unflatten(2, (heads, -1)).transpose(1, 2)
+    return states_FND.reshape(*states_FND.shape[:2], heads, -1).transpose(1, 2)
 
 
 def _joined(states_FGNK: Tensor) -> Tensor:
@@ -221,7 +223,7 @@ def _rotation(of: Architecture, device: torch.device) -> tuple[Tensor, Tensor]:
 
 def _rotated(states_FGNK: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     """Every pair of neighbouring entries turned by its angle."""
-    first, second = states_FGNK.float().unflatten(-1, (-1, 2)).unbind(-1)
+    first, second = states_FGNK.float().reshape(*states_FGNK.shape[:3], -1, 2).unbind(-1)
     pairs = torch.stack([first * cosine - second * sine, second * cosine + first * sine], dim=-1)
     return pairs.flatten(-2).to(states_FGNK.dtype)
 
