@@ -33,6 +33,10 @@ class Words(StrEnum):
     SCREEN = "screen"
 
 
+LONGEST_ID: Final = 256
+"""Characters of a viewer's, a video's or an event's id."""
+
+
 class Action(StrEnum):
     """What happened between a viewer and a video; ``exposure`` opens an interaction."""
 

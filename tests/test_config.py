@@ -185,13 +185,23 @@ def test_neither_comments_nor_other_sections_are_taken_for_the_place(tmp_path: P
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"[feed\n", r"at line 1, column 6"), (b"\xff", "can't decode byte 0xff"), (b"a = 1\na = 2\n", "at line 2")],
+    [
+        (b"[feed\n", r"at line 1, column 6"),
+        (b"\xff", "is not UTF-8 text: save it as UTF-8"),
+        (b"a = 1\na = 2\n", "at line 2"),
+    ],
 )
 def test_a_file_that_is_no_toml_says_where(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "swipewise.toml"
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match=rf"swipewise\.toml: .*{reason}"):
+    with pytest.raises(ConfigError, match=rf"swipewise\.toml.*{reason}"):
         Config.load(path)
+
+
+def test_the_mark_that_some_editors_put_at_the_beginning_is_no_key(tmp_path: Path) -> None:
+    path = tmp_path / "swipewise.toml"
+    path.write_bytes(b"\xef\xbb\xbf[model]\r\nwidth = 32\r\n")
+    assert Config.load(path).model.width == 32
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -139,6 +139,7 @@ class Workspace(workspace.Workspace):
                 files,
                 mapping=columns or {},
                 known_videos=set(videos[Col.VIDEO_ID]),
+                lengths=videos,
                 file_names=lambda: file_names(videos),
             )
 

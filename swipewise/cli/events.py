@@ -68,6 +68,7 @@ def import_files(files: tuple[Path, ...], mapping: Mapping[str, str], workspace:
             files,
             mapping=mapping,
             known_videos=set(videos[Col.VIDEO_ID]),
+            lengths=videos,
             file_names=lambda: file_names(videos),
             on_progress=on_progress,
         )

@@ -63,6 +63,9 @@ def export(
     from swipewise.events.history import History
     from swipewise.schema import Col
 
+    if since is not None and until is not None and since >= until:
+        raise click.UsageError(f"--since {since:%Y-%m-%dT%H:%M} is not before --until {until:%Y-%m-%dT%H:%M}")
+
     def written() -> int:
         rows = _rows(workspace, interactions)
         if since is not None:

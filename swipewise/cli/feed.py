@@ -49,6 +49,14 @@ def _pairs(_context: click.Context, _option: click.Parameter, values: tuple[str,
     return {name: value for name, _, value in pairs}
 
 
+def _viewer(_context: click.Context, _argument: click.Parameter, value: str) -> str:
+    from swipewise.events.rules import id_fault
+
+    if fault := id_fault(value):
+        raise click.BadParameter(f"the viewer's id {fault}")
+    return value
+
+
 class _FeedGroup(click.Group):
     """What is no command of its own is a viewer, whose feed is shown."""
 
@@ -71,7 +79,7 @@ command.add_command(feed_export.export)
 
 
 @command.command(epilog=_SHOW_EXAMPLES)
-@click.argument("viewer")
+@click.argument("viewer", callback=_viewer)
 @click.option("--size", type=click.IntRange(1, 1000), help="Videos wanted.  [default: feed.size of the workspace]")
 @click.option("--language", help="Leaves out videos known to be in others.")
 @click.option("--region", help="Where it is watched; without it what is bound to regions is left out.")

@@ -14,7 +14,7 @@ import click
 from swipewise.cli.bars import counting_bar
 from swipewise.cli.options import json_option, workspace_option
 from swipewise.cli.wording import counted
-from swipewise.cli.writing import file_argument
+from swipewise.cli.writing import check_place, file_argument
 
 if TYPE_CHECKING:
     from polars import DataFrame
@@ -74,7 +74,7 @@ def export(
     from swipewise.feed.exporting import export_parts, export_plan
 
     began = time.monotonic()
-    _check_place(file)
+    check_place(file)
     viewers = known_viewers(workspace) if chosen is None else _named_in(chosen)
     with FeedEngine.open(workspace) as engine:
         note = engine.note
@@ -91,16 +91,6 @@ def export(
     click.echo(
         f"wrote {counted(places, 'place')} of {counted(len(viewers), 'viewer')} to {file} in {seconds:.1f} s"
     )
-
-
-def _check_place(file: Path) -> None:
-    """Refuse a place where no file can be put, before the work rather than after it."""
-    from swipewise.errors import StoreError
-
-    if not file.absolute().parent.is_dir():
-        raise StoreError(f"cannot write {file}: No such file or directory")
-    if file.is_dir():
-        raise StoreError(f"cannot write {file}: Is a directory")
 
 
 def _make(parts: Parts, engine: FeedEngine, viewers: Sequence[str], size: int | None, on: str | None) -> None:

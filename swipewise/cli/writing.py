@@ -31,6 +31,21 @@ file_argument = click.argument(
 """A file whose ending says the format: one of SUFFIXES."""
 
 
+def check_place(path: Path) -> None:
+    """Refuse a place where no file can be put, before the work rather than after it.
+
+    Raises:
+        StoreError: There is no such folder, or a folder lies there.
+    """
+    from swipewise.errors import StoreError
+
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise StoreError(f"cannot write {path}: there is no folder {folder}: make it first")
+    if path.is_dir():
+        raise StoreError(f"cannot write {path}: Is a directory")
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A hidden file beside ``path``, which takes its place once the block ends without an error.
@@ -40,6 +55,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     from swipewise.errors import StoreError
 
+    check_place(path)
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield part

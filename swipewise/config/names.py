@@ -47,7 +47,7 @@ def unknown_encoder(key: str, name: str) -> str | None:
         return (
             f"names an encoder {name!r}: write {PYTHON}module:Class, as in {PYTHON}mypackage.encoders:Brightness"
         )
-    if published and Path(name).is_dir():
+    if published and name and Path(name).is_dir():
         return f"names an unknown encoder {name!r}: did you mean {HUGGINGFACE + name!r}?"
     named = [*valid, *([f"{HUGGINGFACE}<id or folder>"] if published else [])]
     named += [*([f"{PYTHON}<module>:<class>"] if key in _OWN else []), "none"]

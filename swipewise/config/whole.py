@@ -68,9 +68,11 @@ class Config:
                 message names file, line, key and the nearest valid key.
         """
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")  # some editors put a mark at the beginning
             tables = tomllib.loads(text)
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{path} is not UTF-8 text: save it as UTF-8") from error
+        except (OSError, tomllib.TOMLDecodeError) as error:
             raise ConfigError(f"{path}: {error}") from error
         return _parse(tables, text, path)
 

@@ -66,7 +66,8 @@ class Folder:
         """
         found = self.find(*patterns)
         if not found:
-            there = ", ".join(sorted(file.name for _, file in self._files)[:12]) or "nothing"
+            seen = sorted(file.name for _, file in self._files if not file.name.startswith("."))
+            there = ", ".join(seen[:12]) or "nothing"
             raise InputFileError(f"{self.path}: no {what} ({' or '.join(patterns)}); there is {there}")
         return found
 
@@ -102,7 +103,7 @@ def require_columns(path: Path, wanted: Sequence[str]) -> None:
     for name in wanted:
         if name not in names:
             close = get_close_matches(name, names, n=1, cutoff=0.6)
-            hint = f": rename {close[0]!r} if that is it" if close else ""
+            hint = f": rename {close[0]!r} if that is it" if close else ": one has to be called so"
             raise InputFileError(f"{path}: no column {name!r}; it has {', '.join(names[:30]) or 'none'}{hint}")
 
 

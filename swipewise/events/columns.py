@@ -10,7 +10,7 @@ from typing import Final
 import polars as pl
 
 from swipewise.events.frames import MOMENT
-from swipewise.schema import Action
+from swipewise.schema import LONGEST_ID, Action
 
 MAX_WATCH_SECONDS: Final = 86_400.0
 FIRST_YEAR: Final = 2000
@@ -24,6 +24,9 @@ _ISO: Final = (
     r"^(\d{4}-\d{2}-\d{2})"
     r"(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*([Zz]|[+-]\d{2}(?::?\d{2})?)?)?$"
 )
+_DECIMAL_COMMA: Final = r"^\d+,\d+$"
+_TIMES: Final = "give ISO 8601, such as 2026-01-31T18:30:00Z, or seconds or milliseconds since 1970"
+_CONTROL: Final = r"[\x00-\x1f\x7f]"
 _TRUE: Final = ("1", "true", "t", "yes", "y", "1.0")
 _FALSE: Final = ("0", "false", "f", "no", "n", "0.0")
 
@@ -49,13 +52,17 @@ def is_scalar(dtype: pl.DataType) -> bool:
 def parse_id(name: str, source: str, dtype: pl.DataType) -> Parsed:
     """An id that must be there: any text or whole number."""
     text = _text(source, dtype)
-    has_control = text.str.contains(r"[\x00-\x1f\x7f]")
+    has_control = text.str.contains(_CONTROL)
+    is_long = text.str.len_chars() > LONGEST_ID
     return Parsed(
         value=text,
-        bad=text.is_null() | has_control,
+        bad=text.is_null() | has_control | is_long,
         reason=pl.when(text.is_null())
         .then(pl.lit(f"{name} is empty"))
-        .otherwise(_says(name, text, "holds a control character")),
+        .when(is_long)
+        .then(_says(name, text.str.slice(0, 40), f"... has more than {LONGEST_ID} characters"))
+        # A terminal would obey such a character.
+        .otherwise(_says(name, text.str.replace_all(_CONTROL, "\ufffd"), "holds a control character")),
     )
 
 
@@ -97,8 +104,8 @@ def parse_moment(name: str, source: str, dtype: pl.DataType) -> Parsed:
         reason=pl.when(given.is_null())
         .then(pl.lit(f"{name} is empty"))
         .when(micros.is_null())
-        .then(_says(name, given, "is not a time: give ISO 8601, or seconds or milliseconds since 1970"))
-        .otherwise(_says(name, given, f"lies outside the years {FIRST_YEAR} to {LAST_YEAR}")),
+        .then(_says(name, given, f"is not a time: {_TIMES}"))
+        .otherwise(_says(name, given, f"lies outside the years {FIRST_YEAR} to {LAST_YEAR}: {_TIMES}")),
     )
 
 
@@ -112,6 +119,8 @@ def parse_watch(name: str, source: str, dtype: pl.DataType) -> Parsed:
         bad=given.is_not_null() & ~in_range,
         reason=pl.when(value.is_finite() & (value > MAX_WATCH_SECONDS))
         .then(_says(name, given, "is more than a day: is it in milliseconds?"))
+        .when(given.str.contains(_DECIMAL_COMMA))
+        .then(_says(name, given, "has a comma: write decimals with a point"))
         .otherwise(_says(name, given, "is not a number from 0")),
     )
 
@@ -209,6 +218,6 @@ def _unknown_actions(name: str, values: pl.Series) -> pl.Series:
 def _unknown_action(name: str, value: str | None) -> str:
     if value is None:
         return f"{name} is empty"
-    close = get_close_matches(value, list(Action), n=1, cutoff=0.5)
+    close = get_close_matches(value, list(Action), n=1, cutoff=0.6)
     hint = f"did you mean '{close[0]}'?" if close else f"valid are {', '.join(Action)}"
     return f"{name} = '{value}' is not an action: {hint}"

@@ -100,7 +100,7 @@ class Database:
     def _open(self, events_dir: Path) -> None:
         url = find_database(events_dir)
         self.name = shown(url)
-        with self._named_errors():
+        with self._named_errors(OSError):
             if url.get_backend_name() == "sqlite":
                 events_dir.mkdir(parents=True, exist_ok=True)
                 self._engine = _sqlite_engine(url)
@@ -210,21 +210,29 @@ class Database:
             )
 
     @contextmanager
-    def _named_errors(self) -> Iterator[None]:
+    def _named_errors(self, *more: type[Exception]) -> Iterator[None]:
+        """Have what the database says, and errors of these types, name it."""
         try:
             yield
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError) as error:
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError, *more) as error:
             raise StoreError(
                 f"cannot use the live event log {self.name}: {_cause(error)}{_hint(error)}"
             ) from error
 
 
+_WAYS_OUT: Final = {
+    "not a database": "bring it back with 'swipewise restore', or move it away and import its events again",
+    "malformed": "bring it back with 'swipewise restore', or move it away and import its events again",
+    "disk is full": "make room on its disk and try again; what was stored is there",
+    "unable to open database file": "see that its folder may be written by this user, who has to for reading too",
+    "readonly database": "see that the file and its folder may be written by this user",
+}
+"""What an SQLite file can suffer, in its words, and what to do."""
+
+
 def _hint(error: Exception) -> str:
-    """The way out of what an SQLite file can suffer."""
     told = str(error)
-    if "not a database" in told or "malformed" in told:
-        return ": bring it back with 'swipewise restore', or move it away and import its events again"
-    return ""
+    return next((f": {way_out}" for words, way_out in _WAYS_OUT.items() if words in told), "")
 
 
 @contextmanager

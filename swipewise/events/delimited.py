@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,8 @@ def read_csv(path: Path, data: bytes, wanted: Collection[str] | None) -> Table:
 def _header(path: Path, data: bytes) -> tuple[list[str], str]:
     """The column names of a CSV file and what separates them."""
     line = data.partition(b"\n")[0]
+    if fault := header_fault(line):
+        raise InputFileError(f"{path}: {fault}")
     separator = separator_of(line)
     header = next(records(line, separator), None)
     if header is None or header.reason is not None:
@@ -76,6 +79,18 @@ def _header(path: Path, data: bytes) -> tuple[list[str], str]:
     if twice:
         raise InputFileError(f"{path}: line 1 names a column twice: {', '.join(sorted(map(repr, twice)))}")
     return names, separator
+
+
+def header_fault(line: bytes) -> str | None:
+    """What is wrong with a first line that a spreadsheet wrote for itself; None where it did not.
+
+    >>> header_fault(b"sep=;")
+    "line 1 is 'sep=;' and does not name the columns: delete that line"
+    """
+    text = line.strip().strip(b'"')
+    if re.fullmatch(rb"sep=.", text):
+        return f"line 1 is {text.decode('utf-8', 'replace')!r} and does not name the columns: delete that line"
+    return None
 
 
 def separator_of(header: bytes) -> str:

@@ -31,8 +31,11 @@ def check_readable(path: Path) -> None:
     Raises:
         InputFileError: There is none, or its ending tells no format.
     """
+    if path.is_dir():
+        raise InputFileError(f"{path}: is a folder: name the files in it")
     if not path.is_file():
-        raise InputFileError(f"{path}: {'is a folder: name the files in it' if path.is_dir() else 'no such file'}")
+        what = "is a device or a pipe: write it to a file first" if path.exists() else "no such file"
+        raise InputFileError(f"{path}: {what}")
     _kind(path)
 
 

@@ -17,6 +17,7 @@ from swipewise.events.database import EVENTS, existing_database
 from swipewise.events.files import check_readable, read_table
 from swipewise.events.history import History
 from swipewise.events.layout import EVENT_COLUMNS, Layout, check_mapping, find_layout
+from swipewise.events.plausible import check_not_swapped, check_seconds
 from swipewise.events.rejects import Rejects
 from swipewise.events.scrubbing import among_erased
 from swipewise.events.tables import ROW
@@ -56,6 +57,7 @@ def import_events(
     *,
     mapping: Mapping[str, str],
     known_videos: Container[str],
+    lengths: pl.DataFrame | None = None,
     file_names: Callable[[], pl.DataFrame] | None = None,
     on_progress: Callable[[Path, int], None] | None = None,
 ) -> ImportSummary:
@@ -69,6 +71,7 @@ def import_events(
         paths: The files.
         mapping: For our column names those of the files, where they differ.
         known_videos: The catalogue's videos, to report those it lacks.
+        lengths: video_id, duration_seconds, by which milliseconds are told from seconds.
         file_names: Gives, where some are lacking, other names of the catalogue's videos: name, video_id. An event that
             has such a name for its video is one of that video.
         on_progress: Called after each file with its path and number of rows.
@@ -77,8 +80,8 @@ def import_events(
         What became of the rows.
 
     Raises:
-        InputFileError: A file cannot be read as what its ending claims, or lacks a column; the files before it
-            are imported.
+        InputFileError: A file cannot be read as what its ending claims, lacks a column, or says what cannot be; the
+            files before it are imported.
         WorkspaceError: Another import or compaction is running.
         StoreError: A store cannot be read or written.
     """
@@ -94,7 +97,7 @@ def import_events(
         rejects = Rejects(workspace.events_dir, "events")
         try:
             for path in paths:
-                events, rows, idle, renamed = _read(path, mapping, rejects, known_videos, names)
+                events, rows, idle, renamed = _read(path, mapping, rejects, known_videos, lengths, names)
                 meant |= renamed
                 unused |= dict.fromkeys(idle)
                 allowed = _without_erased(workspace.events_dir, events)
@@ -125,6 +128,7 @@ def _read(
     mapping: Mapping[str, str],
     rejects: Rejects,
     known_videos: Container[str],
+    lengths: pl.DataFrame | None,
     names: Callable[[], pl.DataFrame] | None,
 ) -> tuple[pl.DataFrame, int, list[str], set[str]]:
     """The events of a file, how many rows it has, the columns of which nothing is taken, the videos told by files."""
@@ -137,6 +141,9 @@ def _read(
     rejects.add_rows(path, checked.bad)
     unused = [name for name in table.columns if name not in layout.sources.values()]
     good, meant = _by_file(checked.good, known_videos, names)
+    check_not_swapped(path, good, layout.sources, known_videos)
+    if lengths is not None:
+        check_seconds(path, good, layout.sources.get(Col.WATCH_SECONDS), lengths)
     return as_events(good, is_long=layout.is_long), len(table.rows) + len(table.broken), unused, meant
 
 

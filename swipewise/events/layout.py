@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher, get_close_matches
@@ -24,6 +25,8 @@ EVENT_COLUMNS: Final = (
 """What a column of a behaviour file may be mapped to."""
 
 _REQUIRED: Final = (Col.VIEWER_ID, Col.VIDEO_ID, Col.AT)
+_OF_OBJECTS: Final = (".jsonl", ".ndjson")
+_A_VALUE: Final = re.compile(r"\d{4}-\d{2}-\d{2}|\d{9,}$|\d+\.\d+$")  # a moment or a number, not a name
 _WIDE: Final = (Col.WATCH_SECONDS, *map(str, FLAG_ACTIONS))
 
 # What other systems call these, for the hint in an error; nothing is mapped by itself.
@@ -87,6 +90,9 @@ def find_columns(
     Raises:
         InputFileError: A mapped column is not in the file, or a required one is missing.
     """
+    if not columns:
+        lines = ": write a JSON object a line" if path.suffix.lower() in _OF_OBJECTS else ""
+        raise InputFileError(f"{path}: no row of it can be read: is it the right file?{lines}")
     for name, source in mapping.items():
         if source not in columns:
             close = get_close_matches(source, columns, n=1, cutoff=0.5)
@@ -105,14 +111,14 @@ def find_columns(
 
 
 def _there_is(columns: Sequence[str]) -> str:
-    if not columns:
-        return "no row of it can be read"
     shown = ", ".join(columns[:30])
     return f"it has {shown}" + (f" and {len(columns) - 30} more" if len(columns) > 30 else "")
 
 
 def _map_hint(name: str, columns: Sequence[str], taken: Mapping[str, str]) -> str:
     """The --map that would mend a missing column, with the name in the file that comes nearest to it."""
+    if any(_A_VALUE.match(column) for column in columns):
+        return "that looks like a row, and the first line has to name the columns"
     free = [column for column in columns if column not in taken.values()]
     wanted = (name, *_ALSO_CALLED.get(name, ()))
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from swipewise.errors import DataError
-from swipewise.schema import Col, Event, Profile
+from swipewise.schema import LONGEST_ID, Col, Event, Profile
 
 # What str.strip takes for blank, beside control characters; "\s" means something else in every language.
 BLANKS: Final = r"\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -29,7 +29,7 @@ def features_json(profile: Profile) -> str:
             number of more than 64 bits.
     """
     if fault := id_fault(profile.viewer_id):
-        raise DataError(f"profile of viewer {profile.viewer_id!r}: viewer_id {fault}")
+        raise DataError(f"profile of viewer {profile.viewer_id[:LONGEST_ID]!r}: viewer_id {fault}")
     for name, value in profile.features.items():
         if fault := _feature_fault(value):
             raise DataError(f"profile of viewer {profile.viewer_id!r}: {name} {fault}")
@@ -57,6 +57,8 @@ def id_fault(value: str) -> str | None:
     """
     if not value.strip():
         return "is empty"
+    if len(value) > LONGEST_ID:
+        return f"has more than {LONGEST_ID} characters"
     # One look for both, as every event that is posted comes by here six times.
     if _UNSOUND.search(value) is None:
         return None

@@ -11,9 +11,8 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from swipewise.ingest.locations import scheme_of
-from swipewise.schema import Col
+from swipewise.schema import LONGEST_ID, Col
 
-_LONGEST_ID = 256
 _LONGEST_URI = 4096
 LONGEST_TEXT = 20_000
 """Characters of a text that is said of a video."""
@@ -56,8 +55,8 @@ def video_id_of(value: Any) -> str | None:
         raise ValueError(f"{Col.VIDEO_ID} {_shortened(value)} {error}") from error
     if text is None:
         return None
-    if len(text) > _LONGEST_ID or not text.isprintable():
-        raise ValueError(f"video_id {text[:40]!r} must be at most {_LONGEST_ID} printable characters")
+    if len(text) > LONGEST_ID or not text.isprintable():
+        raise ValueError(f"video_id {text[:40]!r} must be at most {LONGEST_ID} printable characters")
     return text
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from swipewise.errors import InputFileError
-from swipewise.events.delimited import separator_of
+from swipewise.events.delimited import header_fault, separator_of
 
 # The reader's own limit would cut a row in two; what is too long for a field is told by the field.
 _LONGEST_CELL: Final = 1 << 22
@@ -60,7 +60,10 @@ def read_rows(path: Path, *, one_of: Collection[str]) -> list[Row]:
 def _csv(path: Path) -> Iterator[Row]:
     csv.field_size_limit(_LONGEST_CELL)
     with path.open(encoding="utf-8-sig", newline="") as file:
-        separator = separator_of(file.readline().encode())
+        first = file.readline().encode()
+        if fault := header_fault(first):
+            raise InputFileError(f"{path}: {fault}")
+        separator = separator_of(first)
         file.seek(0)
         reader = csv.reader(file, delimiter=separator)
         header = [name.strip() for name in next(reader, [])]

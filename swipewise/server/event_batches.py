@@ -15,8 +15,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from swipewise.events import LiveRow
 from swipewise.events.moments import microseconds
-from swipewise.schema import Action
-from swipewise.server.messages import CLOCK_TOLERANCE, LARGEST_POSITION, LONGEST_ID, MOST_WATCH_SECONDS
+from swipewise.schema import LONGEST_ID, Action
+from swipewise.server.messages import CLOCK_TOLERANCE, LARGEST_POSITION, MOST_WATCH_SECONDS
 
 _Id = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID)]
 

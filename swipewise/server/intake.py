@@ -120,7 +120,7 @@ def _message(error: Mapping[str, Any], known_fields: tuple[str, ...]) -> str:
 
 
 def _nearest(name: str, valid: tuple[str, ...]) -> str:
-    close = get_close_matches(name, valid, n=1, cutoff=0.5)
+    close = get_close_matches(name, valid, n=1, cutoff=0.6)
     return f": did you mean {close[0]!r}?" if close else f": valid are {', '.join(valid)}"
 
 

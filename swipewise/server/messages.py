@@ -19,11 +19,10 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from swipewise.events.rules import ID_PATTERN
-from swipewise.schema import Action, Event
+from swipewise.schema import LONGEST_ID, Action, Event
 
 CLOCK_TOLERANCE = timedelta(days=1)
 """How far ahead of this machine's clock an event may be dated."""
-LONGEST_ID: Final = 256
 MOST_WATCH_SECONDS: Final = 1e6
 LARGEST_POSITION: Final = 1_000_000
 

@@ -16,11 +16,13 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from pathlib import Path
 
 import numpy as np
@@ -144,9 +146,22 @@ def _render(
     done = 0
     # Spawned, as forking a process that holds threads of polars can hang it.
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        for _ in pool.map(_render_one, jobs, chunksize=_CHUNK):
+        with _uninterrupted():
+            rendered = pool.map(_render_one, jobs, chunksize=_CHUNK)
+        for _ in rendered:
             done += 1
             on_clip(done, len(jobs))
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Processes that are started meanwhile never hear Ctrl-C: it is for this one to answer, as it does afterwards."""
+    resource_tracker.ensure_running()  # it would let the signal through again when it is started
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _render_one(job: tuple[Path, int, int, float, tuple[int, ...]]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any, Final
@@ -127,6 +128,12 @@ def rows_within(start_B: NDArray[np.int64], end_B: NDArray[np.int64]) -> NDArray
     return rows
 
 
+def _close(file: IO[bytes]) -> None:
+    """Close a file, whether or not a full disk took what was still to be written: nobody will read it."""
+    with suppress(OSError):
+        file.close()
+
+
 class _File:
     """A file without a name, which is closed once it is mapped, or when nobody has it any more."""
 
@@ -136,7 +143,7 @@ class _File:
             self._file: IO[bytes] = TemporaryFile(dir=folder)  # noqa: SIM115 (its mapping keeps it)
         except OSError as error:
             raise self._trouble(error) from error
-        self._close = finalize(self, self._file.close)
+        self._close = finalize(self, _close, self._file)
 
     def write(self, block: NDArray[Any]) -> None:
         try:

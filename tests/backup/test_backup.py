@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,7 +15,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from swipewise.backup import make_backup, restore_backup, verify_backup
+from swipewise.backup import live, make_backup, restore_backup, verify_backup
 from swipewise.catalog import Catalog
 from swipewise.cli import cli
 from swipewise.errors import ArtifactError, ConfigError, StoreError, WorkspaceError
@@ -377,3 +379,17 @@ def test_the_commands(workspace: Workspace, tmp_path: Path) -> None:
     told = json.loads(call("restore", target, str(tmp_path / "again"), "--json"))
     assert (told["rows"]["events"], told["workspace"]) == (2, str(tmp_path / "again"))
     assert Workspace.open(tmp_path / "again").config == workspace.config
+
+
+def test_a_full_disk_below_the_backup_is_not_put_down_to_the_live_log(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(workspace)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(live, "_dump", full)
+    with pytest.raises(StoreError, match=r"cannot back up .* to .*monday: .*No space left on device"):
+        make_backup(workspace, tmp_path / "monday")
+    assert not (tmp_path / "monday").exists()

@@ -30,6 +30,7 @@ def at(*values: Any, dtype: Any = None) -> list[Any]:
     return parse(parse_moment, "at", pl.Series("t", values, dtype=dtype))
 
 
+HOW = "give ISO 8601, such as 2026-01-31T18:30:00Z, or seconds or milliseconds since 1970"
 NOON = datetime(2024, 5, 6, 12, 30, 15, tzinfo=UTC)
 
 
@@ -69,13 +70,11 @@ def test_times_of_every_type() -> None:
     ["yesterday", "2024-02-30", "2024-05-06T24:00", "2024-05-06T12:61", "06/05/2024", "NaN", "inf", "2024-5-6"],
 )
 def test_text_that_is_no_time(text: str) -> None:
-    assert at(text) == [
-        ("bad", f"at = '{text}' is not a time: give ISO 8601, or seconds or milliseconds since 1970")
-    ]
+    assert at(text) == [("bad", f"at = '{text}' is not a time: {HOW}")]
 
 
 def test_absurd_and_missing_times() -> None:
-    outside = "lies outside the years 2000 to 2099"
+    outside = f"lies outside the years 2000 to 2099: {HOW}"
     assert at("0", "2100-01-01", "1999-12-31T23:59:59Z", "-1714998615") == [
         ("bad", f"at = '0' {outside}"),
         ("bad", f"at = '2100-01-01' {outside}"),
@@ -84,8 +83,8 @@ def test_absurd_and_missing_times() -> None:
     ]
     assert at(None, "") == [("bad", "at is empty"), ("bad", "at is empty")]
     assert at(float("nan"), 1e20) == [
-        ("bad", "at = 'NaN' is not a time: give ISO 8601, or seconds or milliseconds since 1970"),
-        ("bad", "at = '1e+20' lies outside the years 2000 to 2099"),
+        ("bad", f"at = 'NaN' is not a time: {HOW}"),
+        ("bad", f"at = '1e+20' {outside}"),
     ]
 
 
@@ -94,7 +93,7 @@ def test_ids_are_text_or_whole_numbers() -> None:
         "ann",
         ("bad", "viewer_id is empty"),
         ("bad", "viewer_id is empty"),
-        ("bad", "viewer_id = 'a\tb' holds a control character"),
+        ("bad", "viewer_id = 'a\ufffdb' holds a control character"),
     ]
     assert parse(parse_id, "viewer_id", pl.Series("u", [7, None]))[0] == "7"
     assert parse(parse_id, "viewer_id", pl.Series("u", [7.0, None]))[0] == "7"
@@ -105,7 +104,7 @@ def test_event_ids_may_be_missing() -> None:
     assert parse(parse_optional_id, "event_id", pl.Series("e", ["x", "", "a\nb"])) == [
         "x",
         None,
-        ("bad", "event_id = 'a\nb' holds a control character"),
+        ("bad", "event_id = 'a\ufffdb' holds a control character"),
     ]
 
 
@@ -162,4 +161,20 @@ def test_actions_name_the_nearest() -> None:
             "skip, hide",
         ),
         ("bad", "action is empty"),
+    ]
+
+
+def test_an_id_is_no_longer_than_the_server_takes() -> None:
+    longest = "é" * 256
+    assert parse(parse_id, "viewer_id", pl.Series("u", [longest, longest + "x"])) == [
+        longest,
+        ("bad", f"viewer_id = '{'é' * 40}' ... has more than 256 characters"),
+    ]
+
+
+def test_a_comma_in_a_number_is_told() -> None:
+    assert parse(parse_watch, "watch_seconds", pl.Series("w", ["2,5", "2.5", "1,000,000"])) == [
+        ("bad", "watch_seconds = '2,5' has a comma: write decimals with a point"),
+        2.5,
+        ("bad", "watch_seconds = '1,000,000' is not a number from 0"),
     ]

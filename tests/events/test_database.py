@@ -293,3 +293,21 @@ def test_a_new_store_may_be_opened_while_another_makes_it(tmp_path: Path) -> Non
             wait([opening], timeout=0.3)  # a failure would come at once
             maker.execute("ROLLBACK")
             opening.result().close()
+
+
+def test_a_full_disk_is_told_with_the_way_out_and_keeps_what_was_there(workspace: Workspace) -> None:
+    with EventLog.open(workspace.events_dir) as log:
+        log.append([event("kept")])
+    database = Database(workspace.events_dir)
+
+    def more() -> None:
+        with database.write() as connection:
+            connection.exec_driver_sql("PRAGMA max_page_count = 1")
+            connection.exec_driver_sql("CREATE TABLE more (x TEXT)")
+
+    try:
+        with pytest.raises(StoreError, match=r"database or disk is full: make room on its disk and try again"):
+            more()
+    finally:
+        database.close()
+    assert live_events(workspace.events_dir).height == 1

@@ -110,8 +110,8 @@ def test_every_bad_row_is_reported_and_the_others_come_in(workspace: Workspace) 
         (
             6,
             "video_id is empty; action = 'liked' is not an action: did you mean 'like'?; "
-            "at = 'never' is not a time: give ISO 8601, or seconds or milliseconds since 1970; "
-            "watch_seconds = '-1' is not a number from 0; position = 'x' is not a whole number from 0",
+            "at = 'never' is not a time: give ISO 8601, such as 2026-01-31T18:30:00Z, or seconds or milliseconds since "
+            "1970; watch_seconds = '-1' is not a number from 0; position = 'x' is not a whole number from 0",
         ),
         (7, "watch_seconds = 'nan' is not a number from 0"),
         (8, "3 fields where the header names 6"),

@@ -183,3 +183,26 @@ def test_a_killed_renderer_is_told_and_the_way_out(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(platform, "_render_one", die)
     with pytest.raises(InputFileError, match=r"a process that rendered clips was killed.*: run the same command"):
         write_world(tmp_path, CONFIG)
+
+
+def test_processes_that_render_leave_ctrl_c_to_the_one_that_started_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started_with: list[set[int]] = []
+
+    class Pool:
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def __enter__(self) -> Pool:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def map(self, work: Any, jobs: list[Any], chunksize: int) -> list[None]:
+            started_with.append(set(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
+            return [work(job) for job in jobs]
+
+    monkeypatch.setattr(platform, "ProcessPoolExecutor", Pool)
+    write_world(tmp_path / "app", WorldConfig(videos=10, viewers=5))
+    assert [signal.SIGINT in blocked for blocked in started_with] == [True]
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])

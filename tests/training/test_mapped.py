@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from swipewise.config import EventsConfig, SplitConfig
 from swipewise.errors import StoreError
 from swipewise.schema import FLAG_ACTIONS
+from swipewise.training import mapped
 from swipewise.training.batches import Batches
 from swipewise.training.building import build_dataset
 from swipewise.training.dataset import Dataset, GrowingInteractions, Interactions
@@ -201,3 +202,16 @@ def test_a_column_that_is_given_up_leaves_no_file_open(tmp_path: Path) -> None:
     del grown
     gc.collect()  # a file that is closed by the collector alone warns of it, which is an error here
     assert opened is None or len(list(Path("/proc/self/fd").iterdir())) == opened
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full is a device of Linux")
+def test_a_disk_that_is_full_is_told_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = Path("/dev/full").open("w+b")  # noqa: SIM115 (it is closed by whom it is given)
+    monkeypatch.setattr(mapped, "TemporaryFile", lambda dir: full)
+    grown = Growing(tmp_path, np.int64)
+    grown.add(np.array([1]))
+    with pytest.raises(
+        StoreError, match=r"cannot keep the log's columns in .*: No space left on device \(.*make room"
+    ):
+        grown.done()
+    assert full.closed

@@ -1,0 +1,74 @@
+"""What no log can say: viewers that are videos, and clips that were watched for a hundred times their length."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from swipewise.errors import InputFileError
+from swipewise.schema import Col
+
+_ROWS: Final = 20
+"""Views that are looked at at least: of fewer nothing is concluded."""
+_LENGTHS: Final = 100.0
+"""More times than that nobody plays a clip; a thousand times is what milliseconds look like."""
+
+
+def check_not_swapped(
+    path: Path, rows: pl.DataFrame, sources: Mapping[str, str], known_videos: Container[str]
+) -> None:
+    """See that viewers and videos do not stand in each other's column.
+
+    Args:
+        path: Of the file.
+        rows: Checked rows: viewer_id, video_id.
+        sources: For our column names those of the file.
+        known_videos: The catalogue's videos.
+
+    Raises:
+        InputFileError: Most of the viewers are videos of the catalogue, and none of the videos is.
+    """
+    viewers = rows[Col.VIEWER_ID].unique().sort().to_list()
+    if any(video in known_videos for video in rows[Col.VIDEO_ID].unique()):
+        return
+    taken = [viewer for viewer in viewers if viewer in known_videos]
+    if 2 * len(taken) <= len(viewers):
+        return
+    viewer, video = sources[Col.VIEWER_ID], sources[Col.VIDEO_ID]
+    raise InputFileError(
+        f"{path}: column {viewer!r} holds videos of the catalogue, such as {taken[0]!r}, and column {video!r} none: "
+        f"they are swapped, add --map {Col.VIEWER_ID}={video} --map {Col.VIDEO_ID}={viewer}"
+    )
+
+
+def check_seconds(path: Path, rows: pl.DataFrame, source: str | None, lengths: pl.DataFrame) -> None:
+    """See that seconds watched are seconds.
+
+    Args:
+        path: Of the file.
+        rows: Checked rows: video_id, watch_seconds.
+        source: The file's column of watch_seconds, if it has one.
+        lengths: video_id, duration_seconds.
+
+    Raises:
+        InputFileError: In most rows a clip was watched for more than a hundred times its length.
+    """
+    if source is None:
+        return
+    watched = (
+        rows.select(Col.VIDEO_ID, Col.WATCH_SECONDS)
+        .join(lengths.select(Col.VIDEO_ID, Col.DURATION), on=Col.VIDEO_ID)
+        .filter(pl.col(Col.WATCH_SECONDS) > 0, pl.col(Col.DURATION) > 0)
+    )
+    times = watched[Col.WATCH_SECONDS] / watched[Col.DURATION]
+    if len(watched) < _ROWS or watched.filter(times > _LENGTHS).height * 2 <= len(watched):
+        return
+    video, seconds, length = watched.filter(times > _LENGTHS).row(0)
+    raise InputFileError(
+        f"{path}: column {source!r} says that {video!r}, a clip of {length:g} s, was watched for {seconds:g} s, and "
+        f"the like in most rows: if it holds milliseconds, name it {source}_ms in the file and add "
+        f"--map {Col.WATCH_SECONDS}={source}_ms"
+    )
