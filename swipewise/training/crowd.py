@@ -27,7 +27,7 @@ from swipewise.training.fitted import FittedModel
 from swipewise.training.histories import latest_windows
 from swipewise.training.inference import Projected
 from swipewise.training.runs import MODEL_NAME
-from swipewise.training.tastes import TasteReader
+from swipewise.training.tastes import LEAST_INTERACTIONS, TasteReader
 from swipewise.training.workspace_data import load_dataset
 from swipewise.workspace import Workspace
 
@@ -136,8 +136,8 @@ class Crowd:
         reader = self.fitted.taste_reader(self.dataset)
         if reader is None:
             raise ArtifactError(
-                "segments are told by tastes, and this model knows none: train again with model.themes above 0 and "
-                "with videos that have vectors"
+                "segments are told by tastes, and this model knows none: train again with "
+                f"{LEAST_INTERACTIONS} interactions or more, model.themes above 0, and videos that have vectors"
             )
         return reader
 

@@ -100,7 +100,9 @@ def test_a_file_without_a_known_ending_is_refused(small: Workspace, tmp_path: Pa
 
 def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_left(small: Workspace, tmp_path: Path) -> None:
     for what in ("events", "videos", "feed"):
-        with pytest.raises(StoreError, match=r"cannot write .*gone/x\.csv: there is no folder .*gone: make it first"):
+        with pytest.raises(
+            StoreError, match=r"cannot write .*gone/x\.csv: there is no folder .*gone: make it first"
+        ):
             run(what, "export", tmp_path / "gone" / "x.csv", "-w", small.root)
     (tmp_path / "folder.csv").mkdir()
     assert (

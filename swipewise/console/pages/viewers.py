@@ -40,6 +40,7 @@ from swipewise.console.shell import Visit, element, frame, show
 from swipewise.errors import SwipewiseError
 from swipewise.feed.stages import Level
 from swipewise.schema import Col
+from swipewise.training.tastes import LEAST_INTERACTIONS
 
 _DONE = 40
 _LEANS = {
@@ -131,10 +132,8 @@ def _figures(found: ViewerFile) -> Markup:
 
 def _interest(console: Console, found: ViewerFile) -> None:
     if not found.themes:
-        show(
-            card("Interest over time", empty("Nothing is known yet", "It takes a model and a few watched clips.")),
-            classes="two-thirds",
-        )
+        needed = f"It takes a model of {LEAST_INTERACTIONS} interactions or more, and a few watched clips."
+        show(card("Interest over time", empty("Nothing is known yet", needed)), classes="two-thirds")
         return
     options = charts.lines(
         [moment(at) for at in found.moments],
