@@ -212,9 +212,10 @@ class Database:
     @contextmanager
     def _named_errors(self, *more: type[Exception]) -> Iterator[None]:
         """Have what the database says, and errors of these types, name it."""
+        named: tuple[type[Exception], ...] = (sa.exc.DBAPIError, sa.exc.TimeoutError, *more)
         try:
             yield
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError, *more) as error:
+        except named as error:
             raise StoreError(
                 f"cannot use the live event log {self.name}: {_cause(error)}{_hint(error)}"
             ) from error
