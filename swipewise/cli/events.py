@@ -54,7 +54,8 @@ def import_files(files: tuple[Path, ...], mapping: Mapping[str, str], workspace:
     name of a video's file, bird.mp4 or bird, where one video alone has it.
 
     Importing a file again adds nothing twice. Rows that cannot be are left out, each with its reason in a file; it
-    fails if nothing at all could be taken.
+    fails if nothing at all could be taken, and before anything is stored where viewers and videos stand in each
+    other's column, or seconds are milliseconds.
     """
     from swipewise.catalog import Catalog
     from swipewise.catalog.names import file_names
