@@ -132,19 +132,21 @@ def interest_map(
     """Lay videos and viewers out in a plane: like videos lie together, and viewers amid what they like.
 
     Each row has kind, id, x and y from -1 to 1, the modality that weighs most, and of a viewer the segment (0 where too
-    little is known for one). Distances between far groups mean nothing; what lies close together is alike.
+    little is known for one; empty where there are no segments, and why is said). Distances between far groups mean
+    nothing; what lies close together is alike.
     """
     import polars as pl
 
     from swipewise.behavior.segments import LEAST_INTERACTIONS, MOST_SEGMENTS
-    from swipewise.errors import DataError
+    from swipewise.errors import ArtifactError, DataError
     from swipewise.schema import Col
 
     crowd = _crowd(workspace, run_name)
     table = crowd.interest_map(landmarks=landmarks, seed=seed)
     try:
         members, _ = crowd.segments(least=LEAST_INTERACTIONS, most=MOST_SEGMENTS, count=None, seed=seed)
-    except DataError:
+    except (ArtifactError, DataError) as error:
+        click.echo(f"note: {error}", err=True)
         members = pl.DataFrame(schema={Col.VIEWER_ID: pl.String, Col.SEGMENT: pl.Int64})
     named = members.select(pl.lit("viewer").alias(Col.KIND), pl.col(Col.VIEWER_ID).alias(Col.ID), Col.SEGMENT)
     table = table.join(named, on=[Col.KIND, Col.ID], how="left", maintain_order="left")

@@ -74,5 +74,10 @@ def test_a_model_that_knows_no_tastes_says_so(trained: Workspace, monkeypatch: p
     from swipewise.training.fitted import FittedModel
 
     monkeypatch.setattr(FittedModel, "taste_reader", lambda self, catalogue: None)
-    with pytest.raises(ArtifactError, match="this model knows none: train again with"):
+    with pytest.raises(ArtifactError, match="this model knows none: train again with 500 interactions or more"):
         invoke(trained, "segments")
+    drawn = invoke(trained, "map")
+    assert "60 videos and 60 viewers in one plane" in drawn.stdout
+    assert drawn.stderr.startswith(
+        "note: segments are told by tastes, and this model knows none: train again with"
+    )
