@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Final, Self
 
 from swipewise.config import Config, template
 from swipewise.errors import StoreError, WorkspaceError
@@ -133,11 +133,21 @@ class Workspace:
                 _lock(file, time.monotonic() + wait)
             except BlockingIOError as error:
                 raise WorkspaceError(
-                    f"another process is running '{name}' in {self.root}: wait for it to end and try again"
+                    f"another process is running '{name}'{_MEANT.get(name, '')} in {self.root}: wait for it to end and "
+                    "try again"
                 ) from error
             except OSError as error:
                 raise StoreError(f"cannot lock {path}: {error.strerror}") from error
             yield
+
+
+_MEANT: Final = {
+    "history": " (an import of events, a compaction or an erasure)",
+    "catalog": " (videos are added, encoded or removed)",
+    "viewers": " (an import of profiles or an erasure)",
+    "models": " (a model is published)",
+}
+"""What a kind of writing is, where its name is no command."""
 
 
 def _lock(file: IO[str], deadline: float) -> None:

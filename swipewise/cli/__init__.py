@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from importlib import import_module
 from typing import Any
@@ -68,6 +69,16 @@ class _LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
+# What a machine may refuse to any code that touches a file.
+_WAYS_OUT = {
+    errno.EACCES: "see that this user may read and write there",
+    errno.EPERM: "see that this user may read and write there",
+    errno.EROFS: "see that its file system may be written",
+    errno.ENOSPC: "make room on its disk and try again",
+    errno.EDQUOT: "make room in the quota of this user and try again",
+    errno.EMFILE: "let a process have more files open, as by ulimit -n 4096",
+    errno.EIO: "its disk is failing, or went away",
+}
 _INTERRUPTED = 130  # as a shell says of a process that Ctrl-C ended
 
 _EXAMPLES = """\b
@@ -102,4 +113,10 @@ def main() -> None:
     except SwipewiseError as error:
         # Libraries whose words are passed on may speak in paragraphs.
         click.echo(f"error: {' '.join(line.strip() for line in str(error).splitlines())}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        way_out = _WAYS_OUT.get(error.errno or 0)
+        if way_out is None:
+            raise
+        click.echo(f"error: {error.filename or 'a file'}: {error.strerror}: {way_out}", err=True)
         sys.exit(1)

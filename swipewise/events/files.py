@@ -35,6 +35,9 @@ def check_readable(path: Path) -> None:
         raise InputFileError(f"{path}: is a folder: name the files in it")
     if not path.is_file():
         what = "is a device or a pipe: write it to a file first" if path.exists() else "no such file"
+        # A path has lost one of the slashes of an address.
+        if path.parts[0].endswith(":"):
+            what = "is an address: fetch the file and name its path"
         raise InputFileError(f"{path}: {what}")
     _kind(path)
 

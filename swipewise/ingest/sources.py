@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -143,7 +144,13 @@ def _read_local(given: str | Path, found: Sources) -> None:
         found.folders.append(str(path))
         found.entries.extend(Entry(uri=str(file)) for file in media_files(path, found.rejections))
     elif not path.exists():
-        raise InputFileError(f"{given} does not exist: name a video file, a folder of them or a manifest")
+        meant = re.sub(r"^([a-z][a-z0-9+.-]+):/*", r"\1://", str(given))
+        hint = (
+            "name a video file, a folder of them or a manifest"
+            if meant == str(given)
+            else f"did you mean {meant}?"
+        )
+        raise InputFileError(f"{given} does not exist: {hint}")
     elif path.suffix.lower() in TABLE_SUFFIXES:
         found.manifests.append(path)
         _read_manifest(path, found)

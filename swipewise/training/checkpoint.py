@@ -87,6 +87,8 @@ def load_tensors(path: Path, without: Collection[str] = ()) -> tuple[dict[str, T
             tensors = {name: file.get_tensor(name) for name in names}
             return tensors, json.loads((file.metadata() or {})[_FACTS])
     except FileNotFoundError as error:
+        if path.exists():  # the library says the same of a file that may not be read
+            raise ArtifactError(f"{path} cannot be read: see that this user may read it") from error
         raise ArtifactError(f"there is no {path}: train again with 'swipewise train --fresh'") from error
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise ArtifactError(f"{path} is damaged ({error}): train again with 'swipewise train --fresh'") from error

@@ -228,6 +228,14 @@ MISTAKES = {
         typed="events import log.csv -w shop",
         told=r"log\.csv: line 1 is not UTF-8 text: save it as UTF-8",
     ),
+    "an address in place of a log": Mistake(
+        typed="events import https://example.com/log.csv -w shop",
+        told=r"https:/example\.com/log\.csv: is an address: fetch the file and name its path",
+    ),
+    "an address with a slash too few": Mistake(
+        typed="videos add s3:/bucket/clips -w shop",
+        told=r"s3:/bucket/clips does not exist: did you mean s3://bucket/clips\?",
+    ),
     "a device": Mistake(
         typed="events import /dev/null -w shop", told=r"/dev/null: is a device or a pipe: write it to a file first"
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -9,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from swipewise import cli as root
+from swipewise.catalog import Catalog
+from swipewise.workspace import Workspace
 from tests.cli.mistakes import LOG, Mistake, check, config, file, main
 
 
@@ -335,6 +340,56 @@ def test_a_mistake_is_told_in_a_line_that_names_the_value_and_the_way_out(
     mistake: Mistake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     check(mistake, monkeypatch, capsys)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_second_import_at_the_same_time(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file("log.csv", LOG)()
+    with Workspace.open(Path("shop")).lock("history"):
+        code, told = main("events import log.csv -w shop", monkeypatch, capsys)
+    assert code == 1
+    assert re.match(
+        r"error: another process is running 'history' \(an import of events, .*: wait for it", told[-1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            PermissionError(errno.EACCES, "Permission denied", "shop/catalog"),
+            "see that this user may read and write",
+        ),
+        (OSError(errno.ENOSPC, "No space left on device", "shop/catalog"), "make room on its disk and try again"),
+        (OSError(errno.EROFS, "Read-only file system", "shop/catalog"), "see that its file system may be written"),
+    ],
+    ids=["may not be read", "is full", "may only be read"],
+)
+@pytest.mark.usefixtures("here")
+def test_what_the_machine_refuses_anywhere_is_a_line(
+    error: OSError, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Catalog, "__init__", refused)
+    code, lines = main("videos list -w shop", monkeypatch, capsys)
+    assert code == 1
+    assert len(lines) == 1
+    assert lines[0].startswith(f"error: shop/catalog: {error.strerror}: {told}")
+
+
+@pytest.mark.usefixtures("here")
+def test_an_error_that_nobody_can_mend_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(Catalog, "__init__", broken)
+    monkeypatch.setattr(sys, "argv", ["swipewise", "videos", "list", "-w", "shop"])
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        root.main()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import safetensors.torch
 import torch
 
 from swipewise.errors import ArtifactError
+from swipewise.training import checkpoint
 from swipewise.training.checkpoint import load_tensors, save_tensors, write_durably
 
 WAY_OUT = "train again with 'swipewise train --fresh'"
@@ -149,3 +150,16 @@ def test_what_is_written_is_on_disk_before_the_name_points_to_it(
     monkeypatch.setattr(os, "fsync", record)
     write_durably(path, b"new")
     assert seen == [(".run.json.draft", b"old"), (tmp_path.name, b"new")]
+
+
+def test_a_model_that_may_not_be_read_is_not_taken_for_a_missing_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise FileNotFoundError("as safetensors says of a file that may not be read")
+
+    path = tmp_path / "model.safetensors"
+    path.touch()
+    monkeypatch.setattr(checkpoint.safetensors, "safe_open", refused)
+    with pytest.raises(ArtifactError, match=r"model\.safetensors cannot be read: see that this user may read it"):
+        load_tensors(path)
