@@ -115,6 +115,8 @@ def _message(error: Mapping[str, Any], known_fields: tuple[str, ...]) -> str:
         return f"is not JSON: {error['ctx']['error']}"
     if kind == "string_pattern_mismatch" and error["ctx"]["pattern"] == ID_PATTERN:
         return f"{value!r} {id_fault(str(value))}"
+    if kind.startswith(("datetime_", "timezone_")):
+        return f"{_shortened(value)} is not a time with its zone, such as 2026-01-31T18:30:00Z"
     text = str(error["msg"]).removeprefix("Value error, ")
     return f"{text[:1].lower()}{text[1:]}, not {_shortened(value)}" if kind != "value_error" else text
 
