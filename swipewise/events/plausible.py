@@ -15,6 +15,8 @@ _ROWS: Final = 20
 """Views that are looked at at least: of fewer nothing is concluded."""
 _LENGTHS: Final = 100.0
 """More times than that nobody plays a clip; a thousand times is what milliseconds look like."""
+_SECONDS: Final = 120.0
+"""For less than that somebody may well look at a still, whose length is that of a frame."""
 
 
 def check_not_swapped(
@@ -54,7 +56,7 @@ def check_seconds(path: Path, rows: pl.DataFrame, source: str | None, lengths: p
         lengths: video_id, duration_seconds.
 
     Raises:
-        InputFileError: In most rows a clip was watched for more than a hundred times its length.
+        InputFileError: In most rows a clip was watched for minutes, and for more than a hundred times its length.
     """
     if source is None:
         return
@@ -63,12 +65,13 @@ def check_seconds(path: Path, rows: pl.DataFrame, source: str | None, lengths: p
         .join(lengths.select(Col.VIDEO_ID, Col.DURATION), on=Col.VIDEO_ID)
         .filter(pl.col(Col.WATCH_SECONDS) > 0, pl.col(Col.DURATION) > 0)
     )
-    times = watched[Col.WATCH_SECONDS] / watched[Col.DURATION]
-    if len(watched) < _ROWS or watched.filter(times > _LENGTHS).height * 2 <= len(watched):
+    seconds, length = pl.col(Col.WATCH_SECONDS), pl.col(Col.DURATION)
+    absurd = watched.filter(seconds > _SECONDS, seconds > _LENGTHS * length)
+    if len(watched) < _ROWS or 2 * len(absurd) <= len(watched):
         return
-    video, seconds, length = watched.filter(times > _LENGTHS).row(0)
+    video, given, lasts = absurd.row(0)
     raise InputFileError(
-        f"{path}: column {source!r} says that {video!r}, a clip of {length:g} s, was watched for {seconds:g} s, and "
+        f"{path}: column {source!r} says that {video!r}, a clip of {lasts:g} s, was watched for {given:g} s, and "
         f"the like in most rows: if it holds milliseconds, name it {source}_ms in the file and add "
         f"--map {Col.WATCH_SECONDS}={source}_ms"
     )

@@ -9,7 +9,7 @@ from swipewise.errors import InputFileError
 from swipewise.events import import_events, read_events
 from swipewise.workspace import Workspace
 
-LENGTHS = pl.DataFrame({"video_id": ["v1", "v2", "v3"], "duration_seconds": [2.0, 5.0, None]})
+LENGTHS = pl.DataFrame({"video_id": ["v1", "v2", "v3"], "duration_seconds": [2.0, 0.04, None]})
 
 
 def bring(workspace: Workspace, lines: list[str], column: str = "watched") -> int:
@@ -46,10 +46,11 @@ def test_milliseconds_in_place_of_seconds(workspace: Workspace) -> None:
         views(*[1900] * 19),
         views(*[199] * 20),
         views(*[1900] * 20, *[1] * 20),
+        views(*[90] * 20, video="v2"),
         views(*[1900] * 20, video="v3"),
         views(*[1900] * 20, video="elsewhere"),
     ],
-    ids=["too few", "a loop", "half of them", "of unknown length", "of another catalogue"],
+    ids=["too few", "a loop", "half of them", "a still", "of unknown length", "of another catalogue"],
 )
 def test_seconds_that_may_be_are_taken(workspace: Workspace, lines: list[str]) -> None:
     assert bring(workspace, lines) == 2 * len(lines)
