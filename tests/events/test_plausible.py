@@ -9,7 +9,7 @@ from swipewise.errors import InputFileError
 from swipewise.events import import_events, read_events
 from swipewise.workspace import Workspace
 
-LENGTHS = pl.DataFrame({"video_id": ["v1", "v2", "v3"], "duration_seconds": [2.0, 0.04, None]})
+LENGTHS = pl.DataFrame({"video_id": ["v1", "v2", "v3", "1"], "duration_seconds": [2.0, 0.04, None, 2.0]})
 
 
 def bring(workspace: Workspace, lines: list[str], column: str = "watched") -> int:
@@ -70,8 +70,9 @@ def test_viewers_and_videos_in_each_others_column(workspace: Workspace) -> None:
         ["v2,ann,2026-01-01,1", "v1,v3,2026-01-01,1"],
         ["v2,ann,2026-01-01,1", "bob,v7,2026-01-01,1"],
         ["ann,v7,2026-01-01,1"],
+        ["1,1001,2026-01-01,1"],
     ],
-    ids=["a video that is known", "half of the viewers", "viewers who are none"],
+    ids=["a video that is known", "half of the viewers", "viewers who are none", "numbers"],
 )
 def test_names_that_may_be_are_taken(workspace: Workspace, lines: list[str]) -> None:
     assert bring(workspace, lines) == 2 * len(lines)
