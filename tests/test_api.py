@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 import swipewise
 from swipewise import Evaluation, Workspace
 from swipewise.api.behavior import Behavior
-from swipewise.errors import ConfigError, InputFileError, SwipewiseError, UnknownIdError
+from swipewise.errors import ConfigError, DataError, InputFileError, SwipewiseError, UnknownIdError
 from swipewise.feed.pipeline import Pipeline
 from swipewise.feed.roster import Roster
 from swipewise.feed.stages import Query
@@ -235,3 +235,28 @@ def test_every_public_method_is_typed_and_documented() -> None:
             continue
         assert method.__doc__, name
         assert "return" in method.__annotations__, name
+
+
+@pytest.mark.parametrize(
+    ("viewer", "told"),
+    [
+        (7, "viewer 7 is no text: ids are, so ask for '7'"),
+        (None, "viewer None is no text"),
+        ("", "viewer '': the id is empty"),
+        ("x" * 300, r"viewer 'x{256}': the id has more than 256 characters"),
+    ],
+)
+def test_viewers_that_are_no_ids_are_named(viewer: Any, told: str, tmp_path: Path) -> None:
+    shop = Workspace.create(tmp_path / "shop")
+    with pytest.raises(DataError, match=told):
+        shop.recommend(["ann", viewer])
+    with pytest.raises(DataError, match=told):
+        shop.explain(viewer)
+
+
+def test_what_is_no_frame_of_polars_is_told(tmp_path: Path) -> None:
+    shop = Workspace.create(tmp_path / "shop")
+    with pytest.raises(
+        InputFileError, match=r"a dict is neither a path nor a frame of polars: polars\.from_pandas"
+    ):
+        shop.import_events({"viewer_id": ["ann"]})  # type: ignore[arg-type]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from swipewise import workspace
 from swipewise.api.behavior import Behavior
 from swipewise.api.results import Explanation
+from swipewise.errors import DataError, InputFileError
+from swipewise.schema import LONGEST_ID
 
 if TYPE_CHECKING:
     import numpy as np
@@ -252,6 +254,7 @@ class Workspace(workspace.Workspace):
 
         Raises:
             ConfigError: ``k`` is below 1.
+            DataError: A viewer's id is no text, or empty.
             StoreError: A store cannot be read.
         """
         import polars as pl
@@ -259,7 +262,7 @@ class Workspace(workspace.Workspace):
         from swipewise.feed.batch import feeds_in_blocks
         from swipewise.feed.frames import FEED_SCHEMA
 
-        wanted = [viewers] if isinstance(viewers, str) else viewers
+        wanted = _ids([viewers] if isinstance(viewers, str) else viewers)
         with self.engine() as engine:
             return pl.concat([pl.DataFrame(schema=FEED_SCHEMA), *feeds_in_blocks(engine, wanted, size=k)])
 
@@ -272,12 +275,14 @@ class Workspace(workspace.Workspace):
             k: Of so many videos.
 
         Raises:
+            DataError: The viewer's id is no text, or empty.
             UnknownIdError: There is no such video.
             StoreError: A store cannot be read.
         """
         from swipewise.catalog import Catalog
         from swipewise.feed.explanation import describe
 
+        _ids([viewer])
         if videos is not None:
             catalog = Catalog(self.catalog_dir)
             for video_id in videos:
@@ -382,7 +387,28 @@ def _as_files(sources: Sequence[Any]) -> Iterator[list[Path]]:
         for number, source in enumerate(sources):
             if isinstance(source, str | Path):
                 files.append(Path(source))
-            else:
+            elif hasattr(source, "write_parquet"):
                 files.append(Path(folder) / f"frame{number}.parquet")
                 source.write_parquet(files[-1])
+            else:
+                raise InputFileError(
+                    f"a {type(source).__name__} is neither a path nor a frame of polars: polars.from_pandas makes one "
+                    "of a frame of pandas, polars.DataFrame of a dict of columns"
+                )
         yield files
+
+
+def _ids(viewers: Sequence[Any]) -> list[str]:
+    """Viewers as they are named.
+
+    Raises:
+        DataError: One is no text, or no id.
+    """
+    from swipewise.events.rules import id_fault
+
+    for viewer in viewers:
+        if not isinstance(viewer, str):
+            raise DataError(f"viewer {viewer!r} is no text: ids are, so ask for {str(viewer)!r}")
+        if fault := id_fault(viewer):
+            raise DataError(f"viewer {viewer[:LONGEST_ID]!r}: the id {fault}")
+    return list(viewers)
