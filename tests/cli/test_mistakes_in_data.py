@@ -296,7 +296,7 @@ MISTAKES = {
     "seconds that are milliseconds": Mistake(
         before=file("log.csv", "viewer_id,video_id,at,watch_seconds\nann,v1,2026-01-01,95000\n"),
         typed="events import log.csv -w shop",
-        told=r"\(row 2: watch_seconds = '95000' is more than a day: is it in milliseconds\?\)",
+        told=r"no row could be taken \(row 2: watch_seconds = '95000' is more than a day: is it in milliseconds\?\)",
     ),
     "a moment that is no number": Mistake(
         before=file("log.csv", re.sub("2026[^\n]*", "nan", LOG)),
