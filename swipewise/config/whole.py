@@ -73,8 +73,15 @@ class Config:
         except UnicodeDecodeError as error:
             raise ConfigError(f"{path} is not UTF-8 text: save it as UTF-8") from error
         except (OSError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"{path}: {error}") from error
+            raise ConfigError(f"{path}: {error}{_way_out(str(error))}") from error
         return _parse(tables, text, path)
+
+
+def _way_out(told: str) -> str:
+    """What mends a file whose parser found a thing twice."""
+    if told.startswith("Cannot declare"):
+        return ": a section stands once, so write the key below the one that is there"
+    return ": a key stands once" if told.startswith("Cannot overwrite") else ""
 
 
 def _parse(tables: dict[str, Any], text: str, path: Path) -> Config:

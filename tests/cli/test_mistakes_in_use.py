@@ -294,7 +294,12 @@ MISTAKES = {
     "a key twice": Mistake(
         before=config("[model]\nwidth = 64\nwidth = 32\n"),
         typed="train -w empty",
-        told=r"swipewise\.toml: .*line 3",
+        told=r"swipewise\.toml: .*line 3.*: a key stands once",
+    ),
+    "a section twice": Mistake(
+        before=config("[server]\nport = 1\n[server]\nkeys = 'required'\n"),
+        typed="train -w empty",
+        told=r"swipewise\.toml: .*line 3.*: a section stands once, so write the key below the one that is there",
     ),
     "a number that is none": Mistake(
         before=config("[model]\ndropout = nan\n"),
