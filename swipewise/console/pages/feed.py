@@ -48,7 +48,7 @@ def add_page(console: Console) -> None:
             visit,
             "Feed",
             section="Feed",
-            lead="The feed of one viewer, played. What is shown and what you do here is posted as events of that viewer.",
+            lead="The feed of one viewer, played. What is shown and done here is posted as events of that viewer.",
             aside=_chooser(console, viewer),
         ):
             _FeedPage(visit, player).build()
