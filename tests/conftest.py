@@ -17,12 +17,27 @@ def quick_demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     return folder, CliRunner().invoke(cli, ["demo", "--quick", str(folder)])
 
 
+LONG = (
+    "docs",
+    "demo",
+    "fuzz/test_description",
+    "training/test_workers",
+    "server/test_workers",
+    "training/test_on_ray",
+)
+"""Groups that take longest. They begin first, so that no process is left alone with one of them at the end."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares fixtures: all that takes the demo, and otherwise the tests of a file."""
+    """Keep together what shares fixtures: what takes the demo in two groups, and otherwise the tests of a file."""
     for item in items:
-        shared = (
-            "demo"
-            if "quick_demo" in getattr(item, "fixturenames", ())
-            else f"{item.path.parent.name}/{item.path.stem}"
-        )
-        item.add_marker(pytest.mark.xdist_group(shared))
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    place = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(_group(item), len(LONG)))
+
+
+def _group(item: pytest.Item) -> str:
+    folder = item.path.parent.name
+    if "quick_demo" in getattr(item, "fixturenames", ()):
+        return "docs" if folder == "docs" else "demo"
+    return f"{folder}/{item.path.stem}"

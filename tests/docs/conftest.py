@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
+import fsspec
 import numpy as np
 import polars as pl
 import pytest
 from click.testing import Result
 from fastapi.testclient import TestClient
 
-from swipewise.baselines.peers import PEERS
+from swipewise import ingest
+from swipewise.baselines.peers import PEERS, USUAL
 from swipewise.baselines.tuning import EPOCHS, Tuned, save_settings
+from swipewise.datasets.convert import convert
+from swipewise.datasets.layouts import LAYOUTS
+from swipewise.feed.publishing import publish
 from swipewise.server import create_app
+from swipewise.simulate import platform
+from swipewise.training.runs import latest_run
 from swipewise.workspace import CONFIG_NAME, VARIABLE, Workspace
+from tests.datasets.folders import kuairand, log_row
+from tests.datasets.test_microlens import microlens
 
 CLIPS = 24
 """So many of the demo's clips are the newcomer's own."""
@@ -35,23 +47,67 @@ def provisions(quick_demo: tuple[Path, Result], tmp_path_factory: pytest.TempPat
     _own_files(demo / "world", root)
     _tables(root, root / "tables")
     _indexed(root / "baby", root / "ml-100k")
+    convert(LAYOUTS["mmrec"], root / "baby", root / "little")
+    kuairand(root / "KuaiRand-Pure", log_row(), log_row(2, 11))
+    microlens(root / "MicroLens-100k")
+    _other_files(demo / "world", root)
     _serve_some_feeds(root / "shop")
+    _published(root / "other")
+    # Those of the usual ones take no time.
     tuned = {
-        name: Tuned(settings={**PEERS[name].defaults, EPOCHS: 1}, validation=0.1, tried=1)
-        for name in ("din", "bert4rec", "sasrec")
+        name: Tuned(settings={**peer.defaults, **({} if name in USUAL else {EPOCHS: 1})}, validation=0.1, tried=1)
+        for name, peer in PEERS.items()
     }
     save_settings(root / "tuned.json", tuned)
     return root
 
 
 @pytest.fixture
-def here(provisions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(provisions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bucket: None, shortly: None) -> Path:
     """A copy of the folder, and the place where commands are given."""
-    place = tmp_path / "here"
-    shutil.copytree(provisions, place, symlinks=True)
+    return entered(copied(provisions, tmp_path / "here"), monkeypatch)
+
+
+def copied(provisions: Path, place: Path) -> Path:
+    """The folder once more."""
+    return shutil.copytree(provisions, place, symlinks=True)
+
+
+def entered(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder as the place where commands are given."""
     monkeypatch.chdir(place)
     monkeypatch.setenv(VARIABLE, "shop")
     return place
+
+
+@pytest.fixture
+def bucket(provisions: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An object store in memory with a clip."""
+    store = fsspec.filesystem("memory")
+    store.pipe_file("/bucket/clips/a.mp4", (provisions / "clip.mp4").read_bytes())
+    ordinary = type(store).open
+
+    # Unlike any real store's, its files have one position that all their readers share.
+    def opened(self: Any, path: str, mode: str = "rb", **options: Any) -> Any:
+        return BytesIO(self.cat_file(path)) if mode == "rb" else ordinary(self, path, mode, **options)
+
+    monkeypatch.setattr(type(store), "open", opened)
+    yield
+    store.rm("/bucket", recursive=True)
+
+
+@pytest.fixture
+def shortly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watch ends after its second look, which is when it takes what has settled; simulated clips are short."""
+    watch = ingest.watch_videos
+
+    def briefly(*given: Any, wait: object, **more: Any) -> None:
+        looks = iter([True])
+        watch(*given, wait=lambda: next(looks, False), **more)
+
+    monkeypatch.setattr(ingest, "watch_videos", briefly)
+    monkeypatch.setattr(platform, "_SHORTEST", 0.3)
+    monkeypatch.setattr(platform, "_LONGEST", 0.5)
 
 
 def shorten(config: Path) -> None:
@@ -80,8 +136,25 @@ def _own_files(world: Path, root: Path) -> None:
     liked = (pl.col("action") == "like").any().cast(pl.Int8).alias("like")
     log = events.sort("at").group_by(user="viewer_id", item="video_id", maintain_order=True)
     log.agg(pl.col("at").first().dt.epoch("ms").alias("time_ms"), watched, liked).write_csv(root / "log.csv")
-    viewers = pl.read_parquet(world / "viewers.parquet").rename({"viewer_id": "user_id"})
+    viewers = pl.read_parquet(world / "viewers.parquet").rename({"viewer_id": "user_id", "age": "age_group"})
     viewers.select(pl.exclude(pl.List(pl.String))).write_csv(root / "users.csv")
+
+
+def _other_files(world: Path, root: Path) -> None:
+    """Names that examples give to the same things, and to parts of them, under the columns of Swipewise."""
+    shutil.copy(root / "clip.mp4", root / "new.mp4")
+    videos = pl.read_csv(root / "videos.csv").head(4)
+    videos.write_ndjson(root / "videos.jsonl")
+    videos.select("uri", "caption").write_csv(root / "captions.csv")
+    events = pl.read_parquet(world / "events.parquet").head(100)
+    for name in ("events", "log"):
+        events.write_parquet(root / f"{name}.parquet")
+    for name, part in (("day1", events.head(50)), ("day2", events.tail(50))):
+        part.write_ndjson(root / f"{name}.jsonl")
+    viewers = pl.read_parquet(world / "viewers.parquet").select(pl.exclude(pl.List(pl.String)))
+    viewers.write_parquet(root / "viewers.parquet")
+    viewers.write_csv(root / "viewers.csv")
+    viewers.select("viewer_id").head(5).write_csv(root / "chosen.csv")
 
 
 def _tables(own: Path, folder: Path) -> None:
@@ -101,7 +174,7 @@ def _indexed(folder: Path, atomic: Path) -> None:
     atomic.mkdir()
     steps = [
         (user, (user * 7 + step) % 20, 1_700_000_000 + 3600 * step + 60 * user)
-        for user in range(30)
+        for user in range(70)
         for step in range(8)
     ]
     rows = "".join(f"{user}\t{item}\t{at}\n" for user, item, at in steps)
@@ -110,6 +183,18 @@ def _indexed(folder: Path, atomic: Path) -> None:
     (atomic / "ml-100k.inter").write_text(f"{head}\n{rows}", encoding="utf-8")
     vectors = np.random.default_rng(0).standard_normal((20, 16)).astype(np.float32)
     np.save(folder / "image_feat.npy", vectors)
+
+
+def _published(workspace: Path) -> None:
+    """One of two runs, as where which is served is chosen by hand."""
+    config = workspace / CONFIG_NAME
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("[server]\n", '[server]\npublish = "manual"\n'), encoding="utf-8")
+    opened = Workspace.open(workspace)
+    assert opened.config.server.publish == "manual"
+    earlier = latest_run(opened.runs_dir).with_name("20200101-000000-000000-000000")
+    shutil.copytree(latest_run(opened.runs_dir), earlier)
+    publish(opened, earlier.name)
 
 
 def _serve_some_feeds(workspace: Path) -> None:

@@ -1,4 +1,4 @@
-"""What stands in the README and the pages of ``docs/``: blocks of code, and commands within sentences."""
+"""What stands in the README and the pages of ``docs/``: blocks of code, and pieces of it within sentences."""
 
 from __future__ import annotations
 
@@ -54,13 +54,7 @@ def _blocks(page: Path) -> Iterator[Block]:
     assert inside is None, f"{page}:{inside} is never closed"
 
 
-def spoken_commands() -> list[tuple[str, str]]:
-    """Where a sentence or a table names a command of Swipewise, and the command."""
-    found = []
-    for page in PAGES:
-        prose = re.sub(r"^( *)```.*?^\1```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-        for code in re.findall(r"(?<!`)`([^`]+)`(?!`)", prose):
-            words = " ".join(code.split())
-            if words.startswith("swipewise "):
-                found.append((name_of(page), words))
-    return found
+def spans(page: Path) -> list[str]:
+    """The pieces of code within the sentences and tables of a page, each on one line."""
+    prose = re.sub(r"^( *)```.*?^\1```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return [" ".join(code.split()) for code in re.findall(r"(?<!`)`([^`]+)`(?!`)", prose)]

@@ -40,13 +40,13 @@ def lines_of(block: Block) -> list[Line]:
             words = shlex.split(pending, comments=True)
         except ValueError:  # a quote is still open
             continue
-        lines += [Line(f"{block.page}:{began}", tuple(part)) for part in _parts(words) if part]
+        lines += [Line(f"{block.page}:{began}", tuple(part)) for part in parts(words) if part]
         pending = ""
     assert not pending, f"{block} ends within a command"
     return lines
 
 
-def _parts(words: Sequence[str]) -> list[list[str]]:
+def parts(words: Sequence[str]) -> list[list[str]]:
     """Commands joined by && and |, each without what it is redirected to and the variables set before it."""
     parts: list[list[str]] = [[]]
     skip = False
@@ -87,7 +87,7 @@ def read(words: Sequence[str], *, whole: bool = True) -> tuple[str, ...]:
         command, context = found, click.Context(found, info_name=rest[0], parent=context)
         path.append(rest.pop(0))
     if isinstance(command, click.Group):
-        assert rest in ([], ["--help"], ["-h"], ["--version"]), f"{path} is a group of commands"
+        assert rest in (["--help"], ["-h"], ["--version"]) or not (whole or rest), f"{path} is a group of commands"
         return tuple(path)
     values, left, _ = command.make_parser(context).parse_args(rest)
     assert not left, f"nothing takes {left}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,17 +11,38 @@ from urllib.parse import urlsplit
 import pytest
 from fastapi.testclient import TestClient
 
-from docs.generate.commands import commands
-from swipewise.cli import cli
 from swipewise.server import create_app
 from swipewise.workspace import Workspace
-from tests.docs.pages import ROOT, blocks, spoken_commands
+from tests.docs.named import examples, spoken, spoken_scripts
+from tests.docs.pages import ROOT, blocks
 from tests.docs.shell import PROGRAM, Line, lines_of, read
 
-OTHER_PROGRAMS = {"cd", "cp", "docker", "git", "jq", "mkdir", "sleep", "source", "systemctl", "kill"}
+SCRIPTS = ("make", "pip", "python", "curl", ".venv/bin/python")
+OTHER_PROGRAMS = (
+    ".ci/run",
+    "cd",
+    "cp",
+    "docker",
+    "git",
+    "jq",
+    "kill",
+    "mkdir",
+    "sleep",
+    "source",
+    "systemctl",
+    "torchrun",
+)
 
 SHELL = [line for block in blocks("sh") for line in lines_of(block)]
 OURS = [line for line in SHELL if line.words[0] == PROGRAM]
+OTHERS = list(
+    {
+        line.words: line
+        for line in (*SHELL, *spoken(*SCRIPTS, *OTHER_PROGRAMS), *spoken_scripts())
+        if line.words[0] != PROGRAM
+    }.values()
+)
+"""All that is called beside Swipewise, in blocks and in sentences, each once."""
 
 
 @pytest.mark.parametrize("line", OURS, ids=str)
@@ -30,35 +50,21 @@ def test_every_command_line_can_be_read(line: Line) -> None:
     read(line.words)
 
 
-@pytest.mark.parametrize(("page", "text"), spoken_commands())
-def test_every_command_in_a_sentence_can_be_read(page: str, text: str) -> None:
-    words = text.split()
-    placeholder = re.compile(r"^[A-Z…]+$")
-    read([word for word in words if not (placeholder.match(word) and len(word) > 40)], whole=False)
+@pytest.mark.parametrize("line", dict.fromkeys(spoken(PROGRAM)), ids=str)
+def test_every_command_in_a_sentence_can_be_read(line: Line) -> None:
+    read(line.words, whole=False)
 
 
-def examples() -> list[tuple[str, str]]:
-    """The command lines that the help of each command gives."""
-    found = []
-    for path, command in commands(cli):
-        for line in (command.epilog or "").splitlines():
-            text = line.strip().removeprefix("Example: ")
-            if text.startswith(f"{PROGRAM} "):
-                found += [(" ".join(path), re.split(r" {2,}| [|>&]", text)[0])]
-    return found
+@pytest.mark.parametrize("line", dict.fromkeys(examples()), ids=str)
+def test_every_example_of_help_can_be_read(line: Line) -> None:
+    read(line.words)
 
 
-@pytest.mark.parametrize(("command", "text"), examples())
-def test_every_example_of_help_can_be_read(command: str, text: str) -> None:
-    # A group shares its examples with its commands.
-    assert read(shlex.split(text))[:1] == tuple(command.split()[:1])
-
-
-@pytest.mark.parametrize("line", [line for line in SHELL if line.words[0] != PROGRAM], ids=str)
+@pytest.mark.parametrize("line", OTHERS, ids=str)
 def test_every_other_command_names_what_there_is(line: Line) -> None:
     program, *rest = line.words
     if program == "make":
-        targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
         assert all(word in targets or "=" in word for word in rest)
     elif program == "pip":
         extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]

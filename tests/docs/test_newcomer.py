@@ -16,7 +16,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
+from swipewise.cli import cli
+from swipewise.workspace import CONFIG_NAME
+from tests.docs.conftest import shorten
 from tests.docs.pages import ROOT, blocks
 from tests.docs.shell import PROGRAM, Line, lines_of
 
@@ -35,23 +39,24 @@ def own_platform() -> list[Line]:
 
 
 @pytest.fixture
-def alone(provisions: Path, tmp_path: Path) -> Path:
-    """A folder with nothing but clips, a manifest and a log."""
+def alone(provisions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where commands are given: a folder with nothing but clips, a manifest and a log, and no workspace is named."""
     folder = tmp_path / "mine"
     folder.mkdir()
     for name in ("videos.csv", "log.csv"):
         shutil.copy(provisions / name, folder)
     shutil.copytree(provisions / "clips", folder / "clips")
+    monkeypatch.chdir(folder)
+    for name in [name for name in os.environ if name.startswith("SWIPEWISE_")]:
+        monkeypatch.delenv(name)
     return folder
 
 
-def give(words: tuple[str, ...], folder: Path) -> str:
+def give(words: tuple[str, ...]) -> str:
     """What a command prints that ends well."""
     assert words[0] == PROGRAM
-    done = subprocess.run(
-        [*SWIPEWISE, *words[1:]], cwd=folder, env=surroundings(), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+    done = CliRunner().invoke(cli, words[1:])
+    assert done.exit_code == 0, f"{words}: {done.output}{done.exception!r}"
     return done.stdout
 
 
@@ -86,7 +91,9 @@ def test_a_newcomer_gets_from_own_clips_to_a_served_feed(alone: Path) -> None:
     viewer = str(seen["user"][len(seen) // 2])  # who has met some clips, but not all
     told = ""
     for line in commands:
-        told = give(tuple(viewer if word == "ann" else word for word in line.words), alone)
+        told = give(tuple(viewer if word == "ann" else word for word in line.words))
+        if line.words[1] == "init":
+            shorten(alone / line.words[2] / CONFIG_NAME)
     assert f"feed of {viewer} (level: model)" in told
     with served(serve.words, alone) as address:
         with urllib.request.urlopen(f"{address}/v1/feed?viewer_id={viewer}&limit=3") as answer:
@@ -106,6 +113,6 @@ def test_clips_alone_are_named_by_their_files_in_the_log(alone: Path) -> None:
     log.with_columns(pl.format("{}.mp4", "item")).write_csv(alone / "log.csv")
     told = ""
     for line in own_platform()[:3]:
-        told = give(tuple("clips/" if word == "videos.csv" else word for word in line.words), alone)
+        told = give(tuple("clips/" if word == "videos.csv" else word for word in line.words))
     assert f"videos that are named by their files: {log['item'].n_unique()}" in told
     assert "not in the catalogue" not in told

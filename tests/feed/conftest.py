@@ -35,7 +35,12 @@ def video(video_id: str, *, days_old: float, duration: float = 10.0) -> Video:
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     """Four videos, no behaviour, no run."""
-    made = Workspace.create(tmp_path / "shop")
+    return with_four_videos(tmp_path / "shop")
+
+
+def with_four_videos(root: Path) -> Workspace:
+    """A new workspace."""
+    made = Workspace.create(root)
     videos = [video(video_id, days_old=4 - place) for place, video_id in enumerate("abcd")]
     Catalog(made.catalog_dir).upsert(videos, {})
     return made

@@ -23,11 +23,17 @@ def encoding_with(workspace: Workspace, **encoders: str) -> Workspace:
     return Workspace(root=workspace.root, config=replace(workspace.config, encoders=EncodersConfig(**chosen)))
 
 
+def here(workspace: Workspace) -> Workspace:
+    """The same without worker processes, each of which would load the models anew."""
+    ingest = replace(workspace.config.ingest, executor="inline")
+    return Workspace(root=workspace.root, config=replace(workspace.config, ingest=ingest))
+
+
 def test_another_model_adds_a_column_and_leaves_the_rest_alone(
     workspace: Workspace, clips: Path, tmp_path: Path
 ) -> None:
     seen, heard = make("clip", tmp_path / "clip"), make("whisper", tmp_path / "whisper")
-    first = ingest_videos(encoding_with(workspace, visual="fake"), [clips])
+    first = ingest_videos(here(encoding_with(workspace, visual="fake")), [clips])
     assert (first.added, first.rejected) == (12, 0)
     catalog = Catalog(workspace.catalog_dir)
     before = catalog.vectors(Modality.VISUAL, "fake@1")
@@ -42,7 +48,7 @@ def test_another_model_adds_a_column_and_leaves_the_rest_alone(
     after = catalog.vectors(Modality.VISUAL, "fake@1")
     assert after[0] == before[0]
     assert (after[1] == before[1]).all()
-    assert ingest_videos(chosen, [clips]).unchanged == 12
+    assert ingest_videos(here(chosen), [clips]).unchanged == 12
 
 
 def test_a_model_that_cannot_be_read_fails_the_run_and_rejects_no_file(

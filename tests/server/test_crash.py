@@ -106,11 +106,15 @@ def test_acknowledged_events_survive_kill_9(workspace: Workspace) -> None:
 
     everything = sorted(event_id for events in posted for event_id in events)
     assert len(everything) > len(acknowledged), "some were under way when the server died"
-    with served(workspace) as (_, address):
+    with served(workspace) as (process, address):
+        assert httpx.get(f"{address}/healthz").json()["status"] == "ok"
         answer = httpx.post(f"{address}/v1/events", json=[an_event(event_id) for event_id in everything])
         assert answer.json()["added"] + answer.json()["duplicates"] == len(everything)
         assert answer.json()["duplicates"] >= len(acknowledged)
         feed = httpx.get(f"{address}/v1/feed", params={"viewer_id": "ann"}).json()
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=30)
+    assert (process.returncode, rest) == (0, "stopped\n"), "it ends in order"
     assert stored(workspace) == everything
     assert "a" not in [each["video_id"] for each in feed["recommendations"]]
 
@@ -137,12 +141,3 @@ def test_a_killed_database_loses_nothing_and_is_found_again(workspace: Workspace
     found = stored(workspace)
     assert set(acknowledged) <= set(found)
     assert len(found) == len(set(found)) <= len(acknowledged) + POSTERS
-
-
-def test_sigint_ends_the_server_in_order(workspace: Workspace) -> None:
-    with served(workspace) as (process, address):
-        assert httpx.get(f"{address}/healthz").json()["status"] == "ok"
-        process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=30)
-    assert process.returncode == 0
-    assert rest == "stopped\n"

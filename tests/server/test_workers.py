@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from swipewise.events.database import Database
 from swipewise.workspace import CONFIG_NAME, Workspace
+from tests.feed.conftest import with_four_videos
 from tests.server.test_crash import an_event, served, stored
 
 PATIENCE = 60
@@ -36,6 +38,25 @@ def two_workers(workspace: Workspace, log: Path) -> Iterator[tuple[subprocess.Po
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=PATIENCE)
             assert not any(worker.is_running() for worker in workers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two workers that serve."""
+
+    workspace: Workspace
+    log: Path
+    process: subprocess.Popen[str]
+    address: str
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """Two workers for several tests, of which the last ends them."""
+    root = tmp_path_factory.mktemp("pair")
+    workspace, log = with_four_videos(root / "shop"), root / "log"
+    with log.open("w") as file, served(workspace, "--workers", "2", log=file) as (process, address):
+        yield Pair(workspace=workspace, log=log, process=process, address=address)
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
@@ -140,33 +161,41 @@ def load(address: str, *, again: bool) -> Iterator[list[Client]]:
             client.join()
 
 
-def test_a_killed_worker_loses_no_event_and_the_port_goes_on(workspace: Workspace, tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    with two_workers(workspace, log) as (process, address):
-        with load(address, again=True) as clients:
-            workers_of(process)[1].kill()
-            until(lambda: len(log_of(log, "worker serves")) == 3)
-        assert [client.failures for client in clients] == [[]] * CLIENTS
-        restarts = [
-            line
-            for line in httpx.get(f"{address}/metrics").text.splitlines()
-            if line.startswith("swipewise_worker_re")
-        ]
+def test_where_the_console_would_be_it_is_said_how_to_have_it(pair: Pair) -> None:
+    found = httpx.get(pair.address, follow_redirects=True, headers={"accept": "text/html"})
+    assert httpx.get(f"{pair.address}/v1/feed", params={"viewer_id": "ann"}).status_code == 200
+    assert found.status_code == 404
+    assert "2 workers answer at this address" in found.text
+    assert f"swipewise serve --workers 1 --port 8001 -w {pair.workspace.root}" in found.text
+
+
+def test_a_killed_worker_loses_no_event_and_the_port_goes_on(pair: Pair) -> None:
+    with load(pair.address, again=True) as clients:
+        workers_of(pair.process)[1].kill()
+        until(lambda: len(log_of(pair.log, "worker serves")) == 3)
+    assert [client.failures for client in clients] == [[]] * CLIENTS
+    restarts = [
+        line
+        for line in httpx.get(f"{pair.address}/metrics").text.splitlines()
+        if line.startswith("swipewise_worker_re")
+    ]
     assert sorted(line.rpartition(" ")[2] for line in restarts) == ["0.0", "1.0"]
-    assert [line["status"] for line in log_of(log, "a worker has died")] == [-9]
+    assert [line["status"] for line in log_of(pair.log, "a worker has died")] == [-9]
     acknowledged = sorted(event_id for client in clients for event_id in client.acknowledged)
-    assert stored(workspace) == acknowledged
-    requests = log_of(log, "request")
+    assert stored(pair.workspace) == acknowledged
+    requests = log_of(pair.log, "request")
     assert {line["worker"] for line in requests} == {0, 1}
 
 
-def test_where_the_console_would_be_it_is_said_how_to_have_it(workspace: Workspace, tmp_path: Path) -> None:
-    with two_workers(workspace, tmp_path / "log") as (_, address):
-        found = httpx.get(address, follow_redirects=True, headers={"accept": "text/html"})
-        assert httpx.get(f"{address}/v1/feed", params={"viewer_id": "ann"}).status_code == 200
-    assert found.status_code == 404
-    assert "2 workers answer at this address" in found.text
-    assert f"swipewise serve --workers 1 --port 8001 -w {workspace.root}" in found.text
+def test_workers_end_when_their_supervisor_is_killed(pair: Pair) -> None:
+    workers = workers_of(pair.process)
+    assert len(workers) == 2
+    pair.process.kill()
+    pair.process.wait()
+    _, alive = psutil.wait_procs(workers, timeout=PATIENCE)
+    assert alive == []
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{pair.address}/healthz")
 
 
 def test_what_one_worker_changes_all_know_and_a_rolling_restart_refuses_no_request(
@@ -189,17 +218,6 @@ def test_what_one_worker_changes_all_know_and_a_rolling_restart_refuses_no_reque
         assert {len(videos) for videos in shown_by_all(address)} == {1}
     assert [client.failures for client in clients] == [[]] * CLIENTS
     assert process.returncode == 0
-
-
-def test_workers_end_when_their_supervisor_is_killed(workspace: Workspace, tmp_path: Path) -> None:
-    with (tmp_path / "log").open("w") as log, served(workspace, "--workers", "2", log=log) as (process, address):
-        workers = workers_of(process)
-        process.kill()
-        process.wait()
-        _, alive = psutil.wait_procs(workers, timeout=PATIENCE)
-        assert alive == []
-        with pytest.raises(httpx.ConnectError):
-            httpx.get(f"{address}/healthz")
 
 
 def test_a_workspace_that_cannot_be_served_is_told_in_one_line(workspace: Workspace) -> None:

@@ -94,9 +94,8 @@ def test_two_processes_go_on_where_one_was_stopped(shop: Workspace) -> None:
 
 def test_shards_go_on_in_one_process_and_from_there_in_two(shop: Workspace) -> None:
     shop = with_tables(shop, "tables in shards")
-    stopped(shop, processes=2, steps=3)
-    stopped(shop, processes=1, steps=3)
     stopped(shop, processes=2, steps=20)  # into the next epoch, when there is a best one to go on from
+    stopped(shop, processes=1, steps=3)
     summary = train_workspace(shop, processes=2)
     assert summary.resumed
     expected = fitted_by_one(shop)
