@@ -20,12 +20,18 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
+def executor() -> str:
+    """Who does the work: this process, as starting another takes longer than most of what is tested."""
+    return "inline"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, executor: str) -> Workspace:
     """A workspace with encoders that need no time, and one worker."""
     made = Workspace.create(tmp_path / "workspace")
     config = Config(
         media=MediaConfig(frames=2),
         encoders=EncodersConfig(visual="fake", audio="fake", text="fake"),
-        ingest=IngestConfig(workers=1, batch=5),
+        ingest=IngestConfig(executor=executor, workers=1, batch=5),
     )
     return Workspace(root=made.root, config=config)

@@ -67,6 +67,7 @@ SET_ASIDE: dict[str, tuple[Callable[[Path], Path], str]] = {
 }
 
 
+@pytest.mark.parametrize("executor", ["processes"])
 def test_files_at_the_limits_in_one_run(tmp_path: Path, workspace: Workspace) -> None:
     for name, (make, _) in (TAKEN | SET_ASIDE).items():
         make(tmp_path / name)
@@ -83,6 +84,7 @@ def test_files_at_the_limits_in_one_run(tmp_path: Path, workspace: Workspace) ->
         assert {modality for modality, _ in catalog.encoders_of(videos[name][Col.VIDEO_ID])} == modalities, name
 
 
+@pytest.mark.parametrize("executor", ["processes"])
 def test_a_file_that_takes_too_much_memory_costs_only_itself(tmp_path: Path, workspace: Workspace) -> None:
     film(tmp_path / "a large.mov", [grey(9, 11_000, 5_000)])  # 157 MiB
     film(tmp_path / "b small.mov", [grey(9)])

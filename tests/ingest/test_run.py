@@ -68,6 +68,7 @@ def vectors(workspace: Workspace, encoder: tuple[Modality, str]) -> dict[str, li
     return dict(zip(ids, values.tolist(), strict=True))
 
 
+@pytest.mark.parametrize("executor", ["processes"])
 def test_a_folder_is_added_once(workspace: Workspace, clips: Path, tmp_path: Path) -> None:
     seen: list[Progress] = []
     summary = ingest_videos(workspace, [clips], on_progress=seen.append)
@@ -125,6 +126,7 @@ def test_a_file_that_vanishes_costs_none_of_the_same_content(
     assert catalog_of(workspace).videos()[Col.URI].to_list() == [str(copies[1])]
 
 
+@pytest.mark.parametrize("executor", ["processes"])
 def test_what_is_done_when_somebody_presses_ctrl_c_stays(workspace: Workspace, clips: Path) -> None:
     class Interrupted(Inline):
         encoded = 0
@@ -274,6 +276,7 @@ def test_bad_files_are_set_aside_with_their_reason_until_they_are_mended(
     assert rejected(workspace).keys() == {str(tmp_path / "pipe.mp4")}
 
 
+@pytest.mark.parametrize("executor", ["processes"])
 def test_a_file_that_takes_for_ever_is_given_up_and_the_rest_goes_on(
     workspace: Workspace, clips: Path, tmp_path: Path
 ) -> None:

@@ -83,6 +83,7 @@ def test_a_bad_file_is_rejected_once_and_the_watch_goes_on(
     assert rounds == [(0, 0, 0, 1), (1, 0, 0, 0)]
 
 
+@pytest.mark.parametrize("executor", ["processes"])
 def test_a_watch_that_starts_again_reads_only_what_is_new(
     workspace: Workspace, clips: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +100,7 @@ def test_a_watch_that_starts_again_reads_only_what_is_new(
     assert set(asked) == {str(folder / "clip01.mp4")}
 
 
+@pytest.mark.parametrize("executor", ["processes"])
 def test_workers_are_started_once(
     workspace: Workspace, clips: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
