@@ -25,7 +25,7 @@ visual = "fake"
 audio = "fake"
 text = "fake"
 [ingest]
-workers = 1
+executor = "inline"
 """
 
 
