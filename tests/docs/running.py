@@ -19,7 +19,7 @@ READ_ONLY = {
     r"^demo$": "takes minutes; with --quick the fixture of all of this runs it",
     r"^demo --quick\b": "the fixture of all of this runs it",
     r"^serve\b": "run by test_every_server_that_is_named_answers, and by test_newcomer.py",
-    r"^(train|feed export) .*--on ray\b": "needs a cluster; see tests/training/test_on_ray.py, tests/feed",
+    r"^(train|feed export) .*--on ray\b": "starts a cluster; see tests/training/test_on_ray.py, tests/feed",
     r"huggingface:": "downloads weights; tests/encoders/foundation makes its own",
 }
 """What of a command line keeps it from being run in its place, and what runs it instead."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.docs.conftest import copied, entered
 from tests.docs.named import named
-from tests.docs.running import MAKES_A_WORKSPACE, run_lines
+from tests.docs.running import ENDS_WITH, LIGHTER, MAKES_A_WORKSPACE, READ_ONLY, STAND_INS, run_lines
+from tests.docs.test_commands import OURS
 
 TOGETHER = {"restore": "backup"}
 """Commands that need what another one makes."""
@@ -41,3 +43,12 @@ def here(shared: Path, monkeypatch: pytest.MonkeyPatch, bucket: None, shortly: N
 def test_what_is_named_runs(name: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for each in (name, *(later for later, earlier in TOGETHER.items() if earlier == name)):
         run_lines(NAMED[each], here)
+
+
+def test_every_rule_is_of_use() -> None:
+    lines = [*OURS, *(line for lines in named().values() for line in lines)]
+    texts = [" ".join(line.words[1:]) for line in lines]
+    for pattern in (*READ_ONLY, *LIGHTER, *ENDS_WITH):
+        assert any(re.search(pattern, text) for text in texts), f"nothing is named that matches {pattern}"
+    for name in STAND_INS:
+        assert any(name in line.words for line in lines), f"nothing names {name}"

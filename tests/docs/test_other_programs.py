@@ -31,8 +31,6 @@ NOT_RUN = {
 
 MADE = [line for line in OTHERS if line.words[0] == "make" and "setup" not in line.words]
 MEASURED = [line for line in OTHERS if re.match(r"python benchmarks/(?!load\.py)", " ".join(line.words))]
-
-
 LINES_OF_PYTHON = [line for line in OTHERS if line.words[:2] == ("python", "-c")]
 
 

@@ -20,7 +20,6 @@ RUN = {
     for page in dict.fromkeys(block.page for block in blocks("sh", "python"))
 }
 
-
 NEWCOMER = frozenset(own_platform())
 """Run by test_newcomer.py, as a newcomer would."""
 
