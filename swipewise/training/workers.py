@@ -158,7 +158,7 @@ def joined(device: str) -> Iterator[Workers]:
         return
     try:
         _take_gpu(device)
-        dist.init_process_group(_backend(device), init_method="env://", timeout=_TIMEOUT)
+        _meet("env://", device)
     except (RuntimeError, ValueError) as error:
         raise ClusterError(
             f"cannot join the {os.environ['WORLD_SIZE']} processes of this training ({error}): start it by torchrun, "
@@ -196,13 +196,7 @@ def leading(command: Sequence[str], processes: int, device: str) -> Iterator[Wor
     ]
     try:
         _take_gpu(device)
-        dist.init_process_group(
-            _backend(device),
-            init_method=f"tcp://127.0.0.1:{port}",
-            rank=0,
-            world_size=processes,
-            timeout=_TIMEOUT,
-        )
+        _meet(f"tcp://127.0.0.1:{port}", device, rank=0, size=processes)
         with _group() as workers:
             yield workers
         for process in started:
@@ -213,6 +207,15 @@ def leading(command: Sequence[str], processes: int, device: str) -> Iterator[Wor
         for process in started:
             process.kill()
             process.wait()
+
+
+def _meet(address: str, device: str, *, rank: int = -1, size: int = -1) -> None:
+    """Form a group with the processes that come to an address."""
+    # Groups are numbered where they begin, also those to which nobody came, and of another number no process is met:
+    # after an address that was of no use the next group would wait for ever.
+    store, rank, size = next(dist.rendezvous(address, rank, size, timeout=_TIMEOUT))
+    store.set_timeout(_TIMEOUT)
+    dist.init_process_group(_backend(device), store=store, rank=rank, world_size=size, timeout=_TIMEOUT)
 
 
 @contextmanager

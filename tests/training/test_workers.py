@@ -57,6 +57,13 @@ def curve(summary: TrainingSummary) -> list[Any]:
     return [number for epoch in epochs for number in (epoch["loss"], epoch["validation_ndcg"])]
 
 
+# Before the others, which would wait in vain if it left anything behind.
+def test_nobody_to_join_is_an_error(shop: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ClusterError, match="cannot join the 2 processes of this training"):
+        train_workspace(shop)
+
+
 def test_two_processes_have_the_losses_of_one(divided: Workspace) -> None:
     summary = train_workspace(divided, processes=2)
     assert curve(summary) == pytest.approx(by_one(divided), rel=1e-4)
@@ -125,12 +132,6 @@ def test_a_process_that_is_gone_is_an_error_that_says_how_to_go_on() -> None:
 def add_for_ever(workers: Workers) -> None:
     while True:
         workers.add(torch.zeros(1))
-
-
-def test_nobody_to_join_is_an_error(shop: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ClusterError, match="cannot join the 2 processes of this training"):
-        train_workspace(shop)
 
 
 def test_alone_everything_stays_as_it_is() -> None:
