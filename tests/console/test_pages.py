@@ -30,6 +30,10 @@ PAGES = {
 }
 
 
+CONTRAST = ["color-contrast"]
+"""What axe-core looks at in colours."""
+
+
 def opened(page: Page, served: Served, path: str, title: str) -> Page:
     page.goto(f"{served.address}/console{path}", wait_until="networkidle")
     page.get_by_role("heading", level=1, name=title).wait_for()
@@ -38,7 +42,11 @@ def opened(page: Page, served: Served, path: str, title: str) -> Page:
 
 def grave_faults(page: Page, **options: Any) -> dict[str, list[str]]:
     """What axe-core finds that keeps people out."""
-    found = Axe().run(page, options={"preload": False, **options}).response["violations"]
+    found = (
+        Axe()
+        .run(page, options={"preload": False, "resultTypes": ["violations"], **options})
+        .response["violations"]
+    )
     return {
         each["id"]: [node["html"] for node in each["nodes"]][:3]
         for each in found
@@ -58,12 +66,12 @@ def test_every_page_loads_cleanly_keeps_nobody_out_and_fits_a_phone(page: Page, 
     opened(page, served, path, title)
     settled(page)
     assert page.title() == f"{title} · Swipewise"
-    for theme in ("light", "dark"):
-        page.evaluate("theme => (document.documentElement.dataset.theme = theme)", theme)
-        assert grave_faults(page) == {}, theme
+    assert grave_faults(page) == {}
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    assert grave_faults(page, runOnly=CONTRAST) == {}, "in the dark, which changes colours alone"
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_function("document.documentElement.scrollWidth <= 390")  # charts follow a moment later
-    assert grave_faults(page) == {}, "on a phone"
+    assert grave_faults(page, rules={rule: {"enabled": False} for rule in CONTRAST}) == {}, "on a phone"
     assert not page.get_by_role("navigation").is_visible()
     page.get_by_role("button", name="Menu").click()
     assert page.get_by_role("link", name=section, exact=True).get_attribute("aria-current") == "page"
