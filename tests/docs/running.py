@@ -74,7 +74,7 @@ ENDS_WITH = {r"^audit\b.*--strict\b": 1}
 """Exit codes by which commands say what they found; of a model that was trained for a moment an audit warns."""
 
 _run: set[tuple[str, ...]] = set()
-"""Commands as they were given, but for a workspace that is named although the environment names it."""
+"""Commands as they were given, but for the workspace: the environment names ``shop``, and ``kuai`` is the same."""
 
 
 def kept_from_running(line: Line) -> str | None:
@@ -109,7 +109,7 @@ def run_lines(lines: Sequence[Line], here: Path, *, anew: bool = False) -> None:
         if line.words[0] != PROGRAM or kept_from_running(line):
             continue
         words = as_run(line, here)
-        given = tuple(re.sub(r" (-w|--workspace) shop\b", "", " ".join(words)).split())
+        given = tuple(re.sub(r" (-w|--workspace) (shop|kuai)\b", "", " ".join(words)).split())
         if anew or given not in _run:
             run_command(line, words, here)
         if not makes_a_workspace(line):
