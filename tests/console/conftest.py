@@ -8,17 +8,20 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 from click.testing import Result
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from swipewise.catalog import Catalog
+from swipewise.events.answers import read_answers
 from swipewise.events.database import Database
 from swipewise.events.keys import KeyStore, Scope
 from swipewise.feed.publishing import list_models, publish
@@ -82,6 +85,7 @@ def served(quick_demo: tuple[Path, Result], tmp_path_factory: pytest.TempPathFac
     }
     database.close()
     with serving(root) as address:
+        _ask_for_feeds(address, keys["admin"], workspace)
         yield Served(
             address=address, workspace=workspace, keys=keys, world=made / "world", runs=runs, rejected=rejected
         )
@@ -106,6 +110,17 @@ def serving(root: Path, *options: str) -> Iterator[str]:
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=20)
+
+
+def _ask_for_feeds(address: str, key: str, workspace: Workspace) -> None:
+    """One for a viewer whom the model knows and one for somebody new, before a page counts them and keeps that."""
+    for viewer in ("viewer00000", "somebody%20new"):
+        url = f"{address}/v1/feed?viewer_id={viewer}&limit=5"
+        with urlopen(Request(url, headers={"Authorization": f"Bearer {key}"})) as answer:
+            assert answer.status == 200
+    # Answers are written a second or so later, perhaps one before the other.
+    while len(read_answers(workspace.events_dir)) < 2:
+        time.sleep(0.05)
 
 
 def _add_another_run(workspace: Workspace) -> None:
