@@ -19,6 +19,7 @@ from typing import ParamSpec, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
 
 from swipewise.errors import ClusterError
 
@@ -213,7 +214,7 @@ def _meet(address: str, device: str, *, rank: int = -1, size: int = -1) -> None:
     """Form a group with the processes that come to an address."""
     # Groups are numbered where they begin, also those to which nobody came, and of another number no process is met:
     # after an address that was of no use the next group would wait for ever.
-    store, rank, size = next(dist.rendezvous(address, rank, size, timeout=_TIMEOUT))
+    store, rank, size = next(rendezvous(address, rank, size, timeout=_TIMEOUT))
     store.set_timeout(_TIMEOUT)
     dist.init_process_group(_backend(device), store=store, rank=rank, world_size=size, timeout=_TIMEOUT)
 
