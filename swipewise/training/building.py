@@ -134,7 +134,7 @@ class _Coder:
     def add(self, interactions: pl.DataFrame) -> None:
         """Take those with known videos; no viewer may be in two tables."""
         self._met += len(interactions)
-        known = interactions.lazy().join(self._videos, on=Col.VIDEO_ID, how="inner")
+        known = interactions.lazy().join(self._videos, on=Col.VIDEO_ID, how="inner", maintain_order="left")
         table = known.sort(Col.VIEWER_ID, Col.AT, "video", maintain_order=True).collect()
         # A viewer's place in all tables together, which is not the place in the end.
         viewer_I = table[Col.VIEWER_ID].rle_id().to_numpy().astype(np.int64) + self._count

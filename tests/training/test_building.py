@@ -53,6 +53,16 @@ def test_parts_are_as_good_as_one_table_in_whatever_order() -> None:
             ), field.name
 
 
+def test_what_is_of_one_moment_stays_in_its_order() -> None:
+    """As where a log was imported twice: processes that train together have to find the same rows."""
+    shares = np.linspace(0, 1, 20_000)
+    rows = interactions(*((f"v{row % 9}", VIDEOS[row % 2], 7, share) for row, share in enumerate(shares)))
+    rows = rows.sort(Col.VIEWER_ID, Col.AT, maintain_order=True)
+    found = build_dataset(CATALOGUE, {}, [rows], PROFILES, EventsConfig()).interactions
+    expected = rows.sort(Col.VIEWER_ID, Col.AT, pl.col(Col.VIDEO_ID) == "a", maintain_order=True)
+    assert found.watch_ratio_I.tolist() == expected[Col.WATCH_RATIO].cast(pl.Float32).to_list()
+
+
 def test_a_log_is_coded_in_time_order_as_of_one_viewer() -> None:
     rows = code_log([ANN, CYD], VIDEOS, EventsConfig())
     assert rows.viewer_I.tolist() == [0, 0, 0, 0]
