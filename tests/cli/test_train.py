@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from click.testing import CliRunner, Result
 from swipewise.cli import cli
 from swipewise.errors import DataError, WorkspaceError
 from swipewise.training.loop import Epoch, Step
-from swipewise.training.session import TrainingSummary
+from swipewise.training.session import TrainingSummary, Watch
 from swipewise.workspace import Workspace
 from tests.training.conftest import _filled as _filled
 from tests.training.conftest import _one_thread as _one_thread
@@ -45,19 +44,16 @@ class FakeTraining:
         processes: int | None,
         executor: str | None,
         profile: bool,
-        on_fold: Callable[[int, int], None],
-        on_plan: Callable[[Path, bool], None],
-        on_step: Callable[[Step], None],
-        on_epoch: Callable[[Epoch], None],
+        watch: Watch,
     ) -> TrainingSummary:
         self.fresh, self.processes, self.executor = fresh, processes, executor
-        on_fold(1, 1)
+        watch.on_fold(1, 1)
         run_dir = workspace.runs_dir / "20250102-abc"
-        on_plan(run_dir, self.resumes)
-        on_step(Step(epoch=0, done=1, total=7, best_ndcg=None))
-        on_epoch(Epoch(number=1, loss=3.5, validation_ndcg=self.ndcg, seconds=1.25))
-        on_step(Step(epoch=1, done=1, total=7, best_ndcg=self.ndcg))
-        on_epoch(Epoch(number=2, loss=2.5, validation_ndcg=self.ndcg and self.ndcg / 2, seconds=1.25))
+        watch.on_plan(run_dir, self.resumes)
+        watch.on_step(Step(epoch=0, done=1, total=7, best_ndcg=None))
+        watch.on_epoch(Epoch(number=1, loss=3.5, validation_ndcg=self.ndcg, seconds=1.25))
+        watch.on_step(Step(epoch=1, done=1, total=7, best_ndcg=self.ndcg))
+        watch.on_epoch(Epoch(number=2, loss=2.5, validation_ndcg=self.ndcg and self.ndcg / 2, seconds=1.25))
         return TrainingSummary(
             run_dir=run_dir,
             resumed=self.resumes,
