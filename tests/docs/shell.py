@@ -78,7 +78,7 @@ def read(words: Sequence[str], *, whole: bool = True) -> tuple[str, ...]:
     command: click.Command = cli
     path: list[str] = []
     rest = list(words[1:])
-    context = click.Context(cli, info_name=PROGRAM)
+    context = click.Context(cli, info_name=PROGRAM, **cli.context_settings)
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
         if path == ["feed"] and command.get_command(context, rest[0]) is None:
             rest.insert(0, "show")  # a viewer stands where a command would
