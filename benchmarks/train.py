@@ -54,6 +54,7 @@ from benchmarks.peers.trials import Peer
 VIDEOS = 7_583
 BATCH, NEGATIVES, EPOCHS, ROUNDS = 128, 256, 2, 3
 MODEL = {"n_factors": 64, "n_blocks": 2, "n_heads": 4, "dropout_rate": 0.2, "lr": 1e-3, "epochs": EPOCHS}
+RATES = (1e-3, 3e-3)
 RECTOOLS = Peer(name="rectools", script="rectools_epoch.py", requirements="rectools", trials=())
 RECBOLE = Peer(name="recbole", script="recbole_sasrec.py", requirements="recbole", trials=())
 
@@ -136,13 +137,15 @@ def record_short(figures: Figures, options: Options) -> None:
 
 
 def record_quality(figures: Figures, options: Options) -> None:
-    """NDCG@10 on the two days of KuaiRand that follow what is trained on."""
+    """NDCG@10 on the two days of KuaiRand after what is trained on; each has the same choice of learning rates."""
     if options.quick or options.own.kuairand is None:
         return
-    found = ndcg_on_kuairand(options.own.kuairand, _rectools(50), epochs=6)
-    for name in ("ours", "rectools"):
-        figures.record(f"NDCG@10 on KuaiRand, SASRec of {name}", found[name])
-    figures.record("ratio of these", found["ours"] / found["rectools"], at_least=0.97, unit="x")
+    best = {}
+    for name, ndcg in ndcg_on_kuairand(options.own.kuairand, _rectools(50), RATES, epochs=6).items():
+        for rate, value in ndcg.items():
+            figures.record(f"NDCG@10 on KuaiRand, SASRec of {name}, learning rate {rate}", value)
+        best[name] = max(ndcg.values())
+    figures.record("ratio of the best of each", best["ours"] / best["RecTools"], at_least=0.97, unit="x")
 
 
 def record_matmul(figures: Figures, options: Options) -> None:

@@ -105,8 +105,10 @@ def _learner(
     return InterestLearner(fitted, data, config, _CPU), config.training
 
 
-def ndcg_on_kuairand(workspace: Path, rectools: dict[str, Any], *, epochs: int) -> dict[str, float]:
-    """NDCG@10 of both SASRecs on what viewers liked in the two days after what is trained on."""
+def ndcg_on_kuairand(
+    workspace: Path, rectools: dict[str, Any], rates: Sequence[float], *, epochs: int
+) -> dict[str, dict[float, float]]:
+    """NDCG@10 of both SASRecs by learning rate, on what viewers liked in the two days after what is trained on."""
     from kuairand import MAY_MS, VALIDATION_MS
 
     from benchmarks.peers.contest import attempt
@@ -117,24 +119,30 @@ def ndcg_on_kuairand(workspace: Path, rectools: dict[str, Any], *, epochs: int) 
 
     dataset = load_dataset(Workspace.open(workspace))
     before, after = dataset.before(VALIDATION_MS), dataset.between(VALIDATION_MS, MAY_MS)
-    settings = {**rectools, "history": "exposures", "model": {**rectools["model"], "epochs": epochs}}
+    task = ranking_task(before, after, all_candidates=True)
+    found: dict[str, dict[float, float]] = {"ours": {}, "RecTools": {}}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_exchange(folder, dataset, name="KuaiRand, part", validation_from=VALIDATION_MS, test_from=MAY_MS)
-        theirs = attempt(PEERS["sasrec"], folder, settings, "validation", out=folder / "out")
-    ours = SASRecRecommender(
-        width=WIDTH,
-        layers=LAYERS,
-        heads=HEADS,
-        dropout=DROPOUT,
-        history=50,
-        ahead=1,
-        negatives=rectools["model"]["n_negatives"],
-        learning_rate=rectools["model"]["lr"],
-        schedule=Schedule(epochs=epochs, batch_events=128 * 34),
-    ).fit(before)
-    task = ranking_task(before, after, all_candidates=True)
-    return {"ours": mean_ndcg(ours.score, task), "rectools": theirs.value("ndcg@10")}
+        for rate in rates:
+            model = {**rectools["model"], "epochs": epochs, "lr": rate}
+            settings = {**rectools, "history": "exposures", "model": model}
+            theirs = attempt(PEERS["sasrec"], folder, settings, "validation", out=folder / "out")
+            found["RecTools"][rate] = theirs.value("ndcg@10")
+    for rate in rates:
+        ours = SASRecRecommender(
+            width=WIDTH,
+            layers=LAYERS,
+            heads=HEADS,
+            dropout=DROPOUT,
+            history=50,
+            ahead=1,
+            negatives=rectools["model"]["n_negatives"],
+            learning_rate=rate,
+            schedule=Schedule(epochs=epochs, batch_events=128 * 34),
+        ).fit(before)
+        found["ours"][rate] = mean_ndcg(ours.score, task)
+    return found
 
 
 def matmul_share(steps: int) -> tuple[float, float]:
