@@ -43,7 +43,7 @@ def check_place(path: Path) -> None:
     if not folder.is_dir():
         raise StoreError(f"cannot write {path}: there is no folder {folder}: make it first")
     if path.is_dir():
-        raise StoreError(f"cannot write {path}: Is a directory")
+        raise StoreError(f"cannot write {path}: a folder lies there: name a file")
 
 
 @contextmanager
