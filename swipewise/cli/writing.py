@@ -35,15 +35,13 @@ def check_place(path: Path) -> None:
     """Refuse a place where no file can be put, before the work rather than after it.
 
     Raises:
-        StoreError: There is no such folder, or a folder lies there.
+        StoreError: There is no such folder.
     """
     from swipewise.errors import StoreError
 
     folder = path.absolute().parent
     if not folder.is_dir():
         raise StoreError(f"cannot write {path}: there is no folder {folder}: make it first")
-    if path.is_dir():
-        raise StoreError(f"cannot write {path}: a folder lies there: name a file")
 
 
 @contextmanager

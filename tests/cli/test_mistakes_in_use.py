@@ -266,6 +266,12 @@ MISTAKES = {
         typed="events export out/log.csv -w shop",
         told=r"cannot write out/log\.csv: there is no folder .*/out: make it first",
     ),
+    "an export to where a folder lies": Mistake(
+        before=lambda: Path("taken.csv").mkdir(),
+        typed="events export taken.csv -w shop",
+        told=r"File 'taken\.csv' is a directory",
+        code=2,
+    ),
     "feeds to a folder that is not there": Mistake(
         typed="feed export out/feeds.csv -w shop", told=r"out/feeds\.csv: there is no folder .*/out: make it first"
     ),
