@@ -24,7 +24,7 @@ demo: setup
 	$(BIN)/swipewise demo $(DEMO_FLAGS) $(DEMO)
 
 test: setup
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff check .

@@ -25,18 +25,19 @@ LONG = (
     "server/test_workers",
     "training/test_on_ray",
 )
-"""Groups that take longest. They begin first, so that no process is left alone with one of them at the end."""
+"""What takes longest: it begins first, so that no process is left alone with it at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares fixtures: what takes the demo in two groups, and otherwise the tests of a file."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    """Put what takes long first; files stay whole, as each goes to one process."""
     place = {name: number for number, name in enumerate(LONG)}
-    items.sort(key=lambda item: place.get(_group(item), len(LONG)))
+    first = {item.path: len(LONG) for item in items}
+    for item in items:
+        first[item.path] = min(first[item.path], place.get(_kind(item), len(LONG)))
+    items.sort(key=lambda item: first[item.path])
 
 
-def _group(item: pytest.Item) -> str:
+def _kind(item: pytest.Item) -> str:
     folder = item.path.parent.name
     if "quick_demo" in getattr(item, "fixturenames", ()):
         return "docs" if folder == "docs" else "demo"
