@@ -141,7 +141,7 @@ def _without_live_log(workspace: Workspace) -> Iterator[None]:
     try:
         yield
     finally:
-        EventLog(database, History(workspace.events_dir)).append_rows(rows)
+        EventLog(database, History(workspace.events_dir)).append_batches([rows])
         database.close()
 
 
