@@ -6,12 +6,14 @@ import os
 import resource
 import socket
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
@@ -105,10 +107,25 @@ def _learner(
     return InterestLearner(fitted, data, config, _CPU), config.training
 
 
-def ndcg_on_kuairand(
-    workspace: Path, rectools: dict[str, Any], rates: Sequence[float], *, epochs: int
-) -> dict[str, dict[float, float]]:
-    """NDCG@10 of both SASRecs by learning rate, on what viewers liked in the two days after what is trained on."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """A training of SASRec on KuaiRand: its settings, the processor seconds it took, and the NDCG@10 it led to."""
+
+    rate: float
+    epochs: int
+    seconds: float
+    ndcg: float
+
+
+def courses_on_kuairand(
+    workspace: Path,
+    rectools: dict[str, Any],
+    rates: Sequence[float],
+    *,
+    ours: Sequence[int],
+    theirs: Sequence[int],
+) -> tuple[list[Course], list[Course]]:
+    """Our trainings and RecTools', at all rates and numbers of epochs, judged by the two days after what they read."""
     from kuairand import MAY_MS, VALIDATION_MS
 
     from benchmarks.peers.contest import attempt
@@ -117,20 +134,13 @@ def ndcg_on_kuairand(
     from swipewise.training.workspace_data import load_dataset
     from swipewise.workspace import Workspace
 
+    torch.set_num_threads(1)
     dataset = load_dataset(Workspace.open(workspace))
     before, after = dataset.before(VALIDATION_MS), dataset.between(VALIDATION_MS, MAY_MS)
     task = ranking_task(before, after, all_candidates=True)
-    found: dict[str, dict[float, float]] = {"ours": {}, "RecTools": {}}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_exchange(folder, dataset, name="KuaiRand, part", validation_from=VALIDATION_MS, test_from=MAY_MS)
-        for rate in rates:
-            model = {**rectools["model"], "epochs": epochs, "lr": rate}
-            settings = {**rectools, "history": "exposures", "model": model}
-            theirs = attempt(PEERS["sasrec"], folder, settings, "validation", out=folder / "out")
-            found["RecTools"][rate] = theirs.value("ndcg@10")
-    for rate in rates:
-        ours = SASRecRecommender(
+    own, other = [], []
+    for rate, epochs in product(rates, ours):
+        recommender = SASRecRecommender(
             width=WIDTH,
             layers=LAYERS,
             heads=HEADS,
@@ -139,10 +149,28 @@ def ndcg_on_kuairand(
             ahead=1,
             negatives=rectools["model"]["n_negatives"],
             learning_rate=rate,
-            schedule=Schedule(epochs=epochs, batch_events=128 * 34),
-        ).fit(before)
-        found["ours"][rate] = mean_ndcg(ours.score, task)
-    return found
+            schedule=Schedule(epochs=epochs, batch_events=128 * FILED_LENGTH),
+        )
+        began = time.process_time()
+        recommender.fit(before)
+        seconds = time.process_time() - began
+        ndcg = mean_ndcg(recommender.score, task)
+        own.append(_told("ours", Course(rate=rate, epochs=epochs, seconds=seconds, ndcg=ndcg)))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_exchange(folder, dataset, name="KuaiRand, part", validation_from=VALIDATION_MS, test_from=MAY_MS)
+        for rate, epochs in product(rates, theirs):
+            model = {**rectools["model"], "epochs": epochs, "lr": rate}
+            settings = {**rectools, "history": "exposures", "model": model}
+            answer = attempt(PEERS["sasrec"], folder, settings, "validation", out=folder / "out")
+            seconds, ndcg = answer.facts["seconds"]["fit"], answer.value("ndcg@10")
+            other.append(_told("RecTools", Course(rate=rate, epochs=epochs, seconds=seconds, ndcg=ndcg)))
+    return own, other
+
+
+def _told(name: str, course: Course) -> Course:
+    print(f"{name} {course}", file=sys.stderr, flush=True)
+    return course
 
 
 def matmul_share(steps: int) -> tuple[float, float]:

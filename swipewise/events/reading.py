@@ -11,7 +11,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from swipewise.events.database import EVENTS, FEATURES, PROFILES, existing_database
-from swipewise.events.folding import as_sequences, fold
+from swipewise.events.folding import as_sequences, fold, fold_events, with_ratio
 from swipewise.events.frames import EVENT_SCHEMA, MOMENT, no_events
 from swipewise.events.history import History
 from swipewise.schema import FLAG_ACTIONS, Action, Col, Interaction
@@ -121,10 +121,14 @@ def video_interactions(events_dir: Path, video_id: str, durations: pl.LazyFrame)
     Raises:
         StoreError: A store cannot be read, or a newer version wrote it.
     """
-    # Ids only order what happened at the same moment, which decides on nothing but the position; of all columns they
-    # take longest to read.
-    events = read_events(events_dir, video_id=video_id).with_columns(pl.lit("").alias(Col.EVENT_ID))
-    return fold(events, durations, flags=tuple(Action)).drop(Col.POSITION)
+    # What is the same everywhere or decides on nothing but the position is neither read nor sorted by: ids only order
+    # what happened at the same moment, and of all columns they take longest to read.
+    alike = (pl.lit(0, pl.Int8).alias(Col.EVENT_ID), pl.lit(0, pl.Int8).alias(Col.VIDEO_ID))
+    events = read_events(events_dir, video_id=video_id).with_columns(
+        *alike, pl.lit(None, pl.Int32).alias(Col.POSITION)
+    )
+    folded = fold_events(events, flags=tuple(Action)).with_columns(pl.lit(video_id).alias(Col.VIDEO_ID))
+    return with_ratio(folded, durations).drop(Col.POSITION)
 
 
 def as_interactions(rows: pl.DataFrame) -> list[Interaction]:

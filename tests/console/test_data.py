@@ -35,6 +35,16 @@ from swipewise.schema import Action, Col
 from swipewise.simulate.truth import Truth
 from swipewise.workspace import Workspace
 
+SCRAPED = """# TYPE swipewise_requests counter
+swipewise_requests_total{method="GET",route="/v1/feed",status="200"} 3.0
+swipewise_requests_total{method="GET",route="/v1/feed",status="503"} 1.0
+swipewise_requests_total{method="GET",route="/healthz",status="200"} 9.0
+# TYPE swipewise_request_seconds histogram
+swipewise_request_seconds_bucket{le="0.01",method="GET",route="/v1/feed"} 2.0
+swipewise_request_seconds_bucket{le="0.02",method="GET",route="/v1/feed"} 4.0
+swipewise_request_seconds_bucket{le="+Inf",method="GET",route="/v1/feed"} 4.0
+"""
+
 
 @pytest.fixture(scope="module")
 def console(quick_demo: tuple[Path, Result]) -> Iterator[Console]:
@@ -236,6 +246,29 @@ def test_every_table_can_be_taken_in_each_of_its_forms(console: Console, name: s
             assert content.startswith(b"\x89PNG")
 
 
+def test_what_is_stated_of_a_viewer_is_taken(console: Console) -> None:
+    viewer = next(each for each in viewers_seen(console.workspace.events_dir)[Col.VIEWER_ID])
+    stated = console.engine.profile(viewer)
+    assert stated is not None
+    found = table_named("viewer-profile").read(console, viewer)
+    assert dict(found.rows()) == {name: str(value) for name, value in stated.features.items()}
+    assert table_named("viewer-profile").read(console, "nobody").is_empty()
+
+
+def test_near_duplicates_are_taken_with_the_first_of_them(console: Console) -> None:
+    found = table_named("near-duplicates").read(console, "")
+    assert found.columns == [Col.VIDEO_ID, Col.DUPLICATE_OF]
+    links = console.catalog.links
+    assert all(links.duplicate_of(video) == first for video, first in found.rows())
+    assert len(found) == catalogue_health(console.catalog).duplicates
+
+
+def test_what_feeds_took_is_taken(console: Console) -> None:
+    found = table_named("feed-latencies").read(replace(console, scrape=SCRAPED.encode), "")
+    assert found[Col.SHARE].to_list() == [0.5, 0.95, 0.99]
+    assert found[Col.SECONDS].to_list() == pytest.approx([0.01, 0.019, 0.0198])
+
+
 def test_ablations_are_taken_with_the_whole_model_first(console: Console, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is nothing of it yet: run 'swipewise ablate'"):
         table_named("ablations").read(console, "")
@@ -274,16 +307,7 @@ def test_what_cannot_be_taken_says_what_can() -> None:
 
 def test_the_servers_metrics_are_read() -> None:
     assert feed_service("") == FeedService()
-    text = """# TYPE swipewise_requests counter
-swipewise_requests_total{method="GET",route="/v1/feed",status="200"} 3.0
-swipewise_requests_total{method="GET",route="/v1/feed",status="503"} 1.0
-swipewise_requests_total{method="GET",route="/healthz",status="200"} 9.0
-# TYPE swipewise_request_seconds histogram
-swipewise_request_seconds_bucket{le="0.01",method="GET",route="/v1/feed"} 2.0
-swipewise_request_seconds_bucket{le="0.02",method="GET",route="/v1/feed"} 4.0
-swipewise_request_seconds_bucket{le="+Inf",method="GET",route="/v1/feed"} 4.0
-"""
-    found = feed_service(text)
+    found = feed_service(SCRAPED)
     assert (found.feeds, found.failed) == (4, 1)
     assert found.seconds[0.5] == pytest.approx(0.01)
     assert found.seconds[0.95] == pytest.approx(0.019)

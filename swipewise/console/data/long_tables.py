@@ -1,4 +1,4 @@
-"""What pages draw of models, viewers, videos and jobs, as tables with a row a point."""
+"""What pages draw of models, viewers, videos, jobs and feeds, as tables with a row a point."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import polars as pl
 from swipewise.console.context import Console
 from swipewise.console.data.changes import what_would_change
 from swipewise.console.data.models import findings
+from swipewise.console.data.serving import feed_service
 from swipewise.console.data.videos import video_file
 from swipewise.console.data.viewers import history_of, viewer_file
 from swipewise.errors import DataError
@@ -92,6 +93,16 @@ def viewer_weights(console: Console, viewer_id: str) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
+def viewer_profile(console: Console, viewer_id: str) -> pl.DataFrame:
+    """field and value, as text; a row each value of a field that has several."""
+    rows = [
+        (name, str(value))
+        for name, stated in viewer_file(console, viewer_id).profile.items()
+        for value in (stated if isinstance(stated, list) else [stated])
+    ]
+    return pl.DataFrame(rows, schema={"field": pl.String, "value": pl.String}, orient="row")
+
+
 def feed_changes(console: Console, viewer_id: str) -> pl.DataFrame:
     """of (watched, next, modality), what, video_id, new (among the first), moved, joins and leaves; see ``Changes``.
 
@@ -134,6 +145,18 @@ def similar_videos(console: Console, video_id: str) -> pl.DataFrame:
     ]
     schema = {"by": pl.String, Col.VIDEO_ID: pl.String, "similarity": pl.Float64}
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def near_duplicates(console: Console) -> pl.DataFrame:
+    """video_id and duplicate_of, the first video with the same picture and sound, of all that have one."""
+    links = console.catalog.videos().select(Col.VIDEO_ID, Col.DUPLICATE_OF)
+    return links.drop_nulls(Col.DUPLICATE_OF).sort(Col.DUPLICATE_OF, Col.VIDEO_ID)
+
+
+def feed_latencies(console: Console) -> pl.DataFrame:
+    """share and seconds: that share of the feeds since the server was started took at most so long."""
+    rows = list(feed_service(console.scrape().decode()).seconds.items())
+    return pl.DataFrame(rows, schema={Col.SHARE: pl.Float64, Col.SECONDS: pl.Float64}, orient="row")
 
 
 def coverage(console: Console) -> pl.DataFrame:

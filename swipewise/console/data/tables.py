@@ -27,10 +27,13 @@ from swipewise.console.data.long_tables import (
     coverage,
     evaluation_figures,
     feed_changes,
+    feed_latencies,
     learning_curves,
+    near_duplicates,
     newest_jobs,
     similar_videos,
     video_weights,
+    viewer_profile,
     viewer_themes,
     viewer_weights,
 )
@@ -119,6 +122,7 @@ def _trend(console: Console, _id: str) -> pl.DataFrame:
 TABLES: Final[Mapping[str, Taken]] = {
     "videos": Taken(title="Videos", read=lambda console, _: console.catalog.videos()),
     "coverage": Taken(title="Videos by what they are known by", read=lambda console, _: coverage(console)),
+    "near-duplicates": Taken(title="Near-duplicates", read=lambda console, _: near_duplicates(console)),
     "rejected": Taken(title="Rejected files", read=lambda console, _: console.catalog.rejected()),
     "viewers": Taken(title="Viewers", read=lambda console, _: viewers_seen(console.workspace.events_dir)),
     "events-by-day": Taken(
@@ -133,6 +137,11 @@ TABLES: Final[Mapping[str, Taken]] = {
         title="Feeds by what they leaned on, last day",
         read=lambda console, _: _levels(console),
         plot=Plot(x=Col.AT, y=tuple(Level)),
+    ),
+    "feed-latencies": Taken(
+        title="Seconds that feeds took, since the server was started",
+        read=lambda console, _: feed_latencies(console),
+        plot=Plot(x=Col.SHARE, y=(Col.SECONDS,), bars=True),
     ),
     "feed-sources": Taken(
         title="Videos of the latest feeds by source",
@@ -224,6 +233,7 @@ TABLES: Final[Mapping[str, Taken]] = {
         read=lambda console, text: Part.parse(text).of(_interests(console).places),
         of="part",
     ),
+    "viewer-profile": Taken(title="Profile of a viewer", read=viewer_profile, of="viewer"),
     "viewer-changes": Taken(title="What would change the feed of a viewer", read=feed_changes, of="viewer"),
     "viewer-history": Taken(title="History of a viewer", read=_history, of="viewer"),
     "nearest-viewers": Taken(

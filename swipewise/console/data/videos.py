@@ -21,7 +21,7 @@ from swipewise.feed.similar import Similar
 from swipewise.schema import CONTENT_MODALITIES, Action, Col, Video
 
 LIKE_IT: Final = 8
-ASKED: Final = 6
+ASKED: Final = 4
 """Watchers by whom it is told what a video is judged by."""
 FUSED: Final = "all together"
 

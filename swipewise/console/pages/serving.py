@@ -31,14 +31,17 @@ def served(console: Console, found: Fallbacks) -> Markup:
         told = facts(rows)
     sources = dict(found.sources.iter_rows())
     shares = {name: count / max(1, sum(sources.values())) for name, count in sources.items()}
+    came = (
+        tag("h3", "Where videos of the latest came from")
+        + exports(console.root, "feed-sources")
+        + bars("Share of videos by source", shares)
+    )
     return card(
         "Feeds",
         told,
-        tag("h3", "Where videos of the latest came from") + bars("Share of videos by source", shares)
-        if shares
-        else None,
+        came if shares else None,
         hint="Since the server was started.",
-        extra=exports(console.root, "feed-sources") if shares else None,
+        extra=exports(console.root, "feed-latencies") if service.feeds else None,
     )
 
 

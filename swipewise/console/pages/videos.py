@@ -247,4 +247,9 @@ def _duplicates(console: Console, found: VideoFile) -> Markup:
         return card("Near-duplicates", empty("None", "No other file has the same picture and sound."))
     links = (tag("li", tag("a", each, href=video_address(console.root, each))) for each in linked)
     first = f"The first of them is {found.duplicate_of}." if found.duplicate_of else "This is the first of them."
-    return card("Near-duplicates", tag("ul", *links), hint=f"A feed shows one. {first}")
+    return card(
+        "Near-duplicates",
+        tag("ul", *links),
+        hint=f"A feed shows one. {first}",
+        extra=exports(console.root, "near-duplicates"),
+    )

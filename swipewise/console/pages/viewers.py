@@ -98,7 +98,7 @@ async def _one(visit: Visit, found: ViewerFile) -> None:
             if found.change is not None:
                 show(_shift(console, found.change))
             place = show(trying_card())
-            show(_profile(found), classes="third")
+            show(_profile(console, found), classes="third")
             show(_nearest(console, found), classes="two-thirds")
             show(_history(console, found))
     # Feeds are made anew many times: the page is shown meanwhile.
@@ -220,11 +220,15 @@ def _clips(console: Console, video_ids: Sequence[str]) -> Markup:
     return tag("div", *clips, class_="strip", tabindex="0", role="group", aria_label="Videos of the theme")
 
 
-def _profile(found: ViewerFile) -> Markup:
+def _profile(console: Console, found: ViewerFile) -> Markup:
     if not found.profile:
         told = empty("None", "Nothing is stated about this viewer.", "swipewise viewers import users.csv")
         return card("Profile", told)
-    return card("Profile", facts([(name, _stated(value)) for name, value in found.profile.items()]))
+    return card(
+        "Profile",
+        facts([(name, _stated(value)) for name, value in found.profile.items()]),
+        extra=exports(console.root, "viewer-profile", found.viewer_id),
+    )
 
 
 def _stated(value: Any) -> str:
