@@ -208,7 +208,7 @@ def _merged(rows: pl.DataFrame, newest: pl.DataFrame) -> pl.DataFrame:
     """Interactions with those of some pairs of viewer and video put in place of what they were."""
     if newest.is_empty():
         return rows
-    others = rows.join(newest.select(_PAIR).unique(), on=_PAIR, how="anti")
+    others = rows.join(newest.select(_PAIR).unique(), on=_PAIR, how="anti", maintain_order="left")
     return pl.concat([others, newest]).sort(_ORDER, maintain_order=True)
 
 
