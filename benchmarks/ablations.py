@@ -37,6 +37,7 @@ def measure(figures: Figures, options: Options) -> None:
     lost = {}
     for part in PARTS:
         change = found.find(part, Metric.NDCG_10, Segment.ALL)
+        assert change is not None
         lost[part] = -(change.share or 0.0)
         figures.record(f"share of NDCG@10 lost without {part}", lost[part])
     whole = _oracle(world, protocol)

@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.video.stream import VideoStream
 from figures import Figures, Options, run
 from mutations import mutate
 
@@ -217,12 +218,14 @@ def _plain(path: Path) -> tuple[set[bytes], set[float]]:
         stream = container.streams.best("video")
         if stream is None or stream.codec_context is None:
             return pictures, times
+        assert isinstance(stream, VideoStream)
         stream.codec_context.thread_count = 1
         canvas = None
         for frame in _frames(container, stream):
             canvas = canvas or Canvas(frame, CONFIG.max_frame_side, pixel_aspect(stream))
             pictures.add(canvas.draw(frame).tobytes())
             if frame.pts is not None:
+                assert stream.time_base is not None
                 times.add(round(float(frame.pts * stream.time_base), 3))
     return pictures, times
 

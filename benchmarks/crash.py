@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -168,16 +169,16 @@ def kill_stage(stage: Stage, kills: int) -> tuple[Tally, Workspace]:
     """Run a stage unbroken, then kill it; returns what became of it and the workspace of the unbroken run."""
     unbroken = stage.fresh()
     process = stage.start(unbroken)
-    await_work(process, lambda: stage.begun(unbroken))
+    await_work(process, partial(stage.begun, unbroken))
     started = time.monotonic()
-    await_work(process, lambda: stage.over(unbroken))
+    await_work(process, partial(stage.over, unbroken))
     span = time.monotonic() - started
     completed(process)
     chance, tally, late = random.Random(stage.name), Tally(), 0
     while tally.kills < kills:
         workspace = stage.fresh()
         process = stage.start(workspace)
-        await_work(process, lambda workspace=workspace: stage.begun(workspace))
+        await_work(process, partial(stage.begun, workspace))
         time.sleep(chance.uniform(0, span))
         before = stage.look(workspace)
         killed = kill(process)

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
@@ -127,7 +128,7 @@ def _without_models(path: Path, clip: Clip) -> list[Cost]:
     ]
     for name, modality in _descriptors().items():
         encoder = build_encoder(modality, "descriptor")
-        costs.append(cost(name, lambda encoder=encoder: encoder.encode([clip])))
+        costs.append(cost(name, partial(encoder.encode, [clip])))
     with suppress(MissingExtraError):
         (reader,) = build_recognizers(EncodersConfig(screen="rapidocr")).values()
         costs.append(cost("words on the screen", lambda: reader.recognize([clip])))

@@ -19,7 +19,7 @@ import os
 import statistics
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from figures import Figures, Options, run
+from numpy.typing import NDArray
 from peers.environments import PeerError, environment
 
 from swipewise.baselines.sasrec import SASRecRecommender
@@ -86,18 +87,16 @@ def draw(viewers: int, videos: int, rng: np.random.Generator) -> Dataset:
     video_I = np.searchsorted(total_V, rng.random(len(viewer_I)) * total_V[-1])
     at_I = rng.integers(0, CUT + 100 * HOUR, len(viewer_I))
     finish_I = rng.random(len(viewer_I)) < 1 / 3
-    rows = pl.DataFrame(
-        {
-            Col.VIEWER_ID: pl.Series(viewer_I).cast(pl.String),
-            Col.VIDEO_ID: pl.Series(video_I).cast(pl.String),
-            Col.AT: pl.Series(at_I * 1000).cast(pl.Datetime("us", "UTC")),
-            Col.WATCH_RATIO: np.where(finish_I, 1.0, 0.2),
-            **{action: finish_I & (action == Action.FINISH) for action in FLAG_ACTIONS},
-        }
-    )
+    columns: dict[str, pl.Series | NDArray[Any]] = {
+        Col.VIEWER_ID: pl.Series(viewer_I).cast(pl.String),
+        Col.VIDEO_ID: pl.Series(video_I).cast(pl.String),
+        Col.AT: pl.Series(at_I * 1000).cast(pl.Datetime("us", "UTC")),
+        Col.WATCH_RATIO: np.where(finish_I, 1.0, 0.2),
+        **{action: finish_I & (action == Action.FINISH) for action in FLAG_ACTIONS},
+    }
     catalogue = pl.DataFrame({Col.VIDEO_ID: [str(number) for number in range(videos)]})
     nobody = pl.DataFrame(schema={Col.VIEWER_ID: pl.String})
-    return build_dataset(catalogue, {}, [rows], nobody, EventsConfig())
+    return build_dataset(catalogue, {}, [pl.DataFrame(columns)], nobody, EventsConfig())
 
 
 def _interest_model(dataset: Dataset) -> Recommender:
@@ -133,7 +132,7 @@ def _compare(figures: Figures, recommender: Recommender, protocol: Protocol, mea
 
 
 @contextmanager
-def _rectools(dataset: Dataset) -> Iterator[Any]:
+def _rectools(dataset: Dataset) -> Iterator[Callable[[], dict[str, float]]]:
     """Something that evaluates at every call and returns what RecTools printed.
 
     Raises:
@@ -160,18 +159,19 @@ def _rectools(dataset: Dataset) -> Iterator[Any]:
             text=True,
             env=surroundings,
         ) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            if process.stdout.readline().strip() != "ready":
+            questions, answers = process.stdin, process.stdout
+            assert questions is not None
+            assert answers is not None
+            if answers.readline().strip() != "ready":
                 raise PeerError(f"RecTools did not start: run {' '.join(command)} to see why")
 
             def ask() -> dict[str, float]:
-                print("once more", file=process.stdin, flush=True)
-                answer: dict[str, float] = json.loads(process.stdout.readline())
+                print("once more", file=questions, flush=True)
+                answer: dict[str, float] = json.loads(answers.readline())
                 return answer
 
             yield ask
-            process.stdin.close()
+            questions.close()
 
 
 def _tables(dataset: Dataset, folder: Path) -> None:

@@ -99,7 +99,9 @@ class Parts:
         """The candidates, without those seen."""
         assert self.stock.index is not None
         seen_N = self.stock.shelf.rows_of({each.video_id for each in history})
-        return self.stock.index.search(state.interest_D[None], self._retrieve, without_N=seen_N)[1][0]
+        _, rows_BN = self.stock.index.search(state.interest_D[None], self._retrieve, without_N=seen_N)
+        rows_N: NDArray[np.int64] = rows_BN[0]
+        return rows_N
 
     def rank(self, state: ViewerState, rows_N: NDArray[np.int64]) -> None:
         """The ranker."""
@@ -123,9 +125,7 @@ def measure(figures: Figures, options: Options) -> None:
         only = options.own.only
         _export(figures, trained, told="export" in only)
         shops = {
-            videos: _made(
-                folder / str(videos), lambda path, videos=videos: grown_shop(path, crowd, trained, videos)
-            )
+            videos: _made(folder / str(videos), partial(grown_shop, crowd=crowd, trained=trained, videos=videos))
             for videos in ((few, many) if "scale" in only else (few,))
         }
         viewers = [viewer_name(number) for number in range(min(VIEWERS, crowd.viewers))]
@@ -194,10 +194,10 @@ def _latency(figures: Figures, engine: FeedEngine, viewers: Sequence[str], video
             for name, seconds in zip(PARTS, others, strict=True):
                 own.parts[name].append(seconds)
     for own in times.values():
-        for seconds in (own.feed, *own.parts.values()):
-            del seconds[:FIRST]
-    for name, seconds in times[WALL].parts.items():
-        figures.record(f"{name} alone, median, {videos:,}", 1e3 * float(np.median(seconds)), unit=" ms")
+        for turns in (own.feed, *own.parts.values()):
+            del turns[:FIRST]
+    for name, turns in times[WALL].parts.items():
+        figures.record(f"{name} alone, median, {videos:,}", 1e3 * float(np.median(turns)), unit=" ms")
     figures.record(
         "ranker of 1 candidate against all, what batching could share", _least(parts, viewers), unit="x"
     )
@@ -240,8 +240,8 @@ def _scale(
         for engine in (small, large):
             # What a viewer did on closed days is read from files the first time, however many videos there are.
             engine._histories.known(viewer)
-        seconds["small"].append(_timed(lambda viewer=viewer: small.feed(viewer)))
-        seconds["large"].append(_timed(lambda viewer=viewer: large.feed(viewer)))
+        seconds["small"].append(_timed(partial(small.feed, viewer)))
+        seconds["large"].append(_timed(partial(large.feed, viewer)))
     few, many = (float(np.median(times[FIRST:])) for times in seconds.values())
     figures.record(f"feed p50, {sizes[1]:,} against {sizes[0]:,}", many / few, at_most=1.5, unit="x")
 
@@ -285,7 +285,7 @@ def _model_alone(
         state = parts.encode(history, profile)
         parts.rank(state, parts.search(state, history))
 
-    return cycle([lambda each=each: once(*each) for each in known])
+    return cycle([partial(once, *each) for each in known])
 
 
 def _rate(work: Iterator[Callable[[], None]]) -> float:
@@ -335,9 +335,9 @@ def _events(figures: Figures, workspace: Workspace) -> None:
             events = _some_events(f"{time.time_ns()}-{post}")
             body = json.dumps(events)
             _pin(0, other)
-            posted = _timed(lambda body=body: _answered(connection, "POST", "/v1/events", body))
+            posted = _timed(partial(_answered, connection, "POST", "/v1/events", body))
             _pin(0, own)
-            inserted = _timed(lambda events=events: _insert(raw, events))
+            inserted = _timed(partial(_insert, raw, events))
             rates["posted"].append(EVENTS_A_POST / posted)
             rates["raw"].append(EVENTS_A_POST / inserted)
             ratios.append(inserted / posted)

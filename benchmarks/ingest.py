@@ -80,6 +80,8 @@ def _plain(path: Path) -> object:
     with av.open(path) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
+        assert stream.duration is not None
+        assert stream.time_base is not None
         targets = _targets(float(stream.duration * stream.time_base))
         scale = CONFIG.max_frame_side / max(stream.width, stream.height)
         width, height = round(stream.width * scale), round(stream.height * scale)

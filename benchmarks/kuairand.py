@@ -274,7 +274,8 @@ def _reach(pool: ProcessPoolExecutor, work: Path, names: Sequence[str], *, fresh
                 validation_IA=kept["validation_IA"],
                 test_IA=kept["test_IA"],
                 **{key: kept[key].item() for key in ("epochs", "fit_seconds", "rank_seconds")},
-                **{f"{period}_head": _kept_head(kept, period) for period in ("validation", "test")},
+                validation_head=_kept_head(kept, "validation"),
+                test_head=_kept_head(kept, "test"),
             )
     return reached
 
@@ -302,7 +303,7 @@ def _fit_and_rank(name: str, settings: dict[str, Any], workspace: Path, path: Pa
     fitted = time.process_time()
     measured = evaluate(refitted, protocol)
     predicted = _predicted(stopped, dataset)
-    kept = {
+    kept: dict[str, Any] = {
         "best_BK": measured.best_BK,
         **predicted,
         "epochs": best,
@@ -335,7 +336,7 @@ def _predicted(recommender: Recommender, dataset: Dataset) -> dict[str, NDArray[
     if not isinstance(recommender, ActionPredictor):
         nothing = np.zeros((0, 0), np.float32)
         return {"actions": np.zeros(0, "U1"), "validation_IA": nothing, "test_IA": nothing}
-    recommender.observe(dataset)  # type: ignore[attr-defined]
+    recommender.observe(dataset)
     last = int(dataset.interactions.at_I.max()) + 1
     return {
         "actions": np.array(recommender.actions),

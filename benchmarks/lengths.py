@@ -21,7 +21,8 @@ def lengths_like_kuairand(viewers: int, seed: int = 0) -> NDArray[np.int64]:
     """Lengths of histories as in the part of KuaiRand-Pure that is measured elsewhere: median 34, none above 97."""
     quantiles = np.array([1, 8, 20, 34, 45, 57, 97])  # at 0, 10, 25, 50, 75, 95 and 100%
     drawn_U = np.random.default_rng(seed).random(viewers)
-    return np.interp(drawn_U, [0, 0.1, 0.25, 0.5, 0.75, 0.95, 1], quantiles).round().astype(np.int64)
+    length_U: NDArray[np.float64] = np.interp(drawn_U, [0, 0.1, 0.25, 0.5, 0.75, 0.95, 1], quantiles)
+    return length_U.round().astype(np.int64)
 
 
 def short_lengths(viewers: int, seed: int = 0) -> NDArray[np.int64]:

@@ -134,7 +134,7 @@ class Load:
             tally.seconds.append(time.perf_counter() - due)
 
     async def _feed(self, client: httpx.AsyncClient) -> None:
-        query = {"viewer_id": self._viewer(), "limit": self._plan.size}
+        query: dict[str, str | int] = {"viewer_id": self._viewer(), "limit": self._plan.size}
         answer = await self._asked("feed", lambda: client.get("/v1/feed", params=query))
         shown = [each["video_id"] for each in answer.json()["recommendations"]]
         self._shown = shown or self._shown

@@ -64,9 +64,10 @@ def days(
         yield _events(rng, day, viewer_I, video_I, seconds_V, *ids)
 
 
-def _drawn(rng: np.random.Generator, weight_N: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+def _drawn(rng: np.random.Generator, weight_N: NDArray[np.floating], count: int) -> NDArray[np.int64]:
     total_N = np.cumsum(weight_N)
-    return np.searchsorted(total_N, rng.random(count) * total_N[-1]).astype(np.int64)
+    drawn_I: NDArray[np.int64] = np.searchsorted(total_N, rng.random(count) * total_N[-1]).astype(np.int64)
+    return drawn_I
 
 
 def _events(
@@ -111,6 +112,6 @@ def _events(
                     Col.WATCH_SECONDS: pl.Series(seconds).fill_nan(None),
                     Col.POSITION: pl.zeros(len(chosen), dtype=pl.Int32, eager=True),
                 }
-            ).cast(dict(EVENT_SCHEMA))
+            ).cast(pl.Schema(EVENT_SCHEMA))
         )
     return pl.concat(parts)

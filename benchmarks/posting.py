@@ -6,6 +6,7 @@ import random
 import sys
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -50,7 +51,7 @@ class Posting:
         already = len(self._acknowledged)
         with served(self._workspace) as (process, address):
             posters = self._posters(address)
-            await_work(process, lambda: len(self._acknowledged) > already)
+            await_work(process, partial(self._acknowledged_more_than, already))
             time.sleep(self._chance.uniform(0, POSTING_SECONDS))
             assert all(poster.is_alive() for poster in posters), "a client was answered with an error"
             assert kill(process).was_killed
@@ -66,7 +67,7 @@ class Posting:
             posters = self._posters(address)
             for _ in range(kills):
                 already = len(self._acknowledged)
-                await_work(process, lambda already=already: len(self._acknowledged) > already)
+                await_work(process, partial(self._acknowledged_more_than, already))
                 time.sleep(self._chance.uniform(0, POSTING_SECONDS))
                 server.kill()
                 turned_away = [poster.turned_away for poster in posters]
@@ -78,13 +79,16 @@ class Posting:
                 before = len(self._acknowledged)
                 server.start()
                 self._judge()
-                await_work(process, lambda before=before: len(self._acknowledged) > before)
+                await_work(process, partial(self._acknowledged_more_than, before))
                 self.kills += 1
             assert kill(process).was_killed
             for poster in posters:
                 poster.join()
         self._judge()
         self._send_unanswered()
+
+    def _acknowledged_more_than(self, events: int) -> bool:
+        return len(self._acknowledged) > events
 
     def _posters(self, address: str) -> list[Poster]:
         posters = [

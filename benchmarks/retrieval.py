@@ -22,7 +22,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import faiss
 import numpy as np
@@ -47,7 +49,15 @@ HUGE = 10_000_000
 _BLOCK = 100_000
 _SCORES = 20_000_000  # that are held at once
 
-Filters = dict[str, dict[str, NDArray[np.bool_] | NDArray[np.int64]]]
+
+class Filter(TypedDict, total=False):
+    """Rows that a search leaves out, or those alone that it may find."""
+
+    without_N: NDArray[np.int64]
+    only_V: NDArray[np.bool_]
+
+
+Filters = dict[str, Filter]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,8 +176,8 @@ def _clusters(figures: Figures, *, quick: bool) -> None:
     (few, of_few), (many, of_many) = chosen[small], chosen[large]
     times = _in_alternation(
         {
-            "few": lambda q: of_few.search(few.queries_QD[q : q + 1], 100),
-            "many": lambda q: of_many.search(many.queries_QD[q : q + 1], 100),
+            "few": partial(_hundred, of_few, few),
+            "many": partial(_hundred, of_many, many),
         }
     )
     name = f"median search of what is chosen, {large:,} against {small:,}"
@@ -222,8 +232,8 @@ def _searches(
         figures.record(f"recall@{k} of lists, {world.name}", found, at_least=bar)
     seconds = _in_alternation(
         {
-            "exact": lambda q: _exactly(exact, world, q),
-            "lists": lambda q: approximate.search(world.queries_QD[q : q + 1], 100),
+            "exact": partial(_exactly, exact, world),
+            "lists": partial(_hundred, approximate, world),
         }
     )
     name = f"median exact search against lists, {world.name}"
@@ -234,10 +244,14 @@ def _searches(
 
 def _exactly(exact: Index | None, world: World, query: int) -> object:
     """The best of all, by the exact index or straight from where the vectors lie."""
-    asked_1D = world.queries_QD[query : query + 1]
     if exact is not None:
-        return exact.search(asked_1D, 100)
+        return _hundred(exact, world, query)
+    asked_1D = world.queries_QD[query : query + 1]
     return faiss.knn(asked_1D, world.vectors_VD, 100, metric=faiss.METRIC_INNER_PRODUCT)
+
+
+def _hundred(index: Index, world: World, query: int, **filters: Unpack[Filter]) -> object:
+    return index.search(world.queries_QD[query : query + 1], 100, **filters)
 
 
 def _filters(world: World) -> Filters:
@@ -254,8 +268,8 @@ def _filtered(figures: Figures, world: World, approximate: Index, filters: Filte
         figures.record(f"recall@100 of lists, {name}, {world.name}", recall, at_least=0.98)
         times = _in_alternation(
             {
-                "filtered": lambda q, given=given: approximate.search(world.queries_QD[q : q + 1], 100, **given),
-                "plain": lambda q: approximate.search(world.queries_QD[q : q + 1], 100),
+                "filtered": partial(_hundred, approximate, world, **given),
+                "plain": partial(_hundred, approximate, world),
             }
         )
         figures.record(
@@ -299,8 +313,8 @@ def _crossing(figures: Figures) -> None:
         exact, approximate = ExactIndex.build(world.vectors_VD), IvfIndex.build(world.vectors_VD)
         times = _in_alternation(
             {
-                "exact": lambda q, w=world, i=exact: i.search(w.queries_QD[q : q + 1], 100),
-                "lists": lambda q, w=world, i=approximate: i.search(w.queries_QD[q : q + 1], 100),
+                "exact": partial(_hundred, exact, world),
+                "lists": partial(_hundred, approximate, world),
             }
         )
         figures.record(f"exact against lists at {rows:,}", times["exact"] / times["lists"], unit="x")
@@ -340,7 +354,7 @@ def _in_alternation(searches: dict[str, Callable[[int], object]]) -> dict[str, f
     seconds: dict[str, list[float]] = {name: [] for name in searches}
     for query in range(QUERIES):
         for name, search in searches.items():
-            seconds[name].append(_timed(lambda search=search, query=query: search(query)))
+            seconds[name].append(_timed(partial(search, query)))
     return {name: float(np.median(values)) for name, values in seconds.items()}
 
 

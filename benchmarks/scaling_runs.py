@@ -123,8 +123,9 @@ def _learn(learner: InterestLearner, descent: Descent, steps: int) -> float:
     for step, batch in zip(range(steps + 2), learner.batches(0, 0), strict=False):
         if step == 2:
             read, began = 0, time.process_time()
+        assert batch is not None
         descent.begin()
-        learner.loss(batch).loss.backward()
+        learner.loss(batch).loss.backward()  # type: ignore[no-untyped-call]
         descent.step()
         read += int(batch.learn_BL.sum())
     return (time.process_time() - began) / max(1, read)

@@ -177,7 +177,8 @@ def _turn(world: World) -> Rows:
     """How this world exchanges the themes of a taste that shifts: (T,)."""
     main = int(world.weight_UM[0].argmax())
     near_TT = np.abs(world.shifted_taste_UMT[0, main][:, None] + world.taste_UMT[0, main])
-    return near_TT.argmin(axis=1)
+    theme_T: Rows = near_TT.argmin(axis=1)
+    return theme_T
 
 
 def _next(seen: Seen, row: int, taste_KQMT: Array, weight_QM: Array) -> Array:

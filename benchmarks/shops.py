@@ -88,7 +88,7 @@ def video_vectors(trained: Workspace, videos: int) -> NDArray[np.float32]:
     for start in range(0, videos, _BLOCK):
         part = table[start : start + _BLOCK]
         ids = part[Col.VIDEO_ID].to_list()
-        given = {
+        given: dict[str, tuple[list[str], NDArray[np.float32]]] = {
             name: (ids, each[start : start + _BLOCK])
             for name, each in zip(CONTENT_MODALITIES, content, strict=True)
         }
@@ -192,7 +192,7 @@ def _behaviour(crowd: Crowd, theme_VM: NDArray[np.int64]) -> pl.DataFrame:
     return pl.DataFrame(
         {
             Col.EVENT_ID: [f"e{number}" for number in row],
-            Col.VIEWER_ID: [viewer_name(number) for number in viewer_I],
+            Col.VIEWER_ID: [viewer_name(number) for number in viewer_I.tolist()],
             Col.VIDEO_ID: [f"video{number:07}" for number in video_I[row, best_I]],
             Col.AT: pl.Series(at_I).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").cast(MOMENT),
             Col.WATCH_SECONDS: watched_I,

@@ -9,6 +9,7 @@ import tempfile
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -112,13 +113,14 @@ class _Client(threading.Thread):
 
 def _answer(
     connection: http.client.HTTPConnection, method: str, path: str, name: str, body: object = None
-) -> dict[str, object]:
+) -> dict[str, Any]:
     headers = {"X-Request-ID": name, "Content-Type": "application/json"}
     connection.request(method, path, None if body is None else json.dumps(body), headers)
     answer = connection.getresponse()
     content = answer.read()
     assert answer.status == 200, content
-    return json.loads(content)
+    told: dict[str, Any] = json.loads(content)
+    return told
 
 
 def _workers(log: Path) -> dict[str, int]:

@@ -85,8 +85,8 @@ def _compare(figures: Figures, reports: Sequence[dict[str, Any]]) -> None:
         for name in reports[0]["attention"]["agreement"]["spearman"]
     }
     for name, value in spearman.items():
-        bar = {"at_least": 0.8} if name == "mean" else {}
-        figures.record(f"Spearman of planted and learned weights, {name}", value, **bar)
+        bar = 0.8 if name == "mean" else None
+        figures.record(f"Spearman of planted and learned weights, {name}", value, at_least=bar)
     cold, popular = mean("swipewise", "cold videos"), mean("popularity", "cold videos")
     figures.record("NDCG@10 on cold videos", cold)
     # Popularity counts nothing of a video that nobody has met: twice that can be 0, which is not enough.

@@ -33,8 +33,8 @@ for modality in ("visual", "audio"):
 # One exposure a row, with a column an action.
 
 # %%
-rows = platform.interactions().select("viewer_id", "video_id", "at", "watch_seconds", "like", "share", "skip")
-rows.write_parquet(source / "interactions.parquet")
+log = platform.interactions().select("viewer_id", "video_id", "at", "watch_seconds", "like", "share", "skip")
+log.write_parquet(source / "interactions.parquet")
 
 # %%
 shop = Workspace.from_dataset("generic", source, source / "shop")

@@ -8,10 +8,16 @@
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from swipewise import Workspace
+from swipewise.feed.pipeline import Pipeline
+from swipewise.feed.roster import Roster
+from swipewise.feed.stages import Query, Score
+from swipewise.training.dataset import Dataset
 from swipewise.training.ranking import top_k_unseen
 
 root = tempfile.mkdtemp() + "/shop"
@@ -27,17 +33,17 @@ shop = Workspace.open(root)
 class ShortFirst:
     """A score that takes a tenth off for each second of a clip."""
 
-    model: object
-    roster: object
+    model: Score
+    roster: Roster
     seconds: dict[str, float]
 
-    def score(self, query, numbers_N):
+    def score(self, query: Query, numbers_N: NDArray[np.int64]) -> NDArray[np.float32]:
         """One number a candidate, higher is better; candidates are numbers in the roster."""
         lengths = np.array([self.seconds[name] for name in self.roster.names_of(numbers_N)], np.float32)
         return self.model.score(query, numbers_N) - 0.1 * lengths
 
 
-def shortened(pipeline):
+def shortened(pipeline: Pipeline) -> Pipeline:
     """The pipeline of feeds with the model, with another score."""
     return replace(pipeline, score=ShortFirst(pipeline.score, pipeline.roster, seconds))
 
@@ -59,21 +65,21 @@ class Newest:
 
     name = "newest"
 
-    def fit(self, dataset):
+    def fit(self, dataset: Dataset) -> Self:
         """Nothing is learned."""
         return self.observe(dataset)
 
-    def observe(self, dataset):
+    def observe(self, dataset: Dataset) -> Self:
         """Take the histories to score with."""
         self.dataset = dataset
         return self
 
-    def score(self, viewers, videos):
+    def score(self, viewers: NDArray[np.int64], videos: NDArray[np.int64]) -> NDArray[np.float32]:
         """Scores (viewers, videos)."""
         uploaded = self.dataset.uploaded_at_V[videos].astype(np.float32)
         return np.broadcast_to(uploaded, (len(viewers), len(videos)))
 
-    def recommend(self, viewers, k):
+    def recommend(self, viewers: NDArray[np.int64], k: int) -> NDArray[np.int64]:
         """The best k that each viewer has not seen."""
         return top_k_unseen(self.score, self.dataset, viewers, k)
 
