@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,12 +23,14 @@ import numpy as np
 import torch
 from lengths import lengths_like_kuairand, made_dataset
 from memory import peak_memory
-from torch import Tensor, nn
+from torch import Tensor
 
+from swipewise.baselines.encoder import SequenceEncoder
 from swipewise.baselines.sasrec import SASRecRecommender
 from swipewise.baselines.schedule import Schedule
 from swipewise.config import Config, ModelConfig, SplitConfig, TrainingConfig
 from swipewise.model.linear import linear
+from swipewise.model.sequence import Block
 from swipewise.training.dataset import Dataset, GrowingInteractions
 from swipewise.training.descent import Descent
 from swipewise.training.finishing import calibrated, with_best_weights
@@ -96,11 +99,11 @@ def _learner(
         )
         made = recommender._untrained(data)
         return recommender._learner(made, data), recommender.schedule.training(1e-3)
+    model = ModelConfig(width=WIDTH, layers=LAYERS, heads=HEADS, dropout=DROPOUT, history=history)
+    if network == "ids":
+        model = replace(model, modalities=("id",), trends=False, neighbours=0, themes=0)
     config = Config(
-        model=replace(
-            ModelConfig(width=WIDTH, layers=LAYERS, heads=HEADS, dropout=DROPOUT, history=history),
-            **({"modalities": ("id",), "trends": False, "neighbours": 0, "themes": 0} if network == "ids" else {}),
-        ),
+        model=model,
         training=TrainingConfig(epochs=2, batch_events=events, negatives=negatives, device="cpu"),
     )
     fitted = FittedModel.untrained(config.model, data, {})
@@ -181,31 +184,34 @@ def matmul_share(steps: int) -> tuple[float, float]:
         learner, settings = _learner("sasrec", data, 50, 4096, 256)
         descent = Descent(learner.network, settings)
         batches = [batch for batch, _ in zip(learner.batches(0, 0), range(steps + 2), strict=False)]
-        encoder = learner.network.encoder  # type: ignore[union-attr]
+        encoder = learner.network.encoder
+        assert isinstance(encoder, SequenceEncoder)
         learner.network.train()
         parts, wholes, alone = [], [], []
         for batch in batches[2:]:
-            wholes.append(_seconds(lambda batch=batch: _step(learner, descent, batch)))
+            assert batch is not None
+            wholes.append(_seconds(partial(_step, learner, descent, batch)))
             B, L = len(batch.last_B), batch.tokens.video_BL.shape[1] + 1
             x_BLD = torch.randn(B, L, WIDTH, requires_grad=True)
-            parts.append(_seconds(lambda x_BLD=x_BLD, encoder=encoder: _inside(encoder, x_BLD)))
-            alone.append(_seconds(lambda B=B, L=L: _products(B, L)))
+            parts.append(_seconds(partial(_inside, encoder, x_BLD)))
+            alone.append(_seconds(partial(_products, B, L)))
     inside, whole, bare = (statistics.median(each) for each in (parts, wholes, alone))
     return bare / inside, bare / whole
 
 
 def _step(learner: Learner[Any], descent: Any, batch: Any) -> None:
     descent.begin()
-    learner.loss(batch).loss.backward()
+    learner.loss(batch).loss.backward()  # type: ignore[no-untyped-call]
     descent.step()
 
 
-def _inside(encoder: nn.Module, x_BLD: Tensor) -> None:
+def _inside(encoder: SequenceEncoder, x_BLD: Tensor) -> None:
     """Attention and the linear layers of all blocks, forward and backward."""
     for block in encoder.blocks:
+        assert isinstance(block, Block)
         x_BLD = block.attention(x_BLD)
         x_BLD = block.feed[3](block.feed[0](x_BLD))
-    x_BLD.sum().backward()
+    x_BLD.sum().backward()  # type: ignore[no-untyped-call]
 
 
 def _products(B: int, L: int) -> None:
@@ -374,7 +380,7 @@ def two_processes(viewers: int, rounds: int) -> dict[str, float]:
 def _side_by_side(pair: Sequence[Told]) -> float:
     """Seconds of an epoch by two processes that never wait for a core: at each step both wait for the slower one."""
     steps = zip(*(told.steps for told in pair), strict=True)
-    inside = sum(max(apart) for step in steps for apart in zip(*step, strict=True))
+    inside: float = sum(max(apart) for step in steps for apart in zip(*step, strict=True))
     outside = max(told.processor - sum(map(sum, told.steps)) for told in pair)
     return inside + outside
 
