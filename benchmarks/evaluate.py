@@ -18,6 +18,7 @@ import math
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,7 +30,6 @@ import numpy as np
 import polars as pl
 from figures import Figures, Options, run
 from numpy.typing import NDArray
-from peers.environments import PeerError, environment
 
 from swipewise.baselines.sasrec import SASRecRecommender
 from swipewise.baselines.schedule import Schedule
@@ -41,6 +41,9 @@ from swipewise.training.building import build_dataset
 from swipewise.training.dataset import Dataset, Recommender
 from swipewise.training.fitted import FittedModel
 from swipewise.training.recommender import InterestRecommender
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.peers.environments import PeerError, environment
 
 VIEWERS, VIDEOS, ROUNDS = 15_000, 7_600, 5
 QUICK_VIEWERS, QUICK_VIDEOS, QUICK_ROUNDS = 600, 500, 1
