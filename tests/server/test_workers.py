@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ class Client(threading.Thread):
         with httpx.Client(base_url=self.address, timeout=PATIENCE) as client:
             while not self.leave.is_set():
                 event_id = f"{self.label}-{len(self.acknowledged)}"
-                self.ask(lambda event_id=event_id: client.post("/v1/events", json=an_event(event_id)))
+                self.ask(partial(client.post, "/v1/events", json=an_event(event_id)))
                 self.acknowledged.append(event_id)
                 self.ask(lambda: client.get("/v1/feed", params={"viewer_id": self.label}))
 
