@@ -49,3 +49,9 @@ def test_every_public_name_is_there() -> None:
 def test_a_name_that_is_not_there() -> None:
     with pytest.raises(AttributeError, match="module 'swipewise' has no attribute 'Workspaces'"):
         swipewise.Workspaces  # noqa: B018
+
+
+def test_what_reads_reports_does_not_load_what_draws() -> None:
+    loaded = loaded_after("import swipewise.evaluation.view")
+    assert "swipewise" in loaded
+    assert "matplotlib" not in loaded

@@ -13,7 +13,6 @@ from typing import Final
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from swipewise.evaluation.intervals import Estimate, bootstrap_means, estimate
 from swipewise.evaluation.protocol import Measured, Protocol
@@ -96,6 +95,8 @@ def beyond_accuracy(measured: Sequence[Measured], protocol: Protocol, *, seed: i
 
 def popularity_percentile(history: Dataset) -> NDArray[np.float64]:
     """Share of the catalogue with fewer positive interactions, ties counting half: (V,) in (0, 1), mean 1/2."""
+    from scipy.stats import rankdata  # slow to import
+
     rows = history.interactions
     liked_V = np.bincount(rows.video_I[rows.positive_I], minlength=len(history.video_ids))
     percentile_V: NDArray[np.float64] = (rankdata(liked_V) - 0.5) / len(liked_V)

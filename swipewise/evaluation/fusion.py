@@ -11,7 +11,6 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from swipewise.schema import CONTENT_MODALITIES
 from swipewise.training.dataset import Dataset
@@ -132,6 +131,8 @@ def well_known_viewers(dataset: Dataset, at_least: int = MIN_INTERACTIONS) -> ND
 
 
 def _spearman(a_U: NDArray[np.floating], b_U: NDArray[np.floating]) -> float:
+    from scipy.stats import rankdata  # slow to import
+
     a, b = rankdata(a_U) - (len(a_U) + 1) / 2, rankdata(b_U) - (len(b_U) + 1) / 2
     spread = float(np.sqrt((a @ a) * (b @ b)))
     return float(a @ b) / spread if spread > 0 else 0.0

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+
+# Where it draws: matplotlib is slow to import, and a server reads reports without drawing any.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 # What a plot draws in a colour on the left, the page shows in its own variable on the right.
 _THEME: Final = {
@@ -81,8 +82,8 @@ def learning_plot(epochs: Sequence[Mapping[str, float]]) -> str:
         for axes in (loss, ndcg):
             axes.grid(axis="x", visible=False)
             axes.margins(x=0.04, y=0.22)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
+            _ticks(axes.xaxis, integer=True)
+            _ticks(axes.yaxis, nbins=4)
 
     return _svg("learning", "Training loss and validation NDCG@10 by epoch", draw, rows=2, size=(5.2, 3.9))
 
@@ -104,8 +105,17 @@ def _look(kind: str, place: int) -> dict[str, Any]:
     }
 
 
+def _ticks(axis: Axis, **settings: int) -> None:
+    """Few ticks at round numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(**settings))
+
+
 def _legend(axes: Axes) -> None:
     """Everything drawn on the figure of ``axes``, each title once, below it."""
+    from matplotlib.figure import Figure
+
     figure = axes.get_figure()
     assert isinstance(figure, Figure)
     drawn = [one.get_legend_handles_labels() for one in figure.axes]
@@ -143,7 +153,7 @@ def activity_plot(labels: Sequence[str], series: Series) -> str:
         axes.set_xticks(x, labels)
         axes.grid(axis="x", visible=False)
         axes.set_ylim(bottom=0)
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+        _ticks(axes.yaxis, nbins=5)
         axes.set_title("NDCG@10 by activity of the viewer")
         _legend(axes)
 
@@ -170,7 +180,7 @@ def reliability_plot(actions: Mapping[str, Series]) -> str:
             axes.set(xlim=(0, top), ylim=(0, top), aspect="equal")
             axes.set_title(action)
             for axis in (axes.xaxis, axes.yaxis):
-                axis.set_major_locator(MaxNLocator(nbins=3))
+                _ticks(axis, nbins=3)
         for axes in squares[len(actions) :]:
             axes.set_visible(False)
         squares[0].set_ylabel("observed")
@@ -228,7 +238,7 @@ def agreement_plot(deciles: Mapping[str, Sequence[Mapping[str, float]]], spearma
             axes.set_title(f"{name}  {spearman[name]:.2f}")
             axes.tick_params(labelleft=axes is columns[0])
             for axis in (axes.xaxis, axes.yaxis):
-                axis.set_major_locator(MaxNLocator(nbins=3))
+                _ticks(axis, nbins=3)
         columns[0].set_ylabel("learned")
         columns[len(columns) // 2].set_xlabel("planted weight")
 
@@ -251,6 +261,9 @@ def _svg(
     size: tuple[float, float],
 ) -> str:
     """Draw on fresh axes and return an ``<svg>`` element whose ids start with ``key``."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
     with mpl.rc_context(_STYLE | {"svg.hashsalt": key}):
         figure = Figure(figsize=size, layout="constrained")
         figure.patch.set_alpha(0)

@@ -13,16 +13,18 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from swipewise.errors import MissingExtraError, StoreError
 from swipewise.events.address import find_database, shown
 from swipewise.events.migrations import is_current, migrate
 from swipewise.events.rewriting import scrub_postgresql, scrub_sqlite
 from swipewise.schema import Col
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 _BUSY_MS = 60_000
 _RETRY_SECONDS = 0.01
@@ -156,7 +158,13 @@ class Database:
 
     def insert(self, table: sa.TableClause) -> sqlite.Insert | postgresql.Insert:
         """An INSERT that has ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
-        return sqlite.insert(table) if self._engine.dialect.name == "sqlite" else postgresql.insert(table)
+        if self._engine.dialect.name == "sqlite":
+            from sqlalchemy.dialects import sqlite
+
+            return sqlite.insert(table)
+        from sqlalchemy.dialects import postgresql  # slow to import
+
+        return postgresql.insert(table)
 
     def add_new(
         self,
