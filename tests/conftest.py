@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from swipewise.cli import cli
+from swipewise.events import database
+
+_FSYNC, _SQLITE_ENGINE = os.fsync, database._sqlite_engine
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_waits_for_the_disk() -> Iterator[None]:
+    """What a process has written outlives it even in the system's memory, and no test cuts the power."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda _: None)
+        patched.setattr(database, "_sqlite_engine", _hasty_engine)
+        yield
+
+
+def _hasty_engine(url: sa.URL) -> sa.Engine:
+    engine = _SQLITE_ENGINE(url)
+    sa.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+    return engine
+
+
+@pytest.fixture
+def written_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for the disk, as a workspace does."""
+    monkeypatch.setattr(os, "fsync", _FSYNC)
+    monkeypatch.setattr(database, "_sqlite_engine", _SQLITE_ENGINE)
 
 
 @pytest.fixture(scope="session")

@@ -66,5 +66,8 @@ class Postgres:
 
 @cache
 def shared_postgres() -> Postgres:
-    """The one server of a test session, started when it is first asked for."""
-    return Postgres()
+    """The one server of a test session, started when it is first asked for; it does not wait for the disk."""
+    server = Postgres()
+    server.execute("ALTER SYSTEM SET fsync = off")
+    server.execute("SELECT pg_reload_conf()")
+    return server

@@ -105,7 +105,7 @@ def test_a_file_that_is_no_store_is_named(workspace: Workspace) -> None:
         EventLog.open(workspace.events_dir)
 
 
-def test_the_log_is_written_through_to_disk(workspace: Workspace, live_store: str) -> None:
+def test_the_log_is_written_through_to_disk(workspace: Workspace, live_store: str, written_through: None) -> None:
     if live_store == "postgresql":
         shared_postgres().execute("ALTER ROLE postgres SET synchronous_commit = off")
     names = {"sqlite": ["PRAGMA journal_mode", "PRAGMA synchronous"], "postgresql": ["SHOW synchronous_commit"]}
