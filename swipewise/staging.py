@@ -1,15 +1,15 @@
-"""Folders that are whole or not there: they are made hidden beside their place, and take it by one rename."""
+"""Folders and files that are whole or not there: made hidden beside their place, which they take by one rename."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from swipewise.errors import StoreError, WorkspaceError
+from swipewise.errors import ArtifactError, StoreError, WorkspaceError
 
 
 def refuse_what_is_there(target: Path, needs: str) -> None:
@@ -77,6 +77,31 @@ def put_in_place(folder: Path, target: Path) -> None:
         _sync(target.absolute().parent)
     except OSError as error:
         raise StoreError(f"cannot put the folder at {target}: {error.strerror}") from error
+
+
+def write_durably(path: Path, payload: bytes | Iterable[bytes | memoryview]) -> None:
+    """Replace a file in one step; when this returns the new content is on disk.
+
+    Args:
+        path: Of the file.
+        payload: Its content, or the parts of it in order.
+
+    Raises:
+        ArtifactError: The folder cannot be written, or the disk is full.
+    """
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        with draft.open("wb") as file:
+            for chunk in [payload] if isinstance(payload, bytes) else payload:
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise ArtifactError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _is_at(descriptor: int, folder: Path) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from swipewise.errors import DataError, InputFileError
-from swipewise.training.checkpoint import write_durably
+from swipewise.staging import write_durably
 from swipewise.training.dataset import Dataset, Recommender
 from swipewise.training.loop import Epoch
 from swipewise.training.ranking import RankingTask, mean_ndcg, ranking_task

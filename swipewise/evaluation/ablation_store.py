@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from swipewise.config import Config
 from swipewise.errors import ArtifactError
 from swipewise.evaluation.protocol import Measured, Metric
-from swipewise.training.checkpoint import write_durably
+from swipewise.staging import write_durably
 from swipewise.training.loop import Fit
 from swipewise.training.runs import versions
 from swipewise.training.split import TimeSplit

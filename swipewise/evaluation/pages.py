@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from swipewise.errors import ArtifactError
 from swipewise.evaluation.report import json_of
 from swipewise.evaluation.wording import Figure, interval, signed
-from swipewise.training.checkpoint import write_durably
+from swipewise.staging import write_durably
 
 
 def render_page(template: str, values: Mapping[str, Any]) -> str:

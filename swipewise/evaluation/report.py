@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from swipewise.errors import ArtifactError
 from swipewise.evaluation.view import page_values
-from swipewise.training.checkpoint import write_durably
+from swipewise.staging import write_durably
 
 
 def render(report: Mapping[str, Any]) -> str:

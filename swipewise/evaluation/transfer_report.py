@@ -31,7 +31,7 @@ from swipewise.evaluation.segments import Segment
 from swipewise.evaluation.transfer import OWN, TRANSFERRED, Transfer
 from swipewise.evaluation.view import METRIC_TITLES
 from swipewise.evaluation.wording import interval, number, p_value, verdict
-from swipewise.training.checkpoint import write_durably
+from swipewise.staging import write_durably
 
 Report = Mapping[str, Any]
 

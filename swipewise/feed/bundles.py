@@ -129,7 +129,7 @@ def write_published(workspace: Workspace, published: Published) -> None:
     Raises:
         ArtifactError: It cannot be written; what lay there is kept.
     """
-    from swipewise.training.checkpoint import write_durably
+    from swipewise.staging import write_durably
 
     bundles = [asdict(each) for each in (published.current, *published.earlier[:KEPT])]
     write_durably(

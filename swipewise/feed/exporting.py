@@ -31,8 +31,7 @@ from swipewise.events.history import History
 from swipewise.events.tombstones import ERASED, UNTIL
 from swipewise.feed.engine import FeedEngine
 from swipewise.feed.frames import FEED_SCHEMA
-from swipewise.staging import staging
-from swipewise.training.checkpoint import write_durably
+from swipewise.staging import staging, write_durably
 
 _PLAN: Final = "plan.json"
 _OLDEST_SECONDS: Final = 86_400.0

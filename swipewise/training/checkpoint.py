@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -20,6 +18,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from swipewise.errors import ArtifactError
+from swipewise.staging import write_durably
 
 _FACTS = "facts"
 _DTYPES: Final = {
@@ -128,32 +127,3 @@ def _chunks(tensors: Mapping[str, Tensor | InBlocks], facts: Mapping[str, Any]) 
     for _, tensor in ordered:
         for block in [tensor] if isinstance(tensor, Tensor) else tensor.blocks():
             yield block.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data
-
-
-def write_durably(path: Path, payload: bytes | Iterable[bytes | memoryview]) -> None:
-    """Replace a file in one step; when this returns the new content is on disk.
-
-    Args:
-        path: Of the file.
-        payload: Its content, or the parts of it in order.
-
-    Raises:
-        ArtifactError: The folder cannot be written, or the disk is full.
-    """
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        with draft.open("wb") as file:
-            for chunk in [payload] if isinstance(payload, bytes) else payload:
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        with suppress(OSError):
-            draft.unlink()
-        raise ArtifactError(f"cannot write {path}: {error.strerror}") from error

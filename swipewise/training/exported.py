@@ -27,7 +27,7 @@ from torch.nn import functional
 from swipewise.errors import ArtifactError, MissingExtraError
 from swipewise.model.export import EVENT_INPUTS, OUTPUTS, input_names
 from swipewise.model.reading import Events, HistoryInputs, Latest, Looked, Reading
-from swipewise.training.checkpoint import write_durably
+from swipewise.staging import write_durably
 from swipewise.training.runs import MODEL_NAME
 
 _logger = logging.getLogger(__name__)

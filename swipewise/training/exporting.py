@@ -16,8 +16,8 @@ import numpy as np
 
 from swipewise.errors import ArtifactError, DataError, MissingExtraError
 from swipewise.model.export import export_encoder
+from swipewise.staging import write_durably
 from swipewise.training.alternatives import ndcg_by_readers
-from swipewise.training.checkpoint import write_durably
 from swipewise.training.exported import (
     EAGER,
     FILES,

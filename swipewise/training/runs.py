@@ -23,7 +23,7 @@ import numpy as np
 
 from swipewise.config import Config
 from swipewise.errors import ArtifactError, UnknownIdError
-from swipewise.training.checkpoint import write_durably
+from swipewise.staging import write_durably
 from swipewise.training.dataset import Dataset
 
 PLAN_NAME = "plan.json"

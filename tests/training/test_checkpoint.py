@@ -13,8 +13,9 @@ import safetensors.torch
 import torch
 
 from swipewise.errors import ArtifactError
+from swipewise.staging import write_durably
 from swipewise.training import checkpoint
-from swipewise.training.checkpoint import load_tensors, save_tensors, write_durably
+from swipewise.training.checkpoint import load_tensors, save_tensors
 
 WAY_OUT = "train again with 'swipewise train --fresh'"
 
