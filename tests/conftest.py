@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
@@ -41,8 +44,29 @@ def written_through(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def quick_demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     """The folder of a quick demo, and what it printed. Take a copy of it to change what it holds."""
-    folder = tmp_path_factory.mktemp("demo") / "try"
-    return folder, CliRunner().invoke(cli, ["demo", "--quick", str(folder)])
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # one demo for the processes of a run
+    folder, told = root / "demo" / "try", root / "demo.json"
+    with (root / "demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not told.exists():
+            made = CliRunner().invoke(cli, ["demo", "--quick", str(folder)])
+            told.write_text(json.dumps([made.exit_code, made.stdout, made.stderr]))
+    return folder, _told(*json.loads(told.read_text()))
+
+
+def _told(exit_code: int, out: str, err: str) -> Result:
+    """The result of a command that told this and ended so."""
+
+    @click.command()
+    @click.pass_context
+    def command(ctx: click.Context) -> None:
+        click.echo(out, nl=False)
+        click.echo(err, nl=False, err=True)
+        ctx.exit(exit_code)
+
+    return CliRunner().invoke(command)
 
 
 LONG = (

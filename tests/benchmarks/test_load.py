@@ -20,7 +20,7 @@ def load(address: str, *options: str) -> subprocess.CompletedProcess[str]:
 
 def test_it_drives_feeds_and_events_and_tells_what_came_of_them(workspace: Workspace, tmp_path: Path) -> None:
     figures = tmp_path / "load.json"
-    with served(workspace) as (_, address):
+    with served(workspace, pages=False) as (_, address):
         options = ("--feeds", "20", "--events", "10", "--seconds", "2", "--viewers", "5")
         done = load(address, *options, "--json", str(figures))
     assert (done.returncode, done.stderr) == (0, "")

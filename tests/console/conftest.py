@@ -175,18 +175,31 @@ def complaints(served: Served) -> Iterator[Complaints]:
     assert kept.found == []
 
 
-@pytest.fixture
-def context(browser: Browser, states: dict[str, Any]) -> Iterator[BrowserContext]:
-    """A window of an administrator."""
+@pytest.fixture(scope="package")
+def window(browser: Browser, states: dict[str, Any]) -> Iterator[BrowserContext]:
+    """A window of an administrator, which fetches the scripts of the pages once."""
     opened = browser.new_context(storage_state=states["admin"], viewport={"width": 1280, "height": 900})
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def page(context: BrowserContext, complaints: Complaints) -> Page:
-    """A page of theirs that is listened to."""
-    opened = context.new_page()
+def page(window: BrowserContext, complaints: Complaints) -> Iterator[Page]:
+    """A page of theirs that is listened to; another window has to keep what a browser would keep of it."""
+    opened = window.new_page()
     opened.set_default_timeout(15_000)
     complaints.listen(opened)
-    return opened
+    yield opened
+    opened.close()
+
+
+def visit(page: Page, address: str) -> None:
+    """Open a page, and wait until it is drawn and takes what is done in it."""
+    page.goto(address)
+    arrived(page)
+
+
+def arrived(page: Page) -> None:
+    """Wait until a page that is opened takes what is done in it."""
+    page.get_by_role("heading", level=1).first.wait_for()
+    page.wait_for_function("window.socket?.connected")

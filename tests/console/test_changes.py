@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 from swipewise.events.audit_log import AuditLog
 from swipewise.events.database import Database
 from swipewise.feed.publishing import read_published
-from tests.console.conftest import Complaints, Served
+from tests.console.conftest import Complaints, Served, visit
 
 
 def published(served: Served) -> str:
@@ -28,7 +28,7 @@ def audited(served: Served) -> list[tuple[str, str, str, int | None]]:
 
 
 def opened(page: Page, served: Served, path: str) -> None:
-    page.goto(f"{served.address}/console{path}", wait_until="networkidle")
+    visit(page, f"{served.address}/console{path}")
 
 
 def test_a_run_is_published_and_taken_back_after_a_confirmation(page: Page, served: Served) -> None:

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page
 from swipewise.events import viewer_interactions
 from swipewise.schema import Action
 from swipewise.simulate.truth import Truth
-from tests.console.conftest import Complaints, Served
+from tests.console.conftest import Complaints, Served, visit
 
 _QUEUE = "[...document.querySelectorAll('.queue li')].map(row => row.dataset.video)"
 
@@ -25,7 +25,7 @@ def themes(served: Served) -> dict[str, int]:
 
 
 def play(page: Page, served: Served, viewer: str) -> None:
-    page.goto(f"{served.address}/console/feed?viewer={quote(viewer)}", wait_until="networkidle")
+    visit(page, f"{served.address}/console/feed?viewer={quote(viewer)}")
     page.locator(".queue li").first.wait_for()
 
 

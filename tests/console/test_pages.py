@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from swipewise.workspace import Workspace
-from tests.console.conftest import Complaints, Served, serving
+from tests.console.conftest import Complaints, Served, arrived, serving, visit
 
 PAGES = {
     "/": ("Overview", "Overview"),
@@ -34,7 +34,7 @@ CONTRAST = ["color-contrast"]
 
 
 def opened(page: Page, served: Served, path: str, title: str) -> Page:
-    page.goto(f"{served.address}/console{path}", wait_until="networkidle")
+    visit(page, f"{served.address}/console{path}")
     page.get_by_role("heading", level=1, name=title).wait_for()
     return page
 
@@ -53,6 +53,12 @@ def grave_faults(page: Page, **options: Any) -> dict[str, list[str]]:
     }
 
 
+def complete(page: Page) -> None:
+    """Wait until all of a page is there, whatever it loads."""
+    page.wait_for_load_state("networkidle")
+    settled(page)
+
+
 def settled(page: Page) -> None:
     """Wait for what comes after the rest of a page."""
     for told in ("Being drawn", "Being tried"):
@@ -63,7 +69,7 @@ def settled(page: Page) -> None:
 def test_every_page_loads_cleanly_keeps_nobody_out_and_fits_a_phone(page: Page, served: Served, path: str) -> None:
     title, section = PAGES[path]
     opened(page, served, path, title)
-    settled(page)
+    complete(page)
     assert page.title() == f"{title} · Swipewise"
     assert grave_faults(page) == {}
     page.evaluate("document.documentElement.dataset.theme = 'dark'")
@@ -102,7 +108,8 @@ def test_a_part_of_the_map_is_chosen_by_keyboard_and_has_an_address(page: Page, 
     page.get_by_role("heading", name="What is in modality visual").wait_for()
     assert "part=modality:visual" in page.url or "part=modality%3Avisual" in page.url
     assert page.get_by_text("Videos in the middle of it").is_visible()
-    page.reload(wait_until="networkidle")
+    page.reload()
+    arrived(page)
     page.get_by_role("heading", name="What is in modality visual").wait_for()
 
 
@@ -123,7 +130,7 @@ def test_a_region_is_drawn_around(page: Page, served: Served) -> None:
     assert page.get_by_text("120 videos and").last.is_visible(), "all of them were drawn around"
     page.wait_for_function("location.search.includes('part=region:')")
     shared = page.url
-    page.goto(shared, wait_until="networkidle")
+    visit(page, shared)
     page.get_by_role("heading", name="What is in the region").wait_for()
 
 
@@ -141,24 +148,26 @@ EMPTY = {
 
 
 @pytest.fixture(scope="module")
-def nothing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server of a workspace without videos, events and models, which asks for no keys."""
+def nothing(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[BrowserContext, str]]:
+    """A window, and a server of a workspace without videos, events and models, which asks for no keys."""
     workspace = Workspace.create(tmp_path_factory.mktemp("nothing") / "shop")
     with serving(workspace.root) as address:
-        yield address
+        window = browser.new_context()
+        yield window, address
+        window.close()
 
 
 @pytest.mark.parametrize("path", EMPTY)
-def test_where_there_is_nothing_every_page_says_what_to_do(browser: Browser, nothing: str, path: str) -> None:
-    context, complaints = browser.new_context(), Complaints(nothing)
-    page = context.new_page()
+def test_where_there_is_nothing_every_page_says_what_to_do(nothing: tuple[BrowserContext, str], path: str) -> None:
+    window, address = nothing
+    page, complaints = window.new_page(), Complaints(address)
     complaints.listen(page)
-    page.goto(f"{nothing}/console{path}", wait_until="networkidle")
-    settled(page)
+    visit(page, f"{address}/console{path}")
+    complete(page)
     assert page.locator("code", has_text=EMPTY[path]).first.is_visible()
     assert grave_faults(page) == {}
     assert complaints.found == []
-    context.close()
+    page.close()
 
 
 def test_pages_are_reached_with_the_keyboard(page: Page, served: Served) -> None:
@@ -174,14 +183,17 @@ def test_pages_are_reached_with_the_keyboard(page: Page, served: Served) -> None
     page.get_by_role("heading", level=1, name="Feed").wait_for()
 
 
-def test_the_theme_is_kept(page: Page, served: Served) -> None:
-    opened(page, served, "/", "Overview")
+def test_the_theme_is_kept(browser: Browser, states: dict[str, Any], served: Served) -> None:
+    window = browser.new_context(storage_state=states["admin"])
+    page = opened(window.new_page(), served, "/", "Overview")
     theme = "document.documentElement.dataset.theme"
     assert page.evaluate(theme) == "light"
     page.get_by_role("button", name="Light or dark").click()
     assert page.evaluate(theme) == "dark"
-    page.reload(wait_until="networkidle")
+    page.reload()
+    arrived(page)
     assert page.evaluate(theme) == "dark"
+    window.close()
 
 
 def test_tables_are_taken_away_from_where_they_are_shown(page: Page, served: Served) -> None:

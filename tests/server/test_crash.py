@@ -28,10 +28,20 @@ POSTERS = 3
 
 @contextmanager
 def served(
-    workspace: Workspace, *more: str, log: IO[str] | None = None
+    workspace: Workspace, *more: str, log: IO[str] | None = None, pages: bool = True
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """``swipewise serve`` on a free port, with more options, and its address; it logs to a file if there is one."""
-    command = [sys.executable, "-c", "from swipewise.cli import main; main()", "serve"]
+    """``swipewise serve`` on a free port, with more options, and its address.
+
+    Args:
+        workspace: What is served.
+        more: Further options.
+        log: The file that it logs to, if any.
+        pages: Whether it has the console, which is what takes longest to load.
+    """
+    code = "from swipewise.cli import main; main()"
+    if not pages:  # as where they are not installed
+        code = f"import sys; sys.modules['nicegui'] = None; {code}"
+    command = [sys.executable, "-c", code, "serve"]
     command += ["--port", "0", "--workspace", str(workspace.root), *more]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment) as process:
@@ -89,7 +99,7 @@ def test_acknowledged_events_survive_kill_9(workspace: Workspace) -> None:
     posted: list[list[str]] = [[] for _ in range(POSTERS)]
     acknowledged: list[str] = []
     for _ in range(KILLS):
-        with served(workspace) as (process, address):
+        with served(workspace, pages=False) as (process, address):
             posters = [Poster(address, f"p{n}", posted[n], acknowledged) for n in range(POSTERS)]
             for poster in posters:
                 poster.start()
@@ -106,7 +116,7 @@ def test_acknowledged_events_survive_kill_9(workspace: Workspace) -> None:
 
     everything = sorted(event_id for events in posted for event_id in events)
     assert len(everything) > len(acknowledged), "some were under way when the server died"
-    with served(workspace) as (process, address):
+    with served(workspace, pages=False) as (process, address):
         assert httpx.get(f"{address}/healthz").json()["status"] == "ok"
         answer = httpx.post(f"{address}/v1/events", json=[an_event(event_id) for event_id in everything])
         assert answer.json()["added"] + answer.json()["duplicates"] == len(everything)
@@ -122,7 +132,7 @@ def test_acknowledged_events_survive_kill_9(workspace: Workspace) -> None:
 def test_a_killed_database_loses_nothing_and_is_found_again(workspace: Workspace, server: Postgres) -> None:
     posted: list[list[str]] = [[] for _ in range(POSTERS)]
     acknowledged: list[str] = []
-    with served(workspace) as (process, address):
+    with served(workspace, pages=False) as (process, address):
         posters = [Poster(address, f"p{n}", posted[n], acknowledged) for n in range(POSTERS)]
         for poster in posters:
             poster.start()

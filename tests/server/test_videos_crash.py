@@ -51,7 +51,7 @@ def test_acknowledged_videos_survive_kill_9(tmp_path: Path) -> None:
     acknowledged: dict[str, str] = {}
     interrupted = 0
     for _ in range(KILLS):
-        with served(workspace) as (process, address):
+        with served(workspace, pages=False) as (process, address):
             with httpx.Client(base_url=address, timeout=30) as client:
                 for number in range(len(acknowledged), len(acknowledged) + CLIPS // KILLS):
                     answer = client.put(f"/v1/videos/v{number}/content", content=clips[number])
@@ -63,7 +63,7 @@ def test_acknowledged_videos_survive_kill_9(tmp_path: Path) -> None:
                 interrupted += "running" in states_of(client)
             os.kill(process.pid, signal.SIGKILL)
 
-    with served(workspace) as (_, address), httpx.Client(base_url=address, timeout=30) as client:
+    with served(workspace, pages=False) as (_, address), httpx.Client(base_url=address, timeout=30) as client:
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             jobs = client.get("/v1/jobs").json()["jobs"]
