@@ -32,16 +32,16 @@ def with_tables(shop: Workspace, how: str) -> Workspace:
     return Workspace.open(shop.root)
 
 
-@pytest.fixture(params=ROWS)
-def divided(shop: Workspace, request: pytest.FixtureRequest) -> Workspace:
-    """A workspace to train in, whose tables are updated as a whole, by rows, or by rows of which each has a share."""
-    return with_tables(shop, request.param)
+_FITS: dict[str, Fit] = {}
 
 
 def fitted_by_one(workspace: Workspace) -> Fit:
-    """What a process makes that computes two parts of each batch."""
-    split = split_by_time(load_dataset(workspace), workspace.config.split)
-    return fit_network(split.train, split.validation, workspace.config, parts=2)
+    """What a process makes of the shop that computes two parts of each batch."""
+    settings = (workspace.root / "swipewise.toml").read_text()
+    if settings not in _FITS:
+        split = split_by_time(load_dataset(workspace), workspace.config.split)
+        _FITS[settings] = fit_network(split.train, split.validation, workspace.config, parts=2)
+    return _FITS[settings]
 
 
 def losses(fit: Fit) -> list[Any]:
@@ -64,9 +64,10 @@ def test_nobody_to_join_is_an_error(shop: Workspace, monkeypatch: pytest.MonkeyP
         train_workspace(shop)
 
 
-def test_two_processes_have_the_losses_of_one(divided: Workspace) -> None:
-    summary = train_workspace(divided, processes=2)
-    assert curve(summary) == pytest.approx(by_one(divided), rel=1e-4)
+def test_two_processes_have_the_losses_of_one(shop: Workspace) -> None:
+    shop = with_tables(shop, "tables by rows")
+    summary = train_workspace(shop, processes=2)
+    assert curve(summary) == pytest.approx(by_one(shop), rel=1e-4)
 
 
 class Stop(Exception):
@@ -85,23 +86,16 @@ def stopped(workspace: Workspace, processes: int, steps: int) -> None:
         train_workspace(workspace, processes=processes, watch=Watch(on_step=count))
 
 
-def test_one_process_goes_on_where_two_were_stopped(shop: Workspace) -> None:
-    stopped(shop, processes=2, steps=5)
-    summary = train_workspace(shop)
-    assert summary.resumed
-    assert curve(summary) == pytest.approx(by_one(shop), rel=1e-4)
-
-
-def test_two_processes_go_on_where_one_was_stopped(shop: Workspace) -> None:
-    stopped(shop, processes=1, steps=5)
-    summary = train_workspace(shop, processes=2)
-    assert summary.resumed
-    assert summary.epochs == 3
-
-
-def test_shards_go_on_in_one_process_and_from_there_in_two(shop: Workspace) -> None:
-    shop = with_tables(shop, "tables in shards")
-    stopped(shop, processes=2, steps=20)  # into the next epoch, when there is a best one to go on from
+@pytest.mark.parametrize(
+    ("tables", "steps"),
+    # The latter into the next epoch, when there is a best one to go on from.
+    [("whole tables", 5), ("tables in shards", 20)],
+)
+def test_one_process_goes_on_where_two_were_stopped_and_from_there_two(
+    shop: Workspace, tables: str, steps: int
+) -> None:
+    shop = with_tables(shop, tables)
+    stopped(shop, processes=2, steps=steps)
     stopped(shop, processes=1, steps=3)
     summary = train_workspace(shop, processes=2)
     assert summary.resumed
