@@ -139,7 +139,7 @@ def test_an_empty_workspace_is_an_error(tmp_path: Path) -> None:
 # Dies after so many steps, amid so many writes of a checkpoint, or when all that is missing is the record.
 KILLED = """
 import itertools, os, signal, sys
-from swipewise.training import checkpoint, session
+from swipewise.training import session
 from swipewise.workspace import Workspace
 
 place, number = sys.argv[2], int(sys.argv[3])
@@ -151,7 +151,7 @@ def die_in_time(*_):
 
 on_step = die_in_time if place == "step" else lambda _: None
 if place == "write":
-    checkpoint.os.fsync = die_in_time
+    os.fsync = die_in_time
 if place == "record":
     session.close_run = die_in_time
 session.train_workspace(Workspace.open(sys.argv[1]), watch=session.Watch(on_step=on_step))
