@@ -23,6 +23,8 @@ $(STAMP): pyproject.toml
 demo: setup
 	$(BIN)/swipewise demo $(DEMO_FLAGS) $(DEMO)
 
+# Modules are compiled once, those of the tests too, not in each of the processes.
+test: export PYTHONDONTWRITEBYTECODE =
 test: setup
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 

@@ -26,6 +26,7 @@ def loaded_after(code: str) -> set[str]:
         "from swipewise import Config, SwipewiseError, Workspace",
         "from swipewise.cli import cli; cli(['--help'], standalone_mode=False)",
         "from swipewise.cli import cli; cli(['--version'], standalone_mode=False)",
+        "import swipewise.training.post",
     ],
 )
 def test_nothing_heavy_is_loaded(code: str) -> None:
@@ -51,7 +52,15 @@ def test_a_name_that_is_not_there() -> None:
         swipewise.Workspaces  # noqa: B018
 
 
-def test_what_reads_reports_does_not_load_what_draws() -> None:
-    loaded = loaded_after("import swipewise.evaluation.view")
+@pytest.mark.parametrize(
+    ("module", "spared"),
+    [
+        ("swipewise.evaluation.view", {"matplotlib"}),
+        ("swipewise.training.runs", {"torch", "polars"}),
+        ("swipewise.feed.engine", {"torch"}),
+    ],
+)
+def test_what_is_slow_to_load_is_loaded_where_it_is_used(module: str, spared: set[str]) -> None:
+    loaded = loaded_after(f"import {module}")
     assert "swipewise" in loaded
-    assert "matplotlib" not in loaded
+    assert not loaded & spared

@@ -7,7 +7,6 @@ training does: Ray keeps nothing that a training needs.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import platform
@@ -25,6 +24,7 @@ from swipewise import errors
 from swipewise.cluster import ray_for, reach
 from swipewise.errors import ClusterError, ConfigError, SwipewiseError
 from swipewise.training.loop import Epoch, Step
+from swipewise.training.post import Post
 from swipewise.training.session import TrainingSummary, Watch, follow, lead, starting_from
 from swipewise.training.workers import Workers, joined
 from swipewise.workspace import Workspace
@@ -40,40 +40,6 @@ _STOP_SECONDS: Final = 30.0
 _PATIENCE_SECONDS: Final = 1.0
 _STEP_SECONDS: Final = 0.2
 """Time between two steps of which the command is told."""
-
-
-class Post:
-    """An actor by which the workers tell the command, letter by letter, how the training goes."""
-
-    def __init__(self) -> None:
-        self._letters: list[str] = []
-        self._come = asyncio.Event()
-        self._planned = False
-        self._over = False
-
-    async def put(self, letter: str) -> str:
-        """Leave a letter: whether the training is over, and whether it had begun before."""
-        answer = json.dumps({"over": self._over, "planned": self._planned})
-        kind = json.loads(letter)[0]
-        self._planned |= kind == "plan"
-        self._over |= kind in ("done", "failed")
-        self._letters.append(letter)
-        self._come.set()
-        return answer
-
-    async def take(self, seconds: float) -> list[str]:
-        """The letters that have come, waited for so many seconds at most."""
-        try:
-            await asyncio.wait_for(self._come.wait(), seconds)
-        except TimeoutError:
-            return []
-        self._come.clear()
-        letters, self._letters = self._letters, []
-        return letters
-
-    async def end(self) -> None:
-        """Have every worker stop that leaves a letter from now on."""
-        self._over = True
 
 
 class _Over(Exception):

@@ -18,7 +18,8 @@ import pytest
 import swipewise
 from swipewise.errors import ClusterError, ConfigError, DataError, MissingExtraError, SwipewiseError
 from swipewise.training.loop import Epoch
-from swipewise.training.on_ray import Post, _Command, _opened
+from swipewise.training.on_ray import _Command, _opened
+from swipewise.training.post import Post
 from swipewise.training.session import Watch, train_workspace
 from swipewise.workspace import Workspace
 from tests.clusters import ray_cluster
