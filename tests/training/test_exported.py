@@ -33,12 +33,14 @@ from swipewise.training.exported import (
 )
 from swipewise.training.exporting import TOLERANCE, export_run
 from swipewise.training.fitted import FittedModel
+from swipewise.training.histories import latest_windows, pad
 from swipewise.training.inference import Interests, Projected
 from swipewise.training.runs import MODEL_NAME, latest_run
 from swipewise.training.scorer import Scorer
 from swipewise.training.session import train_workspace
 from swipewise.training.workspace_data import load_dataset
 from swipewise.workspace import Workspace
+from tests.training.by_page import asked, written
 from tests.training.test_scorer import NOW, busiest
 
 
@@ -232,3 +234,25 @@ def test_a_bundle_holds_its_encoder_and_another_is_refused(shop: Workspace, run:
     refused = load_stock(reading(shop, AUTO))
     assert refused.broken
     assert "encoder.json is not what was published: its digest differs" in str(refused.note)
+
+
+def test_vectors_by_the_page_are_those_of_a_viewer_in_whom_no_modality_stands_out(
+    shop: Workspace, run: Path, tmp_path: Path
+) -> None:
+    out = written(shop, tmp_path / "out")
+    dataset = load_dataset(shop)
+    fitted = FittedModel.load(run / MODEL_NAME)
+    assert fitted.tastes is not None
+    viewer = int(np.diff(dataset.viewer_offsets()).argmax())
+    windows = latest_windows(
+        dataset.viewer_offsets(), fitted.config.history, np.array([viewer]), memory=fitted.config.memory
+    )
+    content = len(fitted.tastes.themes.axes)
+    neutral = np.zeros((1, fitted.config.history + 1, content), np.float32)
+    history = pad(dataset.interactions, windows, np.zeros((1, 1), np.int64), neutral)
+    projected = Projected(fitted, dataset)
+    reading = fitted.network.eval()(history, projected.p_VMD, projected.present_VM)
+    name = dataset.viewer_ids[viewer]
+    found = asked(out, [name], [])
+    assert found[name][0] == pytest.approx(reading.z_BL1D[0, -1].tolist(), abs=1e-4)
+    assert found[name][1] == pytest.approx(reading.u_BL1D[0, -1].tolist(), abs=1e-4)
