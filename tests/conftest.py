@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -80,12 +81,29 @@ def _told(exit_code: int, out: str, err: str) -> Result:
     return CliRunner().invoke(command)
 
 
+TOGETHER = ("tests/console/",)
+"""Folders that go to one process as a whole, for a server and a browser that are started once."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give whole files to the processes of a run, and some whole folders."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((folder for folder in TOGETHER if nodeid.startswith(folder)), super()._split_scope(nodeid))
+
+    return Scheduling(config, log)
+
+
 LONG = (
     "docs/test_named",
     # Meanwhile the demo is made for those below.
     "fuzz/test_description",
     "docs",
     "training/test_on_ray",
+    "console",
     "demo",
     "training/test_workers",
     "server/test_workers",
@@ -97,7 +115,7 @@ LONG = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what takes long first; files stay whole, as each goes to one process."""
+    """Put what takes long first; files stay whole."""
     place = {name: number for number, name in enumerate(LONG)}
     first = {item.path: len(LONG) for item in items}
     for item in items:
