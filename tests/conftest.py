@@ -1,4 +1,4 @@
-"""What takes long to make, once for all tests."""
+"""What takes long to make, once for all tests, and how these are divided among processes."""
 
 from __future__ import annotations
 
