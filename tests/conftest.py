@@ -6,6 +6,7 @@ import fcntl
 import gc
 import json
 import os
+import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -54,29 +55,40 @@ def written_through(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def quick_demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
-    """The folder of a quick demo, and what it printed. Take a copy of it to change what it holds."""
+def made_demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """The folder of a quick demo, and what it printed; the tests of the demo itself may run it again."""
     root = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         root = root.parent  # one demo for the processes of a run
-    folder, told = root / "demo" / "try", root / "demo.json"
-    with (root / "demo.lock").open("w") as lock:
+    folder, told = root / "demo" / "try", root / "demo" / "told.json"
+    folder.parent.mkdir(exist_ok=True)
+    with (root / "demo" / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not told.exists():
             made = CliRunner().invoke(cli, ["demo", "--quick", str(folder)])
-            told.write_text(json.dumps([made.exit_code, made.stdout, made.stderr]))
+            assert made.exit_code == 0, made.output
+            kept, world = folder.with_name("kept"), shutil.ignore_patterns("world")
+            shutil.copytree(folder, kept, ignore=world, dirs_exist_ok=True)
+            told.write_text(json.dumps([made.stdout, made.stderr]))
     return folder, _told(*json.loads(told.read_text()))
 
 
-def _told(exit_code: int, out: str, err: str) -> Result:
-    """The result of a command that told this and ended so."""
+@pytest.fixture(scope="session")
+def quick_demo(made_demo: tuple[Path, Result], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """The folder of a quick demo as it was made, and what was printed. Take a copy of it to change what it holds."""
+    made, result = made_demo
+    folder = shutil.copytree(made.with_name("kept"), tmp_path_factory.mktemp("demo") / "try")
+    (folder / "world").symlink_to(made / "world")
+    return folder, result
+
+
+def _told(out: str, err: str) -> Result:
+    """The result of a command that told this."""
 
     @click.command()
-    @click.pass_context
-    def command(ctx: click.Context) -> None:
+    def command() -> None:
         click.echo(out, nl=False)
         click.echo(err, nl=False, err=True)
-        ctx.exit(exit_code)
 
     return CliRunner().invoke(command)
 
@@ -127,6 +139,6 @@ def _names(item: pytest.Item) -> list[str]:
     """What a test goes by there."""
     folder = item.path.parent.name
     names = [folder, f"{folder}/{item.path.stem}"]
-    if "quick_demo" in getattr(item, "fixturenames", ()):
+    if "made_demo" in getattr(item, "fixturenames", ()):
         names.append("demo")
     return names

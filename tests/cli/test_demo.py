@@ -20,12 +20,6 @@ def demo(*arguments: object) -> Result:
     return CliRunner().invoke(cli, ["demo", "--quick", *map(str, arguments)])
 
 
-@pytest.fixture(scope="module")
-def first(quick_demo: tuple[Path, Result]) -> tuple[Path, Result]:
-    """A demo and what it printed; tests may run it again."""
-    return quick_demo
-
-
 class GotFurther(Exception):
     """Stands for what comes next."""
 
@@ -36,8 +30,8 @@ def steps(output: str) -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def test_raw_clips_become_a_measured_feed_with_reasons(first: tuple[Path, Result]) -> None:
-    folder, result = first
+def test_raw_clips_become_a_measured_feed_with_reasons(made_demo: tuple[Path, Result]) -> None:
+    folder, result = made_demo
     assert result.exit_code == 0, result.output
     told = steps(result.stdout)
     assert list(told) == list("123456")
@@ -55,8 +49,8 @@ def test_raw_clips_become_a_measured_feed_with_reasons(first: tuple[Path, Result
     assert f"swipewise serve -w {folder}" in told["6"]
 
 
-def test_the_report_is_one_page_that_asks_for_nothing(first: tuple[Path, Result]) -> None:
-    page = (first[0] / "report" / "index.html").read_text(encoding="utf-8")
+def test_the_report_is_one_page_that_asks_for_nothing(made_demo: tuple[Path, Result]) -> None:
+    page = (made_demo[0] / "report" / "index.html").read_text(encoding="utf-8")
     assert "Swipewise" in page
     assert "Oracle" in page
     assert not re.findall(r"<link|<script[^>]+src|@import|url\(\s*['\"]?https?:", page)
@@ -64,14 +58,14 @@ def test_the_report_is_one_page_that_asks_for_nothing(first: tuple[Path, Result]
     assert [source for source in sources if not source.startswith("data:")] == []
 
 
-def test_the_workspace_it_leaves_serves_anybody(first: tuple[Path, Result]) -> None:
-    result = CliRunner().invoke(cli, ["feed", "somebody-new", "-w", str(first[0])])
+def test_the_workspace_it_leaves_serves_anybody(made_demo: tuple[Path, Result]) -> None:
+    result = CliRunner().invoke(cli, ["feed", "somebody-new", "-w", str(made_demo[0])])
     assert result.exit_code == 0
     assert "feed of somebody-new" in result.stdout
 
 
 def test_another_run_neither_renders_nor_encodes_nor_imports_again(
-    first: tuple[Path, Result], monkeypatch: pytest.MonkeyPatch
+    made_demo: tuple[Path, Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("rendered again")
@@ -79,7 +73,7 @@ def test_another_run_neither_renders_nor_encodes_nor_imports_again(
     def go_on(workspace: Workspace, *_: object, **__: object) -> None:
         raise GotFurther(workspace.root)
 
-    folder, _ = first
+    folder, _ = made_demo
     events = len(list((folder / "events" / "history").rglob("*.parquet")))
     monkeypatch.setattr(platform, "write_world", refuse)
     # What comes after is what the first run did; others go by its model.
@@ -97,9 +91,9 @@ def test_another_run_neither_renders_nor_encodes_nor_imports_again(
     ("options", "made"), [(["--quick", "--seed", "1"], "seed 0"), ([], "videos 120, viewers 150")]
 )
 def test_an_earlier_run_with_other_options_is_not_taken_for_this_one(
-    first: tuple[Path, Result], options: list[str], made: str
+    made_demo: tuple[Path, Result], options: list[str], made: str
 ) -> None:
-    result = CliRunner().invoke(cli, ["demo", str(first[0]), *options])
+    result = CliRunner().invoke(cli, ["demo", str(made_demo[0]), *options])
     assert isinstance(result.exception, WorkspaceError)
     assert f"world was made with other settings ({made}): give the options of the earlier" in str(result.exception)
 
