@@ -23,7 +23,7 @@ from tests.clusters import ray_cluster
 pytestmark = pytest.mark.filterwarnings("ignore:`use_.*` is deprecated:DeprecationWarning")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """A Ray cluster on this machine, as one that was there before."""
     with ray_cluster():

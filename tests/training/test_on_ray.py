@@ -55,7 +55,7 @@ def test_two_workers_go_on_where_others_ended_with_the_losses_of_one_process(
     settings = shop.root / "swipewise.toml"
     settings.write_text(settings.read_text().replace("epochs = 3", "epochs = 6"))  # time to be killed in
     shop = Workspace.open(shop.root)
-    stopped(shop, processes=1, steps=5)
+    stopped(shop, processes=2, steps=5)
     epochs: list[Epoch] = []
     plans: list[tuple[Path, bool]] = []
 
