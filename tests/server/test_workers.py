@@ -128,6 +128,8 @@ class Client(threading.Thread):
                 self.ask(partial(client.post, "/v1/events", json=an_event(event_id)))
                 self.acknowledged.append(event_id)
                 self.ask(lambda: client.get("/v1/feed", params={"viewer_id": self.label}))
+                # Workers that start need the processor more than further requests would tell.
+                self.leave.wait(0.01)
 
     def ask(self, request: Callable[[], httpx.Response]) -> None:
         while True:
