@@ -1,0 +1,78 @@
+"""Command lines that have several workers or machines at work, with all of them on this machine."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from swipewise.schema import Col
+from swipewise.training.runs import latest_run, read_record
+from swipewise.workspace import VARIABLE
+from tests.clusters import ray_cluster
+from tests.docs.named import named
+from tests.docs.pages import blocks
+from tests.docs.shell import Line, lines_of
+from tests.docs.slow.shells import found, give
+
+# Settings of Ray Data that Ray itself still reads.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:`use_.*` is deprecated:DeprecationWarning"),
+]
+
+ON_RAY = [line for lines in named().values() for line in lines if " --on ray" in str(line)]
+TORCHRUN = [line for block in blocks("sh") for line in lines_of(block) if line.words[0] == "torchrun"]
+MACHINES = re.compile(r"--nnodes[ =](\d+)")
+ADDRESS = re.compile(r"--rdzv-endpoint[ =](\S+)")
+MOST = 8
+"""Workers that a line asks for."""
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """The address of a Ray cluster of eight CPUs, on however many this machine has."""
+    with ray_cluster(cpus=MOST) as address:
+        yield address
+
+
+@pytest.mark.parametrize("line", ON_RAY, ids=str)
+def test_a_line_runs_on_ray(line: Line, here: Path, cluster: str) -> None:
+    told = give(line.words, here, found(RAY_ADDRESS=cluster, **{VARIABLE: "shop"}))
+    if line.words[1] == "train":
+        assert f"run {latest_run(here / 'shop' / 'runs').name}" in told
+    else:
+        made = pl.read_parquet(here / next(word for word in line.words if word.endswith(".parquet")))
+        viewers = pl.read_parquet(here / "demo" / "world" / "viewers.parquet")
+        assert made[Col.VIEWER_ID].n_unique() == len(viewers)
+
+
+@pytest.mark.parametrize("line", TORCHRUN, ids=str)
+def test_torchrun_trains_when_each_machine_is_given_the_line(line: Line, here: Path) -> None:
+    """All machines are this one, so that the address is another."""
+    text = " ".join(line.words)
+    machines, address = int(MACHINES.search(text)[1]), ADDRESS.search(text)[1]
+    words = [word.replace(address, f"127.0.0.1:{free_port()}") for word in line.words]
+    earlier = latest_run(here / "shop" / "runs")
+    each = [
+        subprocess.Popen(words, cwd=here, env=found(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for _ in range(machines)
+    ]
+    told = [process.communicate(timeout=300)[0] for process in each]
+    assert [process.returncode for process in each] == [0] * machines, "\n".join(told)
+    run = latest_run(here / "shop" / "runs")
+    assert run.name > earlier.name
+    assert sum(f"{run.name}" in text for text in told) == 1, "one of them tells of the training"
+    assert json.dumps(read_record(run)["figures"]["epochs"])
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
