@@ -4,13 +4,15 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DEMO ?= demo
 DEMO_FLAGS ?=
+# Of the benchmarks, such as --quick.
+FLAGS ?=
 # One thread a process: on two cores a second thread that waits for the other makes both slower.
 export OMP_NUM_THREADS ?= 1
 
 # The last one needs real clips.
 BENCHMARKS ?= world train shifts shift_bound norms ablations history crash durability ingest encoders freshness pipeline sequences scaling evaluate retrieval feed guard console soak corpus
 
-.PHONY: setup demo test lint docs bench dist check-dist constraints clean
+.PHONY: setup demo test test-commands lint docs bench dist check-dist constraints clean
 
 setup: $(STAMP)
 
@@ -28,6 +30,10 @@ test: export PYTHONDONTWRITEBYTECODE =
 test: setup
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
+# What `make test` leaves out: command lines of the pages that take minutes, as they stand.
+test-commands: setup
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m slow tests/docs/slow
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -41,7 +47,7 @@ bench: setup
 	@failed=; \
 	for name in $(BENCHMARKS); do \
 		echo "benchmarks/$$name.py"; \
-		$(BIN)/python benchmarks/$$name.py || failed="$$failed $$name"; \
+		$(BIN)/python benchmarks/$$name.py $(FLAGS) || failed="$$failed $$name"; \
 	done; \
 	test -z "$$failed" || { echo "missed a bar or failed:$$failed" >&2; exit 1; }
 

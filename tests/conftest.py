@@ -110,6 +110,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 LONG = (
+    "slow/test_demo",
     "docs/test_named",
     # Meanwhile the demo is made for those below.
     "fuzz/test_description",

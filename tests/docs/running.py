@@ -1,4 +1,4 @@
-"""How the command lines of the documentation run: what stands in for what, and what does not run and why."""
+"""How the command lines of the documentation run: what stands in for what, and what runs elsewhere."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from swipewise.workspace import CONFIG_NAME
 from tests.docs.conftest import shorten
 from tests.docs.shell import PROGRAM, Line
 
-READ_ONLY = {
-    r"^demo$": "takes minutes; with --quick the fixture of all of this runs it",
-    r"^demo --quick\b": "the fixture of all of this runs it",
-    r"^serve\b": "run by test_every_server_that_is_named_answers, and by test_newcomer.py",
-    r"^(train|feed export) .*--on ray\b": "starts a cluster; see tests/training/test_on_ray.py, tests/feed",
-    r"huggingface:": "downloads weights; tests/encoders/foundation makes its own",
+RUN_ELSEWHERE = {
+    r"^demo$": "slow/test_demo.py, by make",
+    r"^demo --quick\b": "the fixture of all of this, and slow/test_demo.py",
+    r"^serve\b": "test_servers.py, and test_newcomer.py",
+    r"^(train|feed export) .*--on ray\b": "slow/test_clusters.py",
+    r"huggingface:": "slow/test_hub.py",
 }
-"""What of a command line keeps it from being run in its place, and what runs it instead."""
+"""What runs the command lines that are not run in their place."""
 
 LIGHTER = {
     r"^simulate\b": ("--videos", "10", "--viewers", "4", "--days", "2"),
@@ -77,10 +77,10 @@ _run: set[tuple[str, ...]] = set()
 """Commands as they were given, but for the workspace: the environment names ``shop``, and ``kuai`` is the same."""
 
 
-def kept_from_running(line: Line) -> str | None:
-    """Why a command is only read, None where it is run."""
+def run_elsewhere(line: Line) -> bool:
+    """Whether a command is only read here."""
     text = " ".join(line.words[1:])
-    return next((why for pattern, why in READ_ONLY.items() if re.search(pattern, text)), None)
+    return any(re.search(pattern, text) for pattern in RUN_ELSEWHERE)
 
 
 def as_run(line: Line, here: Path) -> list[str]:
@@ -106,7 +106,7 @@ def run_lines(lines: Sequence[Line], here: Path, *, anew: bool = False) -> None:
         anew: Whether all are needed, as where a workspace is made from which the rest goes on.
     """
     for line in lines:
-        if line.words[0] != PROGRAM or kept_from_running(line):
+        if line.words[0] != PROGRAM or run_elsewhere(line):
             continue
         words = as_run(line, here)
         given = tuple(re.sub(r" (-w|--workspace) (shop|kuai)\b", "", " ".join(words)).split())

@@ -9,7 +9,7 @@ import pytest
 
 from tests.docs.conftest import copied, entered
 from tests.docs.named import named
-from tests.docs.running import ENDS_WITH, LIGHTER, MAKES_A_WORKSPACE, READ_ONLY, STAND_INS, run_lines
+from tests.docs.running import ENDS_WITH, LIGHTER, MAKES_A_WORKSPACE, RUN_ELSEWHERE, STAND_INS, run_lines
 from tests.docs.test_commands import OURS
 
 TOGETHER = {"restore": "backup"}
@@ -48,7 +48,7 @@ def test_what_is_named_runs(name: str, here: Path, capsys: pytest.CaptureFixture
 def test_every_rule_is_of_use() -> None:
     lines = [*OURS, *(line for lines in named().values() for line in lines)]
     texts = [" ".join(line.words[1:]) for line in lines]
-    for pattern in (*READ_ONLY, *LIGHTER, *ENDS_WITH):
+    for pattern in (*RUN_ELSEWHERE, *LIGHTER, *ENDS_WITH):
         assert any(re.search(pattern, text) for text in texts), f"nothing is named that matches {pattern}"
     for name in STAND_INS:
         assert any(name in line.words for line in lines), f"nothing names {name}"

@@ -15,19 +15,24 @@ from tests.docs.pages import ROOT
 from tests.docs.shell import Line
 from tests.docs.test_commands import OTHERS
 
+RUN_ELSEWHERE = {
+    r"^curl ": "test_commands.py: test_every_request_is_answered",
+    r"^make setup$|^pip install |^source ": "slow/test_installing.py",
+    r"^python examples/": "tests/test_examples.py",
+    r"^python benchmarks/load\.py ": "tests/benchmarks/test_load.py",
+    r"^python docs/screenshots\.py ": "slow/test_screenshots.py",
+    r"^torchrun ": "slow/test_clusters.py",
+    r"^(kill -HUP|systemctl reload)": "slow/test_services.py",
+}
+"""What runs the command lines that are not run here."""
+
 NOT_RUN = {
-    r"^curl ": "asked by test_every_request_is_answered",
-    r"^make setup$|^pip install ": "fetches packages",
-    r"^python examples/": "run by tests/test_examples.py",
-    r"^python benchmarks/load\.py ": "run by tests/benchmarks/test_load.py",
     r"^python -m benchmarks\.peers$": "fetches packages; see tests/benchmarks/test_peers_environments.py",
     r"^(\.venv/bin/)?python -m pytest |^\.ci/run$": "these tests themselves",
-    r"^python docs/screenshots\.py ": "takes a minute in a browser; tests/console opens the same pages",
-    r"^torchrun ": "leaves words out; tests/training/test_workers.py starts processes as it does",
-    r"^(kill -HUP|systemctl reload)": "needs a service; tests/server/test_workers.py sends the signal",
-    r"^source ": "is for a shell",
 }
-"""What of a command line cannot be run in its place, and what runs it instead."""
+"""What of a command line cannot be run at all, and what comes nearest to it."""
+
+PATTERNS = (*RUN_ELSEWHERE, *NOT_RUN)
 
 MADE = [line for line in OTHERS if line.words[0] == "make" and "setup" not in line.words]
 MEASURED = [line for line in OTHERS if re.match(r"python benchmarks/(?!load\.py)", " ".join(line.words))]
@@ -78,9 +83,9 @@ def test_a_line_of_python_runs(line: Line, capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().out
 
 
-def test_what_is_not_run_says_why() -> None:
+def test_what_is_not_run_here_says_why() -> None:
     others = [text_of(line) for line in OTHERS if line not in (*MADE, *MEASURED, *LINES_OF_PYTHON)]
     for text in others:
-        assert any(re.search(pattern, text) for pattern in NOT_RUN), f"nothing runs {text!r}"
-    for pattern in NOT_RUN:
+        assert any(re.search(pattern, text) for pattern in PATTERNS), f"nothing runs {text!r}"
+    for pattern in PATTERNS:
         assert any(re.search(pattern, text) for text in others), f"nothing is named that begins with {pattern}"

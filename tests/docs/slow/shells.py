@@ -15,7 +15,7 @@ PROGRAMS = Path(sys.executable).parent
 """Where ``swipewise``, ``python`` and ``torchrun`` are installed."""
 
 
-def found(first: Path | None = None, **variables: str) -> dict[str, str]:
+def with_programs(first: Path | None = None, **variables: str) -> dict[str, str]:
     """The environment in which the programs of this installation are found, after those of a folder of stand-ins."""
     there = surroundings()
     path = [*([str(first)] if first else []), str(PROGRAMS), there.get("PATH", os.defpath)]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.docs.pages import ROOT, blocks
 from tests.docs.shell import PROGRAM, Line
-from tests.docs.slow.shells import PROGRAMS, found, give
+from tests.docs.slow.shells import PROGRAMS, give, with_programs
 from tests.docs.test_other_programs import MADE, text_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("make") is None, reason="needs make")]
@@ -24,7 +24,7 @@ INTERVAL = rf"({NUMBER}) to ({NUMBER})"
 def made(line: Line, folder: Path) -> str:
     """What a recipe prints, in a folder with the Makefile alone and without setting up what is set up."""
     shutil.copy(ROOT / "Makefile", folder)
-    return give([*line.words, "--silent", "-o", "setup", f"BIN={PROGRAMS}"], folder, found())
+    return give([*line.words, "--silent", "-o", "setup", f"BIN={PROGRAMS}"], folder, with_programs())
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +59,11 @@ def without_figures(lines: list[str]) -> list[str]:
 
 def test_its_figures_are_within_the_intervals_of_the_readme(printed: list[str], shown: list[str]) -> None:
     row = re.compile(rf"^(.*?) {NDCG} {INTERVAL} ")
-    documented = {found[1]: found for found in map(row.match, shown) if found}
-    measured = {found[1]: found for found in map(row.match, printed) if found}
-    assert len(documented) > 4
-    for name, found in documented.items():
-        assert float(found[3]) <= float(measured[name][2]) <= float(found[4]), name
+    documented = {told[1]: told for told in map(row.match, shown) if told}
+    measured = {told[1]: told for told in map(row.match, printed) if told}
+    assert len(documented) == 5
+    for name, told in documented.items():
+        assert float(told[3]) <= float(measured[name][2]) <= float(told[4]), name
 
 
 def test_it_leaves_what_the_readme_points_to(printed: list[str], folder: Path) -> None:
@@ -76,5 +76,5 @@ def test_it_leaves_what_the_readme_points_to(printed: list[str], folder: Path) -
 def test_a_smaller_one_lies_where_it_is_told(line: Line, tmp_path: Path) -> None:
     (place,) = (word.partition("=")[2] for word in line.words if word.startswith("DEMO="))
     made(line, tmp_path)
-    told = give([PROGRAM, "feed", "viewer00000", "-w", place], tmp_path, found())
+    told = give([PROGRAM, "feed", "viewer00000", "-w", place], tmp_path, with_programs())
     assert "feed of viewer00000" in told

@@ -1,4 +1,4 @@
-"""Encoders by their names on the hub: what the pages say runs, on models of the same families that are as large as a thumb.
+"""Encoders by their names on the hub: what the pages say runs, on tiny models of the same families.
 
 They lie where the hub's own client keeps what it has fetched, and no network is asked.
 """
@@ -19,7 +19,7 @@ from swipewise.workspace import CONFIG_NAME, Workspace
 from tests.docs.named import named
 from tests.docs.pages import PAGES, blocks
 from tests.docs.shell import PROGRAM, Line
-from tests.docs.slow.shells import found, give
+from tests.docs.slow.shells import give, with_programs
 
 pytest.importorskip("transformers", reason="the [foundation] extra is not installed")
 
@@ -76,7 +76,9 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few clips with captions."""
     folder = tmp_path_factory.mktemp("clips")
-    give([PROGRAM, "simulate", "world", "--videos", "10", "--viewers", "4", "--days", "2"], folder, found())
+    give(
+        [PROGRAM, "simulate", "world", "--videos", "10", "--viewers", "4", "--days", "2"], folder, with_programs()
+    )
     return folder / "world"
 
 
@@ -92,7 +94,7 @@ def shop(hub: Path, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def given(text: str, folder: Path) -> str:
     """What a command of Swipewise prints; no workspace is named but by the environment."""
-    return give([PROGRAM, *text.split()], folder, found(SWIPEWISE_WORKSPACE="shop"))
+    return give([PROGRAM, *text.split()], folder, with_programs(SWIPEWISE_WORKSPACE="shop"))
 
 
 def name_of(value: str) -> str:
@@ -129,7 +131,9 @@ def test_a_configuration_has_clips_described_by_models(text: str, shop: Path, hu
     present = models(shop)
     for key, value in tomllib.loads(text)["encoders"].items():
         if str(value).startswith(HUGGINGFACE):
-            assert any(name_of(value) in identity for modality, identity in present if modality == READ.get(key, key))
+            assert any(
+                name_of(value) in identity for modality, identity in present if modality == READ.get(key, key)
+            )
 
 
 def test_every_model_that_is_named_is_there() -> None:
