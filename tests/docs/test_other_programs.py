@@ -60,6 +60,17 @@ def test_a_recipe_of_make_runs(line: Line, tmp_path: Path) -> None:
     assert told.split()[0] in {path.name for path in programs.iterdir()} | {"benchmarks/world.py"}
 
 
+def test_recipes_run_for_real_each_time_a_change_is_tested() -> None:
+    """Above they run with stand-ins for what they call, and ``make bench``, which takes hours, so alone.
+
+    The demo and the wheel are made by tests/docs/slow, the constraints by tests/test_packaging.py.
+    """
+    given = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    for target in ("lint", "docs", "test", "test-commands"):
+        assert any(line.split()[:2] == ["make", target] for line in given), target
+    assert any(".ci/check_dist.py --light" in line for line in given), "check-dist, without a server"
+
+
 @pytest.mark.parametrize("line", MEASURED, ids=text_of)
 def test_a_benchmark_takes_its_options(
     line: Line, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -110,11 +110,3 @@ def test_what_make_sets_up_can_be_entered(checkout: Path, installed: Path) -> No
     told = give(["bash", "-c", text], checkout, surroundings | {"PATH": os.defpath})
     assert told.split()[-2:] == [__version__, str(checkout / ".venv" / "bin" / "swipewise")]
     assert give(["make", "setup"], checkout, surroundings).strip() == "make: Nothing to be done for 'setup'."
-
-
-def test_what_takes_longer_runs_each_time_a_change_is_tested() -> None:
-    """Here recipes run with stand-ins for their programs, but for the demo and the wheel."""
-    given = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
-    for target in ("lint", "docs", "test", "test-commands"):
-        assert any(line.split()[:2] == ["make", target] for line in given), target
-    assert any(".ci/check_dist.py --light" in line for line in given), "check-dist, without a server"
