@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,7 +32,8 @@ def simulated(config: WorldConfig) -> Dataset:
         swipewise("videos", "add", str(root / "world" / "videos.jsonl"), "-w", str(root / "shop"))
         swipewise("events", "import", str(root / "world" / "events.parquet"), "-w", str(root / "shop"))
         swipewise("viewers", "import", str(root / "world" / "viewers.parquet"), "-w", str(root / "shop"))
-        return load_dataset(Workspace.open(root / "shop"))
+        # Its folder is gone in a moment: what is cut out of it lies in memory.
+        return replace(load_dataset(Workspace.open(root / "shop")), folder=None)
 
 
 def swipewise(*words: str) -> None:

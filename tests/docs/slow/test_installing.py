@@ -83,24 +83,26 @@ def empty_wheel(folder: Path, name: str, version: str) -> None:
         wheel.writestr(f"{info}/RECORD", "")
 
 
-def environment(folder: Path, installed: Path, **more: str) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def own(checkout: Path, installed: Path) -> dict[str, str]:
     """The surroundings of an environment that is entered, in which all is found that is installed here."""
+    folder = checkout.parent / "own"
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    return with_programs(folder / "bin", **more) | {"PYTHONPATH": str(installed), "VIRTUAL_ENV": str(folder)}
+    return with_programs(folder / "bin") | {"PYTHONPATH": str(installed), "VIRTUAL_ENV": str(folder)}
 
 
 @pytest.mark.parametrize("line", INSTALLING, ids=text_of)
 def test_it_is_installed_with_what_its_extras_ask_for(
-    line: Line, checkout: Path, installed: Path, offered: Path, tmp_path: Path
+    line: Line, checkout: Path, own: dict[str, str], offered: Path, tmp_path: Path
 ) -> None:
     by_name = "." not in line.words[-1]
     index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(offered)} if by_name else {}
-    entered = environment(tmp_path / "own", installed, **index)
-    told = give(line.words, checkout, entered)
+    told = give(line.words, checkout, own | index)
     assert f"swipewise-{__version__}" in told.splitlines()[-1]
-    assert give(["swipewise", "--version"], tmp_path, entered).split()[-1] == __version__
-    shown = give(["swipewise", "doctor"], tmp_path, entered)
-    assert str(tmp_path / "own") in shown
+    where = give(["python", "-c", "import swipewise; print(swipewise.__file__)"], tmp_path, own)
+    assert where.startswith(own["VIRTUAL_ENV"])
+    assert give(["swipewise", "--version"], tmp_path, own).split()[-1] == __version__
+    give(["pip", "uninstall", "--yes", "swipewise"], tmp_path, own)
 
 
 def test_what_make_sets_up_can_be_entered(checkout: Path, installed: Path) -> None:
