@@ -16,7 +16,7 @@ from tests.docs.test_other_programs import MEASURED, text_of
 
 pytestmark = pytest.mark.slow
 
-SECONDS = ("train",)
+SECONDS: tuple[str, ...] = ()
 """Those that with --quick take less than twenty seconds."""
 
 LINES = [line for line in MEASURED if Path(line.words[1]).stem in SECONDS]

@@ -16,6 +16,8 @@ from tests.docs.test_other_programs import MADE, text_of
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("make") is None, reason="needs make")]
 
 DEMOS = [line for line in MADE if line.words[1] == "demo"]
+WIDTH = "81"
+"""Columns of the window that the README shows."""
 NUMBER = r"\d+\.\d+"
 NDCG = rf"({NUMBER})"
 INTERVAL = rf"({NUMBER}) to ({NUMBER})"
@@ -24,7 +26,7 @@ INTERVAL = rf"({NUMBER}) to ({NUMBER})"
 def made(line: Line, folder: Path) -> str:
     """What a recipe prints, in a folder with the Makefile alone and without setting up what is set up."""
     shutil.copy(ROOT / "Makefile", folder)
-    return give([*line.words, "--silent", "-o", "setup", f"BIN={PROGRAMS}"], folder, with_programs())
+    return give([*line.words, "--silent", "-o", "setup", f"BIN={PROGRAMS}"], folder, with_programs(COLUMNS=WIDTH))
 
 
 @pytest.fixture(scope="module")
