@@ -16,7 +16,7 @@ from tests.docs.shell import Line
 from tests.docs.test_commands import OTHERS
 
 RUN_ELSEWHERE = {
-    r"^curl ": "test_commands.py: test_every_request_is_answered",
+    r"^curl ": "test_commands.py, and slow/test_requests.py by curl itself",
     r"^make setup$|^pip install |^source ": "slow/test_installing.py",
     r"^python examples/": "tests/test_examples.py",
     r"^python benchmarks/load\.py ": "tests/benchmarks/test_load.py",
@@ -75,7 +75,7 @@ def test_recipes_run_for_real_each_time_a_change_is_tested() -> None:
 def test_a_benchmark_takes_its_options(
     line: Line, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each takes minutes, with --quick as well: here it is loaded, and asked what it measures."""
+    """It is loaded, and asked what it measures; most take minutes, with --quick as well."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     monkeypatch.setattr(sys, "argv", [*line.words[1:], "--help"])
     before = set(sys.modules)
