@@ -16,7 +16,7 @@ from tests.docs.test_other_programs import MEASURED, text_of
 
 pytestmark = pytest.mark.slow
 
-SECONDS = ("sequences.py",)
+SECONDS = ("guard.py", "pipeline.py --only cost", "sequences.py")
 """Lines of ``benchmarks/`` that with --quick take less than twenty seconds."""
 
 LINES = [line for line in MEASURED if text_of(line).removeprefix("python benchmarks/") in SECONDS]
