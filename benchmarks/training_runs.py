@@ -14,7 +14,6 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
@@ -112,10 +111,13 @@ def _learner(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """A training of SASRec on KuaiRand: its settings, the processor seconds it took, and the NDCG@10 it led to."""
+    """A training of SASRec on KuaiRand: its settings, the processor seconds it took, and the NDCG@10 it led to.
 
-    rate: float
+    negatives: drawn for a batch and shared by its targets in ours, for each target in RecTools'.
+    """
+
     epochs: int
+    negatives: int
     seconds: float
     ndcg: float
 
@@ -123,12 +125,11 @@ class Course:
 def courses_on_kuairand(
     workspace: Path,
     rectools: dict[str, Any],
-    rates: Sequence[float],
     *,
-    ours: Sequence[int],
+    ours: Sequence[tuple[int, int]],
     theirs: Sequence[int],
 ) -> tuple[list[Course], list[Course]]:
-    """Our trainings and RecTools', at all rates and numbers of epochs, judged by the two days after what they read."""
+    """Our trainings, by epochs and negatives, and RecTools', by epochs, judged by the two days after what they read."""
     from kuairand import MAY_MS, VALIDATION_MS
 
     from benchmarks.peers.contest import attempt
@@ -142,7 +143,7 @@ def courses_on_kuairand(
     before, after = dataset.before(VALIDATION_MS), dataset.between(VALIDATION_MS, MAY_MS)
     task = ranking_task(before, after, all_candidates=True)
     own, other = [], []
-    for rate, epochs in product(rates, ours):
+    for epochs, negatives in ours:
         recommender = SASRecRecommender(
             width=WIDTH,
             layers=LAYERS,
@@ -150,24 +151,25 @@ def courses_on_kuairand(
             dropout=DROPOUT,
             history=50,
             ahead=1,
-            negatives=rectools["model"]["n_negatives"],
-            learning_rate=rate,
+            negatives=negatives,
+            learning_rate=rectools["model"]["lr"],
             schedule=Schedule(epochs=epochs, batch_events=128 * FILED_LENGTH),
         )
         began = time.process_time()
         recommender.fit(before)
         seconds = time.process_time() - began
         ndcg = mean_ndcg(recommender.score, task)
-        own.append(_told("ours", Course(rate=rate, epochs=epochs, seconds=seconds, ndcg=ndcg)))
+        own.append(_told("ours", Course(epochs=epochs, negatives=negatives, seconds=seconds, ndcg=ndcg)))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_exchange(folder, dataset, name="KuaiRand, part", validation_from=VALIDATION_MS, test_from=MAY_MS)
-        for rate, epochs in product(rates, theirs):
-            model = {**rectools["model"], "epochs": epochs, "lr": rate}
+        for epochs in theirs:
+            model = {**rectools["model"], "epochs": epochs}
             settings = {**rectools, "history": "exposures", "model": model}
             answer = attempt(PEERS["sasrec"], folder, settings, "validation", out=folder / "out")
             seconds, ndcg = answer.facts["seconds"]["fit"], answer.value("ndcg@10")
-            other.append(_told("RecTools", Course(rate=rate, epochs=epochs, seconds=seconds, ndcg=ndcg)))
+            course = Course(epochs=epochs, negatives=model["n_negatives"], seconds=seconds, ndcg=ndcg)
+            other.append(_told("RecTools", course))
     return own, other
 
 
