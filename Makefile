@@ -43,12 +43,14 @@ lint: setup
 docs: setup
 	$(BIN)/python -m mkdocs build --strict
 
+# What was measured before stays on the page until it is measured again.
 bench: setup
-	@failed=; \
+	@mkdir -p bench; failed=; \
 	for name in $(BENCHMARKS); do \
 		echo "benchmarks/$$name.py"; \
-		$(BIN)/python benchmarks/$$name.py $(FLAGS) || failed="$$failed $$name"; \
+		$(BIN)/python benchmarks/$$name.py $(FLAGS) --json bench/$$name.json || failed="$$failed $$name"; \
 	done; \
+	$(BIN)/python benchmarks/page.py bench > bench/figures.md; echo "all figures are in bench/figures.md"; \
 	test -z "$$failed" || { echo "missed a bar or failed:$$failed" >&2; exit 1; }
 
 dist: setup
@@ -64,4 +66,4 @@ constraints: setup
 	$(BIN)/python .ci/constraints.py > constraints.txt
 
 clean:
-	rm -rf demo dist site .mypy_cache .ruff_cache .pytest_cache
+	rm -rf bench demo dist site .mypy_cache .ruff_cache .pytest_cache

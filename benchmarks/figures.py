@@ -16,6 +16,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
+import platform
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -37,7 +39,7 @@ class Figure:
         """The bar in words, "-" without one."""
         limits = [(">=", self.at_least), ("<=", self.at_most)]
         return (
-            " and ".join(f"{sign} {_written(limit)}{self.unit}" for sign, limit in limits if limit is not None)
+            " and ".join(f"{sign} {written(limit)}{self.unit}" for sign, limit in limits if limit is not None)
             or "-"
         )
 
@@ -83,7 +85,7 @@ class Figures:
         rows = [
             (
                 figure.figure,
-                f"{_written(figure.value)}{figure.unit}",
+                f"{written(figure.value)}{figure.unit}",
                 figure.bar,
                 "met" if figure.met else "missed",
             )
@@ -128,20 +130,38 @@ def run(
         for line in figures.lines():
             print(line)
     if chosen.json is not None:
-        chosen.json.write_text(
-            json.dumps(_as_dict(figures, quick=chosen.quick), indent=2) + "\n", encoding="utf-8"
-        )
+        told = {
+            "benchmark": Path(sys.argv[0]).stem,
+            "measures": (description or "").split("\n\n")[0].strip(),
+            "quick": chosen.quick,
+            "machine": machine(),
+            "figures": _as_dicts(figures),
+        }
+        chosen.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     sys.exit(1 if figures.missed else 0)
 
 
-def _as_dict(figures: Figures, *, quick: bool) -> dict[str, object]:
-    recorded = [
+def machine() -> str:
+    """On what this runs: system, processor, cores and memory."""
+    about = Path("/proc/cpuinfo")
+    models = (
+        [line for line in about.read_text().splitlines() if line.startswith("model name")]
+        if about.exists()
+        else []
+    )
+    processor = models[0].partition(":")[2].strip() if models else platform.processor() or platform.machine()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    size = f"{os.cpu_count()} cores, {memory:.0f} GB"
+    return f"{platform.system()}, {processor}, {size}, Python {platform.python_version()}"
+
+
+def _as_dicts(figures: Figures) -> list[dict[str, object]]:
+    return [
         asdict(figure) | {"value": figure.value if math.isfinite(figure.value) else None, "met": figure.met}
         for figure in figures.recorded
     ]
-    return {"benchmark": Path(sys.argv[0]).stem, "quick": quick, "figures": recorded}
 
 
-def _written(value: float) -> str:
+def written(value: float) -> str:
     """Whole numbers whole, others with four significant digits."""
     return f"{value:.0f}" if float(value).is_integer() else f"{value:.4g}"

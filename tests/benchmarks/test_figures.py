@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks.figures import Figure, Figures, Options, run
+
+PAGE = Path(__file__).parents[2] / "benchmarks" / "page.py"
 
 
 @pytest.mark.parametrize(
@@ -65,6 +69,23 @@ def test_a_benchmark_may_have_no_bars_when_it_runs_small(
         run(failing, None, arguments, quick_bars=False)
     assert exit.value.code == code
     assert capsys.readouterr().out == line
+
+
+def test_all_figures_come_onto_one_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, measure in (("a", passing), ("b", failing)):
+        with pytest.raises(SystemExit):
+            run(measure, f"What {name} measures.\n\nAnd more.", ["--json", str(tmp_path / f"{name}.json")])
+    capsys.readouterr()
+    page = subprocess.run([sys.executable, PAGE, tmp_path], capture_output=True, text=True, check=True).stdout
+    assert "What a measures.\n\nOn " in page
+    assert "And more" not in page
+    assert "| ratio | 1.333x | >= 1.25x | met |" in page
+    assert "| large | 12 | - |  |" in page
+    assert "| rows lost | 2 | <= 0 | **missed** |" in page
+    missing = subprocess.run(
+        [sys.executable, PAGE, tmp_path / "none"], capture_output=True, text=True, check=False
+    )
+    assert (missing.returncode, "none holds no figures" in missing.stderr) == (1, True)
 
 
 def test_the_same_goes_to_a_file(tmp_path: Path) -> None:

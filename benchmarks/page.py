@@ -1,0 +1,48 @@
+"""One page of all figures that were written with --json: ``python benchmarks/page.py FOLDER``, as ``make bench`` ends.
+
+The page is Markdown, goes to the standard output, and has a table a benchmark: each figure, its bar, and whether it is
+met.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from figures import Figure, written
+
+
+def page(told: list[dict[str, Any]]) -> str:
+    """The page of what benchmarks told, in their order."""
+    parts = ["# Benchmarks"]
+    for each in told:
+        parts.append(f"## {each['benchmark']}{', run small' if each['quick'] else ''}")
+        parts.append(f"{each['measures']}\n\nOn {each['machine']}.")
+        parts.append("\n".join(["| figure | value | bar | |", "|---|---|---|---|", *map(_row, each["figures"])]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(kept: dict[str, Any]) -> str:
+    value = math.nan if kept["value"] is None else kept["value"]
+    figure = Figure(**{name: kept[name] for name in kept if name != "met"} | {"value": value})
+    verdict = "" if figure.bar == "-" else "met" if figure.met else "**missed**"
+    name = figure.figure.replace("|", "\\|")
+    return f"| {name} | {written(figure.value)}{figure.unit} | {figure.bar} | {verdict} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where the files of --json lie")
+    folder: Path = parser.parse_args().folder
+    files = sorted(folder.glob("*.json"))
+    if not files:
+        sys.exit(f"{folder} holds no figures: run benchmarks with --json {folder / 'NAME.json'}, or 'make bench'")
+    print(page([json.loads(path.read_text(encoding="utf-8")) for path in files]), end="")
+
+
+if __name__ == "__main__":
+    main()
