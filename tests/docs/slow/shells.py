@@ -14,10 +14,13 @@ from tests.docs.test_newcomer import surroundings
 PROGRAMS = Path(sys.executable).parent
 """Where ``swipewise``, ``python`` and ``torchrun`` are installed."""
 
+MAKES = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "MAKE_TERMERR", "MAKE_TERMOUT")
+
 
 def with_programs(first: Path | None = None, **variables: str) -> dict[str, str]:
     """The environment in which the programs of this installation are found, after those of a folder of stand-ins."""
-    there = surroundings()
+    # A reader's shell is not one of make's, which `make test-commands` runs in.
+    there = {name: value for name, value in surroundings().items() if name not in MAKES}
     path = [*([str(first)] if first else []), str(PROGRAMS), there.get("PATH", os.defpath)]
     return there | {"PATH": os.pathsep.join(path)} | variables
 
