@@ -11,6 +11,8 @@ the machine changes least; ratios are of medians, measured in alternation.
 - How much sooner than RecTools' our SASRec is as good in NDCG@10 on real logs, where they are there (see
   benchmarks/kuairand.py): theirs after three and six epochs, ours after six and twelve, with as many negatives in a
   batch as theirs has for each target, and with four times as many.
+- Steps of the model, and a Transformer alone against the most that the device does, with layers in single precision,
+  in bfloat16, and compiled; with --kuairand also the NDCG@10 that these lead to. With --device cuda all this on a GPU.
 - The steps of SASRec against the matrix products in it alone, as fast as this machine does them at these shapes.
 - Peak memory of the whole model at four times the interactions, which lie in files, whose pages are not counted, and
   with 10 million ids.
@@ -33,6 +35,7 @@ from typing import Any
 
 import numpy as np
 from figures import Figures, Options, run
+from layer_runs import WAYS, quality, sequences_a_second, share_of_peak
 from lengths import HOUR_MS, lengths_like_kuairand, made_dataset, short_lengths
 from training_runs import (
     FILED_LENGTH,
@@ -68,6 +71,7 @@ def measure(figures: Figures, options: Options) -> None:
         "recbole": record_recbole,
         "short": record_short,
         "quality": record_quality,
+        "layers": record_layers,
         "matmul": record_matmul,
         "memory": record_memory,
         "ids": record_ids,
@@ -174,6 +178,36 @@ def _sooner(ours: list[Course], theirs: Course) -> float:
     return max((theirs.seconds / course.seconds for course in ours if course.ndcg >= theirs.ndcg), default=0.0)
 
 
+def record_layers(figures: Figures, options: Options) -> None:
+    """Other numbers than single precision, and compiled layers, on a device."""
+    device = options.own.device
+    networks: dict[Network, str] = {"ids": "ids", "content": "three modalities and ids"}
+    for network, title in networks.items():
+        speeds = _apart(sequences_a_second, network, device, 300 if options.quick else 2_000)
+        plain = speeds[next(iter(WAYS))]
+        what = f"sequences a second on {device}, the model on {title}"
+        for name, speed in speeds.items():
+            figures.record(f"{what}, layers in {name}", speed)
+            if speed is not plain:
+                figures.record(f"{what}, layers in {name} against {next(iter(WAYS))}", speed / plain, unit="x")
+    for width in (64,) if options.quick else (64, 512):
+        for name, share in _apart(share_of_peak, width, device).items():
+            figures.record(
+                f"a Transformer of width {width} on {device}, {name}: share of the device's peak", share
+            )
+    if options.own.kuairand is not None:
+        found = _apart(quality, options.own.kuairand, device, 1 if options.quick else 6)
+        first, *others = found
+        figures.record(f"NDCG@10 of the model on ids on KuaiRand, {first}", found[first])
+        for name in others:
+            figures.record(
+                f"NDCG@10 of the model on ids on KuaiRand, {name} against {first}",
+                found[name] / found[first],
+                at_least=0.97,
+                unit="x",
+            )
+
+
 def record_matmul(figures: Figures, options: Options) -> None:
     share, whole = _apart(matmul_share, 5 if options.quick else 20)
     what = "of the rate of the matrix products alone, at the same shapes"
@@ -276,8 +310,12 @@ def _recbole(history: int) -> dict[str, Any]:
 
 def _add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--only", nargs="+", metavar="PART", help="long, recbole, short, quality, matmul, memory, ids, processes"
+        "--only",
+        nargs="+",
+        metavar="PART",
+        help="long, recbole, short, quality, layers, matmul, memory, ids, processes",
     )
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of the part on layers")
     parser.add_argument("--kuairand", type=Path, help="a workspace that benchmarks/kuairand.py made")
 
 

@@ -66,7 +66,7 @@ def _epoch_seconds(network: Network, data: Dataset, history: int, events: int, n
         ends.append(time.process_time())
 
     with seeded(0):
-        learner, settings = _learner(network, data, history, events, negatives)
+        learner, settings = learner_of(network, data, history, events, negatives)
         train(learner, settings, None, on_epoch=ended)
     return ends[-1] - ends[-2]
 
@@ -82,9 +82,15 @@ def batch_events(length_U: np.ndarray, history: int, batch: int) -> int:
     return high
 
 
-def _learner(
-    network: Network, data: Dataset, history: int, events: int, negatives: int
+def learner_of(
+    network: Network,
+    data: Dataset,
+    history: int,
+    events: int,
+    negatives: int,
+    device: torch.device = _CPU,
 ) -> tuple[Learner[Any], TrainingConfig]:
+    """Something that learns on a data set, as all parts measure it, and its settings."""
     if network == "sasrec":
         recommender = SASRecRecommender(
             width=WIDTH,
@@ -96,7 +102,7 @@ def _learner(
             negatives=negatives,
             schedule=Schedule(epochs=2, batch_events=events),
         )
-        made = recommender._untrained(data)
+        made = recommender._untrained(data).to(device)
         return recommender._learner(made, data), recommender.schedule.training(1e-3)
     model = ModelConfig(width=WIDTH, layers=LAYERS, heads=HEADS, dropout=DROPOUT, history=history)
     if network == "ids":
@@ -106,7 +112,7 @@ def _learner(
         training=TrainingConfig(epochs=2, batch_events=events, negatives=negatives, device="cpu"),
     )
     fitted = FittedModel.untrained(config.model, data, {})
-    return InterestLearner(fitted, data, config, _CPU), config.training
+    return InterestLearner(fitted, data, config, device), config.training
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +189,7 @@ def matmul_share(steps: int) -> tuple[float, float]:
     torch.set_num_threads(1)
     data = made_dataset(lengths_like_kuairand(3_000), 7_583)
     with seeded(0):
-        learner, settings = _learner("sasrec", data, 50, 4096, 256)
+        learner, settings = learner_of("sasrec", data, 50, 4096, 256)
         descent = Descent(learner.network, settings)
         batches = [batch for batch, _ in zip(learner.batches(0, 0), range(steps + 2), strict=False)]
         encoder = learner.network.encoder
@@ -322,7 +328,7 @@ class _Enough(Exception):
 
 def _some_steps(data: Dataset, network: Network, *, steps: int) -> None:
     with seeded(0):
-        learner, settings = _learner(network, data, 100, 4096, 256)
+        learner, settings = learner_of(network, data, 100, 4096, 256)
         _begin(learner, settings, steps=steps)
 
 
@@ -403,7 +409,7 @@ def _share(viewers: int, rank: int, processes: int, parts: int, port: int) -> To
     data = made_dataset(lengths_like_kuairand(viewers), 7_583, content=True)
     watch = _Watch()
     with joined("cpu") as workers, seeded(0):
-        learner, settings = _learner("content", data, 50, 8192, 256)
+        learner, settings = learner_of("content", data, 50, 8192, 256)
         found = train(learner, settings, None, workers=workers, parts=parts, clock=watch)
     return Told(
         wall=watch.wall,

@@ -248,6 +248,12 @@ class TrainingConfig:
     )
     checkpoint_seconds: float = _key(30.0, "time between checkpoints within an epoch", low=0)
     device: str = _key("auto", "auto, cpu or cuda", names=DEVICES)
+    precision: str = _key(
+        "float32",
+        "numbers that the layers of the Transformer reckon with in training: float32, or bfloat16, for a GPU",
+        names=("float32", "bfloat16"),
+    )
+    compile: bool = _key(False, "whether training compiles these layers by torch.compile, for a GPU")
     executor: str = _key(
         "processes",
         "who trains: processes of this machine; or ray: workers of a cluster, the [ray] extra",

@@ -17,37 +17,55 @@ from swipewise.model.softmax import softmax_, through_softmax_
 from swipewise.model.spans import spanned
 
 
-def plain_attention(q_BHLE: Tensor, k_BHKE: Tensor, v_BHKE: Tensor, seen_B1LK: Tensor, drop: Dropout) -> Tensor:
+def plain_attention(
+    q_BHLE: Tensor, k_BHKE: Tensor, v_BHKE: Tensor, seen_B1LK: Tensor | None, drop: Dropout
+) -> Tensor:
     """Each place's mean of the values it sees, weighted by softmax(q · k / √E): (B, H, L, E).
 
     Args:
         q_BHLE: (B, H, L, E) queries.
         k_BHKE: (B, H, K, E) keys.
         v_BHKE: (B, H, K, E) values.
-        seen_B1LK: bool, broadcast to (B, 1, L, K): what of the sequence a place sees; something always.
+        seen_B1LK: bool, broadcast to (B, 1, L, K): what of the sequence a place sees; something always. None: itself
+            and what came before, of sequences that are as long as what asks.
         drop: Dropout of the weights.
     """
+    seen_B1LK = _or_causal(seen_B1LK, q_BHLE)
     scores_BHLK = q_BHLE @ k_BHKE.transpose(-1, -2) / q_BHLE.shape[-1] ** 0.5
     lowest = torch.finfo(q_BHLE.dtype).min
     weights_BHLK = torch.softmax(scores_BHLK.masked_fill(~seen_B1LK, lowest), dim=-1)
     return torch.matmul(drop(weights_BHLK), v_BHKE)
 
 
-def fast_attention(q_BHLE: Tensor, k_BHKE: Tensor, v_BHKE: Tensor, seen_B1LK: Tensor, drop: Dropout) -> Tensor:
+def torch_attention(
+    q_BHLE: Tensor, k_BHKE: Tensor, v_BHKE: Tensor, seen_B1LK: Tensor | None, drop: Dropout
+) -> Tensor:
+    """As :func:`plain_attention`, by torch; on a GPU, where no mask is given, that is FlashAttention."""
+    return functional.scaled_dot_product_attention(
+        q_BHLE,
+        k_BHKE,
+        v_BHKE,
+        attn_mask=seen_B1LK,
+        dropout_p=drop.share if drop.training else 0.0,
+        is_causal=seen_B1LK is None,
+    )
+
+
+def fast_attention(
+    q_BHLE: Tensor, k_BHKE: Tensor, v_BHKE: Tensor, seen_B1LK: Tensor | None, drop: Dropout
+) -> Tensor:
     """As :func:`plain_attention`.
 
     On a CPU masking and scaling are part of the matrix product, and the gradient is written out; there torch's own is
     no faster, and in bfloat16 its backward pass is several times slower. On a GPU torch's own is taken.
     """
     if q_BHLE.device.type != "cpu":
-        return functional.scaled_dot_product_attention(
-            q_BHLE, k_BHKE, v_BHKE, attn_mask=seen_B1LK, dropout_p=drop.share if drop.training else 0.0
-        )
+        return torch_attention(q_BHLE, k_BHKE, v_BHKE, seen_B1LK, drop)
     B, H, L, E = q_BHLE.shape
     K = k_BHKE.shape[2]
     # Finite, as a row that sees nothing but padding must not turn into NaN.
     lowest = torch.finfo(q_BHLE.dtype).min / 2
-    seen_BLK = seen_B1LK.squeeze(1)
+    seen_BLK = _or_causal(seen_B1LK, q_BHLE).squeeze(1)
     unseen_BLK = torch.zeros_like(seen_BLK, dtype=q_BHLE.dtype).masked_fill_(~seen_BLK, lowest)
     unseen_XLK = unseen_BLK if len(unseen_BLK) == 1 else unseen_BLK.repeat_interleave(H, dim=0)
     kept_XLK = None
@@ -61,6 +79,14 @@ def fast_attention(q_BHLE: Tensor, k_BHKE: Tensor, v_BHKE: Tensor, seen_B1LK: Te
         kept_XLK,
     )
     return mixed_XLE.view(B, H, L, E)
+
+
+def _or_causal(seen_B1LK: Tensor | None, q_BHLE: Tensor) -> Tensor:
+    """The mask, where there is none that of places that see what came before them."""
+    if seen_B1LK is not None:
+        return seen_B1LK
+    L = q_BHLE.shape[2]
+    return torch.ones(1, 1, L, L, dtype=torch.bool, device=q_BHLE.device).tril()
 
 
 class _Attention(torch.autograd.Function):
@@ -98,10 +124,10 @@ def attention(
     q_BHLE: Tensor,
     k_BHKE: Tensor,
     v_BHKE: Tensor,
-    seen_B1LK: Tensor,
+    seen_B1LK: Tensor | None,
     drop: Dropout,
 ) -> Tensor:
-    """The faster way; what is exported is the formula."""
-    if torch.compiler.is_compiling():
+    """The faster way; what is exported, or compiled for a CPU, is the formula."""
+    if torch.compiler.is_compiling() and q_BHLE.device.type == "cpu":
         return plain_attention(q_BHLE, k_BHKE, v_BHKE, seen_B1LK, drop)
     return fast_attention(q_BHLE, k_BHKE, v_BHKE, seen_B1LK, drop)

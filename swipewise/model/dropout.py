@@ -10,7 +10,7 @@ _STEPS = 256
 
 
 class Dropout(nn.Module):
-    """Zeros a random share of the values in training and scales up the others; on a GPU torch's own.
+    """Zeros a random share of the values in training and scales up the others; on a GPU, and compiled, torch's own.
 
     On a CPU each value is decided by one byte, eight of which a draw yields: the share is rounded to 256ths, and the
     scale is that of the rounded share, so that expectations stay as they are.
@@ -24,7 +24,7 @@ class Dropout(nn.Module):
         """Drop: any shape to the same."""
         if not self.training or not self.share:
             return x
-        if x.device.type != "cpu":
+        if x.device.type != "cpu" or torch.compiler.is_compiling():
             return functional.dropout(x, self.share)
         return x * self.mask(x.shape, x.dtype)
 

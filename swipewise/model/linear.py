@@ -134,6 +134,7 @@ def _pays(x_XI: Tensor, weight_OI: Tensor) -> bool:
         x_XI.device.type == "cpu"
         and x_XI.dtype == weight_OI.dtype == torch.float32
         and not torch.compiler.is_compiling()  # an export is to be made of torch's own
+        and not torch.is_autocast_enabled("cpu")  # which torch's own heeds
         and x_XI.numel() * weight_OI.shape[0] >= _LEAST_PRODUCTS
         and all(size % _LANES == 0 for size in weight_OI.shape)
         and _is_there()

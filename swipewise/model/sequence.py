@@ -36,13 +36,15 @@ class CausalAttention(nn.Module):
         """
         B, L, D = x_BLD.shape
         q_BHLE, k_BHKE, v_BHKE = self.qkv(x_BLD).view(B, L, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        seen_B1LK = torch.ones(1, 1, L, L, dtype=torch.bool, device=x_BLD.device)
-        if self.causal:
-            seen_B1LK = seen_B1LK.tril()
-        if valid_BL is not None:
-            seen_B1LK = seen_B1LK & valid_BL[:, None, None, :]
-        if before_1CD is not None:
-            k_BHKE, v_BHKE, seen_B1LK = self._with(before_1CD, k_BHKE, v_BHKE, seen_B1LK)
+        seen_B1LK: Tensor | None = None
+        if not self.causal or valid_BL is not None or before_1CD is not None:
+            seen_B1LK = torch.ones(1, 1, L, L, dtype=torch.bool, device=x_BLD.device)
+            if self.causal:
+                seen_B1LK = seen_B1LK.tril()
+            if valid_BL is not None:
+                seen_B1LK = seen_B1LK & valid_BL[:, None, None, :]
+            if before_1CD is not None:
+                k_BHKE, v_BHKE, seen_B1LK = self._with(before_1CD, k_BHKE, v_BHKE, seen_B1LK)
         mixed_BHLE = attention(q_BHLE, k_BHKE, v_BHKE, seen_B1LK, self.dropout)
         out_BLD: Tensor = self.out(mixed_BHLE.transpose(1, 2).reshape(B, L, D))
         return out_BLD

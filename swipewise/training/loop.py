@@ -28,6 +28,7 @@ from swipewise.training.descent import Descent
 from swipewise.training.finishing import calibrated, with_best_weights
 from swipewise.training.fitted import FittedModel
 from swipewise.training.keeping import Keeper
+from swipewise.training.layers import computed
 from swipewise.training.learner import B, InterestLearner, Learner, TellsRows
 from swipewise.training.prefetch import ahead
 from swipewise.training.profiling import STEP, Clock, Profile
@@ -167,8 +168,8 @@ def train(
 
     Args:
         learner: The network, its batches and its loss.
-        settings: Seed, epochs, patience, learning_rate, weight_decay, average, sparse_rows and checkpoint_seconds are
-            used.
+        settings: Seed, epochs, patience, learning_rate, weight_decay, average, sparse_rows, checkpoint_seconds,
+            precision and compile are used.
         task: NDCG@10 on it decides when to stop and what to keep. None: the last epoch is kept.
         checkpoint: A file to keep the state in, and to resume from if it exists.
         workers: Who trains. Only the first of them reads and writes the checkpoint, is told of steps and epochs, and
@@ -180,7 +181,7 @@ def train(
         on_epoch: Told after every epoch.
 
     Raises:
-        DataError: The loss is not a number.
+        DataError: The loss is not a number, or torch cannot compile here and is asked to.
         ArtifactError: The checkpoint is damaged or cannot be written.
         ClusterError: Another process is gone.
     """
@@ -234,8 +235,9 @@ class _Loop(Generic[B]):
         """Train to the end and leave the best parameters in the network."""
         resumed, self._progress, self._best = self._keeper.resume()
         self._progress.parts = max(self._progress.parts, parts, self._workers.size)
-        while self._progress.epoch < self._settings.epochs and not self._exhausted():
-            self._one_epoch()
+        with computed(self._network, self._settings, self._device):
+            while self._progress.epoch < self._settings.epochs and not self._exhausted():
+                self._one_epoch()
         self._leave_the_best()
         self._network.eval()
         return Trained(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from swipewise.model.attention import fast_attention, plain_attention
+from swipewise.model.attention import fast_attention, plain_attention, torch_attention
 from swipewise.model.dropout import Dropout
 from swipewise.model.fusion import fused_scores
 from swipewise.model.losses import plain_negative_log_likelihood
@@ -74,29 +74,26 @@ def test_no_target_has_no_loss_and_no_gradient() -> None:
     assert scores_TN.grad is not None
 
 
-@pytest.mark.parametrize("seen", ["causal", "valid", "each its own"])
-def test_attention(seen: str) -> None:
+@pytest.mark.parametrize("way", [fast_attention, torch_attention])
+@pytest.mark.parametrize("seen", ["causal", "what came before", "valid", "each its own"])
+def test_attention(seen: str, way: Callable[..., Tensor]) -> None:
+    """torch's own is what a GPU takes."""
     B, H, L, E = 3, 2, 5, 4
+    causal_11LL = torch.ones(1, 1, L, L, dtype=torch.bool).tril()
     seen_B1LL = {
-        "causal": torch.ones(1, 1, L, L, dtype=torch.bool).tril(),
+        "causal": causal_11LL,
+        "what came before": None,
         "valid": (torch.arange(L) < torch.tensor([[5], [3], [1]]))[:, None, None, :],
         "each its own": torch.rand(B, 1, L, L, generator=torch.Generator().manual_seed(5)) < 0.6,
     }[seen]
-    seen_B1LL[..., 0] = True
+    if seen_B1LL is not None:
+        seen_B1LL[..., 0] = True
     whole = Dropout(0.0)
     agree(
-        lambda q, k, v: fast_attention(q, k, v, seen_B1LL, whole),
-        lambda q, k, v: plain_attention(q, k, v, seen_B1LL, whole),
+        lambda q, k, v: way(q, k, v, seen_B1LL, whole),
+        lambda q, k, v: plain_attention(q, k, v, causal_11LL if seen_B1LL is None else seen_B1LL, whole),
         [numbers(B, H, L, E), numbers(B, H, L, E, seed=1), numbers(B, H, L, E, seed=2)],
     )
-
-
-def test_torchs_own_attention_is_the_formula_too() -> None:
-    """What a GPU takes."""
-    q, k, v = (numbers(2, 2, 5, 4, seed=seed).detach() for seed in range(3))
-    seen_11LL = torch.ones(1, 1, 5, 5, dtype=torch.bool).tril()
-    own = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=seen_11LL)
-    assert torch.allclose(own, plain_attention(q, k, v, seen_11LL, Dropout(0.0)))
 
 
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
