@@ -75,7 +75,7 @@ def test_recipes_run_for_real_each_time_a_change_is_tested() -> None:
 def test_a_benchmark_takes_its_options(
     line: Line, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is loaded, and asked what it measures; most take minutes, with --quick as well."""
+    """It is loaded, and asked what it measures; slow/test_benchmarks.py runs it small."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     monkeypatch.setattr(sys, "argv", [*line.words[1:], "--help"])
     before = set(sys.modules)
