@@ -6,6 +6,8 @@ DEMO ?= demo
 DEMO_FLAGS ?=
 # Of the benchmarks, such as --quick.
 FLAGS ?=
+# Where their figures go; those of docs/figures are a page of the documentation.
+BENCH ?= bench
 # One thread a process: on two cores a second thread that waits for the other makes both slower.
 export OMP_NUM_THREADS ?= 1
 
@@ -49,12 +51,12 @@ docs: setup
 
 # What was measured before stays on the page until it is measured again.
 bench: setup
-	@mkdir -p bench; failed=; \
+	@mkdir -p $(BENCH); failed=; \
 	for name in $(BENCHMARKS); do \
 		echo "benchmarks/$$name.py"; \
-		$(BIN)/python benchmarks/$$name.py $(FLAGS) --json bench/$$name.json || failed="$$failed $$name"; \
+		$(BIN)/python benchmarks/$$name.py $(FLAGS) --json $(BENCH)/$$name.json || failed="$$failed $$name"; \
 	done; \
-	$(BIN)/python benchmarks/page.py bench > bench/figures.md; echo "all figures are in bench/figures.md"; \
+	$(BIN)/python benchmarks/page.py $(BENCH) > $(BENCH)/figures.md; echo "all figures are in $(BENCH)/figures.md"; \
 	test -z "$$failed" || { echo "missed a bar or failed:$$failed" >&2; exit 1; }
 
 dist: setup

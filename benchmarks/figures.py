@@ -21,6 +21,7 @@ import platform
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 
@@ -134,6 +135,8 @@ def run(
             "benchmark": Path(sys.argv[0]).stem,
             "measures": (description or "").split("\n\n")[0].strip(),
             "quick": chosen.quick,
+            "options": _without_json(sys.argv[1:] if arguments is None else arguments),
+            "day": datetime.now(UTC).date().isoformat(),
             "machine": machine(),
             "figures": _as_dicts(figures),
         }
@@ -153,6 +156,17 @@ def machine() -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     size = f"{os.cpu_count()} cores, {memory:.0f} GB"
     return f"{platform.system()}, {processor}, {size}, Python {platform.python_version()}"
+
+
+def _without_json(arguments: Sequence[str]) -> list[str]:
+    """The options that say what was measured."""
+    kept, words = [], iter(arguments)
+    for word in words:
+        if word == "--json":
+            next(words)
+        elif not word.startswith("--json="):
+            kept.append(word)
+    return kept
 
 
 def _as_dicts(figures: Figures) -> list[dict[str, object]]:

@@ -1,7 +1,7 @@
 """One page of all figures that were written with --json: ``python benchmarks/page.py FOLDER``, as ``make bench`` ends.
 
 The page is Markdown, goes to the standard output, and has a table a benchmark: each figure, its bar, and whether it is
-met.
+met; and the command, the day and the machine. That of ``docs/figures`` is part of the documentation.
 """
 
 from __future__ import annotations
@@ -15,13 +15,19 @@ from typing import Any
 
 from figures import Figure, written
 
+_ABOUT = (
+    "What benchmarks printed, each as it was run last. All of this is made by `make bench`, which writes it to "
+    "`bench/`; with `BENCH=docs/figures` it becomes this page."
+)
+
 
 def page(told: list[dict[str, Any]]) -> str:
     """The page of what benchmarks told, in their order."""
-    parts = ["# Benchmarks"]
+    parts = ["# Figures", _ABOUT]
     for each in told:
         parts.append(f"## {each['benchmark']}{', run small' if each['quick'] else ''}")
-        parts.append(f"{each['measures']}\n\nOn {each['machine']}.")
+        command = " ".join([f"benchmarks/{each['benchmark']}.py", *each["options"]])
+        parts.append(f"{each['measures']}\n\nBy `{command}`, on {each['day']}; {each['machine']}.")
         parts.append("\n".join(["| figure | value | bar | |", "|---|---|---|---|", *map(_row, each["figures"])]))
     return "\n\n".join(parts) + "\n"
 

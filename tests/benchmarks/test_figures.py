@@ -77,7 +77,7 @@ def test_all_figures_come_onto_one_page(tmp_path: Path, capsys: pytest.CaptureFi
             run(measure, f"What {name} measures.\n\nAnd more.", ["--json", str(tmp_path / f"{name}.json")])
     capsys.readouterr()
     page = subprocess.run([sys.executable, PAGE, tmp_path], capture_output=True, text=True, check=True).stdout
-    assert "What a measures.\n\nOn " in page
+    assert f"What a measures.\n\nBy `benchmarks/{Path(sys.argv[0]).stem}.py`, on 20" in page
     assert "And more" not in page
     assert "| ratio | 1.333x | >= 1.25x | met |" in page
     assert "| large | 12 | - |  |" in page
@@ -88,11 +88,21 @@ def test_all_figures_come_onto_one_page(tmp_path: Path, capsys: pytest.CaptureFi
     assert (missing.returncode, "none holds no figures" in missing.stderr) == (1, True)
 
 
+def test_the_page_of_the_documentation_is_that_of_the_figures_beside_it() -> None:
+    folder = PAGE.parents[1] / "docs" / "figures"
+    page = subprocess.run([sys.executable, PAGE, folder], capture_output=True, text=True, check=True).stdout
+    assert page == (folder / "figures.md").read_text(encoding="utf-8")
+    for path in folder.glob("*.json"):
+        told = json.loads(path.read_text(encoding="utf-8"))
+        assert (told["quick"], told["benchmark"]) == (False, path.stem)
+
+
 def test_the_same_goes_to_a_file(tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         run(passing, None, ["--quick", "--json", str(tmp_path / "figures.json")])
     written = json.loads((tmp_path / "figures.json").read_text())
     assert written["quick"] is True
+    assert written["options"] == ["--quick"]
     assert written["figures"][1] == {
         "figure": "ratio",
         "value": 1.33333,
