@@ -132,7 +132,7 @@ def _greet(greeting: str, notes: Iterable[str]) -> None:
 def _greeting(address: str, workspace: Workspace, model: str, workers: int = 1) -> str:
     from swipewise.server.pageless import console_command
 
-    event = '{"event_id": "e1", "viewer_id": "ann", "video_id": "VIDEO", "action": "like"}'
+    event = '{"viewer_id": "ann", "video_id": "VIDEO", "action": "like"}'
     required = workspace.config.server.keys == "required"
     pages = f"console: {address}/, " if workers == 1 else ""
     key = ' -H "Authorization: Bearer $KEY"' if required else ""
