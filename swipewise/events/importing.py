@@ -141,7 +141,9 @@ def _read(
     rejects.add_rows(path, checked.bad)
     unused = [name for name in table.columns if name not in layout.sources.values()]
     good, meant = _by_file(checked.good, known_videos, names)
-    check_not_swapped(path, good, layout.sources, known_videos)
+    check_not_swapped(
+        path, good, layout.sources, known_videos, lambda: frozenset(names()["name"]) if names else frozenset()
+    )
     if lengths is not None:
         check_seconds(path, good, layout.sources.get(Col.WATCH_SECONDS), lengths)
     return as_events(good, is_long=layout.is_long), len(table.rows) + len(table.broken), unused, meant

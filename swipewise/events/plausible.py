@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,11 @@ _SECONDS: Final = 120.0
 
 
 def check_not_swapped(
-    path: Path, rows: pl.DataFrame, sources: Mapping[str, str], known_videos: Container[str]
+    path: Path,
+    rows: pl.DataFrame,
+    sources: Mapping[str, str],
+    known_videos: Container[str],
+    files: Callable[[], Container[str]],
 ) -> None:
     """See that viewers and videos do not stand in each other's column.
 
@@ -29,6 +33,7 @@ def check_not_swapped(
         rows: Checked rows: viewer_id, video_id.
         sources: For our column names those of the file.
         known_videos: The catalogue's videos.
+        files: Their files' names, by which a log may call them too.
 
     Raises:
         InputFileError: Most of the viewers are videos of the catalogue, and none of the videos is.
@@ -36,8 +41,9 @@ def check_not_swapped(
     viewers = rows[Col.VIEWER_ID].unique().sort().to_list()
     if any(video in known_videos for video in rows[Col.VIDEO_ID].unique()):
         return
+    named = files()
     # Where both are counted from 1, viewers have the numbers of videos by chance.
-    taken = [viewer for viewer in viewers if viewer in known_videos and not viewer.isdigit()]
+    taken = [each for each in viewers if (each in known_videos or each in named) and not each.isdigit()]
     if 2 * len(taken) <= len(viewers):
         return
     viewer, video = sources[Col.VIEWER_ID], sources[Col.VIDEO_ID]
