@@ -80,7 +80,7 @@ def test_names_that_may_be_are_taken(workspace: Workspace, lines: list[str]) -> 
 
 def test_viewers_who_have_the_names_of_files(workspace: Workspace) -> None:
     path = workspace.root / "log.csv"
-    path.write_text("viewer_id,video_id,at\nbird.mp4,ann,2026-01-01\nflower,bob,2026-01-01\n")
+    path.write_text("viewer_id,video_id,at,like\nbird.mp4,ann,2026-01-01,1\nflower,bob,2026-01-01,1\n")
     names = pl.DataFrame({"name": ["bird.mp4", "bird", "flower"], "video_id": ["v1", "v1", "v2"]})
     with pytest.raises(
         InputFileError, match=r"'viewer_id' holds videos of the catalogue, such as 'bird\.mp4', and"
