@@ -17,12 +17,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from swipewise.behavior.grouping import discriminating, grouped, sharpened, square_distances
 from swipewise.behavior.log import BehaviorLog, Vectors
 
 _DIRECTIONS = 48  # principal directions that are looked at
+_RESTARTS = 12
+_STEPS = 50
+_SHARPENINGS = 3
+_FAR = 1e9  # where the centre of a theme without videos lies
 _STRETCH = 0.25  # power of how much a direction tells; under a higher one weakly told themes merge
-_TELLING = 2  # directions for each theme, those that tell most, along which themes are held apart
+_SHRINKAGE = 0.1  # of the covariance within themes towards a sphere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,11 +81,11 @@ class ThemeAxes:
 
     def square_distances(self, values_VD: NDArray[np.floating]) -> NDArray[np.float64]:
         """From each vector to each theme: (V, K)."""
-        return square_distances(self._place(values_VD), self.centre_KR)
+        return _square_distances(self._place(values_VD), self.centre_KR)
 
     def redrawn(self, values_VD: NDArray[np.floating], theme_V: NDArray[np.int64]) -> ThemeAxes:
         """The axes along which vectors are best told apart whose themes are known."""
-        equal_RR, centre_KR = discriminating(self._place(values_VD), theme_V, len(self.centre_KR))
+        equal_RR, centre_KR = _discriminating(self._place(values_VD), theme_V, len(self.centre_KR))
         return replace(self, axis_DR=self.axis_DR @ equal_RR, centre_KR=centre_KR)
 
     def _place(self, values_VD: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -140,13 +143,13 @@ def _axes(
     values_VD = np.where(vectors.present_V[:, None], vectors.values_VD, centre_D)
     white_VR = (values_VD - centre_D) / spread_D @ whitening_DR
     told_R, axis_RR = _shared(white_VR, vectors, past)
-    told_VR = white_VR[basis_V] @ axis_RR
-    telling_R = np.argsort(-told_R, kind="stable")[: _TELLING * count]
-    nearest_V = grouped(told_VR[:, telling_R], told_VR * told_R**_STRETCH, count, seed)
-    sharp = sharpened(white_VR[basis_V], nearest_V)
-    return ThemeAxes(
-        centre_D=centre_D, spread_D=spread_D, axis_DR=whitening_DR @ sharp.equal_RR, centre_KR=sharp.centre_KR
-    )
+    place_VR = white_VR @ (axis_RR * told_R**_STRETCH)
+    centre_KR = _centres(place_VR[basis_V], count, seed)
+    nearest_V = _square_distances(place_VR[basis_V], centre_KR).argmin(axis=1)
+    for _ in range(_SHARPENINGS):
+        equal_RR, centre_KR = _discriminating(white_VR[basis_V], nearest_V, len(centre_KR))
+        nearest_V = _square_distances(white_VR[basis_V] @ equal_RR, centre_KR).argmin(axis=1)
+    return ThemeAxes(centre_D=centre_D, spread_D=spread_D, axis_DR=whitening_DR @ equal_RR, centre_KR=centre_KR)
 
 
 def _whitening(
@@ -181,3 +184,61 @@ def _shared(
     if not told_R.max(initial=0.0) > 0:
         return np.ones(width), np.eye(width)
     return np.maximum(told_R, 0.0) / told_R.max(), axis_RR
+
+
+def _discriminating(
+    basis_VR: NDArray[np.float64], nearest_V: NDArray[np.int64], count: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A map (R, R) after which the videos within a theme scatter alike in all directions, and the themes' centres."""
+    total_KR = np.zeros((count, basis_VR.shape[1]))
+    np.add.at(total_KR, nearest_V, basis_VR)
+    size_K = np.bincount(nearest_V, minlength=count)
+    centre_KR = total_KR / np.maximum(size_K, 1)[:, None]
+    equal_RR = _equalising(basis_VR - centre_KR[nearest_V])
+    return equal_RR, np.where(size_K[:, None] > 0, centre_KR @ equal_RR, _FAR)
+
+
+def _equalising(rest_VR: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A map (R, R) after which what is left of the videos scatters alike in all directions."""
+    scatter_RR = rest_VR.T @ rest_VR / len(rest_VR)
+    sphere_RR = np.eye(len(scatter_RR)) * max(float(np.trace(scatter_RR)) / max(len(scatter_RR), 1), 1e-9)
+    scatter_RR = (1 - _SHRINKAGE) * scatter_RR + _SHRINKAGE * sphere_RR
+    equal_RR: NDArray[np.float64] = np.linalg.inv(np.linalg.cholesky(scatter_RR)).T
+    return equal_RR
+
+
+def _centres(place_VR: NDArray[np.float64], count: int, seed: int) -> NDArray[np.float64]:
+    """The best of several runs of k-means: (K, R), fewer where there are fewer different places."""
+    best_KR, least = place_VR[:1], np.inf
+    for restart in range(_RESTARTS):
+        centre_KR = _scattered(place_VR, count, np.random.default_rng([seed, restart]))
+        for _ in range(_STEPS):
+            nearest_V = _square_distances(place_VR, centre_KR).argmin(axis=1)
+            total_KR = np.zeros_like(centre_KR)
+            np.add.at(total_KR, nearest_V, place_VR)
+            size_K1 = np.bincount(nearest_V, minlength=len(centre_KR))[:, None]
+            moved_KR = np.where(size_K1 > 0, total_KR / np.maximum(size_K1, 1), centre_KR)
+            if np.array_equal(moved_KR, centre_KR):
+                break
+            centre_KR = moved_KR
+        spread = float(_square_distances(place_VR, centre_KR).min(axis=1).sum())
+        if spread < least:
+            best_KR, least = centre_KR, spread
+    return best_KR
+
+
+def _scattered(place_VR: NDArray[np.float64], count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Starting points of k-means++: each is drawn in proportion to its squared distance from those before."""
+    centre_KR = place_VR[[rng.integers(len(place_VR))]]
+    for _ in range(count - 1):
+        away_V = _square_distances(place_VR, centre_KR).min(axis=1)
+        if not away_V.max() > 1e-9:
+            break
+        centre_KR = np.vstack([centre_KR, place_VR[rng.choice(len(place_VR), p=away_V / away_V.sum())]])
+    return centre_KR
+
+
+def _square_distances(place_VR: NDArray[np.float64], centre_KR: NDArray[np.float64]) -> NDArray[np.float64]:
+    square_VK = (place_VR**2).sum(axis=1)[:, None] - 2 * place_VR @ centre_KR.T + (centre_KR**2).sum(axis=1)
+    clipped_VK: NDArray[np.float64] = np.maximum(square_VK, 0.0)
+    return clipped_VK
