@@ -40,7 +40,7 @@ def plain_attention(
 def torch_attention(
     q_BHLE: Tensor, k_BHKE: Tensor, v_BHKE: Tensor, seen_B1LK: Tensor | None, drop: Dropout
 ) -> Tensor:
-    """As :func:`plain_attention`, by torch; on a GPU, where no mask is given, that is FlashAttention."""
+    """As :func:`plain_attention`, by torch, which on a GPU can take FlashAttention in bfloat16 if given no mask."""
     return functional.scaled_dot_product_attention(
         q_BHLE,
         k_BHKE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from swipewise.config import TrainingConfig
 from swipewise.errors import DataError
 from swipewise.model.sequence import Block
-
-_WAYS: Final = ("forward", "at")
 
 
 @contextmanager
@@ -37,20 +35,18 @@ def computed(network: nn.Module, settings: TrainingConfig, device: torch.device)
     plain = not settings.compile and settings.precision == "float32"
     layers = [] if plain else [module for module in network.modules() if isinstance(module, Block)]
     for layer in layers:
-        for name in _WAYS:
-            setattr(layer, name, _trained(layer, getattr(layer, name), settings, device))
+        layer.forward = _trained(layer, layer.forward, settings, device)  # type: ignore[method-assign]
     try:
         yield
     finally:
         for layer in layers:
-            for name in _WAYS:
-                delattr(layer, name)
+            del layer.forward  # that of its class is there again
 
 
 def _trained(
     layer: Block, plain: Callable[..., Tensor], settings: TrainingConfig, device: torch.device
 ) -> Callable[..., Tensor]:
-    """A way through a layer as it was asked for; in eval mode, where a validation period is ranked, the plain one."""
+    """The way through a layer that was asked for; in eval mode, where a validation period is ranked, the plain one."""
     # Batches have many shapes, and a program of its own for each would cost more than it saves.
     way = torch.compile(plain, dynamic=True) if settings.compile else plain
     short = settings.precision == "bfloat16"

@@ -111,11 +111,17 @@ def fit_network(
         on_epoch: Told after every epoch.
 
     Raises:
-        DataError: Nothing is positive, or the loss is not a number.
+        DataError: Nothing is positive, the loss is not a number, torch cannot compile here and is asked to, or it is
+            asked to and for a profile.
         ArtifactError: The checkpoint is damaged or cannot be written, or ``earlier`` is built differently.
         ClusterError: Another process is gone.
     """
     settings = config.training
+    if profile and settings.compile:
+        raise DataError(
+            "a profile looks into layers, and compiled ones would be compiled anew for it: "
+            "set training.compile = false, or train without --profile"
+        )
     with seeded(settings.seed):
         some = dataset.some_viewers(settings.sample_interactions, settings.seed)
         asked = None if validation is None else validation.of_viewers(some)
