@@ -159,13 +159,13 @@ def machine() -> str:
 
 
 def _without_json(arguments: Sequence[str]) -> list[str]:
-    """The options that say what was measured."""
+    """The options that say what was measured, folders by their names: where they lie is this machine's own."""
     kept, words = [], iter(arguments)
     for word in words:
         if word == "--json":
             next(words)
         elif not word.startswith("--json="):
-            kept.append(word)
+            kept.append(Path(word).name if Path(word).is_absolute() else word)
     return kept
 
 

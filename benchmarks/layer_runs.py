@@ -5,21 +5,23 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from lengths import lengths_like_kuairand, made_dataset
-from training_runs import DROPOUT, HEADS, LAYERS, WIDTH, Network, learner_of
+from training_runs import DROPOUT, HEADS, LAYERS, WIDTH, Network, learner_of, step
 
 from swipewise.config import Config, ModelConfig, TrainingConfig
 from swipewise.model.linear import linear
 from swipewise.model.sequence import CausalTransformer
 from swipewise.training.descent import Descent
 from swipewise.training.layers import computed
+from swipewise.training.learner import Learner
 from swipewise.training.loop import seeded
 from swipewise.training.ranking import mean_ndcg, ranking_task
 from swipewise.training.recommender import InterestRecommender
@@ -43,7 +45,7 @@ def sequences_a_second(network: Network, device_name: str, viewers: int) -> dict
     """
     device = _begun(device_name)
     data = made_dataset(lengths_like_kuairand(viewers), 7_583, content=network == "content")
-    steps: dict[str, Callable[[], None]] = {}
+    epochs: dict[str, Callable[[], None]] = {}
     took: dict[str, list[float]] = {name: [] for name in WAYS}
     with ExitStack() as open_until:
         for name, way in WAYS.items():
@@ -52,20 +54,17 @@ def sequences_a_second(network: Network, device_name: str, viewers: int) -> dict
             settings = replace(settings, precision=way.precision, compile=way.compile)
             open_until.enter_context(computed(learner.network, settings, device))
             descent = Descent(learner.network.train(), settings)
-            batches = list(learner.batches(0, 0))
-
-            def epoch(learner=learner, descent=descent, batches=batches) -> None:  # type: ignore[no-untyped-def]
-                for batch in batches:
-                    descent.begin()
-                    learner.loss(batch).loss.backward()
-                    descent.step()
-
-            steps[name] = epoch
-            epoch()  # compiles
+            epochs[name] = partial(_epoch, learner, descent, list(learner.batches(0, 0)))
+            epochs[name]()  # compiles
         for _ in range(_ROUNDS):
-            for name, step in steps.items():
-                took[name].append(_seconds(step, device))
+            for name, epoch in epochs.items():
+                took[name].append(_seconds(epoch, device))
     return {name: viewers / statistics.median(seconds) for name, seconds in took.items()}
+
+
+def _epoch(learner: Learner[Any], descent: Descent, batches: Sequence[Any]) -> None:
+    for batch in batches:
+        step(learner, descent, batch)
 
 
 def share_of_peak(width: int, device_name: str) -> dict[str, float]:

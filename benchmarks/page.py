@@ -17,7 +17,7 @@ from figures import Figure, written
 
 _ABOUT = (
     "What benchmarks printed, each as it was run last. All of this is made by `make bench`, which writes it to "
-    "`bench/`; with `BENCH=docs/figures` it becomes this page."
+    "`bench/`; with `BENCH=docs/figures` it becomes the page of the documentation, which has what was run so."
 )
 
 

@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from figures import Figures, Options, run
 from layer_runs import WAYS, quality, sequences_a_second, share_of_peak
 from lengths import HOUR_MS, lengths_like_kuairand, made_dataset, short_lengths
@@ -181,15 +182,17 @@ def _sooner(ours: list[Course], theirs: Course) -> float:
 def record_layers(figures: Figures, options: Options) -> None:
     """Other numbers than single precision, and compiled layers, on a device."""
     device = options.own.device
+    if device == "cuda" and not torch.cuda.is_available():
+        sys.exit("torch finds no GPU here: leave --device cuda out to measure on the processor")
+    first, *others = WAYS
     networks: dict[Network, str] = {"ids": "ids", "content": "three modalities and ids"}
     for network, title in networks.items():
         speeds = _apart(sequences_a_second, network, device, 300 if options.quick else 2_000)
-        plain = speeds[next(iter(WAYS))]
-        what = f"sequences a second on {device}, the model on {title}"
-        for name, speed in speeds.items():
-            figures.record(f"{what}, layers in {name}", speed)
-            if speed is not plain:
-                figures.record(f"{what}, layers in {name} against {next(iter(WAYS))}", speed / plain, unit="x")
+        what = f"sequences a second on {device}, the model on {title}, layers in"
+        figures.record(f"{what} {first}", speeds[first])
+        for name in others:
+            figures.record(f"{what} {name}", speeds[name])
+            figures.record(f"{what} {name} against {first}", speeds[name] / speeds[first], unit="x")
     for width in (64,) if options.quick else (64, 512):
         for name, share in _apart(share_of_peak, width, device).items():
             figures.record(
@@ -197,12 +200,12 @@ def record_layers(figures: Figures, options: Options) -> None:
             )
     if options.own.kuairand is not None:
         found = _apart(quality, options.own.kuairand, device, 1 if options.quick else 6)
-        first, *others = found
-        figures.record(f"NDCG@10 of the model on ids on KuaiRand, {first}", found[first])
-        for name in others:
+        base, *compared = found
+        figures.record(f"NDCG@10 of the model on ids on KuaiRand, {base}", found[base])
+        for name in compared:
             figures.record(
-                f"NDCG@10 of the model on ids on KuaiRand, {name} against {first}",
-                found[name] / found[first],
+                f"NDCG@10 of the model on ids on KuaiRand, {name} against {base}",
+                found[name] / found[base],
                 at_least=0.97,
                 unit="x",
             )

@@ -198,7 +198,7 @@ def matmul_share(steps: int) -> tuple[float, float]:
         parts, wholes, alone = [], [], []
         for batch in batches[2:]:
             assert batch is not None
-            wholes.append(_seconds(partial(_step, learner, descent, batch)))
+            wholes.append(_seconds(partial(step, learner, descent, batch)))
             B, L = len(batch.last_B), batch.tokens.video_BL.shape[1] + 1
             x_BLD = torch.randn(B, L, WIDTH, requires_grad=True)
             parts.append(_seconds(partial(_inside, encoder, x_BLD)))
@@ -207,7 +207,8 @@ def matmul_share(steps: int) -> tuple[float, float]:
     return bare / inside, bare / whole
 
 
-def _step(learner: Learner[Any], descent: Any, batch: Any) -> None:
+def step(learner: Learner[Any], descent: Any, batch: Any) -> None:
+    """A step down the loss of a batch."""
     descent.begin()
     learner.loss(batch).loss.backward()  # type: ignore[no-untyped-call]
     descent.step()

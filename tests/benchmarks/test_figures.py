@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import subprocess
@@ -112,6 +113,16 @@ def test_the_same_goes_to_a_file(tmp_path: Path) -> None:
         "met": True,
     }
     assert written["figures"][2]["figure"] == "small"
+
+
+def test_a_file_says_by_which_options_it_was_made_but_not_where(tmp_path: Path) -> None:
+    def add(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--data")
+
+    for json_words in (["--json", str(tmp_path / "a.json")], [f"--json={tmp_path / 'a.json'}"]):
+        with pytest.raises(SystemExit):
+            run(passing, None, ["--data", str(tmp_path / "logs"), *json_words, "--quick"], add_options=add)
+        assert json.loads((tmp_path / "a.json").read_text())["options"] == ["--data", "logs", "--quick"]
 
 
 def test_what_was_measured_before_an_error_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
