@@ -43,7 +43,8 @@ def command_page() -> str:
 
 def _section(path: tuple[str, ...], command: click.Command) -> list[str]:
     words = " ".join((_PROGRAM, *path))
-    context = click.Context(command, info_name=words)
+    # A command keeps the names of its help from the first context it is seen in, also for calls that come after.
+    context = click.Context(command, info_name=words, help_option_names=cli.context_settings["help_option_names"])
     lines = [f"{'#' * (1 + len(path))} {words}", ""]
     lines += _text(command.help or "")
     lines += ["```text", context.get_usage().removeprefix("Usage: "), "```", ""]

@@ -6,6 +6,8 @@ import ast
 import importlib
 import inspect
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from itertools import pairwise
@@ -124,6 +126,14 @@ def test_every_command_and_option_stands_on_the_page_of_the_command_line() -> No
             for option in param.opts if param.param_type_name == "option" else []:
                 assert option in section
     assert "\b" not in page
+
+
+def test_the_page_of_the_command_line_leaves_the_commands_as_they_are() -> None:
+    # In a process of its own: a command keeps what it first took for the names of its help.
+    code = "from docs.generate.commands import cli, command_page; command_page(); cli(['keys', 'list', '-h'])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "Usage: " in result.stdout
 
 
 def test_every_key_stands_on_the_page_of_the_configuration() -> None:
