@@ -17,8 +17,8 @@ _HEAD = """# Command line
 
 Every command has `--help`, works in the workspace named by `--workspace` (`-w`), by `SWIPEWISE_WORKSPACE`, or in the
 folder it is called from. It ends with 0 when it did what was asked, with 1 and one line on stderr where something about
-the data or the workspace has to be mended, with 2 where the command line itself is wrong, and with 130 after Ctrl-C.
-Results go to stdout, progress and notes to stderr.
+the data or the workspace has to be mended, with 2 and such a line where the command line itself is wrong, and with 130
+after Ctrl-C. Results go to stdout, progress and notes to stderr.
 """
 
 

@@ -99,13 +99,24 @@ def cli() -> None:
     """Turn raw short videos and behaviour logs into a personalised feed, and say why."""
 
 
+def _in_one_line(error: click.ClickException) -> str:
+    """What click says in four lines, the first of which repeats how the command is called."""
+    said = " ".join(line.strip() for line in error.format_message().splitlines())
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    where = f" (see '{context.command_path} --help')" if context else ""
+    return said[:1].lower() + said[1:].removesuffix(".") + where
+
+
 def main() -> None:
-    """Run the command line; an error that a user can mend is one line on stderr and exit code 1."""
+    """Run the command line; a mistake is one line on stderr, and exit code 2 where it was typed, else 1."""
     try:
         # By its name the shells know whose completion they ask for.
         sys.exit(cli(prog_name="swipewise", standalone_mode=False))
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        click.echo(f"error: {_in_one_line(error)}", err=True)
         sys.exit(error.exit_code)
     except click.Abort:
         click.echo("stopped: what was stored stays, and the same command can be given again", err=True)

@@ -84,9 +84,9 @@ MISTAKES = {
     "a viewer of whom nothing is kept": Mistake(
         typed="viewers export nobody -w shop", told=r"nothing is kept about a viewer 'nobody'"
     ),
-    "no viewer at all": Mistake(typed="feed -w shop", told=r"Missing argument 'VIEWER'", code=2),
+    "no viewer at all": Mistake(typed="feed -w shop", told=r"missing argument 'VIEWER'", code=2),
     "a size that is no number": Mistake(
-        typed="feed ann --size ten -w shop", told=r"Invalid value for '--size': 'ten'", code=2
+        typed="feed ann --size ten -w shop", told=r"invalid value for '--size': 'ten'", code=2
     ),
     # workspaces and configuration
     "a workspace that is not there": Mistake(
@@ -163,7 +163,7 @@ MISTAKES = {
         told=r"other machines reach 0\.0\.0\.0.*set keys = \"required\"",
     ),
     "a port that is no number": Mistake(
-        typed="serve --port http -w shop", told=r"Invalid value for '--port': 'http'", code=2
+        typed="serve --port http -w shop", told=r"invalid value for '--port': 'http'", code=2
     ),
     "a certificate that is not there": Mistake(
         typed="serve --tls-cert server.pem -w shop",
@@ -224,11 +224,11 @@ MISTAKES = {
     ),
     # words and numbers of options
     "a viewer whose id is empty": Mistake(
-        typed="feed '' -w shop", told=r"Invalid value for 'VIEWER': the viewer's id is empty", code=2
+        typed="feed '' -w shop", told=r"invalid value for 'VIEWER': the viewer's id is empty", code=2
     ),
     "a feed of nothing": Mistake(
         typed="feed ann --size 0 -w shop",
-        told=r"Invalid value for '--size': 0 is not in the range 1<=x<=1000",
+        told=r"invalid value for '--size': 0 is not in the range 1<=x<=1000",
         code=2,
     ),
     "an end before the beginning": Mistake(
@@ -256,7 +256,7 @@ MISTAKES = {
         typed="completion powershell", told=r"'powershell' is not one of 'bash', 'zsh', 'fish'", code=2
     ),
     "a world of one video": Mistake(
-        typed="simulate app --videos 1", told=r"Invalid value for '--videos': 1 is not in the range", code=2
+        typed="simulate app --videos 1", told=r"invalid value for '--videos': 1 is not in the range", code=2
     ),
     "vectors in CSV": Mistake(
         typed="videos export v.csv --vectors visual -w shop", told=r"CSV holds no vectors: name v\.parquet", code=2

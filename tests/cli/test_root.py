@@ -88,6 +88,35 @@ def test_an_unknown_option_names_the_nearest() -> None:
     assert "--fresh" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("train --fesh", "no such option '--fesh'. Did you mean '--fresh'? (see 'swipewise train --help')"),
+        ("trian", "no command 'trian': did you mean 'train'? (see 'swipewise --help')"),
+        ("events import", "missing argument 'FILE...' (see 'swipewise events import --help')"),
+    ],
+)
+def test_a_mistake_in_the_command_line_is_one_line_that_names_its_help(
+    typed: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["swipewise", *typed.split()])
+    with pytest.raises(SystemExit) as raised:
+        main()
+    assert raised.value.code == 2
+    assert capsys.readouterr() == ("", f"error: {told}\n")
+
+
+@pytest.mark.parametrize("typed", ["", "videos"])
+def test_commands_that_are_not_named_are_listed(
+    typed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["swipewise", *typed.split()])
+    with pytest.raises(SystemExit) as raised:
+        main()
+    assert raised.value.code == 2
+    assert "Commands:" in capsys.readouterr().err
+
+
 def test_the_version() -> None:
     assert CliRunner().invoke(cli, ["--version"]).stdout == f"swipewise, version {swipewise.__version__}\n"
 
