@@ -57,6 +57,7 @@ TUNING_VIEWERS = 8_000
 TRIAL_SECONDS = 180.0  # of processor time
 MOST_EPOCHS = {"din": 8}  # each ranks the whole catalogue pair by pair and takes minutes
 COLD_BELOW = 5  # long views before May
+QUICK_VIEWERS = 1_000
 OURS, WITHOUT_PROFILE = "swipewise", "swipewise without profile"
 BASELINES = ("popularity", "recent", "itemcf", "din", "bert4rec", "sasrec")
 APART = 1.15
@@ -112,13 +113,13 @@ def measure(figures: Figures, options: Options) -> None:
     workspace = work / "workspace"
     if not workspace.exists():
         convert(LAYOUTS["kuairand"], _source(), workspace)
-    names = options.own.only or (*BASELINES, OURS, WITHOUT_PROFILE)
-    if options.quick:
-        names = ("popularity", "itemcf")
+    usual = ("popularity", "itemcf") if options.quick else (*BASELINES, OURS, WITHOUT_PROFILE)
+    names = options.own.only or usual
+    most = QUICK_VIEWERS if options.quick else None
     with ProcessPoolExecutor(options.own.jobs, mp_context=get_context("spawn")) as pool:
         _tune(pool, workspace, [name for name in names if name != WITHOUT_PROFILE], again=options.own.tune)
-        reached = _reach(pool, work, names, fresh=options.own.fresh)
-    dataset = load_dataset(Workspace.open(workspace))
+        reached = _reach(pool, work, names, most, fresh=options.own.fresh)
+    dataset = _dataset(workspace, most)
     protocol = Protocol.at(dataset, MAY_MS, all_candidates=True)
     measured = {name: measured_of(name, one.best_BK, protocol) for name, one in reached.items()}
     figures.record("viewers", len(protocol.task.viewers_B))
@@ -131,7 +132,7 @@ def measure(figures: Figures, options: Options) -> None:
             float(_ndcg_B(one)[cold_B].mean()),
         )
     if options.own.peers:
-        measured |= _outside(work, dataset, figures, options.own.peers)
+        measured |= _outside(work, dataset, figures, options.own.peers, most)
     if OURS not in measured:
         return
     peers = [name for name in measured if name not in (OURS, WITHOUT_PROFILE)]
@@ -254,16 +255,19 @@ def _search(name: str, workspace: Path) -> Tuned:
     return replace(tuned, settings=settings)
 
 
-def _reach(pool: ProcessPoolExecutor, work: Path, names: Sequence[str], *, fresh: bool) -> dict[str, Reached]:
+def _reach(
+    pool: ProcessPoolExecutor, work: Path, names: Sequence[str], most: int | None, *, fresh: bool
+) -> dict[str, Reached]:
     """Everybody's rankings; those of an earlier call with the same settings are taken from the disk."""
     found = load_settings(SETTINGS)
     jobs: dict[str, Future[Path]] = {}
     for name in reversed(names):  # the longest first
         settings = dict(found[OURS if name == WITHOUT_PROFILE else name].settings)
-        path = work / f"{name.replace(' ', '_')}-{_hash(name, settings)}.npz"
+        size = "" if most is None else f"-{most}"
+        path = work / f"{name.replace(' ', '_')}{size}-{_hash(name, settings)}.npz"
         if fresh:
             path.unlink(missing_ok=True)
-        jobs[name] = pool.submit(_fit_and_rank, name, settings, work / "workspace", path)
+        jobs[name] = pool.submit(_fit_and_rank, name, settings, work / "workspace", most, path)
     reached = {}
     for name in names:
         path = jobs[name].result()
@@ -280,12 +284,20 @@ def _reach(pool: ProcessPoolExecutor, work: Path, names: Sequence[str], *, fresh
     return reached
 
 
-def _fit_and_rank(name: str, settings: dict[str, Any], workspace: Path, path: Path) -> Path:
+def _dataset(workspace: Path, most: int | None) -> Dataset:
+    """The logs, of the first viewers alone where no more than so many are asked for."""
+    dataset = load_dataset(Workspace.open(workspace))
+    if most is None:
+        return dataset
+    return replace(dataset, interactions=dataset.interactions.where(dataset.interactions.viewer_I < most))
+
+
+def _fit_and_rank(name: str, settings: dict[str, Any], workspace: Path, most: int | None, path: Path) -> Path:
     """Fit a recommender as the protocol says, rank, predict if it can, and keep all of that in ``path``."""
     if path.exists():
         return path
     print(f"{name} {settings}", file=sys.stderr, flush=True)
-    dataset = load_dataset(Workspace.open(workspace))
+    dataset = _dataset(workspace, most)
     protocol = Protocol.at(dataset, MAY_MS, all_candidates=True)
     train, validation = dataset.before(VALIDATION_MS), dataset.between(VALIDATION_MS, MAY_MS)
     peer = _peer(name)
@@ -371,13 +383,15 @@ def _ratio(ours_B: NDArray[np.float64], theirs_B: NDArray[np.float64]) -> tuple[
     return float(ours_B.mean() / theirs_B.mean()), float(np.quantile(drawn_S2[:, 0] / drawn_S2[:, 1], 0.025))
 
 
-def _outside(work: Path, dataset: Dataset, figures: Figures, names: Sequence[str]) -> dict[str, Measured]:
+def _outside(
+    work: Path, dataset: Dataset, figures: Figures, names: Sequence[str], most: int | None
+) -> dict[str, Measured]:
     """Outside implementations on the same split and candidates, each in an environment of its own."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
     from benchmarks.peers.contest import contest
     from benchmarks.peers.exchange import write_exchange
 
-    folder = work / "exchange"
+    folder = work / ("exchange" if most is None else f"exchange-{most}")
     write_exchange(folder, dataset, name="KuaiRand, part", validation_from=VALIDATION_MS, test_from=MAY_MS)
     protocol = Protocol.at(dataset, MAY_MS, all_candidates=True)
     found = {}
