@@ -51,6 +51,13 @@ class Figure:
         high = math.inf if self.at_most is None else self.at_most
         return low <= self.value <= high
 
+    @property
+    def verdict(self) -> str:
+        """``met`` or ``missed``; nothing is met where there is no bar."""
+        if not self.met:
+            return "missed"
+        return "" if self.bar == "-" else "met"
+
 
 @dataclass(slots=True, kw_only=True)
 class Figures:
@@ -82,14 +89,9 @@ class Figures:
         return [figure for figure in self.recorded if not figure.met]
 
     def lines(self) -> list[str]:
-        """``figure  value  bar  met|missed``, in columns."""
+        """``figure  value  bar  verdict``, in columns."""
         rows = [
-            (
-                figure.figure,
-                f"{written(figure.value)}{figure.unit}",
-                figure.bar,
-                "met" if figure.met else "missed",
-            )
+            (figure.figure, f"{written(figure.value)}{figure.unit}", figure.bar, figure.verdict)
             for figure in self.recorded
         ]
         widths = [max(len(row[column]) for row in rows) for column in range(4)] if rows else []

@@ -35,7 +35,7 @@ def page(told: list[dict[str, Any]]) -> str:
 def _row(kept: dict[str, Any]) -> str:
     value = math.nan if kept["value"] is None else kept["value"]
     figure = Figure(**{name: kept[name] for name in kept if name != "met"} | {"value": value})
-    verdict = "" if figure.bar == "-" else "met" if figure.met else "**missed**"
+    verdict = "**missed**" if figure.verdict == "missed" else figure.verdict
     name = figure.figure.replace("|", "\\|")
     return f"| {name} | {written(figure.value)}{figure.unit} | {figure.bar} | {verdict} |"
 
