@@ -17,8 +17,9 @@ Answer = tuple[str, str]
 _HEAD = """# HTTP API
 
 What `GET /openapi.json` of a running server says, for people. [Serving](serving.md) tells how it is used. Every error
-is answered as `{"error": …}`, with `fields` where it is about some. Where `[server]` has `keys = "required"`, a request
-names its key as `Authorization: Bearer KEY`, and the key needs the scope given here.
+is answered as `{"error": …}`, with `fields` where it is about some; a parameter that a route does not have is one, but
+for routes that have none. Where `[server]` has `keys = "required"`, a request names its key as
+`Authorization: Bearer KEY`, and the key needs the scope given here.
 """
 _METHODS = ("get", "post", "put", "delete")
 

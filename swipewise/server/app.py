@@ -38,6 +38,7 @@ from swipewise.server.operations import Readiness, operation_routes
 from swipewise.server.pageless import add_signpost
 from swipewise.server.problems import problem, store_problem
 from swipewise.server.protection import protect
+from swipewise.server.queries import known_queries
 from swipewise.server.siblings import ALONE, Place, Siblings
 from swipewise.server.threads import pool_size, size_pool
 from swipewise.server.thumbnails import thumbnail_routes
@@ -82,7 +83,12 @@ def create_app(
     background = Background(engine, siblings, place, warm=warm)
     records = Database(workspace.events_dir)
     intake = VideoIntake(workspace, JobQueue(records), background.wake)
-    app = FastAPI(title="Swipewise", version=swipewise.__version__, lifespan=_lifespan)
+    app = FastAPI(
+        title="Swipewise",
+        version=swipewise.__version__,
+        lifespan=_lifespan,
+        dependencies=[Depends(known_queries)],
+    )
     app.state.engine, app.state.background, app.state.intake = engine, background, intake
     catalog = Catalog(workspace.catalog_dir)
     app.state.answers = AnswerLog(Answers(records), days=workspace.config.feed.log_days)

@@ -107,7 +107,8 @@ def _message(error: Mapping[str, Any], known_fields: tuple[str, ...]) -> str:
     if kind == "missing":
         return "is required"
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"is not a field{_nearest(str(error['loc'][-1]), known_fields) if known_fields else ''}"
+        what = "parameter" if error["loc"][0] == "query" else "field"
+        return f"is not a {what}{_nearest(str(error['loc'][-1]), known_fields) if known_fields else ''}"
     if kind == "enum":
         valid = tuple(re.findall(r"'([^']*)'", error["ctx"]["expected"]))
         return f"unknown {error['loc'][-1]} {_shortened(value)}{_nearest(str(value), valid)}"

@@ -66,6 +66,18 @@ def test_a_cursor_that_is_none_of_this_viewers_is_named(
     assert [each["field"] for each in answer.json()["fields"]] == ["cursor"]
 
 
+def test_a_parameter_that_there_is_not_names_the_nearest(client: TestClient) -> None:
+    answer = client.get("/v1/feed", params={"viewer_id": "ann", "limt": 5, "nothing": ""})
+    assert answer.status_code == 422
+    assert answer.json()["error"] == "limt: is not a parameter: did you mean 'limit'? (and 1 more)"
+    [_, other] = answer.json()["fields"]
+    assert other["message"].startswith("is not a parameter: valid are viewer_id, limit, cursor, ")
+
+
+def test_routes_without_parameters_take_any(client: TestClient) -> None:
+    assert client.get("/healthz", params={"probe": "1"}).status_code == 200
+
+
 def test_context_reaches_rules_and_availability(workspace: Workspace) -> None:
     catalog = Catalog(workspace.catalog_dir)
     catalog.upsert([replace(video("e", days_old=0), regions=("us",), language="en", tags=("news",))], {})
