@@ -22,12 +22,12 @@ RUN_ELSEWHERE = {
     r"^python benchmarks/load\.py ": "tests/benchmarks/test_load.py",
     r"^python docs/screenshots\.py ": "slow/test_screenshots.py",
     r"^torchrun ": "slow/test_clusters.py",
+    r"^python -m benchmarks\.peers$": "slow/test_benchmarks.py",
     r"^(kill -HUP|systemctl reload)": "slow/test_services.py",
 }
 """What runs the command lines that are not run here."""
 
 NOT_RUN = {
-    r"^python -m benchmarks\.peers$": "fetches packages; see tests/benchmarks/test_peers_environments.py",
     r"^(\.venv/bin/)?python -m pytest |^\.ci/run$": "these tests themselves",
 }
 """What of a command line cannot be run at all, and what comes nearest to it."""
@@ -61,9 +61,10 @@ def test_a_recipe_of_make_runs(line: Line, tmp_path: Path) -> None:
 
 
 def test_recipes_run_for_real_each_time_a_change_is_tested() -> None:
-    """Above they run with stand-ins for what they call, and ``make bench``, which takes hours, so alone.
+    """Above they run with stand-ins for what they call.
 
-    The demo and the wheel are made by tests/docs/slow, the constraints by tests/test_packaging.py.
+    The demo, the wheel and one of the benchmarks of ``make bench``, which takes hours, are made by tests/docs/slow, the
+    constraints by tests/test_packaging.py.
     """
     given = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     for target in ("lint", "docs", "test", "test-commands"):

@@ -12,13 +12,16 @@ import shlex
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from benchmarks.peers.exchange import write_exchange
 from tests.docs.pages import ROOT
 from tests.docs.shell import Line
-from tests.docs.slow.shells import with_programs
+from tests.docs.slow.shells import give, with_programs
 from tests.docs.test_other_programs import MEASURED, text_of
+from tests.training.hand_made import dataset_of
 
 SHORT = ("guard.py", "pipeline.py --only cost", "sequences.py")
 """Lines of ``benchmarks/`` that with --quick take less than twenty seconds."""
@@ -78,6 +81,36 @@ def test_a_benchmark_measures(line: Line, tmp_path: Path) -> None:
     assert bool(told["figures"]) is (_of(line) not in WITHOUT_FIGURES), done.stdout + done.stderr
     for figure in told["figures"]:
         assert figure["figure"] in done.stdout
+
+
+@pytest.mark.benchmark
+def test_an_outside_implementation_ranks_an_exchange_folder(tmp_path: Path) -> None:
+    """One of those that ``python -m benchmarks.peers`` runs, in an environment with its packages."""
+    rng = np.random.default_rng(0)
+    viewers, videos, shown = 60, 40, 12
+    # Everybody is shown other videos, one a moment, and likes half of them.
+    rows = [
+        (viewer, int(video), moment, bool(rng.random() < 0.5))
+        for viewer in range(viewers)
+        for moment, video in enumerate(rng.choice(videos, shown, replace=False))
+    ]
+    dataset = dataset_of(rows, viewers=viewers, uploaded=[0] * videos)
+    write_exchange(tmp_path, dataset, name="tiny", validation_from=shown // 3, test_from=shown // 2)
+    words = ["python", "-m", "benchmarks.peers", str(tmp_path), "itemknn"]
+    asked = dataset.between(shown // 2, shown).interactions
+    liked = len(np.unique(asked.viewer_I[asked.positive_I]))
+    assert f"itemknn  NDCG@10 of {liked} viewers  0." in give(words, ROOT, with_programs())
+
+
+@pytest.mark.slow
+def test_all_benchmarks_end_with_one_page_of_their_figures(tmp_path: Path) -> None:
+    words = ["make", "-o", "setup", "bench", "BENCHMARKS=guard", "FLAGS=--quick", f"BENCH={tmp_path}"]
+    assert f"all figures are in {tmp_path}/figures.md" in give(words, ROOT, with_programs())
+    page = (tmp_path / "figures.md").read_text(encoding="utf-8")
+    told = json.loads((tmp_path / "guard.json").read_text(encoding="utf-8"))
+    assert "## guard, run small" in page
+    for figure in told["figures"]:
+        assert f"| {figure['figure']} | " in page
 
 
 @pytest.mark.slow
