@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import Request
+from fastapi.requests import HTTPConnection
 
 from swipewise.server.intake import invalid
 
 
-async def known_queries(request: Request) -> None:
+async def known_queries(request: HTTPConnection) -> None:
     """A dependency of every route: refuses parameters that the description of the API does not have.
 
     Routes without parameters take any, as probes and links may carry what is meant for others.
@@ -17,7 +17,8 @@ async def known_queries(request: Request) -> None:
     """
     if not request.query_params:
         return
-    method = "get" if request.method == "HEAD" else request.method.lower()
+    # What opens a WebSocket has no method, and is not described.
+    method = request.scope.get("method", "").lower().replace("head", "get")
     operation = request.app.openapi()["paths"].get(request.scope["route"].path_format, {}).get(method, {})
     known = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
     unknown = [

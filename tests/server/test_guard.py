@@ -129,7 +129,7 @@ def test_what_is_added_later_takes_an_admin_key(app: FastAPI, new_key: NewKey) -
             assert client.get(path).status_code == 401
             assert client.get(path, headers=feed).status_code == 403
             assert "secret" in client.get(path, headers=admin).text
-        with client.websocket_connect("/v1/talk", headers=admin):
+        with client.websocket_connect("/v1/talk?who=ann", headers=admin):
             pass
         for headers in ({}, feed):
             with pytest.raises(WebSocketDisconnect), client.websocket_connect("/v1/talk", headers=headers):

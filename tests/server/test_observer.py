@@ -89,7 +89,7 @@ def test_a_request_is_one_line_without_what_names_viewers(
     caplog.set_level(logging.INFO, REQUESTS.name)
     headers = new_key("feed", name="app")
     with TestClient(create_app(configured(keys="required"))) as client:
-        client.get("/v1/feed?viewer_id=ann&key=hunter2", headers={**headers, "X-Request-ID": "abc-1"})
+        client.get("/v1/feed?viewer_id=ann&context=word=hunter2", headers={**headers, "X-Request-ID": "abc-1"})
         client.get("/v1/videos/private/thumbnail")
     (feed, thumbnail) = lines_of(caplog)
     assert feed["milliseconds"] > 0
