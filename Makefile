@@ -14,7 +14,7 @@ export OMP_NUM_THREADS ?= 1
 # The last one needs real clips.
 BENCHMARKS ?= world train shifts shift_bound norms ablations history crash durability ingest encoders freshness pipeline sequences scaling evaluate retrieval feed guard console soak corpus
 
-.PHONY: setup demo test test-commands test-benchmarks lint docs bench dist check-dist constraints clean
+.PHONY: setup demo test test-slow test-benchmarks lint docs bench dist check-dist constraints clean
 
 setup: $(STAMP)
 
@@ -32,9 +32,9 @@ test: export PYTHONDONTWRITEBYTECODE =
 test: setup
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
-# What `make test` leaves out: command lines of the pages that take minutes, as they stand.
-test-commands: setup
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m slow tests/docs/slow
+# What `make test` leaves out: command lines of the pages that take minutes, as they stand, and tests as long.
+test-slow: setup
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m slow
 
 # The benchmarks that the pages name, run small: one after another, as they measure; takes an hour.
 test-benchmarks: setup

@@ -114,8 +114,8 @@ LONG = (
     "docs/test_named",
     # Meanwhile the demo is made for those below.
     "fuzz/test_description",
-    "docs",
     "training/test_on_ray",
+    "docs",
     "console",
     "demo",
     "training/test_workers",

@@ -49,6 +49,7 @@ def kill_a_worker() -> None:
     pytest.fail("no worker is training")
 
 
+@pytest.mark.slow
 def test_two_workers_go_on_where_others_ended_with_the_losses_of_one_process(
     shop: Workspace, cluster: None
 ) -> None:

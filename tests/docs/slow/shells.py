@@ -19,7 +19,7 @@ MAKES = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "MAKE_TERMERR", "M
 
 def with_programs(first: Path | None = None, **variables: str) -> dict[str, str]:
     """The environment in which the programs of this installation are found, after those of a folder of stand-ins."""
-    # A reader's shell is not one of make's, which `make test-commands` runs in.
+    # A reader's shell is not one of make's, which `make test-slow` runs in.
     there = {name: value for name, value in surroundings().items() if name not in MAKES}
     path = [*([str(first)] if first else []), str(PROGRAMS), there.get("PATH", os.defpath)]
     return there | {"PATH": os.pathsep.join(path)} | variables

@@ -15,11 +15,8 @@ from swipewise.workspace import Workspace
 from tests.server.conftest import configured as configured
 from tests.server.conftest import new_key as new_key
 
-EXAMPLES = int(os.environ.get("SWIPEWISE_FUZZ_EXAMPLES", "190"))
+EXAMPLES = int(os.environ.get("SWIPEWISE_FUZZ_EXAMPLES", "40"))
 """Random requests an operation, beside those that its description suggests."""
-
-SLOW = max(20, EXAMPLES // 5)
-"""Of operations that take long, as they write the stores anew."""
 
 CHECKS = {
     "negative_data_rejection": {
@@ -49,7 +46,13 @@ def app(
 
 
 @pytest.fixture
-def schema(app: FastAPI, new_key: Callable[..., dict[str, str]]) -> BaseSchema:
+def examples() -> int:
+    """Random requests an operation; a test may ask for others."""
+    return EXAMPLES
+
+
+@pytest.fixture
+def schema(app: FastAPI, new_key: Callable[..., dict[str, str]], examples: int) -> BaseSchema:
     """What schemathesis goes by, with a key of an administrator."""
     key = new_key("admin", name="fuzz")["Authorization"].removeprefix("Bearer ")
     config = schemathesis.Config.from_dict(
@@ -57,7 +60,7 @@ def schema(app: FastAPI, new_key: Callable[..., dict[str, str]]) -> BaseSchema:
             "seed": int(os.environ.get("SWIPEWISE_FUZZ_SEED", "1")),
             "generation": {
                 "deterministic": True,
-                "max-examples": EXAMPLES,
+                "max-examples": examples,
                 "with-security-parameters": False,
             },
             "phases": {
@@ -68,7 +71,11 @@ def schema(app: FastAPI, new_key: Callable[..., dict[str, str]]) -> BaseSchema:
             "auth": {"openapi": {"key": {"bearer": key}}},
             "checks": CHECKS,
             "operations": [
-                {"include-name": "DELETE /v1/viewers/{viewer_id}", "generation": {"max-examples": SLOW}}
+                # It takes long, as it writes the stores anew.
+                {
+                    "include-name": "DELETE /v1/viewers/{viewer_id}",
+                    "generation": {"max-examples": max(20, examples // 5)},
+                }
             ],
             "dictionaries": {"videos": {"values": list("abcd")}, "viewers": {"values": ["ann", "bob"]}},
             "parameters": {

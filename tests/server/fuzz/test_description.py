@@ -1,6 +1,7 @@
 """Thousands of requests, sound and broken, made from the API's own description: it is kept to the letter.
 
-SWIPEWISE_FUZZ_EXAMPLES sets how many random requests an operation gets, SWIPEWISE_FUZZ_SEED which.
+SWIPEWISE_FUZZ_EXAMPLES sets how many random requests an operation gets, but for the slow test, which has thousands in
+all; SWIPEWISE_FUZZ_SEED which.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.pytest.lazy import get_all_tests
 from schemathesis.schemas import BaseSchema
 
-LEAST: Final = 5000
+from tests.server.fuzz.conftest import EXAMPLES
 
 BEYOND_WORDS: Final = {
     "GET /v1/feed": ["^cursor "],
@@ -39,7 +40,16 @@ BEYOND_WORDS: Final = {
 """Operation -> what the rules are called that a JSON schema cannot tell: what breaks these alone may be refused."""
 
 
-def test_every_operation_keeps_to_its_description(schema: BaseSchema, subtests: pytest.Subtests) -> None:
+@pytest.mark.parametrize(
+    ("examples", "least"),
+    [
+        pytest.param(EXAMPLES, 1_000, id="some"),
+        pytest.param(190, 5_000, id="many", marks=pytest.mark.slow),
+    ],
+)
+def test_every_operation_keeps_to_its_description(
+    schema: BaseSchema, least: int, subtests: pytest.Subtests
+) -> None:
     load_all_checks()
     tried: Counter[str] = Counter()
 
@@ -58,7 +68,7 @@ def test_every_operation_keeps_to_its_description(schema: BaseSchema, subtests: 
         with subtests.test(operation.label):
             test()
     assert set(tried) == {found.ok().label for found in schema.get_all_operations()}
-    assert tried.total() >= LEAST
+    assert tried.total() >= least
 
 
 def beyond_words(case: schemathesis.Case, answer: schemathesis.Response) -> bool:
