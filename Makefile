@@ -11,8 +11,8 @@ BENCH ?= bench
 # One thread a process: on two cores a second thread that waits for the other makes both slower.
 export OMP_NUM_THREADS ?= 1
 
-# The last one needs real clips.
-BENCHMARKS ?= world train shifts shift_bound norms ablations history crash durability ingest encoders freshness pipeline sequences scaling evaluate retrieval feed guard console soak corpus
+# The last two need real clips and real logs.
+BENCHMARKS ?= world train shifts shift_bound norms ablations history crash durability ingest encoders freshness pipeline sequences scaling evaluate retrieval feed guard console soak corpus kuairand
 
 .PHONY: setup demo test test-slow test-benchmarks lint docs bench dist check-dist constraints clean
 
