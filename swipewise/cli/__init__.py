@@ -99,9 +99,14 @@ def cli() -> None:
     """Turn raw short videos and behaviour logs into a personalised feed, and say why."""
 
 
+def _joined(said: str) -> str:
+    """One line of what libraries, whose words are passed on, may say in paragraphs."""
+    return " ".join(line.strip() for line in said.splitlines())
+
+
 def _in_one_line(error: click.ClickException) -> str:
     """What click says in four lines, the first of which repeats how the command is called."""
-    said = " ".join(line.strip() for line in error.format_message().splitlines())
+    said = _joined(error.format_message())
     context = error.ctx if isinstance(error, click.UsageError) else None
     where = f" (see '{context.command_path} --help')" if context else ""
     return said[:1].lower() + said[1:].removesuffix(".") + where
@@ -122,8 +127,7 @@ def main() -> None:
         click.echo("stopped: what was stored stays, and the same command can be given again", err=True)
         sys.exit(_INTERRUPTED)
     except SwipewiseError as error:
-        # Libraries whose words are passed on may speak in paragraphs.
-        click.echo(f"error: {' '.join(line.strip() for line in str(error).splitlines())}", err=True)
+        click.echo(f"error: {_joined(str(error))}", err=True)
         sys.exit(1)
     except OSError as error:
         way_out = _WAYS_OUT.get(error.errno or 0)

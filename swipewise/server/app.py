@@ -6,11 +6,10 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 import swipewise
@@ -26,12 +25,13 @@ from swipewise.feed.engine import FeedEngine
 from swipewise.server.background import Background
 from swipewise.server.catalogue import catalogue_routes
 from swipewise.server.description import describe_refusals
+from swipewise.server.events import event_routes
 from swipewise.server.exchange import methods_at
 from swipewise.server.feeds import feed_routes
-from swipewise.server.intake import MAX_EVENTS, BadRequestError, body_of, invalid, parse_events
+from swipewise.server.intake import BadRequestError, invalid
 from swipewise.server.keyring import KeyRing
 from swipewise.server.limits import share_of_rates
-from swipewise.server.messages import EventsAnswer, PostedEvent, Problem, one_or_many
+from swipewise.server.messages import Problem
 from swipewise.server.metrics import Metrics
 from swipewise.server.models import model_routes
 from swipewise.server.operations import Readiness, operation_routes
@@ -48,18 +48,6 @@ from swipewise.server.viewers import viewer_routes
 from swipewise.workspace import Workspace
 
 _logger = logging.getLogger(__name__)
-
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    413: {"model": Problem, "description": "Too large"},
-    422: {"model": Problem, "description": "Not as it should be; names the field"},
-    503: {"model": Problem, "description": "The event log cannot be reached now; try again after Retry-After"},
-}
-_EVENTS_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": one_or_many(PostedEvent, MAX_EVENTS)},
-    }
-}
 
 
 def create_app(
@@ -109,27 +97,7 @@ def create_app(
     app.include_router(operation_routes(engine, app.state.readiness, metrics, audit))
     app.include_router(video_routes(intake))
     app.include_router(feed_routes(engine, metrics, app.state.answers, traces))
-
-    @app.post("/v1/events", response_model=EventsAnswer, responses=_PROBLEMS, openapi_extra=_EVENTS_BODY)
-    def post_events(body: Annotated[bytes, Depends(body_of("events"))]) -> Response:
-        """Take one event or a list of them, all or none.
-
-        They are on disk when the answer comes, and an `event_id` counts once however often it is sent: a client
-        that got no answer sends the same again.
-        """
-        rows = parse_events(body)
-        appended = engine.observe_rows(rows)
-        metrics.events_taken(appended)
-        answer = EventsAnswer(
-            added=appended.added,
-            duplicates=appended.duplicates,
-            erased=appended.erased,
-            event_ids=[event_id for event_id, *_ in rows],
-            unknown_videos=engine.unknown_videos(video_id for _, _, video_id, *_ in rows),
-        )
-        # As it is: FastAPI would check all of it again.
-        return Response(answer.model_dump_json(), media_type="application/json")
-
+    app.include_router(event_routes(engine, metrics))
     app.include_router(thumbnail_routes(catalog))
     app.include_router(catalogue_routes(engine, background.look))
     app.include_router(model_routes(engine, background.look))
@@ -146,6 +114,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     size_pool(threads)
     read_by = f", histories are read by {engine.inference}" if engine.inference else ""
     _logger.info("%d requests are worked on at a time%s", threads, read_by)
+    app.openapi()  # takes a moment, which no request should wait for
     background: Background = app.state.background
     background.start(app.state.metrics)
     app.state.answers.start()

@@ -17,8 +17,9 @@ async def known_queries(request: HTTPConnection) -> None:
     """
     if not request.query_params:
         return
-    # What opens a WebSocket has no method, and is not described.
-    method = request.scope.get("method", "").lower().replace("head", "get")
+    # What opens a WebSocket has no method, and is not described; HEAD is answered as GET.
+    method = request.scope.get("method", "").lower()
+    method = "get" if method == "head" else method
     operation = request.app.openapi()["paths"].get(request.scope["route"].path_format, {}).get(method, {})
     known = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
     unknown = [
