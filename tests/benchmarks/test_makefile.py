@@ -34,5 +34,6 @@ def test_a_missed_bar_does_not_keep_the_others_from_running(
 def test_every_benchmark_that_it_names_is_there() -> None:
     line = next(line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("BENCHMARKS"))
     names = line.partition("=")[2].split()
-    assert names[-1] == "corpus"
+    # Those that need real clips and logs, which may be lacking.
+    assert names[-2:] == ["corpus", "kuairand"]
     assert [name for name in names if not (ROOT / "benchmarks" / f"{name}.py").is_file()] == []
