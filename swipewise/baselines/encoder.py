@@ -18,12 +18,14 @@ from swipewise.model.sequence import Block
 class SequenceEncoder(nn.Module):
     """h at each place from the places up to it, or, not ``causal``, from all that are valid."""
 
-    def __init__(self, *, width: int, layers: int, heads: int, places: int, dropout: float, causal: bool) -> None:
+    def __init__(
+        self, *, width: int, layers: int, heads: int, places: int, dropout: float, causal: bool, feed: int = 4
+    ) -> None:
         super().__init__()
         self.positions = nn.Embedding(places, width)
         self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(
-            Block(width=width, heads=heads, dropout=dropout, causal=causal) for _ in range(layers)
+            Block(width=width, heads=heads, dropout=dropout, causal=causal, feed=feed) for _ in range(layers)
         )
         self.norm = nn.LayerNorm(width)
 

@@ -64,6 +64,7 @@ class SASRecRecommender(IdRecommender["SASRec"]):
         width: Of every vector.
         layers: Of the Transformer.
         heads: Of attention; they divide the width.
+        feed: How many times as wide the feed-forward layers are within; 1 as published.
         dropout: In the Transformer.
         learning_rate: Peak step size of AdamW.
         history: Events that are read.
@@ -84,6 +85,7 @@ class SASRecRecommender(IdRecommender["SASRec"]):
         width: int = 64,
         layers: int = 1,
         heads: int = 2,
+        feed: int = 4,
         dropout: float = 0.3,
         learning_rate: float = 2e-3,
         history: int = 100,
@@ -103,7 +105,7 @@ class SASRecRecommender(IdRecommender["SASRec"]):
             validation=validation,
             on_epoch=on_epoch,
         )
-        self.width, self.layers, self.heads, self.dropout = width, layers, heads, dropout
+        self.width, self.layers, self.heads, self.feed, self.dropout = width, layers, heads, feed, dropout
         self.ahead, self.loss, self.negatives = ahead, Loss(loss), negatives
 
     def _untrained(self, dataset: Dataset) -> SASRec:
@@ -112,6 +114,7 @@ class SASRecRecommender(IdRecommender["SASRec"]):
             width=self.width,
             layers=self.layers,
             heads=self.heads,
+            feed=self.feed,
             history=self.history,
             dropout=self.dropout,
         )
@@ -123,13 +126,21 @@ class SASRecRecommender(IdRecommender["SASRec"]):
 class SASRec(IdNetwork):
     """h after each event from what came up to it; place 0 knows nothing."""
 
-    def __init__(self, *, videos: int, width: int, layers: int, heads: int, history: int, dropout: float) -> None:
+    def __init__(
+        self, *, videos: int, width: int, layers: int, heads: int, feed: int, history: int, dropout: float
+    ) -> None:
         super().__init__()
         self.ids = VideoIds(videos=videos, width=width)
         self.positive = nn.Embedding(2, width)
         self.opening = nn.Parameter(torch.zeros(width))
         self.encoder = SequenceEncoder(
-            width=width, layers=layers, heads=heads, places=history + 1, dropout=dropout, causal=True
+            width=width,
+            layers=layers,
+            heads=heads,
+            feed=feed,
+            places=history + 1,
+            dropout=dropout,
+            causal=True,
         )
         initialise(self)
         nn.init.zeros_(self.ids.bias.weight)

@@ -13,6 +13,7 @@ from torch.nn import functional
 from swipewise.model.attention import attention
 from swipewise.model.dropout import Dropout
 from swipewise.model.linear import Linear, feed_forward, linear
+from swipewise.model.spans import spanned
 
 
 class CausalAttention(nn.Module):
@@ -49,6 +50,7 @@ class CausalAttention(nn.Module):
         out_BLD: Tensor = self.out(mixed_BHLE.transpose(1, 2).reshape(B, L, D))
         return out_BLD
 
+    @spanned("attention")
     def at(
         self,
         x_BLD: Tensor,
@@ -56,50 +58,59 @@ class CausalAttention(nn.Module):
         valid_BL: Tensor | None = None,
         before_1CD: Tensor | None = None,
     ) -> Tensor:
-        """What :meth:`forward` gives at one place of each sequence: (B, D)."""
-        B, L, D = x_BLD.shape
-        rows_B = torch.arange(B, device=x_BLD.device)
-        asks_BD = linear(x_BLD[rows_B, place_B], self.qkv.weight[:D], self.qkv.bias[:D])
-        k_BHKE, v_BHKE = self._read(x_BLD)
-        seen_BL = torch.ones(B, L, dtype=torch.bool, device=x_BLD.device)
-        if self.causal:
-            seen_BL = torch.arange(L, device=x_BLD.device) <= place_B.unsqueeze(1)
-        if valid_BL is not None:
-            seen_BL = seen_BL & valid_BL
-        seen_B11K = seen_BL[:, None, None, :]
-        if before_1CD is not None:
-            k_BHKE, v_BHKE, seen_B11K = self._with(before_1CD, k_BHKE, v_BHKE, seen_B11K)
-        q_BH1E = asks_BD.view(B, self.heads, 1, -1)
-        mixed_BH1E = attention(q_BH1E, k_BHKE, v_BHKE, seen_B11K, self.dropout)
-        out_BD: Tensor = self.out(mixed_BH1E.reshape(B, D))
-        return out_BD
+        """What :meth:`forward` gives at one place of each sequence: (B, D).
 
-    def _read(self, x_BLD: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values of places that ask nothing: (B, H, L, E) twice."""
+        Keys and values of the other places are never made. A score q · (W x + b) is (Wᵀ q) · x and something that all
+        places share, and the mean of values is the value of the mean, so that one matrix for each sequence does what
+        would take one for each place.
+        """
         B, L, D = x_BLD.shape
-        read_BL2D = linear(x_BLD, self.qkv.weight[D:], self.qkv.bias[D:])
-        k_BHLE, v_BHLE = read_BL2D.view(B, L, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
-        return k_BHLE, v_BHLE
+        weight_3DD, bias_3D = self.qkv.weight.view(3, D, D), self.qkv.bias.view(3, D)
+        ask_BD = linear(x_BLD[torch.arange(B, device=x_BLD.device), place_B], weight_3DD[0], bias_3D[0])
+        ask_BHE = ask_BD.view(B, self.heads, -1) * (D // self.heads) ** -0.5
+        ask_BHD = torch.einsum("bhe,hed->bhd", ask_BHE, weight_3DD[1].view(self.heads, -1, D))
+        score_BHL = ask_BHD @ x_BLD.transpose(1, 2)
+        unseen_BL = torch.zeros(B, L, dtype=torch.bool, device=x_BLD.device)
+        if self.causal:
+            unseen_BL = torch.arange(L, device=x_BLD.device) > place_B.unsqueeze(1)
+        if valid_BL is not None:
+            unseen_BL = unseen_BL | ~valid_BL
+        score_BHL = score_BHL.masked_fill(unseen_BL.unsqueeze(1), torch.finfo(score_BHL.dtype).min)
+        before = 0 if before_1CD is None else before_1CD.shape[1]
+        if before_1CD is not None:
+            score_BHL = torch.cat([ask_BHD @ before_1CD[0].T, score_BHL], dim=2)
+        share_BHL = self.dropout(torch.softmax(score_BHL, dim=2))
+        mean_BHD = share_BHL[:, :, before:] @ x_BLD
+        if before_1CD is not None:
+            mean_BHD = mean_BHD + share_BHL[:, :, :before] @ before_1CD[0]
+        value_BHE = torch.einsum("bhd,hed->bhe", mean_BHD, weight_3DD[2].view(self.heads, -1, D))
+        value_BHE = value_BHE + share_BHL.sum(dim=2, keepdim=True) * bias_3D[2].view(self.heads, -1)
+        out_BD: Tensor = self.out(value_BHE.reshape(B, D))
+        return out_BD
 
     def _with(
         self, before_1CD: Tensor, k_BHLE: Tensor, v_BHLE: Tensor, seen_B1LL: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Keys, values and what is seen of them with the places that come before all sequences."""
-        own_k_1HCE, own_v_1HCE = self._read(before_1CD)
+        _, C, D = before_1CD.shape
+        own_1C2D = linear(before_1CD, self.qkv.weight[D:], self.qkv.bias[D:])
+        own_k_1HCE, own_v_1HCE = own_1C2D.view(1, C, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
         k_BHKE = torch.cat([own_k_1HCE.expand(len(k_BHLE), -1, -1, -1), k_BHLE], dim=2)
         v_BHKE = torch.cat([own_v_1HCE.expand(len(v_BHLE), -1, -1, -1), v_BHLE], dim=2)
         return k_BHKE, v_BHKE, functional.pad(seen_B1LL, (before_1CD.shape[1], 0), value=True)
 
 
 class Block(nn.Module):
-    """One pre-norm Transformer layer."""
+    """One pre-norm Transformer layer, whose feed-forward part is ``feed`` times as wide within."""
 
-    def __init__(self, *, width: int, heads: int, dropout: float, causal: bool = True) -> None:
+    def __init__(self, *, width: int, heads: int, dropout: float, causal: bool = True, feed: int = 4) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(width)
         self.attention = CausalAttention(width=width, heads=heads, dropout=dropout, causal=causal)
         self.feed_norm = nn.LayerNorm(width)
-        self.feed = _FeedForward(Linear(width, 4 * width), nn.GELU(), Dropout(dropout), Linear(4 * width, width))
+        self.feed = _FeedForward(
+            Linear(width, feed * width), nn.GELU(), Dropout(dropout), Linear(feed * width, width)
+        )
         self.dropout = Dropout(dropout)
 
     def forward(self, x_BLD: Tensor, valid_BL: Tensor | None = None, before_1CD: Tensor | None = None) -> Tensor:

@@ -25,8 +25,9 @@ ScoreFn = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]
 NO_VIDEO = -1
 """Fills the places of a ranking when there are fewer candidates than places."""
 
-_BLOCK_VIEWERS = 256
+_BLOCK_VIEWERS = 512
 _BLOCK_SCORES = 4_000_000
+_GROUPS_A_PLACE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,17 +194,12 @@ def _top_k(
 ) -> NDArray[np.int64]:
     """Columns (B, k) of the largest values of each row, largest first; of equal ones those with the lowest lots.
 
-    All that is not below the k-th value is sorted, which is little more than k a row. Where that reaches down to minus
-    infinity the excluded come last, and become ``NO_VIDEO``.
+    All that is not below a bound under the k-th value is sorted, which is little more than k a row. Where that reaches
+    down to minus infinity the excluded come last, and become ``NO_VIDEO``.
     """
     videos = scores_BV.shape[1]
-    last_BK = np.partition(scores_BV, videos - k, axis=1)[
-        :, videos - k :
-    ]  # what is not a number comes last of all
-    if np.isnan(last_BK).any():
-        raise DataError("a recommender's score is not a number: train it again with a smaller learning rate")
-    kth_B = last_BK[:, 0]
-    pair_N = np.flatnonzero(scores_BV >= kth_B[:, None])
+    bound_B = _at_most_kth(scores_BV, k)
+    pair_N = np.flatnonzero(scores_BV >= bound_B[:, None])
     score_N = scores_BV.reshape(-1)[pair_N]
     row_N, video_N = np.divmod(pair_N, videos)
     excluded_N = np.isneginf(score_N)
@@ -213,6 +209,27 @@ def _top_k(
     first_B = np.searchsorted(row_N, np.arange(len(scores_BV)))
     chosen_BK = order_N[first_B[:, None] + np.arange(k)]
     return np.where(excluded_N[chosen_BK], NO_VIDEO, video_N[chosen_BK])
+
+
+def _at_most_kth(scores_BV: NDArray[np.floating], k: int) -> NDArray[np.floating]:
+    """A value for each row, (B,), that at least ``k`` of its values reach and hardly more do.
+
+    It is the k-th largest of the largest values of groups of columns: to find those is a tenth of the work of looking
+    for the k-th of all. Columns of a group lie far apart, as videos that are alike often stand side by side.
+
+    Raises:
+        DataError: A score is not a number.
+    """
+    rows, videos = scores_BV.shape
+    groups = min(videos, _GROUPS_A_PLACE * k)
+    grouped = videos - videos % groups
+    largest_BG = scores_BV[:, :grouped].reshape(rows, -1, groups).max(axis=1)
+    rest = np.s_[:, : videos - grouped]
+    largest_BG[rest] = np.maximum(largest_BG[rest], scores_BV[:, grouped:])
+    if np.isnan(largest_BG).any():
+        raise DataError("a recommender's score is not a number: train it again with a smaller learning rate")
+    bound_B: NDArray[np.floating] = np.partition(largest_BG, groups - k, axis=1)[:, groups - k]
+    return bound_B
 
 
 def rank_hits(score: ScoreFn, task: RankingTask, k: int) -> NDArray[np.bool_]:

@@ -67,6 +67,23 @@ def test_products_are_divided_by_the_root_of_the_width_of_a_head() -> None:
     assert torch.allclose(attention(x_LD[None])[0, 1], torch.cat(expected))
 
 
+@pytest.mark.parametrize("before", [None, 2])
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_of_one_place_is_that_of_the_place_among_all(
+    causal: bool, padded: bool, before: int | None
+) -> None:
+    torch.manual_seed(2)
+    attention = CausalAttention(width=WIDTH, heads=2, dropout=0.0, causal=causal)
+    torch.nn.init.normal_(attention.qkv.bias)
+    place_B = torch.tensor([0, 3, PLACES - 1])
+    valid_BL = torch.arange(PLACES) <= place_B.unsqueeze(1) if padded else None
+    before_1CD = None if before is None else torch.randn(1, before, WIDTH)
+    whole_BLD = attention(tokens(), valid_BL, before_1CD)
+    alone_BD = attention.at(tokens(), place_B, valid_BL, before_1CD)
+    assert torch.allclose(alone_BD, whole_BLD[torch.arange(VIEWERS), place_B], atol=1e-6)
+
+
 def test_the_order_of_what_came_before_is_told_by_the_positions() -> None:
     """One layer, whose last place sees the same set both times; a second layer would tell order by itself."""
     torch.manual_seed(0)

@@ -74,10 +74,12 @@ def test_ties_are_broken_the_same_way_every_time_and_not_by_the_order_of_the_cat
     assert few[0].tolist() != list(range(99, 89, -1))
 
 
-def test_agrees_with_a_full_sort_on_random_scores_with_many_ties() -> None:
+@pytest.mark.parametrize("videos", [40, 96, 97, 500])
+@pytest.mark.parametrize("levels", [6, 10_000])
+def test_agrees_with_a_full_sort_on_random_scores_with_many_ties(videos: int, levels: int) -> None:
     rng = np.random.default_rng(3)
-    dataset = dataset_of([(u, v, 1, True) for u in range(30) for v in range(u)], viewers=30, uploaded=[0] * 40)
-    scores_UV = rng.integers(0, 6, (30, 40)).astype(np.float32)
+    dataset = dataset_of([(u, v, 1, True) for u in range(30) for v in range(u)], viewers=30, uploaded=[0] * videos)
+    scores_UV = rng.integers(0, levels, (30, videos)).astype(np.float32)
     best = top_k_unseen(lambda b, n: scores_UV[np.ix_(b, n)], dataset, np.arange(30), 12)
     for viewer in range(30):
         expected = np.sort(scores_UV[viewer, viewer:])[::-1][:12]
@@ -87,10 +89,14 @@ def test_agrees_with_a_full_sort_on_random_scores_with_many_ties() -> None:
         assert len(set(found.tolist())) == len(expected)
 
 
-def test_a_score_that_is_no_number_is_an_error() -> None:
-    dataset = dataset_of([], viewers=1, uploaded=[0, 0])
+@pytest.mark.parametrize("video", [0, 1, 18])
+def test_a_score_that_is_no_number_is_an_error(video: int) -> None:
+    def one_is_none(viewers_B: NDArray[np.int64], videos_N: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.where(videos_N == video, np.nan, 0.0).astype(np.float32)[None].repeat(len(viewers_B), axis=0)
+
+    dataset = dataset_of([], viewers=1, uploaded=[0] * 19)
     with pytest.raises(DataError, match="score is not a number"):
-        top_k_unseen(lambda b, n: np.full((len(b), len(n)), np.nan, np.float32), dataset, np.array([0]), 1)
+        top_k_unseen(one_is_none, dataset, np.array([0]), 1)
 
 
 def test_a_task_keeps_what_is_liked_later_and_new_to_the_viewer() -> None:
