@@ -12,6 +12,7 @@ C = candidates, T = rows of the tail, N = rows named.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -133,19 +134,21 @@ class IvfIndex:
         share = 1.0
         if only_V is not None:
             share = np.count_nonzero(self._alive.alive_V & only_V) / len(self)
-        allowed_T = self._tail.allowed(without_N, only_V)
-        tail_BT = queries_BD @ self._tail.vectors_TD[allowed_T].T
-        if self._is_narrow(k, share):
-            allowed_V = self._in_base.allowed(without_N, only_V)[: len(self.vectors_VD)]
-            rows_C = np.flatnonzero(allowed_V)
+        if share < 1 and self._is_narrow(k, share):
+            rows_C = np.flatnonzero(self._in_base.allowed(without_N, only_V)[: len(self.vectors_VD)])
             rows_BC = np.broadcast_to(rows_C, (len(queries_BD), len(rows_C)))
             scores_BC = queries_BD @ self.vectors_VD[rows_C].T
         else:
             rows_BC = self._candidates(queries_BD, k, share, without_N, only_V)
-            scores_BC = np.einsum("bd,bcd->bc", queries_BD, self.vectors_VD[np.maximum(rows_BC, 0)])
+            scores_BC = (self.vectors_VD[rows_BC] @ queries_BD[:, :, None])[:, :, 0]
             scores_BC[rows_BC == NO_ROW] = -np.inf
-        rows_BT = np.broadcast_to(self._tail.rows_T[allowed_T], tail_BT.shape)
-        return _best(np.concatenate([scores_BC, tail_BT], axis=1), np.concatenate([rows_BC, rows_BT], axis=1), k)
+        if len(self._tail.rows_T):
+            allowed_T = self._tail.allowed(without_N, only_V)
+            tail_BT = queries_BD @ self._tail.vectors_TD[allowed_T].T
+            rows_BT = np.broadcast_to(self._tail.rows_T[allowed_T], tail_BT.shape)
+            scores_BC = np.concatenate([scores_BC, tail_BT], axis=1)
+            rows_BC = np.concatenate([rows_BC, rows_BT], axis=1)
+        return _best(scores_BC, rows_BC, k)
 
     def put(self, rows_N: NDArray[np.int64], vectors_ND: NDArray[np.float32]) -> IvfIndex:
         """An index in which these rows have these vectors; see ``Index.put``. It may be compacted or built anew."""
@@ -201,7 +204,7 @@ class IvfIndex:
     def _is_narrow(self, k: int, share: float) -> bool:
         """Whether a filter leaves so few that comparing them all costs less than looking into enough lists."""
         passed = self.trained.lists_for(k, max(share, 1e-9)) / self._base.nlist
-        return share < 1 and _EXACT_TIMES * share <= passed
+        return bool(_EXACT_TIMES * share <= passed)
 
     def _candidates(
         self,
@@ -216,7 +219,9 @@ class IvfIndex:
         lists, nprobe = self._base.nlist, self.trained.lists_for(k, share)
         with self._in_base.selector(without_N, only_V) as selector:
             while True:
-                parameters = faiss.SearchParametersIVF(nprobe=nprobe, sel=selector)
+                parameters = _looking(nprobe)
+                if selector is not None:
+                    parameters = faiss.SearchParametersIVF(nprobe=nprobe, sel=selector)
                 rows_BC: NDArray[np.int64] = self._base.search(placed_BD, wanted, params=parameters)[1]
                 if nprobe == lists or not (rows_BC[:, -1] < 0).any():
                     return rows_BC
@@ -257,6 +262,12 @@ class IvfIndex:
         return whole_VD
 
 
+@cache
+def _looking(nprobe: int) -> Any:
+    """Tells a search to look into so many lists; to make it takes as long as to compare hundreds of vectors."""
+    return faiss.SearchParametersIVF(nprobe=nprobe)
+
+
 def _learned(
     vectors_ND: NDArray[np.float32],
     rows_N: NDArray[np.int64],
@@ -285,9 +296,9 @@ def _best(scores_BC: NDArray[np.float32], rows_BC: NDArray[np.int64], k: int) ->
     if missing := max(0, k - scores_BC.shape[1]):
         scores, rows = nothing(len(scores_BC), missing)
         scores_BC, rows_BC = np.concatenate([scores_BC, scores], axis=1), np.concatenate([rows_BC, rows], axis=1)
+    each_B1 = np.arange(len(scores_BC))[:, None]
     if scores_BC.shape[1] > 4 * k:
         top_BK = np.argpartition(-scores_BC, k - 1, axis=1)[:, :k]
-        scores_BC = np.take_along_axis(scores_BC, top_BK, axis=1)
-        rows_BC = np.take_along_axis(rows_BC, top_BK, axis=1)
+        scores_BC, rows_BC = scores_BC[each_B1, top_BK], rows_BC[each_B1, top_BK]
     order_BK = np.argsort(-scores_BC, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(scores_BC, order_BK, axis=1), np.take_along_axis(rows_BC, order_BK, axis=1)
+    return scores_BC[each_B1, order_BK], rows_BC[each_B1, order_BK]
