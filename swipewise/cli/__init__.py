@@ -68,6 +68,15 @@ class _LazyGroup(click.Group):
             raise click.UsageError(f"no command {args[0]!r}{hint}", ctx)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SwipewiseError as error:
+            from swipewise.cli.options import with_workspace
+
+            error.args = (with_workspace(str(error), ctx),)
+            raise
+
 
 # What a machine may refuse to any code that touches a file.
 _WAYS_OUT = {

@@ -36,8 +36,8 @@ def newest_event(workspace: Workspace) -> datetime:
     ).item()
     if newest is None:
         raise DataError(
-            f"nobody has done anything in {workspace.root} yet: bring a log with 'swipewise events import FILE "
-            f"-w {workspace.root}', or post events to 'swipewise serve'"
+            f"nobody has done anything in {workspace.root} yet: bring a log with 'swipewise events import FILE', or "
+            "post events to 'swipewise serve'"
         )
     moment: datetime = newest
     return moment.astimezone(UTC)

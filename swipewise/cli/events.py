@@ -14,7 +14,7 @@ import click
 
 from swipewise.cli import events_export
 from swipewise.cli.imports import as_json_object, check_taken, files_argument, in_words, map_option
-from swipewise.cli.options import json_option, workspace_option
+from swipewise.cli.options import json_option, with_workspace, workspace_option
 from swipewise.schema import FLAG_ACTIONS, Col
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def count(workspace: Workspace, as_json: bool) -> None:
         click.echo(json.dumps(facts))
         return
     if not facts["events"]:
-        click.echo("no events yet: 'swipewise events import FILE'")
+        click.echo(with_workspace("no events yet: 'swipewise events import FILE'"))
         return
     click.echo(f"{facts['events']} events of {facts['viewers']} viewers on {facts['videos']} videos")
     click.echo(f"from {facts['first_day']} to {facts['last_day']}")

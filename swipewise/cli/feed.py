@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from swipewise.cli import feed_export
-from swipewise.cli.options import json_option, workspace_option
+from swipewise.cli.options import json_option, with_workspace, workspace_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,7 +118,7 @@ def show(
         click.echo(json.dumps(asdict(told), ensure_ascii=False))
         return
     if feed.note:
-        click.echo(f"note: {feed.note}", err=True)
+        click.echo(with_workspace(f"note: {feed.note}"), err=True)
     for line in feed.controls:
         click.echo(f"asked for: {line}", err=True)
     if feed.recommendations:
@@ -212,7 +212,9 @@ def _summary(feed: Feed, videos: int) -> str:
     left_out = "".join(f", {count} {reason}" for reason, count in dropped.items())
     took = sum(step.milliseconds for step in feed.trace)
     if not videos:
-        return "nothing to show: the catalogue is empty, add videos with 'swipewise videos add PATH'"
+        return with_workspace(
+            "nothing to show: the catalogue is empty, add videos with 'swipewise videos add PATH'"
+        )
     if chosen == 0:
         return f"nothing left to show{left_out}"
     return f"{chosen} of {chosen + len(feed.dropped)} candidates{left_out}; {took:.0f} ms"

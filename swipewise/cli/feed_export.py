@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from swipewise.cli.bars import counting_bar
-from swipewise.cli.options import json_option, workspace_option
+from swipewise.cli.options import json_option, with_workspace, workspace_option
 from swipewise.cli.wording import counted
 from swipewise.cli.writing import check_place, file_argument
 
@@ -83,7 +83,7 @@ def export(
             _make(parts, engine, viewers, size, on)
             places = _join(parts, file, len(viewers))
     if note:
-        click.echo(f"note: {note}", err=True)
+        click.echo(with_workspace(f"note: {note}"), err=True)
     seconds = time.monotonic() - began
     if as_json:
         click.echo(json.dumps({"file": str(file), "viewers": len(viewers), "places": places, "seconds": seconds}))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from swipewise.cli.options import json_option, workspace_option
+from swipewise.cli.options import json_option, with_workspace, workspace_option
 from swipewise.cli.trail import who
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def list_keys(workspace: Workspace, as_json: bool) -> None:
         click.echo(json.dumps([_facts(key) for key in keys], ensure_ascii=False, indent=2))
         return
     if not keys:
-        click.echo("no keys yet: make one with 'swipewise keys create --scope feed'")
+        click.echo(with_workspace("no keys yet: make one with 'swipewise keys create --scope feed'"))
     for key in keys:
         click.echo(f"{key.key_id:<13} {key.name:<20} {_scopes(key):<19} {_state(key)}")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swipewise.cli.options import json_option, workspace_option
+from swipewise.cli.options import json_option, with_workspace, workspace_option
 from swipewise.cli.trail import take_down
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def list_runs(workspace: Workspace, as_json: bool) -> None:
         ndcg = "-" if each.validation_ndcg is None else f"{each.validation_ndcg:.4f}"
         click.echo(f"{each.run}  validation NDCG@10 {ndcg}{'  published' if each.published else ''}")
     if not models:
-        click.echo("no finished run yet: 'swipewise train'")
+        click.echo(with_workspace("no finished run yet: 'swipewise train'"))
 
 
 @command.command(epilog="Example: swipewise models publish 20260101-120000-000000-0cd83d -w shop")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from swipewise.cli import videos_export
-from swipewise.cli.options import json_option, workspace_option
+from swipewise.cli.options import json_option, with_workspace, workspace_option
 from swipewise.cli.trail import take_down
 from swipewise.schema import Col
 
@@ -258,7 +258,7 @@ def jobs(state: str | None, limit: int, workspace: Workspace, as_json: bool) -> 
         ]
         click.echo("  ".join(filter(None, parts)) + (f": {job.reason}" if job.reason else ""))
     if not found:
-        click.echo("no jobs: post videos to 'swipewise serve' with POST /v1/videos")
+        click.echo(with_workspace("no jobs: post videos to 'swipewise serve' with POST /v1/videos"))
 
 
 def _named_encoders(named: tuple[str, ...], workspace: Workspace) -> EncodersConfig:

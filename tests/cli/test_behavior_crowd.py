@@ -64,7 +64,7 @@ def test_the_map_holds_every_video_and_viewer(trained: Workspace, tmp_path: Path
 
 
 def test_without_what_it_takes_the_way_out_is_named(trained: Workspace, tmp_path: Path) -> None:
-    with pytest.raises(UnknownIdError, match="fit a model with 'swipewise train'"):
+    with pytest.raises(UnknownIdError, match="fit a model with 'swipewise train "):
         invoke(Workspace.create(tmp_path / "new"), "segments")
     with pytest.raises(DataError, match="are too few to tell segments, 20 are needed: wait for more behaviour"):
         invoke(trained, "segments", "--least", "1000")

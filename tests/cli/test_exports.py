@@ -293,5 +293,5 @@ def test_a_viewer_who_is_called_like_a_command(shop: Workspace) -> None:
 
 def test_without_a_model_feeds_are_of_what_is_popular_and_that_is_said(small: Workspace, tmp_path: Path) -> None:
     done = run("feed", "export", tmp_path / "feeds.csv", "-w", small.root)
-    assert "note: no model yet: fit one with 'swipewise train'" in done.stderr
+    assert f"note: no model yet: fit one with 'swipewise train -w {small.root}'" in done.stderr
     assert (tmp_path / "feeds.csv").read_text() == "viewer_id,position,video_id,score,source,propensity,level\n"

@@ -54,7 +54,7 @@ def test_the_table_says_what_and_why(workspace: Workspace, runs: Callable[[str, 
 def test_without_a_model_the_note_says_so(workspace: Workspace) -> None:
     result = invoke(workspace, "ann")
     assert "feed of ann (level: popular)" in result.stdout
-    assert result.stderr == "note: no model yet: fit one with 'swipewise train'\n"
+    assert result.stderr == f"note: no model yet: fit one with 'swipewise train -w {workspace.root}'\n"
 
 
 def test_json_holds_everything(workspace: Workspace, runs: Callable[[str, str], None]) -> None:

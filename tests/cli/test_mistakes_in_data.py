@@ -126,12 +126,13 @@ MISTAKES = {
     ),
     # too little data
     "training without videos": Mistake(
-        typed="train -w empty", told=r"the catalogue holds no videos: add some with 'swipewise videos add PATH'"
+        typed="train -w empty",
+        told=r"the catalogue holds no videos: add some with 'swipewise videos add PATH -w empty'",
     ),
     "training without events": Mistake(
         before=lambda: shutil.rmtree("shop/events"),
         typed="train -w shop",
-        told=r"none of the 0 interactions .*: import behaviour with 'swipewise events import FILE'",
+        told=r"none of the 0 interactions .*: import behaviour with 'swipewise events import FILE -w shop'",
     ),
     "a log of other videos": Mistake(
         before=lambda: (

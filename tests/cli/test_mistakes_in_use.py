@@ -48,12 +48,12 @@ def run_of(name: str, **files: bytes) -> Callable[[], object]:
 MISTAKES = {
     # models
     "no model yet": Mistake(
-        typed="evaluate -w shop", told=r"no finished run in .*: fit a model with 'swipewise train'"
+        typed="evaluate -w shop", told=r"no finished run in .*: fit a model with 'swipewise train -w shop'"
     ),
     "a training that was stopped": Mistake(
         before=run_of("20260101-a", plan_json=b"{}", checkpoint_safetensors=b""),
         typed="evaluate -w shop",
-        told=r"no finished run in .*: 'swipewise train' goes on with the one that was stopped",
+        told=r"no finished run in .*: 'swipewise train -w shop' goes on with the one that was stopped",
     ),
     "a damaged model": Mistake(
         before=run_of(
@@ -64,7 +64,7 @@ MISTAKES = {
     ),
     "a run that is not there": Mistake(
         typed="models export 2026 -w shop",
-        told=r"no finished run '2026' .*: 'swipewise models list' shows what there is",
+        told=r"no finished run '2026' .*: 'swipewise models list -w shop' shows what there is",
     ),
     "publishing where nothing is to be chosen": Mistake(
         typed="models publish 2026 -w shop", told=r"the newest run is served by itself: set publish = \"manual\""
@@ -193,13 +193,14 @@ MISTAKES = {
     ),
     # what is not there yet
     "an audit before there is a model": Mistake(
-        typed="audit -w shop", told=r"no finished run in .*'swipewise train'"
+        typed="audit -w shop", told=r"no finished run in .*'swipewise train -w shop'"
     ),
     "segments before there is a model": Mistake(
-        typed="behavior segments -w shop", told=r"no finished run in .*'swipewise train'"
+        typed="behavior segments -w shop", told=r"no finished run in .*'swipewise train -w shop'"
     ),
     "an ablation before there are videos": Mistake(
-        typed="ablate -w empty", told=r"the catalogue holds no videos: add some with 'swipewise videos add PATH'"
+        typed="ablate -w empty",
+        told=r"the catalogue holds no videos: add some with 'swipewise videos add PATH -w empty'",
     ),
     "a funnel before anybody came": Mistake(
         typed="behavior funnel -w empty",
@@ -214,13 +215,13 @@ MISTAKES = {
     ),
     "an audience of a video that is not there": Mistake(
         typed="behavior audience v99 -w shop",
-        told=r"no video 'v99': 'swipewise videos list' names those there are",
+        told=r"no video 'v99': 'swipewise videos list -w shop' names those there are",
     ),
     "a misspelt video to take out": Mistake(
         typed="videos remove v01 -w shop", told=r"no video 'v01' in the catalogue: did you mean 'v1'\?"
     ),
     "a key that is not there": Mistake(
-        typed="keys revoke app -w shop", told=r"no key 'app': 'swipewise keys list' lists those there are"
+        typed="keys revoke app -w shop", told=r"no key 'app': 'swipewise keys list -w shop' lists those there are"
     ),
     # words and numbers of options
     "a viewer whose id is empty": Mistake(

@@ -23,7 +23,7 @@ def test_models_are_listed_published_and_gone_back_from(tmp_path: Path, monkeypa
         assert result.exit_code == 0
         return result.stdout
 
-    assert run("list") == "no finished run yet: 'swipewise train'\n"
+    assert run("list") == f"no finished run yet: 'swipewise train -w {tmp_path}'\n"
     for name in ("r1", "r2"):
         (runs / name).mkdir(parents=True)
         (runs / name / "model.safetensors").touch()

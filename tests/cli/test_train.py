@@ -191,7 +191,7 @@ def test_ctrl_c_ends_with_a_word_and_the_same_command_goes_on(
 
 def test_an_empty_workspace_says_what_to_do_first(empty: Workspace) -> None:
     with pytest.raises(
-        DataError, match="the catalogue holds no videos: add some with 'swipewise videos add PATH'"
+        DataError, match="the catalogue holds no videos: add some with 'swipewise videos add PATH "
     ):
         train(empty)
     assert not empty.runs_dir.exists()

@@ -271,7 +271,7 @@ def test_it_fails_if_nothing_at_all_could_be_taken(shop: Path, clip: Path, tmp_p
 
 
 def test_posted_jobs_are_listed(shop: Path, clip: Path) -> None:
-    assert "no jobs: post videos to 'swipewise serve'" in run(shop, "jobs").stdout
+    assert "no jobs: post videos to 'swipewise serve " in run(shop, "jobs").stdout
     requests = [
         JobRequest(uri=f"https://host/{name}.mp4", location=f"https://ann:s3cret@host/{name}.mp4") for name in "ab"
     ]
