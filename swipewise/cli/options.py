@@ -34,8 +34,7 @@ def with_workspace(said: str, ctx: click.Context | None = None) -> str:
         ctx: Of the command; None: the one that is running.
     """
     typed = (ctx or click.get_current_context()).meta.get(_TYPED)
-    place = shlex.quote(str(typed))
-    if typed is None or place.startswith("'"):  # it cannot be quoted within quotes
+    if typed is None or "'" in (place := shlex.quote(str(typed))):  # there are no quotes within quotes
         return said
 
     def named(hint: re.Match[str]) -> str:
