@@ -98,7 +98,7 @@ def test_a_model_of_the_first_version_is_no_longer_read_and_says_what_to_do(firs
     write_run_1(first.runs_dir / RUN)
     shown = run("feed", "u0", "--size", "3", "-w", first.root)
     assert "feed of u0 (level: popular)" in shown.stdout
-    assert "has format 1, this version reads 2 to 3: train again with 'swipewise train'" in " ".join(
+    assert "has format 1, this version reads 2 to 3: train again with 'swipewise train -w " in " ".join(
         shown.stderr.split()
     )
     listed = json.loads(run("models", "list", "-w", first.root, "--json").stdout)
