@@ -13,7 +13,6 @@ from torch.nn import functional
 from swipewise.model.attention import attention
 from swipewise.model.dropout import Dropout
 from swipewise.model.linear import Linear, feed_forward, linear
-from swipewise.model.spans import spanned
 
 
 class CausalAttention(nn.Module):
@@ -50,7 +49,6 @@ class CausalAttention(nn.Module):
         out_BLD: Tensor = self.out(mixed_BHLE.transpose(1, 2).reshape(B, L, D))
         return out_BLD
 
-    @spanned("attention")
     def at(
         self,
         x_BLD: Tensor,

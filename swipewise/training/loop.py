@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Generic
 
@@ -70,14 +70,10 @@ class Trained:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
-    """A fitted model and how it got there; the rest is as in ``Trained``."""
+class Fit(Trained):
+    """A fitted model and how it got there."""
 
     fitted: FittedModel
-    epochs: tuple[Epoch, ...]
-    best_epoch: int
-    resumed: bool
-    profile: dict[str, float] | None = None
 
 
 def fit_network(
@@ -147,13 +143,7 @@ def fit_network(
         fitted = with_best_weights(fitted, task)
     if validation is not None and len(validation.interactions) and workers.leads:
         fitted = calibrated(fitted, dataset, validation, some)
-    return Fit(
-        fitted=fitted,
-        epochs=trained.epochs,
-        best_epoch=trained.best_epoch,
-        resumed=trained.resumed,
-        profile=trained.profile,
-    )
+    return Fit(fitted=fitted, **{each.name: getattr(trained, each.name) for each in fields(trained)})
 
 
 def train(

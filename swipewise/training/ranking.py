@@ -27,7 +27,7 @@ NO_VIDEO = -1
 
 _BLOCK_VIEWERS = 512
 _BLOCK_SCORES = 4_000_000
-_GROUPS_A_PLACE = 8
+_GROUPS_A_PLACE = 8  # of videos: with fewer, two of the best more often share one, and more has to be sorted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
