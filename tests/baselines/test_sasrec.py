@@ -108,3 +108,12 @@ def test_what_is_not_among_the_choices_is_refused() -> None:
 def test_nothing_positive_is_an_error() -> None:
     with pytest.raises(DataError, match="none of the 1 interactions in the training period is positive"):
         small().fit(dataset_of([(0, 0, 1, False)], viewers=1, uploaded=[0]))
+
+
+@pytest.mark.parametrize("feed", [1, 4])
+def test_feed_forward_layers_are_as_wide_within_as_asked_and_scores_come_of_them(feed: int) -> None:
+    recommender = small(feed=feed, schedule=Schedule(epochs=1, device="cpu")).fit(walks(viewers=6))
+    assert np.isfinite(recommender.score(np.arange(6), EVERYTHING)).all()
+    shapes = {tuple(value.shape) for value in recommender._fitted.encoder.blocks.state_dict().values()}
+    assert (feed * recommender.width, recommender.width) in shapes
+    assert max(rows for rows, *_ in shapes) == max(3, feed) * recommender.width
