@@ -41,8 +41,8 @@ signal.signal(signal.SIGTERM, stop)
 if os.path.exists(here + f".fail-{place['number']}"):
     say(error="it cannot be")
     sys.exit(3)
-say(ready=True, model="m")
 note("ready")
+say(ready=True, model="m")
 while True:
     try:
         if channel.recv(1) == b"":
@@ -74,10 +74,12 @@ class Run:
             time.sleep(0.01)
 
     def ready(self, *names: str) -> dict[str, int]:
-        """The pids of these workers once they serve."""
+        """The pids of these workers once the supervisor has heard that they serve."""
 
         def found() -> dict[str, int]:
-            return {name: pid for name, what, pid in self.events() if what == "ready" and name in names}
+            heard = {each["pid"] for each in self.said("worker serves")}
+            ready = {name: pid for name, what, pid in self.events() if what == "ready" and name in names}
+            return {name: pid for name, pid in ready.items() if pid in heard}
 
         self.until(lambda: len(found()) == len(names))
         return found()
