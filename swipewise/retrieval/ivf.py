@@ -5,8 +5,8 @@ candidates, whose inner products are then computed from the vectors themselves. 
 tail, which is searched exactly. Removed and replaced rows are filtered out of the base until it is compacted. No part
 is ever changed.
 
-Legend of shape suffixes: B = queries, V = rows of the index, D = width of a vector, K = results a query,
-C = candidates, T = rows of the tail, N = rows named.
+Legend of shape suffixes: B = queries, V = rows of the index, D = width of a vector, W = width of the coordinates,
+K = results a query, C = candidates, T = rows of the tail, N = rows named.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from swipewise.retrieval.selection import Selection
 from swipewise.retrieval.space import Space
 from swipewise.retrieval.storage import load_ivf, save_ivf
 from swipewise.retrieval.tail import Tail
-from swipewise.retrieval.training import Measured, Trained, candidates, halves, train
+from swipewise.retrieval.training import Measured, Trained, halves, narrowest, train
 
 TAIL_ROWS = 4096
 """Rows that the tail holds before they join the base: about a tenth of what a search takes otherwise."""
@@ -215,14 +215,14 @@ class IvfIndex:
         only_V: NDArray[np.bool_] | None,
     ) -> NDArray[np.int64]:
         """Rows of the base (B, C), ``NO_ROW`` where there are fewer; lists are added until they hold enough."""
-        placed_BD, wanted = self.trained.space.questions(queries_BD), candidates(k)
+        placed_BW, wanted = self.trained.space.questions(queries_BD), self.trained.candidates(k)
         lists, nprobe = self._base.nlist, self.trained.lists_for(k, share)
         with self._in_base.selector(without_N, only_V) as selector:
             while True:
                 parameters = _looking(nprobe)
                 if selector is not None:
                     parameters = faiss.SearchParametersIVF(nprobe=nprobe, sel=selector)
-                rows_BC: NDArray[np.int64] = self._base.search(placed_BD, wanted, params=parameters)[1]
+                rows_BC: NDArray[np.int64] = self._base.search(placed_BW, wanted, params=parameters)[1]
                 if nprobe == lists or not (rows_BC[:, -1] < 0).any():
                     return rows_BC
                 nprobe = min(lists, 4 * nprobe)
@@ -277,13 +277,15 @@ def _learned(
     """A base that holds these vectors, and what was learned for it or taken over."""
     rows, width = vectors_ND.shape
     asked = halves(asked_QD)
-    if like is not None and (like.template.d != width or (asked and not like.by_viewers)):
+    if like is not None and (like.width != width or (asked and not like.by_viewers)):
         like = None
     fits = like is not None and like.fits(rows, width, GROWTH)
     if like is not None and (fits or like.by_viewers):
         trained = like if fits else like.again(vectors_ND)
+    elif asked:
+        trained = train(vectors_ND, *narrowest(Space.asked(asked[0]), vectors_ND, asked[1]))
     else:
-        trained = train(vectors_ND, Space.asked(asked[0]) if asked else Space.plain(width))
+        trained = train(vectors_ND, Space.plain(width))
     base = trained.empty()
     trained.fill(base, vectors_ND, rows_N)
     if asked or not trained.by_viewers:

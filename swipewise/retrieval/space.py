@@ -4,9 +4,9 @@ What is asked for is rarely spread as videos are: the interest vectors of viewer
 common, so that a few directions decide what is best for whom. Lists that are made where videos lie as they are spend
 most of their precision on the others. Here both are turned into coordinates in which what is asked varies alike in all
 directions, and inner products stay what they were: two videos are then near each other when viewers can hardly tell
-them apart.
+them apart. Of these coordinates those in which videos hardly differ can be left out.
 
-Legend of shape suffixes: V = vectors, Q = questions, D = width of a vector.
+Legend of shape suffixes: V = vectors, Q = questions, D = width of a vector, W = width of the coordinates.
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ _WORTH = 4.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Space:
-    """Multiplies videos by ``videos_DD`` and questions by its inverse, so that their inner products stay."""
+    """Multiplies videos by ``videos_WD`` and questions by ``questions_WD``.
 
-    videos_DD: NDArray[np.float32] = field(repr=False)
-    questions_DD: NDArray[np.float32] = field(repr=False)
+    Their inner products stay, or, in a narrowed space, nearly stay but for what is the same for all videos.
+    """
+
+    videos_WD: NDArray[np.float32] = field(repr=False)
+    questions_WD: NDArray[np.float32] = field(repr=False)
 
     @classmethod
     def plain(cls, width: int) -> Self:
@@ -37,7 +40,7 @@ class Space:
     def of_videos(cls, videos_DD: NDArray[np.float32]) -> Self:
         """The coordinates that this invertible matrix turns videos into."""
         questions_DD = np.linalg.inv(videos_DD.astype(np.float64)).T
-        return cls(videos_DD=videos_DD, questions_DD=np.ascontiguousarray(questions_DD, np.float32))
+        return cls(videos_WD=videos_DD, questions_WD=np.ascontiguousarray(questions_DD, np.float32))
 
     @classmethod
     def asked(cls, questions_QD: NDArray[np.float32]) -> Self:
@@ -62,10 +65,24 @@ class Space:
         root_DD = (vector_DD * np.sqrt(value_D / level)) @ vector_DD.T
         return cls.of_videos(root_DD.astype(np.float32))
 
+    def narrowed(self, vectors_VD: NDArray[np.float32], width: int) -> Space:
+        """The ``width`` directions in which these videos differ most as viewers see them.
+
+        >>> vectors_VD = np.array([[0, 5, 1], [2, 5, 0], [4, 5, 1], [6, 5, 0]], np.float32)
+        >>> space = Space.plain(3).narrowed(vectors_VD, 1)
+        >>> question_1D = np.array([[1, 1, 0]], np.float32)
+        >>> products_V = space.videos(vectors_VD) @ space.questions(question_1D)[0]
+        >>> np.argsort(products_V).tolist()
+        [0, 1, 2, 3]
+        """
+        _, vector_DW = np.linalg.eigh(np.cov(self.videos(vectors_VD), rowvar=False))
+        chosen_WD = vector_DW[:, ::-1][:, :width].T.astype(np.float32)
+        return Space(videos_WD=chosen_WD @ self.videos_WD, questions_WD=chosen_WD @ self.questions_WD)
+
     def videos(self, vectors_VD: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Videos in these coordinates: (V, D)."""
-        return np.ascontiguousarray(vectors_VD @ self.videos_DD.T, np.float32)
+        """Videos in these coordinates: (V, W)."""
+        return np.ascontiguousarray(vectors_VD @ self.videos_WD.T, np.float32)
 
     def questions(self, questions_QD: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Questions in these coordinates: (Q, D)."""
-        return np.ascontiguousarray(questions_QD @ self.questions_DD.T, np.float32)
+        """Questions in these coordinates: (Q, W)."""
+        return np.ascontiguousarray(questions_QD @ self.questions_WD.T, np.float32)

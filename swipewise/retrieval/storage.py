@@ -33,7 +33,7 @@ from swipewise.errors import ArtifactError
 from swipewise.retrieval.space import Space
 from swipewise.retrieval.training import Measured, Trained
 
-FORMAT_VERSION: Final = 3
+FORMAT_VERSION: Final = 4
 MANIFEST: Final = "index.json"
 _VECTORS: Final = "vectors"
 _REMOVED: Final = "removed"
@@ -85,11 +85,12 @@ def save_ivf(
     files = {
         _VECTORS: _vectors(vectors_VD, removed_N),
         _LISTS: faiss.serialize_index(base).tobytes(),
-        _SPACE: safetensors.numpy.save({_SPACE: np.ascontiguousarray(trained.space.videos_DD)}),
+        _SPACE: safetensors.numpy.save(asdict(trained.space)),
     }
     facts = {
         "nprobe": trained.nprobe,
         "growth": trained.growth,
+        "spare": trained.spare,
         "trained_rows": trained.rows,
         "measured": trained.measured and asdict(trained.measured),
     }
@@ -110,17 +111,18 @@ def load_ivf(directory: Path) -> tuple[NDArray[np.float32], NDArray[np.int64], A
         measured = manifest["measured"]
         trained = Trained(
             template=_emptied(faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)),
-            space=Space.of_videos(safetensors.numpy.load_file(space)[_SPACE]),
+            space=Space(**safetensors.numpy.load_file(space)),
             rows=int(manifest["trained_rows"]),
             nprobe=int(manifest["nprobe"]),
             growth=float(manifest["growth"]),
+            spare=float(manifest["spare"]),
             measured=measured and Measured(**measured),
         )
     except (RuntimeError, KeyError, ValueError, TypeError, SafetensorError) as error:
         raise ArtifactError(f"{path} holds no lists of vectors: build the index again") from error
-    if base.d != vectors_VD.shape[1] or base.ntotal != len(vectors_VD) - len(removed_N):
+    if trained.width != vectors_VD.shape[1] or base.ntotal != len(vectors_VD) - len(removed_N):
         raise ArtifactError(
-            f"{path} holds {base.ntotal} vectors of width {base.d}, the index says "
+            f"{path} holds {base.ntotal} vectors of width {trained.width}, the index says "
             f"{len(vectors_VD) - len(removed_N)} of width {vectors_VD.shape[1]}: build the index again"
         )
     return vectors_VD, removed_N, base, trained

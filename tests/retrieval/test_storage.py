@@ -55,11 +55,11 @@ def test_nothing_there(tmp_path: Path) -> None:
 
 def test_written_by_a_newer_version(saved: Path) -> None:
     edit_manifest(saved, version=99)
-    with pytest.raises(ArtifactError, match="has format 99 and this Swipewise reads 3: upgrade"):
+    with pytest.raises(ArtifactError, match="has format 99 and this Swipewise reads 4: upgrade"):
         ExactIndex.load(saved)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"version": 3}'])
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"version": 4}'])
 def test_manifest_is_damaged(saved: Path, text: str) -> None:
     (saved / "index.json").write_text(text)
     with pytest.raises(ArtifactError, match=r"index\.json is damaged"):
