@@ -39,6 +39,7 @@ def here(shared: Path, monkeypatch: pytest.MonkeyPatch, bucket: None, shortly: N
     return entered(shared, monkeypatch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(NAMED) - set(TOGETHER), key=lambda name: (name in REPLACING, name)))
 def test_what_is_named_runs(name: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for each in (name, *(later for later, earlier in TOGETHER.items() if earlier == name)):

@@ -19,6 +19,7 @@ from swipewise.workspace import Workspace
 from tests.training.by_page import asked, written
 
 
+@pytest.mark.slow
 def test_without_tastes_the_vectors_are_those_of_the_model(shop: Workspace, tmp_path: Path) -> None:
     model = replace(shop.config.model, themes=0)
     train_workspace(replace(shop, config=replace(shop.config, model=model)))
