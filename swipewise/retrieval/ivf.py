@@ -25,7 +25,7 @@ from swipewise.retrieval.selection import Selection
 from swipewise.retrieval.space import Space
 from swipewise.retrieval.storage import load_ivf, save_ivf
 from swipewise.retrieval.tail import Tail
-from swipewise.retrieval.training import Measured, Trained, halves, narrowest, train
+from swipewise.retrieval.training import RECALL, VIEWERS, Measured, Trained, halves, narrowest, train
 
 TAIL_ROWS = 4096
 """Rows that the tail holds before they join the base: about a tenth of what a search takes otherwise."""
@@ -290,6 +290,9 @@ def _learned(
     trained.fill(base, vectors_ND, rows_N)
     if asked or not trained.by_viewers:
         trained = trained.measure(base, vectors_ND, rows_N, asked[1] if asked else None)
+    if like is not None and asked and trained.measured is not None and trained.measured.recall < RECALL[VIEWERS]:
+        # They ask for what the coordinates of those before them leave out.
+        return _learned(vectors_ND, rows_N, None, asked_QD)
     return base, trained
 
 

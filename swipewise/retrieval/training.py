@@ -113,9 +113,9 @@ class Trained:
 
     def again(self, vectors_VD: NDArray[np.float32]) -> Trained:
         """New lists in the same coordinates, of which the same share is looked into; of more vectors it finds more."""
-        trained = train(vectors_VD, self.space)
+        trained = train(vectors_VD, self.space, self.spare)
         nprobe = math.ceil(self.nprobe * trained.template.nlist / self.template.nlist)
-        return replace(trained, nprobe=nprobe, growth=self.growth, spare=self.spare, measured=self.measured)
+        return replace(trained, nprobe=nprobe, growth=self.growth, measured=self.measured)
 
     def measure(
         self,

@@ -111,6 +111,15 @@ def test_coordinates_that_hardly_tell_videos_apart_are_left_out() -> None:
     assert index.trained.candidates(100) > IvfIndex.build(wide()).trained.candidates(100)
 
 
+def test_coordinates_that_other_viewers_need_come_back() -> None:
+    before = IvfIndex.build(wide(), asked_QD=VIEWERS_QD)
+    others_QD = np.ascontiguousarray(VIEWERS_QD[:, ::-1])
+    index = IvfIndex.build(wide(), like=before.trained, asked_QD=others_QD[80:])
+    assert not np.array_equal(index.trained.space.videos_WD, before.trained.space.videos_WD)
+    best_QK = np.argsort(-others_QD[:80] @ wide().T, axis=1)[:, :100]
+    assert recall(index.search(others_QD[:80], 100)[1], [set(row.tolist()) for row in best_QK]) >= 0.98
+
+
 def test_no_coordinate_is_left_out_where_all_matter_alike() -> None:
     asked_QD = np.random.default_rng(12).standard_normal((400, 32)).astype(np.float32)
     index = IvfIndex.build(wide(), asked_QD=asked_QD[80:])
