@@ -16,8 +16,9 @@ from typing import Any
 from figures import Figure, written
 
 _ABOUT = (
-    "What benchmarks printed, each as it was run last. All of this is made by `make bench`, which writes it to "
-    "`bench/`; with `BENCH=docs/figures` it becomes the page of the documentation, which has what was run so."
+    "What benchmarks printed, each as it was run last; one that was run in parts has a table for each. All of this is "
+    "made by `make bench`, which writes it to `bench/`; with `BENCH=docs/figures` it becomes the page of the "
+    "documentation, which has what was run so."
 )
 
 
@@ -25,8 +26,9 @@ def page(told: list[dict[str, Any]]) -> str:
     """The page of what benchmarks told, in their order."""
     parts = ["# Figures", _ABOUT]
     for each in told:
-        parts.append(f"## {each['benchmark']}{', run small' if each['quick'] else ''}")
-        command = " ".join([f"benchmarks/{each['benchmark']}.py", *each["options"]])
+        options = " ".join(each["options"])
+        parts.append(f"## {each['benchmark']} {options}".rstrip() + (", run small" if each["quick"] else ""))
+        command = f"benchmarks/{each['benchmark']}.py {options}".rstrip()
         parts.append(f"{each['measures']}\n\nBy `{command}`, on {each['day']}; {each['machine']}.")
         parts.append("\n".join(["| figure | value | bar | |", "|---|---|---|---|", *map(_row, each["figures"])]))
     return "\n\n".join(parts) + "\n"

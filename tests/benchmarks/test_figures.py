@@ -78,6 +78,7 @@ def test_all_figures_come_onto_one_page(tmp_path: Path, capsys: pytest.CaptureFi
             run(measure, f"What {name} measures.\n\nAnd more.", ["--json", str(tmp_path / f"{name}.json")])
     capsys.readouterr()
     page = subprocess.run([sys.executable, PAGE, tmp_path], capture_output=True, text=True, check=True).stdout
+    assert "\n## " + f"{Path(sys.argv[0]).stem}\n" in page
     assert f"What a measures.\n\nBy `benchmarks/{Path(sys.argv[0]).stem}.py`, on 20" in page
     assert "And more" not in page
     assert "| ratio | 1.333x | >= 1.25x | met |" in page
@@ -95,7 +96,8 @@ def test_the_page_of_the_documentation_is_that_of_the_figures_beside_it() -> Non
     assert page == (folder / "figures.md").read_text(encoding="utf-8")
     for path in folder.glob("*.json"):
         told = json.loads(path.read_text(encoding="utf-8"))
-        assert (told["quick"], told["benchmark"]) == (False, path.stem)
+        # A part of a benchmark is told in a file of its own.
+        assert (told["quick"], told["benchmark"]) == (False, path.stem.partition("-")[0])
 
 
 def test_the_same_goes_to_a_file(tmp_path: Path) -> None:
