@@ -176,7 +176,7 @@ def test_an_index_of_the_first_version_is_built_again(first: Workspace) -> None:
     (folder / "index.json").write_text(
         json.dumps({"version": 1, "kind": "exact", "rows": 1, "width": 4, "files": {}})
     )
-    with pytest.raises(ArtifactError, match=r"has format 1 and this Swipewise reads 3: .*build the index again"):
+    with pytest.raises(ArtifactError, match=r"has format 1 and this Swipewise reads 4: .*build the index again"):
         load_index(folder)
 
 

@@ -57,8 +57,9 @@ class FakeScorer:
         interest_D = np.zeros(self.index_vectors_VD.shape[1], np.float32)
         if rows:
             interest_D = self.index_vectors_VD[rows].mean(axis=0)
-        elif profile is not None:
-            interest_D = self.index_vectors_VD[profile.features["favourite"]]
+        favourite = None if profile is None else profile.features.get("favourite")
+        if not rows and isinstance(favourite, int) and 0 <= favourite < len(self.video_ids):
+            interest_D = self.index_vectors_VD[favourite]
         return FakeState(interest_D, rows)
 
     def interests(
