@@ -26,9 +26,9 @@ def page(told: list[dict[str, Any]]) -> str:
     """The page of what benchmarks told, in their order."""
     parts = ["# Figures", _ABOUT]
     for each in told:
-        options = " ".join(each["options"])
-        parts.append(f"## {each['benchmark']} {options}".rstrip() + (", run small" if each["quick"] else ""))
-        command = f"benchmarks/{each['benchmark']}.py {options}".rstrip()
+        chosen = [option for option in each["options"] if option != "--quick"]
+        parts.append(f"## {' '.join([each['benchmark'], *chosen])}{', run small' if each['quick'] else ''}")
+        command = " ".join([f"benchmarks/{each['benchmark']}.py", *each["options"]])
         parts.append(f"{each['measures']}\n\nBy `{command}`, on {each['day']}; {each['machine']}.")
         parts.append("\n".join(["| figure | value | bar | |", "|---|---|---|---|", *map(_row, each["figures"])]))
     return "\n\n".join(parts) + "\n"

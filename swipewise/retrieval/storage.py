@@ -3,7 +3,8 @@
 ::
 
     index.json                       kind, rows, width, format version, files and their digests; of an approximate
-                                     index also into how many lists it looks, and what that was found to find
+                                     index also into how many lists it looks for how many candidates, and what that
+                                     was found to find
     vectors-<digest>.safetensors     the vectors, and the rows that were removed
     lists-<digest>.faiss             the inverted lists of an approximate index
     space-<digest>.safetensors       the coordinates of the lists
@@ -124,6 +125,11 @@ def load_ivf(directory: Path) -> tuple[NDArray[np.float32], NDArray[np.int64], A
         raise ArtifactError(
             f"{path} holds {base.ntotal} vectors of width {trained.width}, the index says "
             f"{len(vectors_VD) - len(removed_N)} of width {vectors_VD.shape[1]}: build the index again"
+        )
+    if {trained.space.videos_WD.shape, trained.space.questions_WD.shape} != {(base.d, trained.width)}:
+        raise ArtifactError(
+            f"{path} holds vectors of {base.d} coordinates, {space.name} makes "
+            f"{len(trained.space.videos_WD)} of them: build the index again"
         )
     return vectors_VD, removed_N, base, trained
 

@@ -184,8 +184,13 @@ def train(vectors_VD: NDArray[np.float32], space: Space, spare: float = _SPARE) 
 
 
 def narrowest(space: Space, vectors_VD: NDArray[np.float32], asked_QD: NDArray[np.float32]) -> tuple[Space, float]:
-    """The fewest coordinates that still tell these vectors apart, and the candidates for each result that takes."""
+    """The fewest coordinates that still tell these vectors apart, and the candidates for each result that takes.
+
+    All of them where there are no more vectors than those have numbers, which says little of how they differ.
+    """
     rows, width = vectors_VD.shape
+    if width < 2 or rows <= width:
+        return space, _SPARE
     varied_ND = vectors_VD[np.sort(np.random.default_rng(2).permutation(rows)[:_VARIED])]
     truth_QK = faiss.knn(asked_QD, vectors_VD, min(RESULTS, rows), metric=faiss.METRIC_INNER_PRODUCT)[1]
     for share, spares in _NARROWED:

@@ -78,7 +78,6 @@ def test_all_figures_come_onto_one_page(tmp_path: Path, capsys: pytest.CaptureFi
             run(measure, f"What {name} measures.\n\nAnd more.", ["--json", str(tmp_path / f"{name}.json")])
     capsys.readouterr()
     page = subprocess.run([sys.executable, PAGE, tmp_path], capture_output=True, text=True, check=True).stdout
-    assert "\n## " + f"{Path(sys.argv[0]).stem}\n" in page
     assert f"What a measures.\n\nBy `benchmarks/{Path(sys.argv[0]).stem}.py`, on 20" in page
     assert "And more" not in page
     assert "| ratio | 1.333x | >= 1.25x | met |" in page
@@ -88,6 +87,20 @@ def test_all_figures_come_onto_one_page(tmp_path: Path, capsys: pytest.CaptureFi
         [sys.executable, PAGE, tmp_path / "none"], capture_output=True, text=True, check=False
     )
     assert (missing.returncode, "none holds no figures" in missing.stderr) == (1, True)
+
+
+def test_each_part_of_a_benchmark_has_a_table_of_its_own(tmp_path: Path) -> None:
+    told: dict[str, object] = {"benchmark": "b", "measures": "It.", "day": "", "machine": "", "figures": []}
+    for name, options in (("b", []), ("b-one", ["--only", "one"]), ("b-two", ["--quick", "--only", "two"])):
+        kept = told | {"options": options, "quick": "--quick" in options}
+        (tmp_path / f"{name}.json").write_text(json.dumps(kept))
+    page = subprocess.run([sys.executable, PAGE, tmp_path], capture_output=True, text=True, check=True).stdout
+    assert [line for line in page.splitlines() if line.startswith("## ")] == [
+        "## b --only one",
+        "## b --only two, run small",
+        "## b",
+    ]
+    assert "By `benchmarks/b.py --quick --only two`" in page
 
 
 def test_the_page_of_the_documentation_is_that_of_the_figures_beside_it() -> None:

@@ -136,6 +136,14 @@ def test_vectors_may_lie_far_from_the_origin() -> None:
     assert recall(index.search(VIEWERS_QD[:80], 100)[1], [set(row.tolist()) for row in best_QK]) >= 0.98
 
 
+@pytest.mark.parametrize(("rows", "width"), [(5, 8), (300, 1)])
+def test_few_vectors_or_numbers_keep_all_coordinates(rows: int, width: int) -> None:
+    vectors_VD = clustered(rows, 13, width=width)
+    index = IvfIndex.build(vectors_VD, asked_QD=clustered(64, 14, width=width))
+    assert index.trained.space.videos_WD.shape == (width, width)
+    assert index.search(vectors_VD[:1], 1)[1].tolist() == [[int((vectors_VD @ vectors_VD[0]).argmax())]]
+
+
 def test_few_viewers_teach_nothing() -> None:
     index = IvfIndex.build(VECTORS_VD, asked_QD=QUERIES_BD[:31])
     assert index.measured is not None

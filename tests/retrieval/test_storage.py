@@ -167,6 +167,19 @@ def test_lists_of_other_vectors(lists: Path, tmp_path: Path) -> None:
         load_index(lists)
 
 
+def test_coordinates_of_other_lists(lists: Path, tmp_path: Path) -> None:
+    vectors_VD = np.random.default_rng(0).standard_normal((200, 6)).astype(np.float32)
+    IvfIndex.build(vectors_VD).save(tmp_path / "other")
+    other = json.loads((tmp_path / "other" / "index.json").read_text())
+    for kind in ("vectors", "space"):
+        name = other["files"][kind]["name"]
+        (tmp_path / "other" / name).rename(lists / name)
+    files = json.loads((lists / "index.json").read_text())["files"]
+    edit_manifest(lists, width=6, files=other["files"] | {"lists": files["lists"]})
+    with pytest.raises(ArtifactError, match=r"holds vectors of 4 coordinates, space-.* makes 6 of them: build"):
+        load_index(lists)
+
+
 def test_the_digests_are_those_of_its_files(lists: Path) -> None:
     named = file_digests(lists)
     assert {name: file_digest(lists / name) for name in named} == named
