@@ -9,7 +9,14 @@ from typing import Final, TypeVar
 
 import numpy as np
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake import (
+    ColumnProperties,
+    CommitProperties,
+    DeltaTable,
+    Transaction,
+    WriterProperties,
+    write_deltalake,
+)
 from deltalake.exceptions import DeltaError
 from numpy.typing import NDArray
 
@@ -200,7 +207,12 @@ class History:
 
     def _write(self, rows: pl.DataFrame, predicate: str | None) -> None:
         place = str(self.directory)
-        packed = WriterProperties(compression="ZSTD", max_row_group_size=_ROWS_A_GROUP)
+        # Hardly two events have the same time, but a viewer's follow one another: steps are smaller than times, and
+        # are read in two thirds of the time.
+        steps = ColumnProperties(dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")
+        packed = WriterProperties(
+            compression="ZSTD", max_row_group_size=_ROWS_A_GROUP, column_properties={Col.AT: steps}
+        )
         facts = CommitProperties(app_transactions=[Transaction(_SCHEMA_KEY, SCHEMA_VERSION)])
         if predicate is None:
             write_deltalake(
