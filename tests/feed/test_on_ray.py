@@ -30,6 +30,7 @@ def cluster() -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 def test_feeds_are_those_of_an_engine_here_in_the_order_of_the_viewers(
     workspace: Workspace, cluster: None
 ) -> None:
@@ -67,6 +68,7 @@ def test_a_machine_without_the_workspace_or_with_another_version_is_an_error(tmp
         FeedMaker(str(tmp_path), None, "0.0.1")
 
 
+@pytest.mark.slow
 def test_an_error_of_a_worker_is_the_commands(workspace: Workspace, cluster: None, tmp_path: Path) -> None:
     gone = replace(workspace, root=tmp_path / "gone")
     with pytest.raises(

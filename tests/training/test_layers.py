@@ -47,6 +47,7 @@ def test_bfloat16_is_near_and_not_the_same() -> None:
     assert torch.equal(ranked, exact[0])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of torch about itself
 def test_compiled_layers_are_the_same_at_every_shape(monkeypatch: pytest.MonkeyPatch) -> None:
     """What torch reads out of the code, forward and backward; C++ is made of it in benchmarks/train.py alone."""

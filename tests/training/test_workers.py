@@ -89,8 +89,9 @@ def stopped(workspace: Workspace, processes: int, steps: int) -> None:
 @pytest.mark.parametrize(
     ("tables", "steps"),
     # The latter into the next epoch, when there is a best one to go on from.
-    [("whole tables", 5), pytest.param("tables in shards", 20, marks=pytest.mark.slow)],
+    [("whole tables", 5), ("tables in shards", 20)],
 )
+@pytest.mark.slow
 def test_one_process_goes_on_where_two_were_stopped_and_from_there_two(
     shop: Workspace, tables: str, steps: int
 ) -> None:

@@ -15,7 +15,7 @@ from swipewise.workspace import Workspace
 from tests.server.conftest import configured as configured
 from tests.server.conftest import new_key as new_key
 
-EXAMPLES = int(os.environ.get("SWIPEWISE_FUZZ_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("SWIPEWISE_FUZZ_EXAMPLES", "12"))
 """Random requests an operation, beside those that its description suggests."""
 
 CHECKS = {
