@@ -179,7 +179,7 @@ class History:
                     path.unlink()
             sync_files([log])
         except (DeltaError, OSError) as error:
-            raise StoreError(f"cannot write the event history {self.directory}: {error}") from error
+            raise self._unwritten(error) from error
 
     def is_newest(self, version: int) -> bool:
         """Whether a version that was read is still the newest; costs microseconds."""
@@ -196,11 +196,17 @@ class History:
         try:
             self._write(rows, predicate)
         except (DeltaError, OSError) as error:
-            raise StoreError(f"cannot write the event history {self.directory}: {error}") from error
+            raise self._unwritten(error) from error
         after = self.table()
         assert after is not None
         _sync([Path(uri) for uri in after.file_uris() if uri not in known], self.directory, after.version())
         self._keep_hashes(after)
+
+    def _unwritten(self, error: Exception) -> StoreError:
+        return StoreError(
+            f"cannot write the event history {self.directory}: {error} (check the disk's free space and the folder's "
+            "permissions; what was stored before is there)"
+        )
 
     def _keep_hashes(self, table: DeltaTable) -> None:
         IdHashes(self.directory).keep(_files(table))
