@@ -45,9 +45,9 @@ class Neighbours:
         if dataset is None or column not in dataset.schema.names:
             raise UnknownIdError(f"no video has a vector by {identity}")
         with self._videos.errors("search"):
-            own = dataset.to_table(columns=[column], filter=is_one_of(Col.VIDEO_ID, [video_id]))
+            own = dataset.to_table(columns=[Col.VIDEO_ID, column], filter=is_one_of(Col.VIDEO_ID, [video_id]))
         vectors = own.column(column).drop_null()
-        if not len(vectors) or self._visible.read([Col.VIDEO_ID], is_one_of(Col.VIDEO_ID, [video_id])).is_empty():
+        if not len(vectors) or self._visible.among(_ids_and(own)).is_empty():
             raise UnknownIdError(f"video {video_id!r} has no {modality} vector by {identity}")
         own_D = vectors.combine_chunks().flatten().to_numpy()
         asked = k + 1  # itself among them
@@ -63,6 +63,10 @@ class Neighbours:
         nearest = {"column": column, "q": own_D, "k": k, "metric": "cosine", "use_index": False}
         with self._videos.errors("search"):
             table = dataset.to_table(columns=[Col.VIDEO_ID, _DISTANCE], nearest=nearest)
-        found = pl.from_arrow(table.select([Col.VIDEO_ID, _DISTANCE]))
-        assert isinstance(found, pl.DataFrame)
-        return found
+        return _ids_and(table, _DISTANCE)
+
+
+def _ids_and(table: Any, *columns: str) -> pl.DataFrame:
+    found = pl.from_arrow(table.select([Col.VIDEO_ID, *columns]))
+    assert isinstance(found, pl.DataFrame)
+    return found

@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from swipewise.events import read_events
@@ -29,14 +30,14 @@ _SCHEMA: Final = {Col.VIEWER_ID: pl.String, SHARED: pl.Int64, LIKENESS: pl.Float
 class Likes:
     """Who liked what.
 
-    viewer_ids, video_ids: sorted; viewer_L: int64 rows of ``viewer_ids``, by video; offsets_V: (V + 1,) where in it
+    viewer_ids, video_ids: sorted; viewer_L: int32 rows of ``viewer_ids``, by video; offsets_V: (V + 1,) where in it
     each video's begin; count_U: likes of each viewer.
     """
 
     viewer_ids: pl.Series
     video_ids: pl.Series
-    viewer_L: NDArray[np.int64]
-    offsets_V: NDArray[np.int64]
+    viewer_L: NDArray[np.int32]
+    offsets_V: NDArray[np.int32]
     count_U: NDArray[np.int64]
 
     @classmethod
@@ -59,20 +60,19 @@ class Likes:
             )
         )
         viewer_ids, video_ids = (likes[name].unique().sort() for name in (Col.VIEWER_ID, Col.VIDEO_ID))
-        # Each pair once, by video.
-        row_L = _rows(likes[Col.VIDEO_ID], video_ids) * max(1, len(viewer_ids)) + _rows(
-            likes[Col.VIEWER_ID], viewer_ids
+        viewer_L, video_L = (
+            _rows(likes[name], among) for name, among in ((Col.VIEWER_ID, viewer_ids), (Col.VIDEO_ID, video_ids))
         )
-        # Sorted first: numpy's own way of making them unique takes many times as long.
-        row_L.sort()
-        once_L = row_L[np.diff(row_L, prepend=-1) > 0]
-        video_L, viewer_L = np.divmod(once_L, max(1, len(viewer_ids)))
+        # Each pair once, by video.
+        once = sp.coo_array(
+            (np.ones(len(likes), np.int32), (video_L, viewer_L)), (len(video_ids), len(viewer_ids))
+        ).tocsr()
         return cls(
             viewer_ids=viewer_ids,
             video_ids=video_ids,
-            viewer_L=viewer_L,
-            offsets_V=np.searchsorted(video_L, np.arange(len(video_ids) + 1)),
-            count_U=np.bincount(viewer_L, minlength=len(viewer_ids)),
+            viewer_L=once.indices,
+            offsets_V=once.indptr,
+            count_U=np.bincount(once.indices, minlength=len(viewer_ids)),
         )
 
     def nearest(self, viewer_id: str, liked: Sequence[str]) -> pl.DataFrame:
@@ -100,9 +100,6 @@ class Likes:
         )
 
 
-def _rows(values: pl.Series, among: pl.Series) -> NDArray[np.int64]:
-    """Where each value is among distinct ones."""
-    place = "place"
-    numbered = among.to_frame().with_row_index(place)
-    found = values.to_frame().join(numbered, on=among.name, how="left", maintain_order="left")
-    return found[place].to_numpy().astype(np.int64)
+def _rows(values: pl.Series, among: pl.Series) -> NDArray[np.int32]:
+    """Where each value is among distinct ones, which are in order."""
+    return values.cast(pl.Enum(among)).to_physical().to_numpy().astype(np.int32)
