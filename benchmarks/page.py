@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,8 @@ def page(told: list[dict[str, Any]]) -> str:
     parts = ["# Figures", _ABOUT]
     for each in told:
         chosen = [option for option in each["options"] if option != "--quick"]
-        parts.append(f"## {' '.join([each['benchmark'], *chosen])}{', run small' if each['quick'] else ''}")
-        command = " ".join([f"benchmarks/{each['benchmark']}.py", *each["options"]])
+        parts.append(f"## {shlex.join([each['benchmark'], *chosen])}{', run small' if each['quick'] else ''}")
+        command = shlex.join([f"benchmarks/{each['benchmark']}.py", *each["options"]])
         parts.append(f"{each['measures']}\n\nBy `{command}`, on {each['day']}; {each['machine']}.")
         parts.append("\n".join(["| figure | value | bar | |", "|---|---|---|---|", *map(_row, each["figures"])]))
     return "\n\n".join(parts) + "\n"

@@ -91,16 +91,16 @@ def test_all_figures_come_onto_one_page(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_each_part_of_a_benchmark_has_a_table_of_its_own(tmp_path: Path) -> None:
     told: dict[str, object] = {"benchmark": "b", "measures": "It.", "day": "", "machine": "", "figures": []}
-    for name, options in (("b", []), ("b-one", ["--only", "one"]), ("b-two", ["--quick", "--only", "two"])):
+    for name, options in (("b", []), ("b-one", ["--only", "one"]), ("b-two", ["--quick", "--only", "two words"])):
         kept = told | {"options": options, "quick": "--quick" in options}
         (tmp_path / f"{name}.json").write_text(json.dumps(kept))
     page = subprocess.run([sys.executable, PAGE, tmp_path], capture_output=True, text=True, check=True).stdout
     assert [line for line in page.splitlines() if line.startswith("## ")] == [
         "## b --only one",
-        "## b --only two, run small",
+        "## b --only 'two words', run small",
         "## b",
     ]
-    assert "By `benchmarks/b.py --quick --only two`" in page
+    assert "By `benchmarks/b.py --quick --only 'two words'`" in page
 
 
 def test_the_page_of_the_documentation_is_that_of_the_figures_beside_it() -> None:
