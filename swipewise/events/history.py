@@ -213,8 +213,7 @@ class History:
 
     def _write(self, rows: pl.DataFrame, predicate: str | None) -> None:
         place = str(self.directory)
-        # Hardly two events have the same time, but a viewer's follow one another: steps are smaller than times, and
-        # are read in two thirds of the time.
+        # Hardly two events have the same time, but a viewer's follow one another: steps between them are small.
         steps = ColumnProperties(dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")
         packed = WriterProperties(
             compression="ZSTD", max_row_group_size=_ROWS_A_GROUP, column_properties={Col.AT: steps}
