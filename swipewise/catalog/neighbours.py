@@ -47,7 +47,7 @@ class Neighbours:
         with self._videos.errors("search"):
             own = dataset.to_table(columns=[Col.VIDEO_ID, column], filter=is_one_of(Col.VIDEO_ID, [video_id]))
         vectors = own.column(column).drop_null()
-        if not len(vectors) or self._visible.among(_ids_and(own)).is_empty():
+        if not len(vectors) or self._visible.among(_frame(own, [Col.VIDEO_ID])).is_empty():
             raise UnknownIdError(f"video {video_id!r} has no {modality} vector by {identity}")
         own_D = vectors.combine_chunks().flatten().to_numpy()
         asked = k + 1  # itself among them
@@ -63,10 +63,11 @@ class Neighbours:
         nearest = {"column": column, "q": own_D, "k": k, "metric": "cosine", "use_index": False}
         with self._videos.errors("search"):
             table = dataset.to_table(columns=[Col.VIDEO_ID, _DISTANCE], nearest=nearest)
-        return _ids_and(table, _DISTANCE)
+        return _frame(table, [Col.VIDEO_ID, _DISTANCE])
 
 
-def _ids_and(table: Any, *columns: str) -> pl.DataFrame:
-    found = pl.from_arrow(table.select([Col.VIDEO_ID, *columns]))
+def _frame(table: Any, columns: list[str]) -> pl.DataFrame:
+    """These columns of an Arrow table."""
+    found = pl.from_arrow(table.select(columns))
     assert isinstance(found, pl.DataFrame)
     return found

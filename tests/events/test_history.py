@@ -3,8 +3,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
-from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties
 
 from swipewise.errors import StoreError, WorkspaceError
 from swipewise.events import EventLog, compact, read_events
@@ -40,6 +41,27 @@ def test_closed_days_move_and_today_stays(workspace: Workspace) -> None:
     assert ids(live_events(workspace.events_dir)) == ["d", "e"]
     expected = frame(*YESTERDAY, *TODAY, event("old", at=TEN - 5 * DAY)).collect()
     assert read_events(workspace.events_dir).collect().sort("event_id").equals(expected.sort("event_id"))
+
+
+def test_times_are_kept_as_steps_and_files_that_keep_them_otherwise_are_read_beside_them(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older, newer = frame(*YESTERDAY).collect(), frame(*TODAY).collect()
+    history = History(workspace.events_dir)
+    with monkeypatch.context() as patched:
+        patched.setattr(history_module, "WriterProperties", lambda **_: WriterProperties())
+        history.append(older)
+    history.append(newer)
+    encodings = []
+    for path in sorted(history.directory.rglob("*.parquet")):
+        columns = pq.ParquetFile(path).metadata.row_group(0)
+        (times,) = (
+            column for column in map(columns.column, range(columns.num_columns)) if column.path_in_schema == "at"
+        )
+        encodings.append("DELTA_BINARY_PACKED" in times.encodings)
+    assert encodings == [False, True]
+    found = read_events(workspace.events_dir).collect().sort("event_id")
+    assert found.equals(pl.concat([older, newer]).sort("event_id"))
 
 
 def test_compacting_again_or_nothing_moves_nothing(workspace: Workspace) -> None:

@@ -101,5 +101,5 @@ class Likes:
 
 
 def _rows(values: pl.Series, among: pl.Series) -> NDArray[np.int32]:
-    """Where each value is among distinct ones, which are in order."""
+    """Where each value is among distinct ones."""
     return values.cast(pl.Enum(among)).to_physical().to_numpy().astype(np.int32)
