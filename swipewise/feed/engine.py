@@ -250,6 +250,34 @@ class FeedEngine:
             for place, video_id in enumerate(known)
         }
 
+    def weights(self, video_id: str, viewer_ids: Sequence[str]) -> dict[str, dict[str, float]]:
+        """By which modality weights the model judges a video, by viewer; without those it does not rank for.
+
+        Args:
+            video_id: Which video; one that is not in the catalogue is judged for nobody.
+            viewer_ids: For whom.
+
+        Raises:
+            StoreError: A store cannot be read.
+        """
+        stock = self._live.stock
+        if stock.scorer is None or video_id not in stock.shelf.row_of:
+            return {}
+        viewers = {}
+        for viewer_id in viewer_ids:
+            known = self._histories.known(viewer_id)
+            history = known.history(stock.shelf.seconds_of)
+            if level_of(viewer_id, stock, history, known.profile)[0] is not Level.POPULAR:
+                viewers[viewer_id] = history, known.profile
+        if not viewers:
+            return {}
+        now = max(present(history) for history, _ in viewers.values())
+        alpha_BNM = stock.scorer.weights_of(list(viewers.values()), stock.shelf.rows_of([video_id]), now)
+        return {
+            viewer_id: dict(zip(stock.scorer.modalities, alpha_M, strict=True))
+            for viewer_id, alpha_M in zip(viewers, alpha_BNM[:, 0].tolist(), strict=True)
+        }
+
     def put_profile(self, profile: Profile) -> None:
         """Store a viewer's profile in place of the earlier one; it counts in the next feed.
 

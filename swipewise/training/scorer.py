@@ -6,7 +6,7 @@ J = videos of the viewer's history, P = profile fields.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -39,6 +39,12 @@ _WAITING = 256
 
 _Known = tuple[Interactions, NDArray[np.int64]]
 """A viewer's interactions in time order, and the profile's codes (1, P)."""
+
+_Several = tuple[Interactions, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+"""Viewers as the parts of a data set: interactions, offsets, profiles and the numbers of them all."""
+
+_Viewer = tuple[Sequence[Interaction], Profile | None]
+"""A viewer's history, in any order, and profile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,19 +193,29 @@ class Scorer:
         liked_J = rows.video_I[rows.positive_I][::-1].copy()
         return ViewerState(interests=self._read_together((rows, self._profile(profile))), liked_J=liked_J)
 
-    def interests(
-        self, viewers: Sequence[tuple[Sequence[Interaction], Profile | None]], now: datetime
-    ) -> NDArray[np.float32]:
+    def interests(self, viewers: Sequence[_Viewer], now: datetime) -> NDArray[np.float32]:
         """z_u of many viewers, given by history and profile, as :meth:`viewer` reads each of them: (B, D) float32."""
+        z_BD = np.zeros((len(viewers), self.index_vectors_VD.shape[1]), np.float32)
+        for places, read in self._in_blocks(viewers, now):
+            z_BD[places] = self._projected.interest_vectors(*read).cpu().numpy()
+        return z_BD
+
+    def weights_of(
+        self, viewers: Sequence[_Viewer], videos_N: NDArray[np.int64], now: datetime
+    ) -> NDArray[np.float32]:
+        """The α of videos for many viewers, as :meth:`weights` gives those of each: (B, N, M)."""
+        alpha_BNM = np.zeros((len(viewers), len(videos_N), len(self.modalities)), np.float32)
+        for places, read in self._in_blocks(viewers, now):
+            alpha_BNM[places] = self._projected.weights_of(*read, videos_N).cpu().numpy()
+        return alpha_BNM
+
+    def _in_blocks(self, viewers: Sequence[_Viewer], now: datetime) -> Iterator[tuple[list[int], _Several]]:
+        """A few viewers at a time, by their places; those of like length together, for padding costs."""
         known = [(self._past(history, now), self._profile(profile)) for history, profile in viewers]
-        z_BD = np.zeros((len(known), self.index_vectors_VD.shape[1]), np.float32)
-        # Those of like length together, as the longest makes padding for the others.
         order = sorted(range(len(known)), key=lambda place: len(known[place][0]))
         for start in range(0, len(order), _READ_TOGETHER):
             places = order[start : start + _READ_TOGETHER]
-            read = _joined([known[place] for place in places])
-            z_BD[places] = self._projected.interest_vectors(*read).cpu().numpy()
-        return z_BD
+            yield places, _joined([known[place] for place in places])
 
     def weighed(self, state: ViewerState, factors: Mapping[str, float]) -> ViewerState:
         """The viewer with other weights of modalities in scores; a modality that is not named counts once."""
@@ -294,10 +310,7 @@ class Scorer:
         return np.array([known or [0]], np.int64)
 
 
-def _joined(
-    viewers: Sequence[_Known],
-) -> tuple[Interactions, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Some viewers as the parts of a data set: interactions, offsets, profiles and the numbers of them all."""
+def _joined(viewers: Sequence[_Known]) -> _Several:
     rows = [replace(own, viewer_I=np.full(len(own), number)) for number, (own, _) in enumerate(viewers)]
     joined = Interactions(
         **{name: np.concatenate([getattr(own, name) for own in rows]) for name in Interactions.__slots__}

@@ -90,6 +90,15 @@ class FakeScorer:
     def weights(self, state: FakeState, videos_N: NDArray[np.int64]) -> NDArray[np.float32]:
         return np.tile(np.array([0.75, 0.25], np.float32), (len(videos_N), 1))
 
+    def weights_of(
+        self,
+        viewers: Sequence[tuple[Sequence[Interaction], Profile | None]],
+        videos_N: NDArray[np.int64],
+        now: datetime,
+    ) -> NDArray[np.float32]:
+        found = [self.weights(self.viewer(history, profile, now), videos_N) for history, profile in viewers]
+        return np.array(found, np.float32)
+
     def evidence(self, state: FakeState, videos_N: NDArray[np.int64], k: int) -> tuple[tuple[Evidence, ...], ...]:
         return tuple(self._evidence(state, video, k) for video in videos_N.tolist())
 

@@ -90,6 +90,17 @@ def test_reasons_of_a_model_feed(workspace: Workspace, runs: PutRun) -> None:
     assert [(e.video_id, e.similarity) for e in best.evidence] == [("a", pytest.approx(0.8))]
 
 
+def test_a_video_is_judged_for_those_the_model_ranks_for(workspace: Workspace, runs: PutRun) -> None:
+    with FeedEngine.open(workspace) as engine:
+        engine.observe([event("ann", "a"), event("bob", "gone")])
+        assert engine.weights("b", ["ann"]) == {}, "there is no model"
+    runs("r1", "sound")
+    with FeedEngine.open(workspace) as engine:
+        assert engine.weights("b", ["nobody", "ann", "bob"]) == {"ann": {"visual": 0.75, "text": 0.25}}
+        assert engine.weights("gone", ["ann"]) == {}
+        assert engine.weights("b", ["bob"]) == {}
+
+
 def test_a_profile_without_history(workspace: Workspace, runs: PutRun) -> None:
     runs("r1", "sound")
     with FeedEngine.open(workspace) as engine:

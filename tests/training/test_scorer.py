@@ -121,6 +121,15 @@ def test_many_interests_are_those_of_each(shop: Workspace, scorer: Scorer) -> No
     assert scorer.interests([], NOW).shape == (0, scorer.index_vectors_VD.shape[1])
 
 
+def test_many_viewers_weights_are_those_of_each(shop: Workspace, scorer: Scorer) -> None:
+    ids, videos_N = load_dataset(shop).viewer_ids[:12], np.array([5, 0, 33])
+    viewers = [(history_of(shop, viewer_id, limit=2 + 9 * (n % 3)), None) for n, viewer_id in enumerate(ids)]
+    found_BNM = scorer.weights_of(viewers, videos_N, NOW)
+    expected_BNM = [scorer.weights(scorer.viewer(*viewer, NOW), videos_N) for viewer in viewers]
+    np.testing.assert_allclose(found_BNM, expected_BNM, atol=1e-5)
+    assert not np.allclose(found_BNM[0], found_BNM[1], atol=1e-3)
+
+
 def test_a_video_newer_than_the_run_is_scored_without_an_id(shop: Workspace, run_dir: Path) -> None:
     vector = np.random.default_rng(9).standard_normal(8).astype(np.float32)
     new = Video(video_id="a new one", uri="new.mp4", content_hash="new", creator="nobody known")

@@ -131,7 +131,7 @@ def feed_changes(console: Console, viewer_id: str) -> pl.DataFrame:
 
 
 def video_weights(console: Console, video_id: str) -> pl.DataFrame:
-    """modality and weight, the mean over the latest watchers."""
+    """modality and weight, the mean over those who watched most of it."""
     rows = list(video_file(console, video_id).weights.items())
     return pl.DataFrame(rows, schema={Col.MODALITY: pl.String, WEIGHT: pl.Float64}, orient="row")
 

@@ -22,7 +22,7 @@ from swipewise.schema import CONTENT_MODALITIES, Action, Col, Video
 
 LIKE_IT: Final = 8
 ASKED: Final = 4
-"""Watchers by whom it is told what a video is judged by."""
+"""Viewers, those who watched most of it, by whom it is told what a video is judged by."""
 FUSED: Final = "all together"
 
 
@@ -31,8 +31,9 @@ class VideoFile:
     """All that is known of a video.
 
     ``ingested_at`` and ``first_shown_at`` are None where that has not happened, ``job`` where it was not posted.
-    ``watched`` is as of ``watch_curve``, ``viewers`` as of ``audience``. ``weights`` are the mean α over the latest
-    watchers, empty without a model. ``similar`` is by modality, and ``FUSED``; ``complaints`` say why one is not there.
+    ``watched`` is as of ``watch_curve``, ``viewers`` as of ``audience``. ``weights`` are the mean α over those who
+    watched most of it, empty without a model. ``similar`` is by modality, and ``FUSED``; ``complaints`` say why one is
+    not there.
     """
 
     video: Video
@@ -93,8 +94,7 @@ def _interactions(engine: FeedEngine, video: Video) -> pl.DataFrame:
 
 def _weights(engine: FeedEngine, video_id: str, viewer_ids: Sequence[str]) -> dict[str, float]:
     """The mean weight of each modality over some viewers."""
-    found = [engine.outlook(viewer_id, [video_id]).get(video_id) for viewer_id in viewer_ids]
-    known = [each.weights for each in found if each is not None]
+    known = list(engine.weights(video_id, viewer_ids).values())
     return {name: sum(each[name] for each in known) / len(known) for name in known[0]} if known else {}
 
 

@@ -191,7 +191,7 @@ def _judged(console: Console, found: VideoFile) -> Markup:
     return card(
         "What it is judged by",
         bars("Mean weight of each modality", ordered, coloured=True),
-        hint="Mean weight of each modality over its latest watchers; id is what the same viewers watch.",
+        hint="Mean weight of each modality over a few who watched most of it; id is what the same viewers watch.",
         extra=exports(console.root, "video-weights", found.video.video_id),
     )
 
