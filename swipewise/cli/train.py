@@ -158,6 +158,11 @@ def show(summary: TrainingSummary) -> None:
     )
     if summary.validation_ndcg is None:
         click.echo("note: nobody liked anything new in the validation period, so nothing told when to stop")
+    elif summary.best_epoch == summary.epochs:  # or patience would have gone on past it
+        click.echo(
+            "note: the last epoch was the best: the model may get better still with more of them, 'training.epochs' in "
+            "swipewise.toml"
+        )
     click.echo(f"run recorded in {summary.run_dir}")
     if summary.profile is not None:
         _show_profile(summary.profile)

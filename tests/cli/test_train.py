@@ -28,10 +28,10 @@ def train(workspace: Workspace, *arguments: str) -> Result:
 
 
 class FakeTraining:
-    """Stands for ``train_workspace``: two epochs, of which the first was better."""
+    """Stands for ``train_workspace``: two epochs, of which the first was better, unless it is said otherwise."""
 
-    def __init__(self, ndcg: float | None = 0.25, *, resumes: bool = False) -> None:
-        self.ndcg, self.resumes, self.fresh = ndcg, resumes, None
+    def __init__(self, ndcg: float | None = 0.25, *, resumes: bool = False, best_epoch: int = 1) -> None:
+        self.ndcg, self.resumes, self.fresh, self.best_epoch = ndcg, resumes, None, best_epoch
         self.processes: int | None = 0
         self.executor: str | None = None
 
@@ -62,7 +62,7 @@ class FakeTraining:
             interactions=12345,
             modalities=("visual", "id"),
             epochs=2,
-            best_epoch=1,
+            best_epoch=self.best_epoch,
             validation_ndcg=self.ndcg,
             seconds=2.5,
             profile={"data": 0.5, "linear": 1.5} if profile else None,
@@ -103,6 +103,14 @@ def test_without_a_validation_period_no_figure_is_made_up(
     result = train(empty)
     assert "validation NDCG@10 -  1.2 s" in result.stderr
     assert "validation NDCG@10 none, " in result.stdout
+
+
+@pytest.mark.parametrize(("best_epoch", "noted"), [(1, False), (2, True)])
+def test_it_is_told_when_training_ended_before_it_stopped_getting_better(
+    empty: Workspace, monkeypatch: pytest.MonkeyPatch, best_epoch: int, noted: bool
+) -> None:
+    stand_in(monkeypatch, FakeTraining(best_epoch=best_epoch))
+    assert ("note: the last epoch was the best" in train(empty).stdout) is noted
 
 
 def test_json_is_all_that_is_on_stdout(empty: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
