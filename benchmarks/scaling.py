@@ -34,7 +34,7 @@ from swipewise.config import TrainingConfig
 BASE: Final = Point(viewers=1_500, videos=10_000)
 COSTS: Final[dict[str, list[Point]]] = {
     "interactions": [
-        replace(BASE, viewers=viewers, tastes=viewers <= 5_000)
+        replace(BASE, viewers=viewers, tastes=viewers <= 100_000)
         for viewers in (1_500, 5_000, 20_000, 100_000, 600_000)
     ],
     "videos": [replace(BASE, videos=videos) for videos in (1_000, 10_000, 100_000, 300_000)],
@@ -100,10 +100,16 @@ class Axis:
 
     def further(self, value: Value) -> float:
         """By how much a value grows with one more, between the largest two points that have it."""
-        (x0, y0), (x1, y1) = [
-            (place, value(each)) for place, each in zip(self.x, self.found, strict=True) if value(each)
-        ][-2:]
+        (x0, y0), (x1, y1) = self._told(value)[-2:]
         return (y1 - y0) / (x1 - x0)
+
+    def at(self, place: float, value: Value) -> float:
+        """A value beyond the largest point that has it: there it grows as between the largest two, or not at all."""
+        x1, y1 = self._told(value)[-1]
+        return y1 + max(0.0, place - x1) * max(0.0, self.further(value))
+
+    def _told(self, value: Value) -> list[tuple[float, float]]:
+        return [(place, value(each)) for place, each in zip(self.x, self.found, strict=True) if value(each)]
 
 
 def _a_row(cost: Cost) -> float:
@@ -205,7 +211,7 @@ def _extrapolate(figures: Figures, rows: Axis, videos: Axis, V: int, I: int) -> 
     where = f"{V:,} videos, {I:,} interactions"
     figures.record(f"{where}: core hours of a pass", a_pass / 3600)
     figures.record(f"{where}: core hours before the first step", max(0.0, once) / 3600)
-    figures.record(f"{where}: core hours of learning tastes", sample * rows.further(_tastes) / 3600)
+    figures.record(f"{where}: core hours of learning tastes", rows.at(sample, _tastes) / 3600)
     figures.record(f"{where}: core hours of projecting the catalogue", V * videos.further(_project) / 3600)
     figures.record(f"{where}: memory without ids, GB", peak / 1e9)
     figures.record(f"{where}: memory of ids, GB", ID_BYTES * V / 1e9)

@@ -205,12 +205,14 @@ def design(profile_BP: NDArray[np.int64], values: int) -> NDArray[np.float64]:
 
 
 def _of_some(log: BehaviorLog, most: int, seed: int) -> BehaviorLog:
-    """The log of at most so many of those who did anything; viewers keep their numbers."""
+    """The log of at most so many of those who did anything; viewers are numbered anew, for each one takes memory."""
     viewers = np.unique(log.viewer_I)
-    if len(viewers) <= most:
-        return log
-    chosen = np.random.default_rng(seed).choice(viewers, most, replace=False)
-    return log.where(np.isin(log.viewer_I, chosen))
+    if len(viewers) > most:
+        viewers = np.sort(np.random.default_rng(seed).choice(viewers, most, replace=False))
+    looked_U = np.zeros(len(log.profile_UP), bool)
+    looked_U[viewers] = True
+    some = log.where(looked_U[log.viewer_I])
+    return replace(some, viewer_I=np.searchsorted(viewers, some.viewer_I), profile_UP=log.profile_UP[viewers])
 
 
 def _population(

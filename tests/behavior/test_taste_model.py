@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -156,6 +157,17 @@ def test_a_part_of_very_many_viewers_teaches_as_much(
     assert (
         liking(some, log, changes=True).argmax(axis=1) == liking(tastes, log, changes=True).argmax(axis=1)
     ).all()
+
+
+def test_viewers_who_are_not_looked_at_take_next_to_no_memory(tastes: TasteModel, log: BehaviorLog) -> None:
+    idle = 200_000
+    crowded = replace(log, profile_UP=np.concatenate([log.profile_UP, np.zeros((idle, 1), np.int64)]))
+    tracemalloc.start()
+    learned = TasteModel.learn(crowded, count=KINDS, until=LATE, profile_values=1)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < idle * 8 * KINDS**2, "less than one matrix a viewer"
+    np.testing.assert_array_equal(learned.appeal_V, tastes.appeal_V)
 
 
 def test_a_profile_is_a_row_of_ones_at_the_values_it_names() -> None:
