@@ -149,7 +149,13 @@ def record_quality(figures: Figures, options: Options) -> None:
 
     As ours shares its negatives among the targets of a batch, more of them cost it little.
     """
-    if options.quick or options.own.kuairand is None:
+    if options.quick:
+        return
+    if options.own.kuairand is None:
+        told = "quality is measured on real logs: give --kuairand the workspace that benchmarks/kuairand.py made"
+        if options.own.only:
+            sys.exit(told)
+        print(told, file=sys.stderr)
         return
     settings = _rectools(50)
     settings["model"] |= {"lr": RATE}
@@ -319,7 +325,11 @@ def _add_options(parser: ArgumentParser) -> None:
         help="long, recbole, short, quality, layers, matmul, memory, ids, processes",
     )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of the part on layers")
-    parser.add_argument("--kuairand", type=Path, help="a workspace that benchmarks/kuairand.py made")
+    parser.add_argument(
+        "--kuairand",
+        type=Path,
+        help="a workspace that benchmarks/kuairand.py made, ~/.cache/swipewise/kuairand/workspace",
+    )
 
 
 if __name__ == "__main__":
