@@ -34,8 +34,7 @@ from swipewise.config import TrainingConfig
 BASE: Final = Point(viewers=1_500, videos=10_000)
 COSTS: Final[dict[str, list[Point]]] = {
     "interactions": [
-        replace(BASE, viewers=viewers, tastes=viewers <= 100_000)
-        for viewers in (1_500, 5_000, 20_000, 100_000, 600_000)
+        replace(BASE, viewers=viewers, tastes=True) for viewers in (1_500, 5_000, 20_000, 100_000, 600_000)
     ],
     "videos": [replace(BASE, videos=videos) for videos in (1_000, 10_000, 100_000, 300_000)],
     "history": [replace(BASE, history=history, length=200, viewers=300) for history in (25, 50, 100, 200)],
@@ -99,17 +98,12 @@ class Axis:
         return Law.of(self.x, [value(each) for each in self.found])
 
     def further(self, value: Value) -> float:
-        """By how much a value grows with one more, between the largest two points that have it."""
-        (x0, y0), (x1, y1) = self._told(value)[-2:]
-        return (y1 - y0) / (x1 - x0)
+        """By how much a value grows with one more, between the largest two points."""
+        return (value(self.found[-1]) - value(self.found[-2])) / (self.x[-1] - self.x[-2])
 
     def at(self, place: float, value: Value) -> float:
-        """A value beyond the largest point that has it: there it grows as between the largest two, or not at all."""
-        x1, y1 = self._told(value)[-1]
-        return y1 + max(0.0, place - x1) * max(0.0, self.further(value))
-
-    def _told(self, value: Value) -> list[tuple[float, float]]:
-        return [(place, value(each)) for place, each in zip(self.x, self.found, strict=True) if value(each)]
+        """A value beyond the largest point: there it grows as between the largest two, or not at all."""
+        return value(self.found[-1]) + max(0.0, place - self.x[-1]) * max(0.0, self.further(value))
 
 
 def _a_row(cost: Cost) -> float:
