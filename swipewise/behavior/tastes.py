@@ -206,12 +206,15 @@ def _noise(
 
 def _targeting(belief: Belief, variance_UTT: NDArray[np.float64], seen: Evidence, modalities: int) -> float:
     """The β that makes what was shown most likely under what is believed."""
-    pull = float((seen.shown_BT * belief.mean_BT).sum())
-    gain_G = np.empty(len(_TARGETING))
-    for index, beta in enumerate(_TARGETING):
-        share_BT, offered_B = _shares(belief.mean_BT, seen, float(beta), modalities)
-        doubt_B = (variance_UTT * _spread(share_BT, modalities)).sum(axis=(1, 2))
-        gain_G[index] = beta * pull - float(seen.exposures_B @ (offered_B + 0.5 * beta**2 * doubt_B))
+    gain_G = _TARGETING * float((seen.shown_BT * belief.mean_BT).sum())
+    for block in _blocks(len(seen)):
+        theta_BT, some = belief.mean_BT[block], seen.at(block)
+        share_BMGK, offered_BG = _shares_by(theta_BT, some, _TARGETING, modalities)
+        own_BMKK = _within(variance_UTT[block], modalities)
+        each_BM1K = np.einsum("bmkk->bmk", own_BMKK)[:, :, None]
+        # The variance of a taste that is drawn as themes are shown: nothing is shared between modalities.
+        doubt_BG = (share_BMGK * (each_BM1K - share_BMGK @ own_BMKK)).sum(axis=(1, 3))
+        gain_G -= some.exposures_B @ (offered_BG + 0.5 * _TARGETING**2 * doubt_BG)
     return float(_TARGETING[gain_G.argmax()])
 
 
@@ -219,14 +222,23 @@ def _shares(
     theta_BT: NDArray[np.float64], evidence: Evidence, targeting: float, modalities: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The share of exposures each theme should get (B, T), and the log of what they are divided by (B,)."""
-    offer_BMK = evidence.offer_BT.reshape(len(evidence), modalities, evidence.offer_BT.shape[1] // modalities)
-    lacking_BM = np.maximum(1.0 - offer_BMK.sum(axis=2), 0.0)
-    pull_BMK = np.clip(targeting * theta_BT, -_LARGEST, _LARGEST).reshape(offer_BMK.shape)
-    weight_BMK: NDArray[np.float64] = offer_BMK * np.exp(pull_BMK)
-    total_BM = weight_BMK.sum(axis=2) + lacking_BM
-    share_BT: NDArray[np.float64] = (weight_BMK / total_BM[..., None]).reshape(theta_BT.shape)
-    offered_B: NDArray[np.float64] = np.log(total_BM).sum(axis=1)
-    return share_BT, offered_B
+    share_BM1K, offered_B1 = _shares_by(theta_BT, evidence, np.array([targeting]), modalities)
+    return share_BM1K.reshape(theta_BT.shape), offered_B1[:, 0]
+
+
+def _shares_by(
+    theta_BT: NDArray[np.float64], evidence: Evidence, targeting_G: NDArray[np.float64], modalities: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The same by each of several β: (B, M, G, K) and (B, G)."""
+    count = theta_BT.shape[1] // modalities
+    offer_BM1K = evidence.offer_BT.reshape(len(evidence), modalities, 1, count)
+    lacking_BM1 = np.maximum(1.0 - offer_BM1K.sum(axis=3), 0.0)
+    pull_BMGK = targeting_G[:, None] * theta_BT.reshape(offer_BM1K.shape)
+    weight_BMGK = offer_BM1K * np.exp(np.clip(pull_BMGK, -_LARGEST, _LARGEST))
+    total_BMG = weight_BMGK.sum(axis=3) + lacking_BM1
+    share_BMGK: NDArray[np.float64] = weight_BMGK / total_BMG[..., None]
+    offered_BG: NDArray[np.float64] = np.log(total_BMG).sum(axis=1)
+    return share_BMGK, offered_BG
 
 
 def _blocks(stretches: int) -> list[slice]:
@@ -260,12 +272,9 @@ def _squared(values_BT: NDArray[np.float64], weights_BTT: NDArray[np.float64]) -
     return squared_B
 
 
-def _spread(share_BT: NDArray[np.float64], modalities: int) -> NDArray[np.float64]:
-    """Covariance of the themes of one exposure: (B, T, T), nothing between modalities."""
-    width = share_BT.shape[1]
-    modality_T = np.arange(width) // (width // modalities)
-    spread_BTT: NDArray[np.float64] = (
-        -share_BT[:, :, None] * share_BT[:, None, :] * (modality_T[:, None] == modality_T)
-    )
-    spread_BTT[:, np.arange(width), np.arange(width)] += share_BT
-    return spread_BTT
+def _within(values_BTT: NDArray[np.float64], modalities: int) -> NDArray[np.float64]:
+    """The blocks on the diagonal, of the themes of one modality each: (B, M, K, K)."""
+    width = values_BTT.shape[1]
+    count = width // modalities
+    parted_BMKMK = values_BTT.reshape(len(values_BTT), modalities, count, modalities, count)
+    return np.ascontiguousarray(np.einsum("bmkml->bmkl", parted_BMKMK))

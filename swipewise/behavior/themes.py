@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from swipewise.behavior.log import BehaviorLog, Vectors
@@ -145,10 +146,10 @@ def _axes(
     told_R, axis_RR = _shared(white_VR, vectors, past)
     place_VR = white_VR @ (axis_RR * told_R**_STRETCH)
     centre_KR = _centres(place_VR[basis_V], count, seed)
-    nearest_V = _square_distances(place_VR[basis_V], centre_KR).argmin(axis=1)
+    nearest_V = _nearest(place_VR[basis_V], centre_KR)
     for _ in range(_SHARPENINGS):
         equal_RR, centre_KR = _discriminating(white_VR[basis_V], nearest_V, len(centre_KR))
-        nearest_V = _square_distances(white_VR[basis_V] @ equal_RR, centre_KR).argmin(axis=1)
+        nearest_V = _nearest(white_VR[basis_V] @ equal_RR, centre_KR)
     return ThemeAxes(centre_D=centre_D, spread_D=spread_D, axis_DR=whitening_DR @ equal_RR, centre_KR=centre_KR)
 
 
@@ -178,8 +179,7 @@ def _shared(
     if not len(shown_IR):
         return np.ones(width), np.eye(width)
     shown_IR -= shown_IR.mean(axis=0)
-    total_UR = np.zeros((len(past.profile_UP), width))
-    np.add.at(total_UR, past.viewer_I[shown_I], shown_IR)
+    total_UR = _sums(shown_IR, past.viewer_I[shown_I], len(past.profile_UP))
     told_R, axis_RR = np.linalg.eigh(total_UR.T @ total_UR - shown_IR.T @ shown_IR)
     if not told_R.max(initial=0.0) > 0:
         return np.ones(width), np.eye(width)
@@ -190,12 +190,19 @@ def _discriminating(
     basis_VR: NDArray[np.float64], nearest_V: NDArray[np.int64], count: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """A map (R, R) after which the videos within a theme scatter alike in all directions, and the themes' centres."""
-    total_KR = np.zeros((count, basis_VR.shape[1]))
-    np.add.at(total_KR, nearest_V, basis_VR)
+    total_KR = _sums(basis_VR, nearest_V, count)
     size_K = np.bincount(nearest_V, minlength=count)
     centre_KR = total_KR / np.maximum(size_K, 1)[:, None]
     equal_RR = _equalising(basis_VR - centre_KR[nearest_V])
     return equal_RR, np.where(size_K[:, None] > 0, centre_KR @ equal_RR, _FAR)
+
+
+def _sums(values_NR: NDArray[np.float64], group_N: NDArray[np.int64], groups: int) -> NDArray[np.float64]:
+    """The sum over the rows of each group: (groups, R)."""
+    rows = np.arange(len(group_N) + 1)
+    # By a product with a sparse matrix of ones, which takes a twentieth of the time of np.add.at.
+    member_GN = sp.csc_array((np.ones(len(group_N)), group_N, rows), shape=(groups, len(group_N)))
+    return np.asarray(member_GN @ values_NR)
 
 
 def _equalising(rest_VR: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -213,9 +220,8 @@ def _centres(place_VR: NDArray[np.float64], count: int, seed: int) -> NDArray[np
     for restart in range(_RESTARTS):
         centre_KR = _scattered(place_VR, count, np.random.default_rng([seed, restart]))
         for _ in range(_STEPS):
-            nearest_V = _square_distances(place_VR, centre_KR).argmin(axis=1)
-            total_KR = np.zeros_like(centre_KR)
-            np.add.at(total_KR, nearest_V, place_VR)
+            nearest_V = _nearest(place_VR, centre_KR)
+            total_KR = _sums(place_VR, nearest_V, len(centre_KR))
             size_K1 = np.bincount(nearest_V, minlength=len(centre_KR))[:, None]
             moved_KR = np.where(size_K1 > 0, total_KR / np.maximum(size_K1, 1), centre_KR)
             if np.array_equal(moved_KR, centre_KR):
@@ -236,6 +242,12 @@ def _scattered(place_VR: NDArray[np.float64], count: int, rng: np.random.Generat
             break
         centre_KR = np.vstack([centre_KR, place_VR[rng.choice(len(place_VR), p=away_V / away_V.sum())]])
     return centre_KR
+
+
+def _nearest(place_VR: NDArray[np.float64], centre_KR: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The nearest centre of each; what is the same for all centres is left out of the distances."""
+    nearest_V: NDArray[np.int64] = ((centre_KR**2).sum(axis=1) - 2 * place_VR @ centre_KR.T).argmin(axis=1)
+    return nearest_V
 
 
 def _square_distances(place_VR: NDArray[np.float64], centre_KR: NDArray[np.float64]) -> NDArray[np.float64]:
