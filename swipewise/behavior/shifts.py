@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.behavior.change_rate import USUAL, ChangeRate
-from swipewise.behavior.evidence import Signals
+from swipewise.behavior.evidence import Signals, stretches_at_once
 from swipewise.behavior.log import DAY_MS, SESSION_GAP_MS, BehaviorLog
 from swipewise.behavior.taste_model import LONGEST_AWAY_DAYS, TasteModel
 from swipewise.behavior.tastes import Belief, redrawn
@@ -74,23 +74,21 @@ class Shift:
 class _Verdicts:
     """What a model says after each of the first W interactions of sessions.
 
-    opens_S: rows of the log; rate: of shifts a day; log_odds_SWM: of a shift of each modality, -inf beyond the viewer's
-    last interaction.
+    opens_S: rows of the log; begin_S: of the first interaction that counts before them; rate: of shifts a day;
+    log_odds_SWM: of a shift of each modality, -inf beyond the viewer's last interaction.
     """
 
     opens_S: NDArray[np.int64]
+    begin_S: NDArray[np.int64]
     rate: float
-    before: Belief
-    redrawn_M: tuple[Belief, ...]
     log_odds_SWM: NDArray[np.float64]
 
     def at(self, rows_S: NDArray[np.bool_]) -> _Verdicts:
         """Those on some of the sessions."""
         return _Verdicts(
             opens_S=self.opens_S[rows_S],
+            begin_S=self.begin_S[rows_S],
             rate=self.rate,
-            before=self.before.at(rows_S),
-            redrawn_M=tuple(anew.at(rows_S) for anew in self.redrawn_M),
             log_odds_SWM=self.log_odds_SWM[rows_S],
         )
 
@@ -102,6 +100,10 @@ class _Model:
     tastes: TasteModel
     themes: Themes
     signals: Signals
+
+    def before(self, log: BehaviorLog, begin_S: NDArray[np.int64], opens_S: NDArray[np.int64]) -> Belief:
+        """What is believed of viewers when they come back."""
+        return self.tastes.believe(self.signals, log.profile_UP[log.viewer_I[opens_S]], begin_S, opens_S)
 
 
 class ShiftDetector:
@@ -206,15 +208,29 @@ class ShiftDetector:
         rate: float,
     ) -> _Verdicts:
         """Odds of a shift after each of the first interactions of some sessions."""
-        viewer_S = log.viewer_I[opens_S]
+        begin_S = np.minimum(begin_U[log.viewer_I[opens_S]], opens_S)
+        block = stretches_at_once(len(model.tastes.population.covariance_TT))
+        found = [
+            self._log_odds(log, model, opens_S[start : start + block], begin_S[start : start + block], rate)
+            for start in range(0, len(opens_S), block)
+        ]
+        return _Verdicts(opens_S=opens_S, begin_S=begin_S, rate=rate, log_odds_SWM=np.concatenate(found))
+
+    def _log_odds(
+        self,
+        log: BehaviorLog,
+        model: _Model,
+        opens_S: NDArray[np.int64],
+        begin_S: NDArray[np.int64],
+        rate: float,
+    ) -> NDArray[np.float64]:
+        """Of a shift in each modality after each of the first interactions: (S, W, M)."""
         learn = model.tastes.population.learn
-        before = model.tastes.believe(
-            model.signals, log.profile_UP[viewer_S], np.minimum(begin_U[viewer_S], opens_S), opens_S
-        )
+        before = model.before(log, begin_S, opens_S)
         redrawn_M, share_SM = redrawn(before, len(model.themes.modalities))
         prior_SM = np.log(rate * _days_away(log, opens_S))[:, None] + np.log(share_SM)
         log_odds_SWM = np.full((len(opens_S), self.settings.window, len(redrawn_M)), _NEVER)
-        end_S = log.offsets()[viewer_S + 1]
+        end_S = log.offsets()[log.viewer_I[opens_S] + 1]
         for step in range(self.settings.window):
             reached_S = np.flatnonzero(opens_S + step < end_S)
             since = model.signals.over(opens_S[reached_S], opens_S[reached_S] + step + 1)
@@ -222,7 +238,7 @@ class ShiftDetector:
             for column, anew in enumerate(redrawn_M):
                 _, changed_S = learn(anew.at(reached_S), since)
                 log_odds_SWM[reached_S, step, column] = changed_S - same_S + prior_SM[reached_S, column]
-        return _Verdicts(opens_S=opens_S, rate=rate, before=before, redrawn_M=redrawn_M, log_odds_SWM=log_odds_SWM)
+        return log_odds_SWM
 
     def _note(self, log: BehaviorLog, verdicts: _Verdicts, rate: ChangeRate) -> None:
         """Note how likely a shift each session made at last."""
@@ -248,16 +264,16 @@ class ShiftDetector:
         """When the shift that an alarm is about began, and between which themes."""
         step_S = row - verdicts.opens_S
         near_S = np.flatnonzero((step_S >= 0) & (step_S < self.settings.window))
-        session, column = np.unravel_index(
-            verdicts.log_odds_SWM[near_S, step_S[near_S]].argmax(), (len(near_S), len(verdicts.redrawn_M))
-        )
-        chosen = near_S[[session]]
-        opened = verdicts.opens_S[chosen]
+        log_odds_SM = verdicts.log_odds_SWM[near_S, step_S[near_S]]
+        session, column = np.unravel_index(log_odds_SM.argmax(), log_odds_SM.shape)
+        opened = verdicts.opens_S[near_S[[session]]]
+        before = model.before(log, verdicts.begin_S[near_S[[session]]], opened)
+        redrawn_M, _ = redrawn(before, len(model.themes.modalities))
         since = model.signals.over(opened, np.array([row + 1]))
-        after, _ = model.tastes.population.learn(verdicts.redrawn_M[int(column)].at(chosen), since)
+        after, _ = model.tastes.population.learn(redrawn_M[int(column)], since)
         count, themes = model.themes.count, model.themes
         block = slice(int(column) * count, (int(column) + 1) * count)
-        change_K = after.mean_BT[0, block] - verdicts.before.mean_BT[chosen[0], block]
+        change_K = (after.mean_BT - before.mean_BT)[0, block]
         modality = themes.modalities[int(column)]
         now = int(log.at_I[row])
         exists_V = log.uploaded_at_V <= now

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from swipewise.behavior import shifts
 from swipewise.behavior.log import BehaviorLog
 from swipewise.behavior.shifts import Shift, ShiftDetector, ShiftSettings
 from swipewise.errors import DataError
@@ -48,6 +49,16 @@ def test_it_is_said_what_changed_into_what(found: list[Shift]) -> None:
         assert shift.modality == "visual"
         assert {int(seen_V[video]) for video in shift.left} == {shift.viewer % KINDS}
         assert {int(seen_V[video]) for video in shift.joined} == {(shift.viewer + 1) % KINDS}
+
+
+def test_sessions_are_judged_a_few_at_a_time(
+    log: BehaviorLog, found: list[Shift], trace: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shifts, "stretches_at_once", lambda _: 7)
+    assert ShiftDetector(SETTINGS).trace(log) == pytest.approx(trace, abs=1e-6)
+    assert [(each.viewer, each.place) for each in ShiftDetector(SETTINGS).detect(log)] == [
+        (each.viewer, each.place) for each in found
+    ]
 
 
 def test_what_comes_later_changes_no_verdict(log: BehaviorLog, trace: NDArray[np.float64]) -> None:
