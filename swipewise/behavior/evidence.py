@@ -1,7 +1,7 @@
 """What stretches of viewers' histories say about their tastes, summed up so that a model can weigh it.
 
 Legend of shape suffixes: V = videos, M = modalities, K = themes of a modality, T = M * K, all themes side by side,
-I = interactions, B = stretches of histories.
+I = interactions, B = stretches of histories, P = pieces of them.
 """
 
 from __future__ import annotations
@@ -105,24 +105,23 @@ class Signals:
         return rows * self.offer_IT.shape[1] ** 2 <= _BLOCK_NUMBERS and int((end_B - start_B).sum()) > rows
 
     def _over_overlapping(self, start_B: NDArray[np.int64], end_B: NDArray[np.int64]) -> Evidence:
-        """The same by differences of sums up to each row, whose cost does not grow with what stretches share."""
-        first, last = int(start_B.min(initial=0)), int(end_B.max(initial=0))
-        hot_IT = one_hot(self.code_IM[first:last], self.offer_IT.shape[1])
-        heard_IT = hot_IT * self.known_I[first:last, None]
-        response_I1 = np.where(self.known_I[first:last], self.response_I[first:last], 0.0)[:, None]
+        """The same from the pieces into which the stretches cut the rows, so that none is summed up twice."""
+        edge_P = np.unique(np.concatenate([start_B, end_B]))
+        piece = self._over(edge_P[:-1], edge_P[1:])
+        first_B, last_B = np.searchsorted(edge_P, start_B), np.searchsorted(edge_P, end_B)
 
-        def between(values_I: NDArray[np.float64]) -> NDArray[np.float64]:
-            total_I = np.concatenate([np.zeros((1, *values_I.shape[1:])), np.cumsum(values_I, axis=0)])
-            found_B: NDArray[np.float64] = total_I[end_B - first] - total_I[start_B - first]
+        def between(values_P: NDArray[np.float64]) -> NDArray[np.float64]:
+            total_P = np.concatenate([np.zeros((1, *values_P.shape[1:])), np.cumsum(values_P, axis=0)])
+            found_B: NDArray[np.float64] = total_P[last_B] - total_P[first_B]
             return found_B
 
         length_B = (end_B - start_B).astype(np.float64)
         return Evidence(
-            together_BTT=between(heard_IT[:, :, None] * hot_IT[:, None, :]),
-            response_BT=between(heard_IT * response_I1),
-            shown_BT=between(hot_IT),
+            together_BTT=between(piece.together_BTT),
+            response_BT=between(piece.response_BT),
+            shown_BT=between(piece.shown_BT),
             exposures_B=length_B,
-            offer_BT=between(self.offer_IT[first:last]) / np.maximum(length_B, 1)[:, None],
+            offer_BT=between(piece.offer_BT * piece.exposures_B[:, None]) / np.maximum(length_B, 1)[:, None],
         )
 
     def _themes(self, row_J: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
