@@ -102,7 +102,7 @@ class Axis:
         return (value(self.found[-1]) - value(self.found[-2])) / (self.x[-1] - self.x[-2])
 
     def at(self, place: float, value: Value) -> float:
-        """A value beyond the largest point: there it grows as between the largest two, or not at all."""
+        """That of the largest point, and beyond it what it grows to as between the largest two, if it grew there."""
         return value(self.found[-1]) + max(0.0, place - self.x[-1]) * max(0.0, self.further(value))
 
 

@@ -158,35 +158,14 @@ class Projected:
         rows, offsets_U = dataset.interactions, dataset.viewer_offsets()
         return self._interests_by(readers, rows, offsets_U, dataset.profile_UP, viewers_B)
 
-    def interest_vectors(
-        self,
-        rows: Interactions,
-        offsets_U: NDArray[np.int64],
-        profile_UP: NDArray[np.int64],
-        viewers_B: NDArray[np.int64],
-    ) -> Tensor:
-        """z of :meth:`interest_of` alone, (B, D), which takes a fraction of the time of all of it."""
-        return self._read_latest(rows, offsets_U, profile_UP, viewers_B).z_BD
-
-    def weights_of(
-        self,
-        rows: Interactions,
-        offsets_U: NDArray[np.int64],
-        profile_UP: NDArray[np.int64],
-        viewers_B: NDArray[np.int64],
-        videos_N: NDArray[np.int64],
-    ) -> Tensor:
-        """Modality weights α of videos for viewers given as to :meth:`interest_of`, without all else that it tells."""
-        latest = self._read_latest(rows, offsets_U, profile_UP, viewers_B)
-        return self._attention(latest.z_BD, latest.u_BD, videos_N)
-
-    def _read_latest(
+    def latest(
         self,
         rows: Interactions,
         offsets_U: NDArray[np.int64],
         profile_UP: NDArray[np.int64],
         viewers_B: NDArray[np.int64],
     ) -> Latest:
+        """What the network alone tells of :meth:`interest_of`, which takes a fraction of the time of all of it."""
         windows = latest_windows(offsets_U, self._config.history, viewers_B, memory=self._config.memory)
         return self._latest_by([self.reader], rows, windows, profile_UP)[0]
 
@@ -371,14 +350,12 @@ class Projected:
 
         return score
 
-    def weights(self, interests: Interests, videos_N: NDArray[np.int64]) -> Tensor:
+    def weights(self, interests: Interests | Latest, videos_N: NDArray[np.int64]) -> Tensor:
         """Modality weights α, as :meth:`score_and_weights` gives them: (B, N, M)."""
-        return self._attention(interests.z_BD, interests.u_BD, videos_N)
-
-    def _attention(self, z_BD: Tensor, u_BD: Tensor, videos_N: NDArray[np.int64]) -> Tensor:
         rows_N = torch.from_numpy(videos_N).to(self.device)
         with torch.inference_mode():
-            return fused_scores(z_BD, u_BD, self.p_VMD[rows_N], self.present_VM[rows_N])[1]
+            p_NMD, present_NM = self.p_VMD[rows_N], self.present_VM[rows_N]
+            return fused_scores(interests.z_BD, interests.u_BD, p_NMD, present_NM)[1]
 
     def common_weights(self) -> Tensor:
         """Modality weights α of every video under the viewer-independent preference: (V, M)."""

@@ -197,7 +197,7 @@ class Scorer:
         """z_u of many viewers, given by history and profile, as :meth:`viewer` reads each of them: (B, D) float32."""
         z_BD = np.zeros((len(viewers), self.index_vectors_VD.shape[1]), np.float32)
         for places, read in self._in_blocks(viewers, now):
-            z_BD[places] = self._projected.interest_vectors(*read).cpu().numpy()
+            z_BD[places] = self._projected.latest(*read).z_BD.cpu().numpy()
         return z_BD
 
     def weights_of(
@@ -206,7 +206,7 @@ class Scorer:
         """The α of videos for many viewers, as :meth:`weights` gives those of each: (B, N, M)."""
         alpha_BNM = np.zeros((len(viewers), len(videos_N), len(self.modalities)), np.float32)
         for places, read in self._in_blocks(viewers, now):
-            alpha_BNM[places] = self._projected.weights_of(*read, videos_N).cpu().numpy()
+            alpha_BNM[places] = self._projected.weights(self._projected.latest(*read), videos_N).cpu().numpy()
         return alpha_BNM
 
     def _in_blocks(self, viewers: Sequence[_Viewer], now: datetime) -> Iterator[tuple[list[int], _Several]]:
