@@ -90,13 +90,15 @@ class Signals:
                 both_J = heard_J & also_J
                 place_J = (owner_J[both_J] * width + code_J[both_J]) * width + other_J[both_J]
                 together += np.bincount(place_J, minlength=len(together))
-        total_IT = np.concatenate([np.zeros((1, width)), np.cumsum(self.offer_IT, axis=0)])
+        # Stretches of a block lie close together in a log, of which no more is summed up.
+        first, last = (int(start_B.min()), int(end_B.max())) if stretches else (0, 0)
+        total_IT = np.concatenate([np.zeros((1, width)), np.cumsum(self.offer_IT[first:last], axis=0)])
         return Evidence(
             together_BTT=together.reshape(stretches, width, width),
             response_BT=response.reshape(stretches, width),
             shown_BT=shown.reshape(stretches, width),
             exposures_B=length_B.astype(np.float64),
-            offer_BT=(total_IT[end_B] - total_IT[start_B]) / np.maximum(length_B, 1)[:, None],
+            offer_BT=(total_IT[end_B - first] - total_IT[start_B - first]) / np.maximum(length_B, 1)[:, None],
         )
 
     def _overlap(self, start_B: NDArray[np.int64], end_B: NDArray[np.int64]) -> bool:

@@ -20,14 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.behavior.change_rate import USUAL, ChangeRate
-from swipewise.behavior.evidence import Signals, stretches_at_once
+from swipewise.behavior.evidence import Shelf, Signals, stretches_at_once
 from swipewise.behavior.log import DAY_MS, SESSION_GAP_MS, BehaviorLog
-from swipewise.behavior.taste_model import LONGEST_AWAY_DAYS, TasteModel
-from swipewise.behavior.tastes import Belief, redrawn
+from swipewise.behavior.taste_model import LONGEST_AWAY_DAYS, TasteModel, design
 from swipewise.behavior.themes import Themes
+from swipewise.behavior.weighing import SignalsApart, WeighedBelief, WeighedPopulation
 from swipewise.errors import DataError
 
 _EXAMPLES = 5
+_MOST_VIEWERS = 4_000  # that kinds of viewers are learned from
 _NEVER = -np.inf
 
 
@@ -35,8 +36,8 @@ _NEVER = -np.inf
 class ShiftSettings:
     """How shifts are looked for."""
 
-    odds: float = 0.9
-    """Odds that raise an alarm; higher is stricter. At this, one simulated viewer in eleven is falsely suspected."""
+    odds: float = 0.7
+    """Odds that raise an alarm; higher is stricter. At this, one simulated viewer in twelve is falsely suspected."""
     rate: float = USUAL
     """Chance of a shift in a day, until the log tells how often there are any."""
     window: int = 5
@@ -98,12 +99,15 @@ class _Model:
     """What was learned from everything before a time."""
 
     tastes: TasteModel
+    viewers: WeighedPopulation
     themes: Themes
-    signals: Signals
+    signals: SignalsApart
 
-    def before(self, log: BehaviorLog, begin_S: NDArray[np.int64], opens_S: NDArray[np.int64]) -> Belief:
+    def before(self, log: BehaviorLog, begin_S: NDArray[np.int64], opens_S: NDArray[np.int64]) -> WeighedBelief:
         """What is believed of viewers when they come back."""
-        return self.tastes.believe(self.signals, log.profile_UP[log.viewer_I[opens_S]], begin_S, opens_S)
+        design_SF = design(log.profile_UP[log.viewer_I[opens_S]], self.tastes.profile_values)
+        before, _ = self.viewers.learn(self.viewers.prior(design_SF), self.signals.over(begin_S, opens_S))
+        return before
 
 
 class ShiftDetector:
@@ -192,11 +196,34 @@ class ShiftDetector:
             profile_values=int(log.profile_UP.max(initial=0)),
             seed=self.settings.seed,
         )
-        shelf = tastes.shelf(log.content, log.uploaded_at_V)
+        themes = tastes.themes_met(log, until=time, seed=self.settings.seed)
+        signals = Shelf(themes, log.uploaded_at_V).signals(log, tastes.scale, tastes.appeal_V)
+        apart = SignalsApart.of(signals)
         return _Model(
             tastes=tastes,
-            themes=tastes.themes.of(log.content),
-            signals=shelf.signals(log, tastes.scale, tastes.appeal_V),
+            viewers=self._viewers(log, tastes, signals, apart, time),
+            themes=themes,
+            signals=apart,
+        )
+
+    def _viewers(
+        self, log: BehaviorLog, tastes: TasteModel, signals: Signals, apart: SignalsApart, time: int
+    ) -> WeighedPopulation:
+        """What kinds of viewers there are, from what some did before a time."""
+        past_I = log.at_I < time
+        count_U = np.bincount(log.viewer_I[past_I], minlength=len(log.profile_UP))
+        viewers = np.flatnonzero(count_U)
+        if len(viewers) > _MOST_VIEWERS:
+            rng = np.random.default_rng(self.settings.seed)
+            viewers = np.sort(rng.choice(viewers, _MOST_VIEWERS, replace=False))
+        first_U = log.offsets()[viewers]
+        heard_I = past_I & signals.known_I & np.isin(log.viewer_I, viewers)
+        return WeighedPopulation.fit(
+            tastes.population,
+            apart.over(first_U, first_U + count_U[viewers]),
+            design(log.profile_UP[viewers], tastes.profile_values),
+            float((signals.response_I[heard_I] ** 2).sum()),
+            int(heard_I.sum()),
         )
 
     def _judge(
@@ -209,7 +236,9 @@ class ShiftDetector:
     ) -> _Verdicts:
         """Odds of a shift after each of the first interactions of some sessions."""
         begin_S = np.minimum(begin_U[log.viewer_I[opens_S]], opens_S)
-        block = stretches_at_once(len(model.tastes.population.covariance_TT))
+        # Each is weighed as every kind of viewer's.
+        width, kinds = len(model.viewers.base.covariance_TT), len(model.viewers.weight_GM)
+        block = max(1, stretches_at_once(width) // kinds)
         found = [
             self._log_odds(log, model, opens_S[start : start + block], begin_S[start : start + block], rate)
             for start in range(0, len(opens_S), block)
@@ -225,10 +254,10 @@ class ShiftDetector:
         rate: float,
     ) -> NDArray[np.float64]:
         """Of a shift in each modality after each of the first interactions: (S, W, M)."""
-        learn = model.tastes.population.learn
+        learn = model.viewers.learn
         before = model.before(log, begin_S, opens_S)
-        redrawn_M, share_SM = redrawn(before, len(model.themes.modalities))
-        prior_SM = np.log(rate * _days_away(log, opens_S))[:, None] + np.log(share_SM)
+        redrawn_M = [model.viewers.redrawn(before, column) for column in range(len(model.themes.modalities))]
+        prior_S = np.log(rate * _days_away(log, opens_S))
         log_odds_SWM = np.full((len(opens_S), self.settings.window, len(redrawn_M)), _NEVER)
         end_S = log.offsets()[log.viewer_I[opens_S] + 1]
         for step in range(self.settings.window):
@@ -237,7 +266,7 @@ class ShiftDetector:
             _, same_S = learn(before.at(reached_S), since)
             for column, anew in enumerate(redrawn_M):
                 _, changed_S = learn(anew.at(reached_S), since)
-                log_odds_SWM[reached_S, step, column] = changed_S - same_S + prior_SM[reached_S, column]
+                log_odds_SWM[reached_S, step, column] = changed_S - same_S + prior_S[reached_S]
         return log_odds_SWM
 
     def _note(self, log: BehaviorLog, verdicts: _Verdicts, rate: ChangeRate) -> None:
@@ -268,9 +297,8 @@ class ShiftDetector:
         session, column = np.unravel_index(log_odds_SM.argmax(), log_odds_SM.shape)
         opened = verdicts.opens_S[near_S[[session]]]
         before = model.before(log, verdicts.begin_S[near_S[[session]]], opened)
-        redrawn_M, _ = redrawn(before, len(model.themes.modalities))
         since = model.signals.over(opened, np.array([row + 1]))
-        after, _ = model.tastes.population.learn(redrawn_M[int(column)], since)
+        after, _ = model.viewers.learn(model.viewers.redrawn(before, int(column)), since)
         count, themes = model.themes.count, model.themes
         block = slice(int(column) * count, (int(column) + 1) * count)
         change_K = (after.mean_BT - before.mean_BT)[0, block]

@@ -19,7 +19,7 @@ from swipewise.behavior.change_rate import USUAL
 from swipewise.behavior.evidence import ResponseScale, Shelf, Signals
 from swipewise.behavior.log import DAY_MS, SESSION_GAP_MS, BehaviorLog, Vectors
 from swipewise.behavior.tastes import Belief, Population, fit_population, redrawn
-from swipewise.behavior.themes import ThemeMap, learn_themes
+from swipewise.behavior.themes import ThemeMap, Themes, learn_themes
 
 LONGEST_AWAY_DAYS: Final = 7.0
 """Being away for longer makes a change no likelier."""
@@ -74,8 +74,7 @@ class TasteModel:
             profile_values: The codes of ``log.profile_UP`` are 1 to this.
             seed: Of the clustering, and of the viewers that are looked at where there are very many.
         """
-        width = len(log.content) * count
-        log = _of_some(log.before(until), min(_MOST_VIEWERS, max(1, _MOST_NUMBERS // max(1, width**2))), seed)
+        log = _of_some(log.before(until), len(log.content) * count, seed)
         themes = learn_themes(log, count=count, until=until, seed=seed)
         scale, design_UF = ResponseScale.of(log, until=until), design(log.profile_UP, profile_values)
         population = None
@@ -100,6 +99,19 @@ class TasteModel:
     def shelf(self, content: Mapping[str, Vectors], uploaded_at_V: NDArray[np.int64]) -> Shelf:
         """A catalogue, also another one than it was learned from."""
         return Shelf(self.themes.of(content), uploaded_at_V)
+
+    def themes_met(self, log: BehaviorLog, *, until: int, seed: int = 0) -> Themes:
+        """The themes of all videos: of those that were there before a time, also by what viewers made of them.
+
+        Args:
+            log: Which this was learned from, perhaps with more at its end.
+            until: Milliseconds.
+            seed: As in :meth:`learn`.
+        """
+        met = _of_some(log.before(until), self.population.covariance_TT.shape[0], seed)
+        signals = self.shelf(met.content, met.uploaded_at_V).signals(met, self.scale, self.appeal_V)
+        design_UF = design(met.profile_UP, self.profile_values)
+        return _likeliest(met, self.themes, signals, self.population, design_UF, until)
 
     def prior(self, profile_BP: NDArray[np.int64]) -> Belief:
         """What is believed of viewers of whom only the profile is known."""
@@ -204,8 +216,12 @@ def design(profile_BP: NDArray[np.int64], values: int) -> NDArray[np.float64]:
     return design_BF
 
 
-def _of_some(log: BehaviorLog, most: int, seed: int) -> BehaviorLog:
-    """The log of at most so many of those who did anything; viewers are numbered anew, for each one takes memory."""
+def _of_some(log: BehaviorLog, width: int, seed: int) -> BehaviorLog:
+    """The log of so many of those who did anything as can be learned from; viewers are numbered anew.
+
+    For each one takes memory, the more the wider the tastes.
+    """
+    most = min(_MOST_VIEWERS, max(1, _MOST_NUMBERS // max(1, width**2)))
     viewers = np.unique(log.viewer_I)
     if len(viewers) > most:
         viewers = np.sort(np.random.default_rng(seed).choice(viewers, most, replace=False))
@@ -248,20 +264,42 @@ def _redrawn(
     Each video gets the theme that its content and what viewers made of it make likeliest together, given the tastes
     that follow from the themes as they were; then the axes are drawn so that the content alone gives these.
     """
-    offsets = log.offsets()
-    belief, _ = population.learn(population.belief(design_UF), signals.over(offsets[:-1], offsets[1:]))
-    told_VT = themes_told(log, signals, population, belief.mean_BT)
+    likeliest = _likeliest(log, themes, signals, population, design_UF, until)
     axes = dict(themes.axes)
     for column, (name, old) in enumerate(themes.axes.items()):
         if old is None or name not in log.content:
             continue
         vectors = log.content[name]
         known_V = np.flatnonzero(vectors.present_V & (log.uploaded_at_V < until))
-        near_VK = old.square_distances(vectors.values_VD[known_V])
+        axes[name] = old.redrawn(vectors.values_VD[known_V], likeliest.theme_VM[known_V, column])
+    return replace(themes, axes=axes)
+
+
+def _likeliest(
+    log: BehaviorLog,
+    themes: ThemeMap,
+    signals: Signals,
+    population: Population,
+    design_UF: NDArray[np.float64],
+    until: int,
+) -> Themes:
+    """What content and what viewers made of it make likeliest together, of videos uploaded before a time."""
+    offsets = log.offsets()
+    belief, _ = population.learn(population.belief(design_UF), signals.over(offsets[:-1], offsets[1:]))
+    told_VT = themes_told(log, signals, population, belief.mean_BT)
+    alone = themes.of(log.content)
+    theme_VM, distance_VM = alone.theme_VM.copy(), alone.distance_VM.copy()
+    for column, (name, axes) in enumerate(themes.axes.items()):
+        if axes is None or name not in log.content:
+            continue
+        vectors = log.content[name]
+        known_V = np.flatnonzero(vectors.present_V & (log.uploaded_at_V < until))
+        near_VK = axes.square_distances(vectors.values_VD[known_V])
         first = column * themes.count
         likely_VK = told_VT[known_V, first : first + near_VK.shape[1]] - 0.5 * _CONTENT_TRUST * near_VK
-        axes[name] = old.redrawn(vectors.values_VD[known_V], likely_VK.argmax(axis=1))
-    return replace(themes, axes=axes)
+        theme_VM[known_V, column] = likely_VK.argmax(axis=1)
+        distance_VM[known_V, column] = np.sqrt(near_VK[np.arange(len(known_V)), theme_VM[known_V, column]])
+    return replace(alone, theme_VM=theme_VM, distance_VM=distance_VM)
 
 
 def themes_told(

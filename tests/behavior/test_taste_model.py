@@ -142,6 +142,27 @@ def test_themes_that_content_gets_wrong_are_mended_by_what_viewers_do(
     assert agreement(TasteModel.learn(log, count=KINDS, until=LATE, profile_values=1).themes, log) > 0.99
 
 
+def test_what_viewers_made_of_a_video_tells_its_theme_where_its_content_misleads(
+    tastes: TasteModel, log: BehaviorLog
+) -> None:
+    seen_V, of_kind = kinds()[0], tastes.shelf(log.content, log.uploaded_at_V).code_VM[:, 0]
+    often_V = np.argsort(-np.bincount(log.video_I, minlength=VIDEOS))
+    video, like = (int(next(each for each in often_V if seen_V[each] == kind)) for kind in (1, 0))
+    values_VD = log.content["visual"].values_VD.copy()
+    # Half way to another kind, and a little further.
+    corner = slice(KINDS)
+    values_VD[video, corner] = 0.4 * values_VD[video, corner] + 0.6 * values_VD[like, corner]
+    blurred = replace(log, content={**log.content, "visual": replace(log.content["visual"], values_VD=values_VD)})
+    assert tastes.themes.of(blurred.content).theme_VM[video, 0] == of_kind[like]
+    met_V = tastes.themes_met(blurred, until=LATE).theme_VM[:, 0]
+    assert met_V[video] == of_kind[video]
+    assert (met_V == of_kind).mean() > 0.98
+    before = tastes.themes_met(blurred, until=int(np.sort(log.at_I)[5])).theme_VM[:, 0]
+    assert before[video] == of_kind[like]
+    late = replace(blurred, uploaded_at_V=np.where(np.arange(VIDEOS) == video, LATE, blurred.uploaded_at_V))
+    assert tastes.themes_met(late, until=LATE).theme_VM[video, 0] == of_kind[like]
+
+
 def agreement(themes: ThemeMap, log: BehaviorLog) -> float:
     """The share of videos whose picture has the theme that most of its kind have."""
     theme_V, seen_V = themes.of(log.content).theme_VM[:, 0], kinds()[0]
