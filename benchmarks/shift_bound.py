@@ -10,7 +10,8 @@ this is Bayes' own test, which nothing that knows no more can beat; a detector h
   how the platform chooses what it shows. Not known: tastes, weights, the group behind a profile, and who shifts.
 - With the days of shifts told, changes are looked for only within the days in which shifts are planted.
 - With the turn told as well, a shifted taste is the old one with its themes exchanged as this world exchanges them.
-- Viewers are counted as in benchmarks/shifts.py; of those without a counted shift a quarter is looked at.
+- Viewers are counted as in benchmarks/shifts.py, with the first alarm of each; of those without a counted shift a
+  quarter is looked at.
 """
 
 from __future__ import annotations

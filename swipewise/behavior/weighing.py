@@ -216,8 +216,9 @@ class WeighedPopulation:
             precision_BTT[:, own, own] = np.linalg.inv(_sure(typical_KK * weight**2))
             mean_BT[:, own] = old.mean_BT[:, own].mean(axis=1, keepdims=True)
             kinds.append(Belief(mean_BT=mean_BT, precision_BTT=precision_BTT))
-        chance_G = self.weight_GM[:, modality] / self.weight_GM.sum(axis=1)
-        return WeighedBelief(kinds=tuple(kinds), log_share_BG=before.log_share_BG + np.log(chance_G))
+        return WeighedBelief(
+            kinds=tuple(kinds), log_share_BG=before.log_share_BG + np.log(self.weight_GM[:, modality])
+        )
 
     def _add(self, sums: _Sums, heard: Heard, design_BF: NDArray[np.float64]) -> None:
         """The expectations of some viewers."""
