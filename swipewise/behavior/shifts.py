@@ -13,7 +13,7 @@ modality, T = M * K, W = interactions of a session that are looked at, F = colum
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,10 +111,21 @@ class _Model:
 
 
 class ShiftDetector:
-    """Finds the moments at which viewers' interests change; causal: as if it had run while the log was written."""
+    """Finds the moments at which viewers' interests change; causal: as if it had run while the log was written.
 
-    def __init__(self, settings: ShiftSettings | None = None) -> None:
+    Args:
+        settings: How shifts are looked for.
+        on_progress: Told how many of the log's periods of ``refit_days`` are done, and how many there are.
+    """
+
+    def __init__(
+        self,
+        settings: ShiftSettings | None = None,
+        *,
+        on_progress: Callable[[int, int], None] = lambda _done, _all: None,
+    ) -> None:
         self.settings = settings or ShiftSettings()
+        self._on_progress = on_progress
 
     def detect(self, log: BehaviorLog) -> list[Shift]:
         """All shifts, in the order in which they are noticed.
@@ -179,7 +190,9 @@ class ShiftDetector:
         step = int(self.settings.refit_days * DAY_MS)
         opens_I = log.away() > SESSION_GAP_MS
         begin_U, rate = log.offsets()[:-1], ChangeRate(self.settings.rate)
-        for time in range(int(log.at_I.min()) + step, int(log.at_I.max()) + 1, step):
+        times = range(int(log.at_I.min()) + step, int(log.at_I.max()) + 1, step)
+        for done, time in enumerate(times):
+            self._on_progress(done, len(times))
             opens_S = np.flatnonzero(opens_I & (log.at_I >= time) & (log.at_I < time + step))
             if len(opens_S) and (log.at_I < time).sum() >= self.settings.least:
                 model = self._learn(log, time)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from swipewise.cli.bars import counting_bar
 from swipewise.cli.options import json_option, workspace_option
 from swipewise.cli.wording import counted
 
@@ -50,7 +51,14 @@ def command(
     """
     from swipewise.training.shifted import as_row, found_shifts
 
-    found = found_shifts(workspace, viewer=viewer, odds=odds)
+    with counting_bar() as bar:
+        task = bar.add_task("looking for shifts, a few days at a time", total=None)
+        found = found_shifts(
+            workspace,
+            viewer=viewer,
+            odds=odds,
+            on_progress=lambda done, periods: bar.update(task, completed=done, total=periods),
+        )
     count = limit if limit is not None else (0 if as_json else _SHOWN)
     shown = found.shifts[: count or len(found.shifts)]
     rows = [as_row(shift, found) for shift in shown]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -42,13 +42,20 @@ class Found:
     words: CaptionWords
 
 
-def found_shifts(workspace: Workspace, *, viewer: str | None = None, odds: float | None = None) -> Found:
+def found_shifts(
+    workspace: Workspace,
+    *,
+    viewer: str | None = None,
+    odds: float | None = None,
+    on_progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Found:
     """Look for shifts in all that viewers did.
 
     Args:
         workspace: Whose viewers.
         viewer: Only this one's.
         odds: How sure to be; None: as the detector is by default.
+        on_progress: Told how many periods of the log are done, and how many there are.
 
     Raises:
         UnknownIdError: There is no such viewer.
@@ -62,7 +69,7 @@ def found_shifts(workspace: Workspace, *, viewer: str | None = None, odds: float
             "interest shifted"
         )
     settings = ShiftSettings() if odds is None else ShiftSettings(odds=odds)
-    shifts = ShiftDetector(settings).detect(log_of(dataset))[::-1]
+    shifts = ShiftDetector(settings, on_progress=on_progress).detect(log_of(dataset))[::-1]
     if viewer is not None:
         shifts = [shift for shift in shifts if dataset.viewer_ids[shift.viewer] == viewer]
     return Found(shifts=shifts, dataset=dataset, words=caption_words(workspace, dataset.video_ids))

@@ -129,6 +129,13 @@ def test_higher_odds_are_stricter(log: BehaviorLog) -> None:
     assert ShiftDetector(replace(SETTINGS, odds=1e300)).detect(log) == []
 
 
+def test_it_tells_how_far_it_is(log: BehaviorLog) -> None:
+    told: list[tuple[int, int]] = []
+    ShiftDetector(SETTINGS, on_progress=lambda done, periods: told.append((done, periods))).trace(log)
+    periods = int((SESSIONS - 1) // SETTINGS.refit_days)
+    assert told == [(done, periods) for done in range(periods)]
+
+
 def test_too_little_to_learn_from(log: BehaviorLog) -> None:
     few = log.before(int(np.sort(log.at_I)[10]))
     with pytest.raises(
