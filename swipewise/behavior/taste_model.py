@@ -19,7 +19,7 @@ from swipewise.behavior.change_rate import USUAL
 from swipewise.behavior.evidence import ResponseScale, Shelf, Signals
 from swipewise.behavior.log import DAY_MS, SESSION_GAP_MS, BehaviorLog, Vectors
 from swipewise.behavior.tastes import Belief, Population, fit_population, redrawn
-from swipewise.behavior.themes import ThemeMap, Themes, learn_themes
+from swipewise.behavior.themes import ThemeAxes, ThemeMap, Themes, learn_themes
 
 LONGEST_AWAY_DAYS: Final = 7.0
 """Being away for longer makes a change no likelier."""
@@ -266,12 +266,8 @@ def _redrawn(
     """
     likeliest = _likeliest(log, themes, signals, population, design_UF, until)
     axes = dict(themes.axes)
-    for column, (name, old) in enumerate(themes.axes.items()):
-        if old is None or name not in log.content:
-            continue
-        vectors = log.content[name]
-        known_V = np.flatnonzero(vectors.present_V & (log.uploaded_at_V < until))
-        axes[name] = old.redrawn(vectors.values_VD[known_V], likeliest.theme_VM[known_V, column])
+    for column, name, old, known_V in _known(log, themes, until):
+        axes[name] = old.redrawn(log.content[name].values_VD[known_V], likeliest.theme_VM[known_V, column])
     return replace(themes, axes=axes)
 
 
@@ -289,17 +285,23 @@ def _likeliest(
     told_VT = themes_told(log, signals, population, belief.mean_BT)
     alone = themes.of(log.content)
     theme_VM, distance_VM = alone.theme_VM.copy(), alone.distance_VM.copy()
-    for column, (name, axes) in enumerate(themes.axes.items()):
-        if axes is None or name not in log.content:
-            continue
-        vectors = log.content[name]
-        known_V = np.flatnonzero(vectors.present_V & (log.uploaded_at_V < until))
-        near_VK = axes.square_distances(vectors.values_VD[known_V])
+    for column, name, axes, known_V in _known(log, themes, until):
+        near_VK = axes.square_distances(log.content[name].values_VD[known_V])
         first = column * themes.count
         likely_VK = told_VT[known_V, first : first + near_VK.shape[1]] - 0.5 * _CONTENT_TRUST * near_VK
         theme_VM[known_V, column] = likely_VK.argmax(axis=1)
         distance_VM[known_V, column] = np.sqrt(near_VK[np.arange(len(known_V)), theme_VM[known_V, column]])
     return replace(alone, theme_VM=theme_VM, distance_VM=distance_VM)
+
+
+def _known(
+    log: BehaviorLog, themes: ThemeMap, until: int
+) -> Iterator[tuple[int, str, ThemeAxes, NDArray[np.int64]]]:
+    """The column, name and axes of each modality that has any, and the videos uploaded before a time that have it."""
+    for column, (name, axes) in enumerate(themes.axes.items()):
+        if axes is not None and name in log.content:
+            known_V = log.content[name].present_V & (log.uploaded_at_V < until)
+            yield column, name, axes, np.flatnonzero(known_V)
 
 
 def themes_told(

@@ -26,7 +26,7 @@ from swipewise.behavior.tastes import Belief, Population
 _PARTS = 4  # into which a viewer's heed is divided
 _LEAST_HEED = 0.3  # of a part, that each modality has besides
 _HEEDED = 0.1  # weights below this tell nothing of a taste
-_NEGLIGIBLE = np.log(1e-3)
+_NEGLIGIBLE = np.log(1e-3)  # share of a kind that is not worth the time
 _ROUNDS = 6
 _AT_ONCE = 256  # viewers
 _MOST_WEIGHT = 1 / 0.15  # that what a video lacks leaves to the rest
@@ -190,7 +190,6 @@ class WeighedPopulation:
         kinds, told_BG = [], np.full(belief.log_share_BG.shape, -np.inf)
         for kind, weight_M in enumerate(self.weight_GM):
             before = belief.kinds[kind]
-            # Kinds of which a viewer hardly is are not worth the time.
             rows = np.flatnonzero(belief.log_share_BG[:, kind] > _NEGLIGIBLE)
             after, told_BG[rows, kind] = self.base.learn(before.at(rows), heard.at(rows).weighed(weight_M))
             kinds.append(_replaced(before, rows, after))
