@@ -59,6 +59,16 @@ class BehaviorLog:
         """The same viewers and videos with only the interactions earlier than ``time`` (milliseconds)."""
         return self.where(self.at_I < time)
 
+    def of_some(self, most: int, seed: int = 0) -> BehaviorLog:
+        """The log of at most so many of those who did anything, drawn at random; viewers are numbered anew."""
+        viewers = np.flatnonzero(np.bincount(self.viewer_I, minlength=len(self.profile_UP)))
+        if len(viewers) > most:
+            viewers = np.sort(np.random.default_rng(seed).choice(viewers, most, replace=False))
+        looked_U = np.zeros(len(self.profile_UP), bool)
+        looked_U[viewers] = True
+        some = self.where(looked_U[self.viewer_I])
+        return replace(some, viewer_I=np.searchsorted(viewers, some.viewer_I), profile_UP=self.profile_UP[viewers])
+
     def offsets(self) -> NDArray[np.int64]:
         """Offsets (U + 1,): the interactions of viewer u are the rows offsets[u]:offsets[u + 1]."""
         return np.searchsorted(self.viewer_I, np.arange(len(self.profile_UP) + 1)).astype(np.int64)
@@ -68,6 +78,10 @@ class BehaviorLog:
         away_I = np.diff(self.at_I, prepend=self.at_I[:1])
         away_I[np.diff(self.viewer_I, prepend=-1) != 0] = 0
         return away_I
+
+    def returns(self) -> NDArray[np.int64]:
+        """The rows with which viewers come back for another session."""
+        return np.flatnonzero(self.away() > SESSION_GAP_MS)
 
     def session_place(self) -> NDArray[np.int64]:
         """The place of each interaction in its session, from 0: (I,)."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from swipewise.behavior.change_rate import USUAL
 from swipewise.behavior.evidence import ResponseScale, Shelf, Signals
-from swipewise.behavior.log import DAY_MS, SESSION_GAP_MS, BehaviorLog, Vectors
+from swipewise.behavior.log import DAY_MS, BehaviorLog, Vectors
 from swipewise.behavior.tastes import Belief, Population, fit_population, redrawn
 from swipewise.behavior.themes import ThemeAxes, ThemeMap, Themes, learn_themes
 
@@ -54,7 +54,8 @@ class TasteModel:
     """What was learned from a log.
 
     profile_values: codes of profile fields that are heeded, 1 to this. appeal_V: what everybody makes of each video
-    beyond its themes, on the scale of responses.
+    beyond its themes, on the scale of responses. theme_VM: the themes that its vectors and what viewers made of it
+    make likeliest together, -1 where it lacks the modality or was not there yet.
     """
 
     themes: ThemeMap
@@ -62,6 +63,7 @@ class TasteModel:
     population: Population
     profile_values: int
     appeal_V: NDArray[np.float64]
+    theme_VM: NDArray[np.int64]
 
     @classmethod
     def learn(cls, log: BehaviorLog, *, count: int, until: int, profile_values: int, seed: int = 0) -> Self:
@@ -88,30 +90,25 @@ class TasteModel:
         appeal_V = _appeal(log, signals, population, design_UF)
         signals = shelf.signals(log, scale, appeal_V)
         population = _population(log, signals, design_UF, len(themes.axes), start=population)
+        theme_VM = _likeliest(log, themes, signals, population, design_UF, until)
+        signals = Shelf(themes.of(log.content, theme_VM), log.uploaded_at_V).signals(log, scale, appeal_V)
+        population = _population(log, signals, design_UF, len(themes.axes), start=population)
         return cls(
             themes=themes,
             scale=scale,
             population=population,
             profile_values=profile_values,
             appeal_V=appeal_V,
+            theme_VM=theme_VM,
         )
 
     def shelf(self, content: Mapping[str, Vectors], uploaded_at_V: NDArray[np.int64]) -> Shelf:
         """A catalogue, also another one than it was learned from."""
         return Shelf(self.themes.of(content), uploaded_at_V)
 
-    def themes_met(self, log: BehaviorLog, *, until: int, seed: int = 0) -> Themes:
-        """The themes of all videos: of those that were there before a time, also by what viewers made of them.
-
-        Args:
-            log: Which this was learned from, perhaps with more at its end.
-            until: Milliseconds.
-            seed: As in :meth:`learn`.
-        """
-        met = _of_some(log.before(until), self.population.covariance_TT.shape[0], seed)
-        signals = self.shelf(met.content, met.uploaded_at_V).signals(met, self.scale, self.appeal_V)
-        design_UF = design(met.profile_UP, self.profile_values)
-        return _likeliest(met, self.themes, signals, self.population, design_UF, until)
+    def themes_met(self, content: Mapping[str, Vectors]) -> Themes:
+        """The themes of the videos that it was learned from, also by what viewers made of them."""
+        return self.themes.of(content, self.theme_VM)
 
     def prior(self, profile_BP: NDArray[np.int64]) -> Belief:
         """What is believed of viewers of whom only the profile is known."""
@@ -166,7 +163,7 @@ class TasteModel:
             profile_UP: Their profiles.
             each: Whether every session is looked at; otherwise the latest ones, and some that stand for older ones.
         """
-        opens_S = np.flatnonzero(log.away() > SESSION_GAP_MS)
+        opens_S = log.returns()
         if not len(opens_S):
             return
         stands_for_S = np.ones(len(opens_S), np.int64) if each else standing_for(log.viewer_I[opens_S])
@@ -217,18 +214,8 @@ def design(profile_BP: NDArray[np.int64], values: int) -> NDArray[np.float64]:
 
 
 def _of_some(log: BehaviorLog, width: int, seed: int) -> BehaviorLog:
-    """The log of so many of those who did anything as can be learned from; viewers are numbered anew.
-
-    For each one takes memory, the more the wider the tastes.
-    """
-    most = min(_MOST_VIEWERS, max(1, _MOST_NUMBERS // max(1, width**2)))
-    viewers = np.unique(log.viewer_I)
-    if len(viewers) > most:
-        viewers = np.sort(np.random.default_rng(seed).choice(viewers, most, replace=False))
-    looked_U = np.zeros(len(log.profile_UP), bool)
-    looked_U[viewers] = True
-    some = log.where(looked_U[log.viewer_I])
-    return replace(some, viewer_I=np.searchsorted(viewers, some.viewer_I), profile_UP=log.profile_UP[viewers])
+    """The log of so many as can be learned from, as each one takes memory, the more the wider the tastes."""
+    return log.of_some(min(_MOST_VIEWERS, max(1, _MOST_NUMBERS // max(1, width**2))), seed)
 
 
 def _population(
@@ -264,10 +251,10 @@ def _redrawn(
     Each video gets the theme that its content and what viewers made of it make likeliest together, given the tastes
     that follow from the themes as they were; then the axes are drawn so that the content alone gives these.
     """
-    likeliest = _likeliest(log, themes, signals, population, design_UF, until)
+    theme_VM = _likeliest(log, themes, signals, population, design_UF, until)
     axes = dict(themes.axes)
     for column, name, old, known_V in _known(log, themes, until):
-        axes[name] = old.redrawn(log.content[name].values_VD[known_V], likeliest.theme_VM[known_V, column])
+        axes[name] = old.redrawn(log.content[name].values_VD[known_V], theme_VM[known_V, column])
     return replace(themes, axes=axes)
 
 
@@ -278,20 +265,18 @@ def _likeliest(
     population: Population,
     design_UF: NDArray[np.float64],
     until: int,
-) -> Themes:
-    """What content and what viewers made of it make likeliest together, of videos uploaded before a time."""
+) -> NDArray[np.int64]:
+    """What content and what viewers made of it make likeliest together: (V, M), -1 unless uploaded before a time."""
     offsets = log.offsets()
     belief, _ = population.learn(population.belief(design_UF), signals.over(offsets[:-1], offsets[1:]))
     told_VT = themes_told(log, signals, population, belief.mean_BT)
-    alone = themes.of(log.content)
-    theme_VM, distance_VM = alone.theme_VM.copy(), alone.distance_VM.copy()
+    theme_VM = np.full((len(log.uploaded_at_V), len(themes.axes)), -1, np.int64)
     for column, name, axes, known_V in _known(log, themes, until):
         near_VK = axes.square_distances(log.content[name].values_VD[known_V])
         first = column * themes.count
         likely_VK = told_VT[known_V, first : first + near_VK.shape[1]] - 0.5 * _CONTENT_TRUST * near_VK
         theme_VM[known_V, column] = likely_VK.argmax(axis=1)
-        distance_VM[known_V, column] = np.sqrt(near_VK[np.arange(len(known_V)), theme_VM[known_V, column]])
-    return replace(alone, theme_VM=theme_VM, distance_VM=distance_VM)
+    return theme_VM
 
 
 def _known(

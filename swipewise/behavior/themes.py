@@ -103,18 +103,26 @@ class ThemeMap:
     count: int
     axes: Mapping[str, ThemeAxes | None]
 
-    def of(self, content: Mapping[str, Vectors]) -> Themes:
-        """The nearest theme of every video; a modality that ``content`` lacks is missing everywhere."""
+    def of(self, content: Mapping[str, Vectors], told_VM: NDArray[np.int64] | None = None) -> Themes:
+        """The theme of every video: the nearest one, or that which was told.
+
+        Args:
+            content: Vectors by modality; one that is lacking is missing everywhere.
+            told_VM: Themes that are known otherwise, -1 where the vectors decide; None: they decide everywhere.
+        """
         videos = max((len(vectors.present_V) for vectors in content.values()), default=0)
         shape = (videos, len(self.axes))
         theme_VM, distance_VM = np.full(shape, -1, np.int64), np.full(shape, np.inf)
         for column, (name, axes) in enumerate(self.axes.items()):
             if axes is None or name not in content:
                 continue
-            present_V = content[name].present_V
-            square_VK = axes.square_distances(content[name].values_VD[present_V])
-            theme_VM[present_V, column] = square_VK.argmin(axis=1)
-            distance_VM[present_V, column] = np.sqrt(square_VK.min(axis=1))
+            present = np.flatnonzero(content[name].present_V)
+            square_VK = axes.square_distances(content[name].values_VD[present])
+            theme_V = square_VK.argmin(axis=1)
+            if told_VM is not None:
+                theme_V = np.where(told_VM[present, column] >= 0, told_VM[present, column], theme_V)
+            theme_VM[present, column] = theme_V
+            distance_VM[present, column] = np.sqrt(square_VK[np.arange(len(present)), theme_V])
         return Themes(modalities=tuple(self.axes), count=self.count, theme_VM=theme_VM, distance_VM=distance_VM)
 
 

@@ -56,6 +56,16 @@ class SignalsApart:
             ),
         )
 
+    @property
+    def response_I(self) -> NDArray[np.float64]:
+        """As of the signals."""
+        return self.parts[0].response_I
+
+    @property
+    def known_I(self) -> NDArray[np.bool_]:
+        """As of the signals."""
+        return self.parts[0].known_I
+
     def over(self, start_B: NDArray[np.int64], end_B: NDArray[np.int64]) -> Heard:
         """Sum up the interactions [start, end) of each stretch."""
         return Heard(present_PM=self.present_PM, parts=tuple(part.over(start_B, end_B) for part in self.parts))
@@ -75,16 +85,27 @@ class Heard:
         """The stretches at some rows."""
         return replace(self, parts=tuple(part.at(rows_B) for part in self.parts))
 
-    def weighed(self, weight_M: NDArray[np.float64]) -> Evidence:
-        """As it tells of viewers with these weights: of videos that lack a modality, the rest weighs the more."""
-        more_P = np.minimum(weight_M.sum() / np.maximum(self.present_PM @ weight_M, 1e-9), _MOST_WEIGHT)
+    @property
+    def shown_BT(self) -> NDArray[np.float64]:
+        """Exposures with each theme."""
+        shown_BT: NDArray[np.float64] = np.sum([part.shown_BT for part in self.parts], axis=0)
+        return shown_BT
+
+    def weighed(self, weight_BM: NDArray[np.float64]) -> Evidence:
+        """As it tells of viewers with these weights: of videos that lack a modality, the rest weighs the more.
+
+        Args:
+            weight_BM: Of each stretch, or (1, M) of all.
+        """
+        left_BP = np.maximum(weight_BM @ self.present_PM.T, 1e-9)
+        more_BP = np.minimum(weight_BM.sum(axis=1, keepdims=True) / left_BP, _MOST_WEIGHT)
         first = self.parts[0]
         together_BTT, response_BT, shown_BT = (
             np.zeros_like(each) for each in (first.together_BTT, first.response_BT, first.shown_BT)
         )
-        for more, part in zip(more_P, self.parts, strict=True):
-            together_BTT += more**2 * part.together_BTT
-            response_BT += more * part.response_BT
+        for more_B1, part in zip(more_BP.T[:, :, None], self.parts, strict=True):
+            together_BTT += more_B1[:, :, None] ** 2 * part.together_BTT
+            response_BT += more_B1 * part.response_BT
             shown_BT += part.shown_BT
         return Evidence(
             together_BTT=together_BTT,
@@ -97,23 +118,24 @@ class Heard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeighedBelief:
-    """What is believed of viewers: if they were of each kind, and how likely that is, in logs (B, G)."""
+    """What is believed of viewers: their tastes if they were of each kind, and how likely that is, in logs (B, G)."""
 
-    kinds: tuple[Belief, ...]
+    mean_BGT: NDArray[np.float64]
+    precision_BGTT: NDArray[np.float64]
     log_share_BG: NDArray[np.float64]
 
     def at(self, rows_B: NDArray[np.int64] | NDArray[np.bool_] | slice) -> WeighedBelief:
         """The beliefs at some rows."""
         return WeighedBelief(
-            kinds=tuple(kind.at(rows_B) for kind in self.kinds), log_share_BG=self.log_share_BG[rows_B]
+            mean_BGT=self.mean_BGT[rows_B],
+            precision_BGTT=self.precision_BGTT[rows_B],
+            log_share_BG=self.log_share_BG[rows_B],
         )
 
     @property
     def mean_BT(self) -> NDArray[np.float64]:
         """The expected tastes."""
-        mean_BT = np.zeros_like(self.kinds[0].mean_BT)
-        for share_B, kind in zip(np.exp(self.log_share_BG).T, self.kinds, strict=True):
-            mean_BT += share_B[:, None] * kind.mean_BT
+        mean_BT: NDArray[np.float64] = np.einsum("bg,bgt->bt", np.exp(self.log_share_BG), self.mean_BGT)
         return mean_BT
 
 
@@ -168,34 +190,34 @@ class WeighedPopulation:
 
     def prior(self, design_BF: NDArray[np.float64]) -> WeighedBelief:
         """What is believed of viewers with these profiles before they do anything."""
-        count = len(self.covariance_MKK[0])
-        kinds = []
-        for weight_M in self.weight_GM:
-            precision_TT = np.zeros_like(self.base.covariance_TT)
-            for modality, own in enumerate(_slices(self.base.modalities, count)):
-                precision_TT[own, own] = np.linalg.inv(
-                    _sure(self.covariance_MKK[modality] * weight_M[modality] ** 2)
-                )
-            kinds.append(
-                Belief(
-                    mean_BT=design_BF @ self.coefficients_FT * np.repeat(weight_M, count),
-                    precision_BTT=np.broadcast_to(precision_TT, (len(design_BF), *precision_TT.shape)),
-                )
-            )
-        share_BG = np.broadcast_to(np.log(self.share_G), (len(design_BF), len(self.share_G)))
-        return WeighedBelief(kinds=tuple(kinds), log_share_BG=share_BG)
+        kinds, count = len(self.weight_GM), len(self.covariance_MKK[0])
+        width = self.base.modalities * count
+        precision_GTT = np.zeros((kinds, width, width))
+        for modality, own in enumerate(_slices(self.base.modalities, count)):
+            precision_GTT[:, own, own] = self._precision(modality, self.covariance_MKK[modality])
+        typical_BT, weight_GT = design_BF @ self.coefficients_FT, np.repeat(self.weight_GM, count, axis=1)
+        return WeighedBelief(
+            mean_BGT=typical_BT[:, None] * weight_GT,
+            precision_BGTT=np.broadcast_to(precision_GTT, (len(design_BF), *precision_GTT.shape)),
+            log_share_BG=np.broadcast_to(np.log(self.share_G), (len(design_BF), kinds)),
+        )
 
     def learn(self, belief: WeighedBelief, heard: Heard) -> tuple[WeighedBelief, NDArray[np.float64]]:
         """What is believed after the evidence, and the evidence's log-likelihood, as Population.learn has them."""
-        kinds, told_BG = [], np.full(belief.log_share_BG.shape, -np.inf)
-        for kind, weight_M in enumerate(self.weight_GM):
-            before = belief.kinds[kind]
-            rows = np.flatnonzero(belief.log_share_BG[:, kind] > _NEGLIGIBLE)
-            after, told_BG[rows, kind] = self.base.learn(before.at(rows), heard.at(rows).weighed(weight_M))
-            kinds.append(_replaced(before, rows, after))
+        kind_N, row_N = np.nonzero(belief.log_share_BG.T > _NEGLIGIBLE)
+        mean_BGT, precision_BGTT = belief.mean_BGT.copy(), belief.precision_BGTT.copy()
+        told_BG = np.full(belief.log_share_BG.shape, -np.inf)
+        for first in range(0, len(row_N), _AT_ONCE):
+            rows, kinds = row_N[first : first + _AT_ONCE], kind_N[first : first + _AT_ONCE]
+            before = Belief(mean_BT=mean_BGT[rows, kinds], precision_BTT=precision_BGTT[rows, kinds])
+            after, told_BG[rows, kinds] = self.base.learn(before, heard.at(rows).weighed(self.weight_GM[kinds]))
+            mean_BGT[rows, kinds], precision_BGTT[rows, kinds] = after.mean_BT, after.precision_BTT
         joint_BG = belief.log_share_BG + told_BG
         told_B: NDArray[np.float64] = np.logaddexp.reduce(joint_BG, axis=1)
-        return WeighedBelief(kinds=tuple(kinds), log_share_BG=joint_BG - told_B[:, None]), told_B
+        learned = WeighedBelief(
+            mean_BGT=mean_BGT, precision_BGTT=precision_BGTT, log_share_BG=joint_BG - told_B[:, None]
+        )
+        return learned, told_B
 
     def redrawn(self, before: WeighedBelief, modality: int) -> WeighedBelief:
         """What is believed if the taste in one modality was drawn anew, with the chance that it was that one.
@@ -205,29 +227,33 @@ class WeighedPopulation:
         """
         count = len(self.covariance_MKK[0])
         own = _slices(self.base.modalities, count)[modality]
-        others = np.delete(np.arange(len(self.base.covariance_TT)), own)
+        others = np.delete(np.arange(self.base.modalities * count), own)
         typical_KK = self.covariance_MKK[modality] + self.spread_MKK[modality]
-        kinds = []
-        for weight, old in zip(self.weight_GM[:, modality], before.kinds, strict=True):
-            # Nothing is left between this modality and the others.
-            precision_BTT, mean_BT = np.zeros(old.precision_BTT.shape), old.mean_BT.copy()
-            precision_BTT[:, others[:, None], others] = _without(old.precision_BTT, own, others)
-            precision_BTT[:, own, own] = np.linalg.inv(_sure(typical_KK * weight**2))
-            mean_BT[:, own] = old.mean_BT[:, own].mean(axis=1, keepdims=True)
-            kinds.append(Belief(mean_BT=mean_BT, precision_BTT=precision_BTT))
+        # Nothing is left between this modality and the others.
+        mean_BGT, precision_BGTT = before.mean_BGT.copy(), np.zeros(before.precision_BGTT.shape)
+        precision_BGTT[..., others[:, None], others] = _without(before.precision_BGTT, own, others)
+        precision_BGTT[..., own, own] = self._precision(modality, typical_KK)
+        mean_BGT[..., own] = before.mean_BGT[..., own].mean(axis=-1, keepdims=True)
         return WeighedBelief(
-            kinds=tuple(kinds), log_share_BG=before.log_share_BG + np.log(self.weight_GM[:, modality])
+            mean_BGT=mean_BGT,
+            precision_BGTT=precision_BGTT,
+            log_share_BG=before.log_share_BG + np.log(self.weight_GM[:, modality]),
         )
+
+    def _precision(self, modality: int, covariance_KK: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Of the tastes of each kind in a modality, given their covariance at a weight of 1: (G, K, K)."""
+        covariance_GKK = covariance_KK * self.weight_GM[:, modality, None, None] ** 2
+        return np.asarray(np.linalg.inv(_sure(covariance_GKK)), np.float64)
 
     def _add(self, sums: _Sums, heard: Heard, design_BF: NDArray[np.float64]) -> None:
         """The expectations of some viewers."""
         after, _ = self.learn(self.prior(design_BF), heard)
         share_BG = np.exp(after.log_share_BG)
         sums.share_G += share_BG.sum(axis=0)
-        for share_B, weight_M, belief in zip(share_BG.T, self.weight_GM, after.kinds, strict=True):
-            evidence = heard.weighed(weight_M)
-            variance_BTT = np.linalg.inv(belief.precision_BTT)
-            mean_BT = belief.mean_BT
+        for kind, (share_B, weight_M) in enumerate(zip(share_BG.T, self.weight_GM, strict=True)):
+            evidence = heard.weighed(weight_M[None])
+            variance_BTT = np.linalg.inv(after.precision_BGTT[:, kind])
+            mean_BT = after.mean_BGT[:, kind]
             second_BTT = variance_BTT + mean_BT[:, :, None] * mean_BT[:, None, :]
             explained_B = (evidence.together_BTT * second_BTT).sum(axis=(1, 2))
             sums.explained += float(share_B @ (explained_B - 2 * (evidence.response_BT * mean_BT).sum(axis=1)))
@@ -303,23 +329,14 @@ def _slices(modalities: int, count: int) -> Sequence[slice]:
     return [slice(first * count, (first + 1) * count) for first in range(modalities)]
 
 
-def _replaced(beliefs: Belief, rows_B: NDArray[np.int64], some: Belief) -> Belief:
-    """The beliefs with others at some rows."""
-    if len(rows_B) == len(beliefs.mean_BT):
-        return some
-    mean_BT, precision_BTT = beliefs.mean_BT.copy(), beliefs.precision_BTT.copy()
-    mean_BT[rows_B], precision_BTT[rows_B] = some.mean_BT, some.precision_BTT
-    return Belief(mean_BT=mean_BT, precision_BTT=precision_BTT)
-
-
 def _sure(covariance_KK: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same, certainly positive definite."""
-    return covariance_KK + 1e-4 * np.eye(len(covariance_KK))
+    """The same, one or several, certainly positive definite."""
+    return covariance_KK + 1e-4 * np.eye(covariance_KK.shape[-1])
 
 
 def _without(precision_BTT: NDArray[np.float64], own: slice, others: NDArray[np.int64]) -> NDArray[np.float64]:
     """The precision of the others if the own may be anything."""
-    across_BKT = precision_BTT[:, own, others]
-    lost_BTT = across_BKT.transpose(0, 2, 1) @ np.linalg.solve(precision_BTT[:, own, own], across_BKT)
-    left_BTT: NDArray[np.float64] = precision_BTT[:, others[:, None], others] - lost_BTT
+    across_BKT = precision_BTT[..., own, others]
+    lost_BTT = across_BKT.swapaxes(-1, -2) @ np.linalg.solve(precision_BTT[..., own, own], across_BKT)
+    left_BTT: NDArray[np.float64] = precision_BTT[..., others[:, None], others] - lost_BTT
     return left_BTT

@@ -150,15 +150,15 @@ def bare(options: Options) -> None:
     options["xAxis"] |= {"axisLabel": {"show": False}, "nameGap": 6}
 
 
-def mark(options: Options, place: int, name: str) -> None:
-    """Draw a line upright through a chart of ``lines``, at one of its places."""
+def mark(options: Options, places: Sequence[int], name: str) -> None:
+    """Draw lines upright through a chart of ``lines``, at some of its places."""
     first = options["series"][0]
     first["markLine"] = {
         "symbol": "none",
         "silent": True,
         "lineStyle": {"color": "var(--warn)", "type": "dashed", "width": 1.5},
         "label": {"formatter": name, "color": "var(--warn)"},
-        "data": [{"xAxis": place}],
+        "data": [{"xAxis": place} for place in places],
     }
 
 

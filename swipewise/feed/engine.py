@@ -32,6 +32,7 @@ from swipewise.training.together import Together
 from swipewise.workspace import Workspace
 
 if TYPE_CHECKING:
+    from swipewise.training.beliefs import Beliefs, Turn
     from swipewise.training.scorer import ViewerState
 
 _logger = logging.getLogger(__name__)
@@ -166,12 +167,13 @@ class FeedEngine:
             cursor=cursor.after([each.video_id for each in feed.recommendations]).text,
         )
 
-    def standing(self, viewer_id: str, *, now: datetime | None = None) -> Standing:
+    def standing(self, viewer_id: str, *, now: datetime | None = None, turns: bool = False) -> Standing:
         """What is known of a viewer, and what the model makes of it.
 
         Args:
             viewer_id: Anybody.
             now: As of when, timezone-aware, by default the present; what came later does not count.
+            turns: Whether shifts of interest are looked for, which takes far longer than the rest.
 
         Raises:
             StoreError: A store cannot be read.
@@ -184,10 +186,12 @@ class FeedEngine:
         else:
             history = [interaction for interaction in history if interaction.at <= now]
         level, note = level_of(viewer_id, stock, history, profile)
-        beliefs = None
+        beliefs: Beliefs | None = None
+        turned: tuple[Turn, ...] = ()
         if stock.scorer is not None and level is not Level.POPULAR:
             try:
                 beliefs = stock.scorer.beliefs(history, profile, now)
+                turned = stock.scorer.turns(history, profile, now) if turns else ()
             except ArtifactError as error:
                 level, note = Level.POPULAR, str(error)
         return Standing(
@@ -197,6 +201,7 @@ class FeedEngine:
             interactions=len(history),
             controls=in_words(known.controls),
             beliefs=beliefs,
+            turns=turned,
             video_ids=stock.shelf.video_ids,
             removed=stock.shelf.removed,
         )

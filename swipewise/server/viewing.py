@@ -170,12 +170,14 @@ class LikedTheme(NamedTheme):
     taste: float
 
 
-class ChangeAnswer(BaseModel):
-    """The viewer's taste in a modality has likely changed."""
+class ShiftAnswer(BaseModel):
+    """The viewer's interest in a modality has likely shifted."""
 
-    at: datetime = Field(description="When the viewer came back with another taste.")
+    at: datetime = Field(description="When the viewer came back with another interest.")
+    noticed_at: datetime = Field(description="When that could be seen.")
+    interactions: int = Field(description="How many there had been since, by then.")
     modality: str
-    chance: float
+    chance: float = Field(description="How sure that was then.")
     left: NamedTheme = Field(serialization_alias="from")
     joined: NamedTheme = Field(serialization_alias="to")
 
@@ -190,13 +192,12 @@ class InterestsAnswer(BaseModel):
     controls: list[str]
     modality_weights: dict[str, float] = Field(description="On average over the catalogue; they sum to 1 at most.")
     themes: list[LikedTheme] = Field(description="Those liked more than is usual, the best first.")
-    change: ChangeAnswer | None = Field(description="The likeliest change of taste, where one is likely.")
+    shifts: list[ShiftAnswer] = Field(description="Shifts of interest, the newest first.")
 
     @classmethod
     def of(cls, standing: Standing, name: Callable[..., dict[str, Any]]) -> Self:
         """Put beliefs into words; ``name`` gives a theme's words and videos."""
         beliefs = standing.beliefs
-        change = beliefs.change if beliefs else None
         return cls(
             viewer_id=standing.viewer_id,
             level=standing.level,
@@ -208,15 +209,18 @@ class InterestsAnswer(BaseModel):
                 LikedTheme(modality=theme.modality, taste=theme.taste, **name(theme, standing))
                 for theme in (beliefs.themes if beliefs else ())
             ],
-            change=None
-            if change is None
-            else ChangeAnswer(
-                at=change.at,
-                modality=change.modality,
-                chance=change.chance,
-                left=NamedTheme(**name(change.left, standing)),
-                joined=NamedTheme(**name(change.joined, standing)),
-            ),
+            shifts=[
+                ShiftAnswer(
+                    at=turn.at,
+                    noticed_at=turn.noticed_at,
+                    interactions=turn.interactions,
+                    modality=turn.modality,
+                    chance=turn.chance,
+                    left=NamedTheme(**name(turn.left, standing)),
+                    joined=NamedTheme(**name(turn.joined, standing)),
+                )
+                for turn in standing.turns
+            ],
         )
 
 

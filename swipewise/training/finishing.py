@@ -1,4 +1,4 @@
-"""What a fitted model learns of the validation period at last: weights of what ranks beside the network, probabilities.
+"""What a fitted model learns at last: weights of what ranks beside the network, probabilities, kinds of viewers.
 
 Legend of shape suffixes: I = exposures, A = actions, B = viewers.
 """
@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from swipewise.config import TrainingConfig
 from swipewise.training.alternatives import ndcg_by_weights
 from swipewise.training.calibration import Calibration
 from swipewise.training.dataset import Dataset, told_actions
@@ -62,3 +63,18 @@ def calibrated(
     rows = validation.interactions
     logits_IA = predict_logits(fitted, whole, rows, *everybody)
     return replace(fitted, calibration=Calibration.fit(logits_IA, rows.actions_IF, told_actions(rows)))
+
+
+def with_kinds(fitted: FittedModel, train: Dataset, settings: TrainingConfig) -> FittedModel:
+    """The model with the kinds of viewers by which their shifts of interest are told.
+
+    Args:
+        fitted: Without them; stays as it is where it knows no tastes or reckons with no order.
+        train: What it was fitted on.
+        settings: seed and sample_interactions are used.
+    """
+    reader = fitted.taste_reader(train)
+    if reader is None or "positions" in fitted.config.without:
+        return fitted
+    some = train.some_viewers(settings.sample_interactions, settings.seed)
+    return replace(fitted, kinds=reader.kinds(train.of_viewers(some), settings.seed))

@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 
+from swipewise.behavior.kinds import Kinds
 from swipewise.behavior.taste_model import TasteModel
 from swipewise.config import ModelConfig
 from swipewise.errors import ArtifactError
@@ -23,7 +24,14 @@ from swipewise.training.checkpoint import load_tensors, save_tensors
 from swipewise.training.dataset import Dataset, Interactions
 from swipewise.training.groups import GroupPopularity
 from swipewise.training.neighbours import Neighbourhood
-from swipewise.training.tastes import TasteReader, learn_tastes, tastes_as_tensors, tastes_from_tensors
+from swipewise.training.tastes import (
+    TasteReader,
+    kinds_as_tensors,
+    kinds_from_tensors,
+    learn_tastes,
+    tastes_as_tensors,
+    tastes_from_tensors,
+)
 from swipewise.training.trends import STATISTICS
 from swipewise.training.upgrades import FORMAT_VERSION, OLDEST_FORMAT, upgraded
 from swipewise.training.videos import Standard, VideoTable, measure_standards
@@ -45,7 +53,7 @@ class FittedModel:
 
     ``encoders`` names the encoder behind each content modality, where the data came from a catalogue; ``calibration``
     turns the logits of FLAG_ACTIONS into probabilities. ``neighbourhood``, ``groups`` and ``tastes`` add to the
-    network's score by their ``weights``.
+    network's score by their ``weights``. ``kinds`` of viewers tell shifts of interest.
     """
 
     config: ModelConfig
@@ -56,6 +64,7 @@ class FittedModel:
     neighbourhood: Neighbourhood | None = None
     groups: GroupPopularity | None = None
     tastes: TasteModel | None = None
+    kinds: Kinds | None = None
     weights: Weights = Weights()
     calibration: Calibration = field(default_factory=lambda: Calibration.none(len(FLAG_ACTIONS)))
 
@@ -166,6 +175,9 @@ class FittedModel:
         if self.tastes is not None:
             arrays, facts["tastes"] = tastes_as_tensors(self.tastes)
             tensors |= {f"tastes/{name}": value for name, value in arrays.items()}
+        if self.kinds is not None:
+            arrays, facts["kinds"] = kinds_as_tensors(self.kinds)
+            tensors |= {f"kinds/{name}": value for name, value in arrays.items()}
         save_tensors(path, tensors, facts)
 
     @classmethod
@@ -204,6 +216,7 @@ class FittedModel:
         }
         network = _network(config, vocabulary, standards)
         network.load_state_dict(_kept(tensors, "network"))
+        tastes = _kept_tastes(tensors, facts)
         return cls(
             config=config,
             vocabulary=vocabulary,
@@ -212,7 +225,8 @@ class FittedModel:
             network=network.eval(),
             neighbourhood=_kept_neighbourhood(tensors),
             groups=_kept_groups(tensors, vocabulary),
-            tastes=_kept_tastes(tensors, facts),
+            tastes=tastes,
+            kinds=_kept_kinds(tensors, facts, tastes),
             weights=Weights(**{name: float(weight) for name, weight in facts["weights"].items()}),
             calibration=Calibration.from_dict(facts["calibration"]),
         )
@@ -259,6 +273,14 @@ def _kept_groups(tensors: Mapping[str, torch.Tensor], vocabulary: Vocabulary) ->
 
 def _kept_tastes(tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> TasteModel | None:
     return tastes_from_tensors(_kept(tensors, "tastes"), facts["tastes"]) if "tastes" in facts else None
+
+
+def _kept_kinds(
+    tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any], tastes: TasteModel | None
+) -> Kinds | None:
+    if tastes is None or "kinds" not in facts:
+        return None
+    return kinds_from_tensors(_kept(tensors, "kinds"), facts["kinds"], tastes)
 
 
 def _network(config: ModelConfig, vocabulary: Vocabulary, standards: Mapping[str, Standard]) -> InterestModel:

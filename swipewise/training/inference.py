@@ -21,7 +21,7 @@ from swipewise.model.interest import InterestModel
 from swipewise.model.reading import HistoryInputs, Latest, Reading
 from swipewise.model.scoring import training_scores
 from swipewise.schema import Modality
-from swipewise.training.beliefs import Beliefs, themes_and_change
+from swipewise.training.beliefs import Beliefs, Turn, liked_themes
 from swipewise.training.dataset import Dataset, Interactions
 from swipewise.training.exported import HistoryReader
 from swipewise.training.fitted import FittedModel, Weights
@@ -330,17 +330,28 @@ class Projected:
         weights = dict(zip(self._fitted.modalities, alpha_M, strict=False))
         if self._tastes is None:
             return Beliefs(modality_weights=weights)
-        offsets_U = np.array([0, len(rows)])
-        window = latest_windows(offsets_U, self._config.history, np.zeros(1, np.int64), memory=self._config.memory)
-        themes, change = themes_and_change(
+        themes = liked_themes(
             self._tastes,
             rows,
-            window,
+            self._latest(rows),
             self._profile_codes[profile_1P],
             changes="positions" not in self._config.without,
             taste_T=None if interests.taste_BT is None else interests.taste_BT[0].cpu().numpy(),
         )
-        return Beliefs(modality_weights=weights, themes=themes, change=change)
+        return Beliefs(modality_weights=weights, themes=themes)
+
+    def turns(self, rows: Interactions, profile_1P: NDArray[np.int64]) -> tuple[Turn, ...]:
+        """The shifts of interest of one viewer, the newest first; none where the run cannot tell them."""
+        if self._tastes is None or self._fitted.kinds is None:
+            return ()
+        profile_1P = self._profile_codes[profile_1P]
+        found = self._tastes.shifts(self._fitted.kinds, rows, self._latest(rows), profile_1P)
+        return tuple(Turn.of(shift) for shift in reversed(found))
+
+    def _latest(self, rows: Interactions) -> Windows:
+        """The window of one viewer's latest interactions."""
+        offsets_U = np.array([0, len(rows)])
+        return latest_windows(offsets_U, self._config.history, np.zeros(1, np.int64), memory=self._config.memory)
 
     def ranker(self, history: Dataset) -> ScoreFn:
         """Scores of videos for viewers after their last interaction in ``history``."""

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from swipewise.behavior.shifts import Shift, ShiftDetector, ShiftSettings
+from swipewise.behavior.judging import Shift
+from swipewise.behavior.shifts import ShiftDetector, ShiftSettings
 from swipewise.behavior.wording import CaptionWords
 from swipewise.errors import UnknownIdError
 from swipewise.schema import Modality

@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from swipewise.behavior.evidence import ResponseScale, Shelf, Signals, one_hot, stretches_at_once
+from swipewise.behavior.judging import Judge, Shift, settled_kinds
+from swipewise.behavior.kinds import Kinds
 from swipewise.behavior.log import BehaviorLog, Vectors
 from swipewise.behavior.taste_model import TasteModel
 from swipewise.behavior.tastes import Population
 from swipewise.behavior.themes import ThemeAxes, ThemeMap, Themes
+from swipewise.behavior.weighing import SignalsApart, WeighedPopulation
 from swipewise.config import ModelConfig
 from swipewise.schema import CONTENT_MODALITIES
 from swipewise.training.dataset import Dataset, Interactions
@@ -35,6 +38,8 @@ LEAST_INTERACTIONS = 500
 _BLOCK_WINDOWS = 64
 _MOST_SESSIONS = 64  # of a window, roughly; each may have brought a change
 _RENEWED = 8
+_SETTLING = 500  # viewers; each takes a fortieth of a second
+_ODDS = 0.5  # that show a shift; as everything is learned at once, lower ones are as sure as the detector's
 _FAINTEST = 1e-4  # variance of tastes; keeps the log of a modality that nobody cares about finite
 
 
@@ -85,7 +90,7 @@ def learn_tastes(
     learned = TasteModel.learn(log, count=config.themes, until=until, profile_values=known)
     place = {video_id: video for video, video_id in enumerate(dataset.video_ids)}
     seen = [place[video_id] for video_id in vocabulary.video_ids]
-    return replace(learned, appeal_V=learned.appeal_V[seen])
+    return replace(learned, appeal_V=learned.appeal_V[seen], theme_VM=learned.theme_VM[seen])
 
 
 class TasteReader:
@@ -103,10 +108,13 @@ class TasteReader:
         self.modalities = len(tastes.themes.axes)
         names = [name for name in tastes.themes.axes if name in catalogue.content]
         row_V = vocabulary.video_rows(catalogue.video_ids)
+        # Row -1, of the unknown, is the last: no appeal, and the theme that the vectors tell.
+        appeal_V = np.append(tastes.appeal_V, 0.0)
+        theme_VM = np.vstack([tastes.theme_VM, np.full((1, self.modalities), -1)])
         self._take(
-            tastes.themes.of(log_of(catalogue, names).content),
+            tastes.themes.of(log_of(catalogue, names).content, theme_VM[row_V]),
             catalogue.uploaded_at_V,
-            np.append(tastes.appeal_V, 0.0)[row_V],  # row -1, of the unknown, is the 0
+            appeal_V[row_V],
         )
 
     def extended(self, added: Dataset) -> TasteReader:
@@ -172,10 +180,45 @@ class TasteReader:
             taste_WT[here] = self.model.tastes_now(log, signals, profile_WP[here], changes=changes)
         return taste_WT
 
+    def kinds(self, dataset: Dataset, seed: int) -> Kinds:
+        """What kinds of viewers there are and how often their interests change.
+
+        Args:
+            dataset: Of the catalogue's videos.
+            seed: Of the viewers that are looked at where there are very many.
+        """
+        codes_VP = self._vocabulary.profile_codes(dataset.profile_values)
+        log = replace(log_of(dataset, ()), profile_UP=codes_VP[dataset.profile_UP]).of_some(_SETTLING, seed)
+        return settled_kinds(log, SignalsApart.of(self._signals(log)), self.model, self.themes)
+
+    def shifts(
+        self, kinds: Kinds, rows: Interactions, window: Windows, profile_1P: NDArray[np.int64]
+    ) -> list[Shift]:
+        """The shifts of interest of one viewer, in order of time, told by all that was done until the next one.
+
+        Args:
+            kinds: Of the run.
+            rows: The viewer's interactions.
+            window: One, of them.
+            profile_1P: The viewer's profile in codes of the run.
+        """
+        log, signals = self.heard(rows, window)
+        log = replace(log, profile_UP=profile_1P)
+        judge = Judge(kinds=kinds, log=log, signals=SignalsApart.of(signals), themes=self.themes, odds=_ODDS)
+        begin_U = log.offsets()[:-1]
+        found = judge.shifts(judge.verdicts(log.returns(), begin_U), begin_U)
+        edges = [0, *(shift.opened for shift in found), len(log)]
+        return [
+            judge.told(shift, begin, end) for shift, begin, end in zip(found, edges[:-2], edges[2:], strict=True)
+        ]
+
     def heard(self, rows: Interactions, windows: Windows) -> tuple[BehaviorLog, Signals]:
         """What is in the windows as the log of as many viewers, and as the model of tastes sees it."""
         log = self._gathered(rows, windows)
-        return log, self._shelf.signals(log, self.model.scale, self._appeal_V)
+        return log, self._signals(log)
+
+    def _signals(self, log: BehaviorLog) -> Signals:
+        return self._shelf.signals(log, self.model.scale, self._appeal_V)
 
     def _gathered(self, rows: Interactions, windows: Windows) -> BehaviorLog:
         """What is in the windows, the older events too, as the log of as many viewers."""
@@ -248,6 +291,7 @@ def tastes_as_tensors(tastes: TasteModel) -> tuple[dict[str, Tensor], dict[str, 
     """A model of tastes for a safetensors file: its arrays, and the facts for its JSON."""
     arrays = {
         "appeal": tastes.appeal_V,
+        "theme": tastes.theme_VM.astype(np.int16),
         "coefficients": tastes.population.coefficients_FT,
         "covariance": tastes.population.covariance_TT,
     }
@@ -285,6 +329,9 @@ def tastes_from_tensors(tensors: Mapping[str, Tensor], facts: Mapping[str, Any])
         raise ValueError("the model of tastes does not fit its themes")
     if arrays["coefficients"].shape != (facts["profile_values"] + 1, width):
         raise ValueError("the model of tastes does not fit its profiles")
+    theme_VM = arrays["theme"].astype(np.int64)
+    if theme_VM.shape != (len(arrays["appeal"]), len(names)) or theme_VM.max(initial=-1) >= facts["count"]:
+        raise ValueError("the themes of videos do not fit the model of tastes")
     return TasteModel(
         themes=ThemeMap(count=facts["count"], axes=axes),
         scale=ResponseScale(**facts["scale"]),
@@ -297,4 +344,49 @@ def tastes_from_tensors(tensors: Mapping[str, Tensor], facts: Mapping[str, Any])
         ),
         profile_values=facts["profile_values"],
         appeal_V=arrays["appeal"],
+        theme_VM=theme_VM,
     )
+
+
+def kinds_as_tensors(kinds: Kinds) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Kinds of viewers for a safetensors file beside the tastes that they were learned with: arrays, and facts."""
+    viewers = kinds.viewers
+    arrays = {
+        "weight": viewers.weight_GM,
+        "share": viewers.share_G,
+        "coefficients": viewers.coefficients_FT,
+        "covariance": viewers.covariance_MKK,
+        "spread": viewers.spread_MKK,
+    }
+    facts = {"noise": viewers.base.noise, "rate": kinds.rate}
+    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}, facts
+
+
+def kinds_from_tensors(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], tastes: TasteModel) -> Kinds:
+    """The inverse of :func:`kinds_as_tensors`.
+
+    Raises:
+        ValueError: Arrays do not belong together.
+        KeyError: One is missing.
+    """
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    base, count = tastes.population, tastes.themes.count
+    kinds = len(arrays["weight"])
+    expected = {
+        "weight": (kinds, base.modalities),
+        "share": (kinds,),
+        "coefficients": base.coefficients_FT.shape,
+        "covariance": (base.modalities, count, count),
+        "spread": (base.modalities, count, count),
+    }
+    if any(arrays[name].shape != shape for name, shape in expected.items()):
+        raise ValueError("the kinds of viewers do not fit the model of tastes")
+    viewers = WeighedPopulation(
+        base=replace(base, noise=facts["noise"]),
+        weight_GM=arrays["weight"],
+        share_G=arrays["share"],
+        coefficients_FT=arrays["coefficients"],
+        covariance_MKK=arrays["covariance"],
+        spread_MKK=arrays["spread"],
+    )
+    return Kinds(viewers=viewers, profile_values=tastes.profile_values, rate=facts["rate"])

@@ -35,7 +35,7 @@ def upgraded(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Parts |
     parts = dict(tensors), dict(facts)
     for number in range(version, FORMAT_VERSION):
         parts = _STEPS[number](*parts)
-    return _weights_together(*parts)
+    return _themes_by_vectors(*_weights_together(*parts))
 
 
 def _with_tastes(tensors: dict[str, Tensor], facts: dict[str, Any]) -> Parts:
@@ -55,6 +55,14 @@ def _weights_together(tensors: dict[str, Tensor], facts: dict[str, Any]) -> Part
     if "weights" not in facts:
         weights = {"neighbour": facts["neighbour_weight"], "group": 0.0, "taste": facts["taste_weight"]}
         facts = facts | {"config": {"group_weight": 0.0} | facts["config"], "weights": weights}
+    return tensors, facts
+
+
+def _themes_by_vectors(tensors: dict[str, Tensor], facts: dict[str, Any]) -> Parts:
+    """Format 3 told themes by vectors alone until it told them by viewers too."""
+    if "tastes" in facts and "tastes/theme" not in tensors:
+        videos, modalities = len(tensors["tastes/appeal"]), len(facts["tastes"]["modalities"])
+        tensors = tensors | {"tastes/theme": torch.full((videos, modalities), -1, dtype=torch.int16)}
     return tensors, facts
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from swipewise.behavior import shifts
+from swipewise.behavior import judging
+from swipewise.behavior.judging import Shift
 from swipewise.behavior.log import BehaviorLog
-from swipewise.behavior.shifts import Shift, ShiftDetector, ShiftSettings
+from swipewise.behavior.shifts import ShiftDetector, ShiftSettings
 from swipewise.errors import DataError
 from tests.behavior.worlds import DAY, KINDS, LENGTH, SESSIONS, kinds, platform
 
@@ -54,7 +55,7 @@ def test_it_is_said_what_changed_into_what(found: list[Shift]) -> None:
 def test_sessions_are_judged_a_few_at_a_time(
     log: BehaviorLog, found: list[Shift], trace: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shifts, "stretches_at_once", lambda _: 35)
+    monkeypatch.setattr(judging, "stretches_at_once", lambda _: 35)
     assert ShiftDetector(SETTINGS).trace(log) == pytest.approx(trace, abs=1e-6)
     assert [(each.viewer, each.place) for each in ShiftDetector(SETTINGS).detect(log)] == [
         (each.viewer, each.place) for each in found

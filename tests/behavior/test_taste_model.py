@@ -142,25 +142,38 @@ def test_themes_that_content_gets_wrong_are_mended_by_what_viewers_do(
     assert agreement(TasteModel.learn(log, count=KINDS, until=LATE, profile_values=1).themes, log) > 0.99
 
 
-def test_what_viewers_made_of_a_video_tells_its_theme_where_its_content_misleads(
-    tastes: TasteModel, log: BehaviorLog
-) -> None:
-    seen_V, of_kind = kinds()[0], tastes.shelf(log.content, log.uploaded_at_V).code_VM[:, 0]
+def test_what_viewers_made_of_a_video_tells_its_theme_where_its_content_misleads(log: BehaviorLog) -> None:
+    seen_V = kinds()[0]
     often_V = np.argsort(-np.bincount(log.video_I, minlength=VIDEOS))
     video, like = (int(next(each for each in often_V if seen_V[each] == kind)) for kind in (1, 0))
     values_VD = log.content["visual"].values_VD.copy()
-    # Half way to another kind, and a little further.
+    # Nearer to another kind than to its own.
     corner = slice(KINDS)
-    values_VD[video, corner] = 0.4 * values_VD[video, corner] + 0.6 * values_VD[like, corner]
+    values_VD[video, corner] = 0.3 * values_VD[video, corner] + 0.7 * values_VD[like, corner]
     blurred = replace(log, content={**log.content, "visual": replace(log.content["visual"], values_VD=values_VD)})
-    assert tastes.themes.of(blurred.content).theme_VM[video, 0] == of_kind[like]
-    met_V = tastes.themes_met(blurred, until=LATE).theme_VM[:, 0]
+    tastes = TasteModel.learn(blurred, count=KINDS, until=LATE, profile_values=1)
+    alone_V, met_V = (
+        tastes.themes.of(blurred.content).theme_VM[:, 0],
+        tastes.themes_met(blurred.content).theme_VM[:, 0],
+    )
+    of_kind = np.array([np.bincount(met_V[seen_V == kind]).argmax() for kind in range(KINDS)])[seen_V]
+    assert alone_V[video] == of_kind[like]
     assert met_V[video] == of_kind[video]
     assert (met_V == of_kind).mean() > 0.98
-    before = tastes.themes_met(blurred, until=int(np.sort(log.at_I)[5])).theme_VM[:, 0]
-    assert before[video] == of_kind[like]
     late = replace(blurred, uploaded_at_V=np.where(np.arange(VIDEOS) == video, LATE, blurred.uploaded_at_V))
-    assert tastes.themes_met(late, until=LATE).theme_VM[video, 0] == of_kind[like]
+    told_VM = TasteModel.learn(late, count=KINDS, until=LATE, profile_values=1).theme_VM
+    assert told_VM[video].tolist() == [-1, -1], "it was not there yet"
+
+
+def test_a_theme_that_is_told_is_as_far_as_its_centre(tastes: TasteModel, log: BehaviorLog) -> None:
+    alone, told_VM = tastes.themes.of(log.content), np.full((VIDEOS, 2), -1)
+    told_VM[3, 0] = other = (alone.theme_VM[3, 0] + 1) % KINDS
+    told = tastes.themes.of(log.content, told_VM)
+    assert told.theme_VM[3, 0] == other
+    assert told.distance_VM[3, 0] > alone.distance_VM[3, 0]
+    rest_V = np.arange(VIDEOS) != 3
+    assert (told.theme_VM == alone.theme_VM)[rest_V].all()
+    assert (told.distance_VM == alone.distance_VM)[rest_V].all()
 
 
 def agreement(themes: ThemeMap, log: BehaviorLog) -> float:

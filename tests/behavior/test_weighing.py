@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from swipewise.behavior.evidence import Signals
-from swipewise.behavior.tastes import Population
+from swipewise.behavior.tastes import Belief, Population
 from swipewise.behavior.weighing import Heard, SignalsApart, WeighedPopulation
 
 COUNT = 3
@@ -84,7 +84,7 @@ def test_what_a_video_lacks_leaves_more_weight_to_the_rest() -> None:
         known_I=np.ones(2, bool),
         offer_IT=np.full((2, 2 * COUNT), 1 / COUNT),
     )
-    evidence = SignalsApart.of(signals).over(np.array([0]), np.array([2])).weighed(np.array([0.25, 0.75]))
+    evidence = SignalsApart.of(signals).over(np.array([0]), np.array([2])).weighed(np.array([[0.25, 0.75]]))
     response_T, together_TT = np.zeros(2 * COUNT), np.zeros((2 * COUNT, 2 * COUNT))
     response_T[both], response_T[1] = 1.0, 2.0 / 0.25
     together_TT[np.ix_(both, both)], together_TT[1, 1] = 1.0, 1 / 0.25**2
@@ -98,7 +98,7 @@ def test_where_nothing_is_lacking_it_is_the_evidence_of_the_stretches() -> None:
     signals, _ = planted()
     heard, plain = stretches(signals), signals.over(np.array([0, EACH]), np.array([EACH, 2 * EACH]))
     assert len(heard) == VIEWERS
-    evidence = heard.at(np.array([0, 1])).weighed(np.array([0.5, 0.5]))
+    evidence = heard.at(np.array([0, 1])).weighed(np.array([[0.5, 0.5]]))
     assert evidence.together_BTT == pytest.approx(plain.together_BTT)
     assert evidence.response_BT == pytest.approx(plain.response_BT)
     assert evidence.offer_BT == pytest.approx(plain.offer_BT)
@@ -119,7 +119,8 @@ def test_of_one_modality_there_is_one_kind() -> None:
     assert viewers.weight_GM == pytest.approx(np.ones((1, 1)))
     prior = viewers.prior(design_UF)
     after, told_U = viewers.learn(prior, heard)
-    plain, plain_told_U = viewers.base.learn(prior.kinds[0], heard.weighed(np.ones(1)))
+    alone = Belief(mean_BT=prior.mean_BGT[:, 0], precision_BTT=prior.precision_BGTT[:, 0])
+    plain, plain_told_U = viewers.base.learn(alone, heard.weighed(np.ones((1, 1))))
     assert after.mean_BT == pytest.approx(plain.mean_BT)
     assert told_U == pytest.approx(plain_told_U)
 
@@ -130,15 +131,15 @@ def test_a_taste_that_is_drawn_anew_says_nothing_of_the_old_one_and_leaves_the_o
     before, _ = viewers.learn(viewers.prior(np.ones((VIEWERS, 1))), stretches(signals))
     anew_M = [viewers.redrawn(before, modality) for modality in range(2)]
     assert sum(np.exp(anew.log_share_BG) for anew in anew_M) == pytest.approx(np.exp(before.log_share_BG))
-    for old, new in zip(before.kinds, anew_M[0].kinds, strict=True):
-        assert new.mean_BT[:, :COUNT].std(axis=1) == pytest.approx(0)
-        assert new.mean_BT[:, COUNT:] == pytest.approx(old.mean_BT[:, COUNT:])
-        variance_BTT, old_BTT = np.linalg.inv(new.precision_BTT), np.linalg.inv(old.precision_BTT)
-        assert variance_BTT[:, COUNT:, COUNT:] == pytest.approx(old_BTT[:, COUNT:, COUNT:])
-        assert variance_BTT[:, :COUNT, COUNT:] == pytest.approx(0)
+    anew = anew_M[0]
+    assert anew.mean_BGT[..., :COUNT].std(axis=-1) == pytest.approx(0)
+    assert anew.mean_BGT[..., COUNT:] == pytest.approx(before.mean_BGT[..., COUNT:])
+    variance_BGTT, old_BGTT = np.linalg.inv(anew.precision_BGTT), np.linalg.inv(before.precision_BGTT)
+    assert variance_BGTT[..., COUNT:, COUNT:] == pytest.approx(old_BGTT[..., COUNT:, COUNT:])
+    assert variance_BGTT[..., :COUNT, COUNT:] == pytest.approx(0)
     # Who heeds a modality has more to lose in it.
     heeded, ignored = viewers.weight_GM[:, 0].argmax(), viewers.weight_GM[:, 0].argmin()
-    wide, narrow = (np.linalg.inv(anew_M[0].kinds[kind].precision_BTT)[0, 0, 0] for kind in (heeded, ignored))
+    wide, narrow = (variance_BGTT[0, kind, 0, 0] for kind in (heeded, ignored))
     assert wide > 10 * narrow
 
 

@@ -25,7 +25,7 @@ from swipewise.console.data.models import findings
 from swipewise.console.data.serving import FeedService, fallbacks, feed_service
 from swipewise.console.data.tables import TABLES, table_named
 from swipewise.console.data.videos import FUSED, find_videos, video_file
-from swipewise.console.data.viewers import history_of, viewer_file, viewers_seen
+from swipewise.console.data.viewers import SHIFTS, history_of, viewer_file, viewers_seen
 from swipewise.console.data.writing import kinds_of, written
 from swipewise.errors import DataError, UnknownIdError
 from swipewise.evaluation.transfer_report import write_transfer
@@ -110,9 +110,25 @@ def test_a_viewer_tells_what_they_did_and_who_is_near(console: Console, log: pl.
     assert viewers_seen(console.workspace.events_dir)[Col.VIEWER_ID].n_unique() == log[Col.VIEWER_ID].n_unique()
 
 
+def test_shifts_of_interest_are_told_and_have_their_place_in_time(console: Console, log: pl.DataFrame) -> None:
+    viewer_ids = log[Col.VIEWER_ID].unique(maintain_order=True).sort().to_list()
+    viewer_id = next(each for each in viewer_ids if console.engine.standing(each, turns=True).turns)
+    assert console.engine.standing(viewer_id).turns == (), "they are not asked for"
+    found = viewer_file(console, viewer_id)
+    for shift in found.shifts[:SHIFTS]:
+        assert shift.at in found.moments
+        assert shift.at <= shift.noticed_at
+        since = [each for each in found.history if shift.at <= each.at <= shift.noticed_at]
+        assert 1 <= shift.interactions == len(since) <= 5
+        assert 0.3 < shift.chance < 1
+        assert shift.left["videos"]
+        assert shift.joined["videos"]
+        assert shift.left["videos"] != shift.joined["videos"]
+
+
 def test_of_nobody_nothing_is_told(console: Console) -> None:
     found = viewer_file(console, "nobody")
-    assert (found.profile, found.history, found.themes, found.change) == ({}, [], [], None)
+    assert (found.profile, found.history, found.themes, found.shifts) == ({}, [], [], [])
     assert found.nearest.is_empty()
 
 

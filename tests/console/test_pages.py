@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -89,6 +91,32 @@ def test_a_viewers_page_tells_what_would_change_the_feed(page: Page, served: Ser
     assert table.get_by_role("row").count() == 3
     assert page.get_by_role("table", name="Without a modality").get_by_role("row").count() > 1
     page.get_by_text("What the viewer goes by").wait_for()
+
+
+def test_shifts_of_interest_are_marked_and_told_with_videos_of_both_sides(page: Page, served: Served) -> None:
+    viewer_id, shift = next(turned(served))
+    opened(page, served, f"/viewers?id={viewer_id}", viewer_id)
+    told = page.get_by_role("heading", name="Shift of interest").locator("xpath=ancestor::section").first
+    told.get_by_text(f"came back with another interest in {shift['modality']}").wait_for()
+    assert told.get_by_text(f"{shift['chance']:.0%} sure").is_visible()
+    clips = "one clip" if shift["interactions"] == 1 else f"{shift['interactions']} clips"
+    assert told.get_by_text(f"it showed after {clips}.").is_visible()
+    before, after = told.get_by_role("group", name="Videos of the theme").all()
+    for strip, side in ((before, shift["from"]), (after, shift["to"])):
+        links = [link.get_attribute("href") or "" for link in strip.get_by_role("link").all()]
+        assert [link.rpartition("=")[2] for link in links] == side["videos"]
+    over_time = page.get_by_role("heading", name="Interest over time").locator("xpath=ancestor::section").first
+    over_time.get_by_text("shift", exact=True).first.wait_for()
+
+
+def turned(served: Served) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Viewers whose interest has shifted, with the newest shift."""
+    for number in range(150):
+        viewer_id = f"viewer{number:05}"
+        url = f"{served.address}/v1/viewers/{viewer_id}/interests"
+        with urlopen(Request(url, headers={"Authorization": f"Bearer {served.keys['admin']}"})) as answer:
+            for shift in json.load(answer)["shifts"][:1]:
+                yield viewer_id, shift
 
 
 def test_what_feeds_leaned_on_is_told(page: Page, served: Served) -> None:

@@ -19,7 +19,7 @@ from swipewise.feed.roster import Roster
 from swipewise.feed.shelf import Shelf
 from swipewise.feed.stages import Query
 from swipewise.schema import Evidence, Interaction, Profile
-from swipewise.training.beliefs import Beliefs, Theme
+from swipewise.training.beliefs import Beliefs, LikedTheme, Turn
 from swipewise.training.vocabulary import Vocabulary
 
 NOW = datetime(2025, 6, 8, 12, tzinfo=UTC)
@@ -76,8 +76,12 @@ class FakeScorer:
     def beliefs(self, history: Sequence[Interaction], profile: Profile | None, now: datetime) -> Beliefs:
         """What was watched is a theme of words."""
         rows = tuple(self.viewer(history, profile, now).history)
-        themes = (Theme(modality="text", taste=1.5, videos=rows),) if rows else ()
+        themes = (LikedTheme(modality="text", taste=1.5, videos=rows),) if rows else ()
         return Beliefs(modality_weights={"visual": 0.75, "text": 0.25}, themes=themes)
+
+    def turns(self, history: Sequence[Interaction], profile: Profile | None, now: datetime) -> tuple[Turn, ...]:
+        """Nobody's interest shifts."""
+        return ()
 
     def extended(self, catalog: Catalog, video_ids: Sequence[str]) -> FakeScorer:
         """New videos lie between the axes."""

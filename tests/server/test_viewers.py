@@ -98,7 +98,7 @@ def test_interests_say_what_is_believed_and_on_what_it_is_based(ranked: TestClie
         "controls": [],
         "modality_weights": {},
         "themes": [],
-        "change": None,
+        "shifts": [],
     }
     ranked.post("/v1/events", json=[like("a"), like("c")])
     found = ranked.get("/v1/viewers/ann/interests").json()

@@ -14,6 +14,7 @@ import torch
 from swipewise.catalog import Catalog
 from swipewise.schema import Interaction, Profile
 from swipewise.training.beliefs import EXAMPLES, MOST_THEMES
+from swipewise.training.finishing import with_kinds
 from swipewise.training.fitted import FittedModel
 from swipewise.training.runs import MODEL_NAME
 from swipewise.training.scorer import Scorer
@@ -29,8 +30,9 @@ LATE = FIRST + timedelta(days=90)
 def fitted(shop: Workspace) -> FittedModel:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        encoders = chosen_encoders(shop, Catalog(shop.catalog_dir))
-        return FittedModel.untrained(shop.config.model, load_dataset(shop), encoders)
+        dataset, encoders = load_dataset(shop), chosen_encoders(shop, Catalog(shop.catalog_dir))
+        fitted = FittedModel.untrained(replace(shop.config.model, history=60), dataset, encoders)
+    return with_kinds(fitted, dataset, shop.config.training)
 
 
 @pytest.fixture
@@ -68,6 +70,22 @@ def watching(video_ids: Sequence[str], ratios: dict[int, float], start: int, ses
     ]
 
 
+def two_themes(fitted: FittedModel, shop: Workspace) -> tuple[list[int], list[int]]:
+    """Videos of two themes of words."""
+    tastes = reader(fitted, shop)
+    first, second = (tastes.themes.typical("text", theme, 8).tolist() for theme in largest(tastes, "text")[:2])
+    return first, second
+
+
+def two_kinds(fitted: FittedModel, shop: Workspace, scorer: Scorer) -> tuple[list[Interaction], list[Interaction]]:
+    """A session of somebody who likes one theme of words and not another, and one a month later of the opposite."""
+    ones, others = two_themes(fitted, shop)
+    return (
+        watching(scorer.video_ids, dict.fromkeys(ones, 1.0) | dict.fromkeys(others, 0.03), 0, 1),
+        watching(scorer.video_ids, dict.fromkeys(ones, 0.03) | dict.fromkeys(others, 1.0), 30, 1),
+    )
+
+
 def test_what_was_watched_is_the_theme_that_is_liked(scorer: Scorer, fitted: FittedModel, shop: Workspace) -> None:
     tastes = reader(fitted, shop)
     loved, left = largest(tastes, "text")[:2]
@@ -88,21 +106,46 @@ def test_modality_weights_are_those_of_the_scores_on_average(scorer: Scorer, sho
     beliefs = scorer.beliefs([], profile, LATE)
     assert list(beliefs.modality_weights) == list(scorer.modalities)
     assert list(beliefs.modality_weights.values()) == pytest.approx(weights_NM.mean(axis=0).tolist(), abs=1e-5)
-    assert beliefs.change is None
 
 
-def test_a_change_of_taste_is_told(scorer: Scorer, fitted: FittedModel, shop: Workspace) -> None:
-    tastes = reader(fitted, shop)
-    first, second = largest(tastes, "text")[:2]
-    ones, others = ([int(row) for row in tastes.themes.typical("text", theme, 8)] for theme in (first, second))
-    before = watching(scorer.video_ids, dict.fromkeys(ones, 1.0) | dict.fromkeys(others, 0.03), 0, 1)
-    after = watching(scorer.video_ids, dict.fromkeys(ones, 0.03) | dict.fromkeys(others, 1.0), 30, 1)
-    assert scorer.beliefs(before, None, LATE).change is None
-    change = scorer.beliefs(before + after, None, LATE).change
-    assert change is not None
-    assert (change.at, change.modality) == (FIRST + timedelta(days=30), "text")
-    assert (change.left.videos[0], change.joined.videos[0]) == (ones[0], others[0])
-    assert 0.5 < change.chance <= 1
+def test_a_shift_of_interest_is_told(scorer: Scorer, fitted: FittedModel, shop: Workspace) -> None:
+    ones, others = two_themes(fitted, shop)
+    before, after = two_kinds(fitted, shop, scorer)
+    assert scorer.turns(before, None, LATE) == ()
+    (turn,) = scorer.turns(before + after, None, LATE)
+    assert (turn.at, turn.modality) == (FIRST + timedelta(days=30), "text")
+    assert (turn.left.videos[0], turn.joined.videos[0]) == (ones[0], others[0])
+    assert 0.3 < turn.chance <= 1
+    assert turn.noticed_at == turn.at + timedelta(minutes=turn.interactions - 1)
+
+
+def test_a_shift_shows_at_once_and_stays(scorer: Scorer, fitted: FittedModel, shop: Workspace) -> None:
+    ones, others = two_kinds(fitted, shop, scorer)
+    history = ones + others
+    (turn,) = scorer.turns(history, None, LATE)
+    seen = len(ones) + turn.interactions
+    assert turn.interactions <= 5
+    assert scorer.turns(history[: seen - 1], None, LATE) == ()
+    (early,) = scorer.turns(history[:seen], None, LATE)
+    assert (early.at, early.noticed_at, early.chance) == (turn.at, turn.noticed_at, turn.chance)
+
+
+def test_of_several_shifts_the_newest_is_told_first(scorer: Scorer, fitted: FittedModel, shop: Workspace) -> None:
+    ones, others = two_kinds(fitted, shop, scorer)
+    back = [replace(each, at=each.at + timedelta(days=60)) for each in ones]
+    newest, oldest = scorer.turns(ones + others + back, None, LATE)
+    assert (oldest.at, newest.at) == (others[0].at, back[0].at)
+    assert (oldest.left.videos, oldest.joined.videos) == (newest.joined.videos, newest.left.videos)
+
+
+def test_a_run_without_kinds_of_viewers_tells_no_shifts(fitted: FittedModel, shop: Workspace) -> None:
+    folder = shop.runs_dir / "r2"
+    folder.mkdir(parents=True)
+    replace(fitted, kinds=None).save(folder / MODEL_NAME)
+    scorer = Scorer.load(folder, shop)
+    ones, others = two_kinds(fitted, shop, scorer)
+    assert scorer.turns(ones + others, None, LATE) == ()
+    assert scorer.beliefs(ones + others, None, LATE).themes
 
 
 def test_a_model_that_knows_no_tastes_tells_weights_alone(shop: Workspace, fitted: FittedModel) -> None:

@@ -24,6 +24,8 @@ MOMENTS: Final = 8
 _LEAST_MOMENTS: Final = 4
 _LONG: Final = 2_400
 THEMES: Final = 6
+SHIFTS: Final = 3
+"""The latest so many have a place among the moments."""
 _LONGEST: Final = 1000
 
 
@@ -48,10 +50,12 @@ class ThemeOverTime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeTold:
-    """A change of taste: when, in which modality, how likely, and videos of what was left and of what was joined."""
+class ShiftTold:
+    """A shift of interest, as of ``Turn``, with words and videos of what was left and of what was joined."""
 
     at: datetime
+    noticed_at: datetime
+    interactions: int
     modality: str
     chance: float
     left: Mapping[str, Any]
@@ -63,7 +67,7 @@ class ViewerFile:
     """All that is known of a viewer.
 
     ``weights`` are the α of each modality at each of the ``moments``; ``history`` comes newest first; ``facts`` are
-    those of its videos; ``nearest`` is as of ``Likes.nearest``.
+    those of its videos; ``nearest`` is as of ``Likes.nearest``; ``shifts`` come newest first, too.
     """
 
     viewer_id: str
@@ -72,7 +76,7 @@ class ViewerFile:
     moments: Sequence[datetime]
     themes: Sequence[ThemeOverTime]
     weights: Sequence[Mapping[str, float]]
-    change: ChangeTold | None
+    shifts: Sequence[ShiftTold]
     history: Sequence[Interaction]
     facts: Mapping[str, Facts]
     nearest: pl.DataFrame
@@ -86,8 +90,11 @@ def viewer_file(console: Console, viewer_id: str) -> ViewerFile:
     """
     engine, history = console.engine, history_of(console, viewer_id)
     profile = engine.profile(viewer_id)
-    standing = engine.standing(viewer_id)
-    moments = _moments([interaction.at for interaction in reversed(history)])
+    standing = engine.standing(viewer_id, turns=True)
+    shifts = _shifts(console.teller, standing)
+    moments = _moments(
+        [interaction.at for interaction in reversed(history)], [each.at for each in shifts[:SHIFTS]]
+    )
     then = [engine.standing(viewer_id, now=at) for at in moments]
     return ViewerFile(
         viewer_id=viewer_id,
@@ -96,7 +103,7 @@ def viewer_file(console: Console, viewer_id: str) -> ViewerFile:
         moments=moments,
         themes=_themes(console.teller, then),
         weights=[each.beliefs.modality_weights if each.beliefs else {} for each in then],
-        change=_change(console.teller, standing),
+        shifts=shifts,
         history=history,
         facts=facts_of(console.catalog, list({interaction.video_id for interaction in history})),
         nearest=nearest_viewers(console, viewer_id, history),
@@ -124,10 +131,11 @@ def nearest_viewers(console: Console, viewer_id: str, history: Sequence[Interact
     return likes.nearest(viewer_id, [each.video_id for each in history if each.actions & set(positive)])
 
 
-def _moments(times: Sequence[datetime]) -> list[datetime]:
-    """Times spread over the interactions, each just after one; the last is the newest."""
+def _moments(times: Sequence[datetime], besides: Sequence[datetime]) -> list[datetime]:
+    """Times spread over the interactions, each just after one, and some besides; the last is the newest."""
     count = min(len(times), max(_LEAST_MOMENTS, min(MOMENTS, _LONG // max(1, len(times)))))
-    return [times[math.ceil(len(times) * (number + 1) / count) - 1] for number in range(count)]
+    spread = [times[math.ceil(len(times) * (number + 1) / count) - 1] for number in range(count)]
+    return sorted({*spread, *besides})
 
 
 def _themes(teller: Teller, then: Sequence[Standing]) -> list[ThemeOverTime]:
@@ -148,17 +156,19 @@ def _themes(teller: Teller, then: Sequence[Standing]) -> list[ThemeOverTime]:
     ]
 
 
-def _change(teller: Teller, standing: Standing) -> ChangeTold | None:
-    change = standing.beliefs.change if standing.beliefs else None
-    if change is None:
-        return None
-    return ChangeTold(
-        at=change.at,
-        modality=change.modality,
-        chance=change.chance,
-        left=teller.theme(change.left, standing),
-        joined=teller.theme(change.joined, standing),
-    )
+def _shifts(teller: Teller, standing: Standing) -> list[ShiftTold]:
+    return [
+        ShiftTold(
+            at=turn.at,
+            noticed_at=turn.noticed_at,
+            interactions=turn.interactions,
+            modality=turn.modality,
+            chance=turn.chance,
+            left=teller.theme(turn.left, standing),
+            joined=teller.theme(turn.joined, standing),
+        )
+        for turn in standing.turns
+    ]
 
 
 def viewers_seen(events_dir: Path) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from swipewise.console.context import Console
 from swipewise.console.data.changes import Changes, what_would_change
 from swipewise.console.data.nearest import LIKENESS, SHARED
 from swipewise.console.data.player import facts_of
-from swipewise.console.data.viewers import ChangeTold, ViewerFile, viewer_file, viewers_seen
+from swipewise.console.data.viewers import SHIFTS, ShiftTold, ViewerFile, viewer_file, viewers_seen
 from swipewise.console.listing import Listing, add_listing
 from swipewise.console.markup import Markup, tag
 from swipewise.console.pages.changes import changes_card, trying_card
@@ -95,8 +95,8 @@ async def _one(visit: Visit, found: ViewerFile) -> None:
         with element("div", "grid"):
             _interest(console, found)
             _weights(console, found)
-            if found.change is not None:
-                show(_shift(console, found.change))
+            for shift in found.shifts[:SHIFTS]:
+                show(_shift(console, shift))
             place = show(trying_card())
             show(_profile(console, found), classes="third")
             show(_nearest(console, found), classes="two-thirds")
@@ -142,9 +142,7 @@ def _interest(console: Console, found: ViewerFile) -> None:
         y="times the usual odds, beyond once",
         stacked=True,
     )
-    if found.change is not None:
-        before = [place for place, at in enumerate(found.moments) if at >= found.change.at]
-        charts.mark(options, before[0] if before else len(found.moments) - 1, "shift")
+    charts.mark(options, [found.moments.index(shift.at) for shift in found.shifts[:SHIFTS]], "shift")
     rows = [(theme.name, *(number(taste) for taste in theme.tastes)) for theme in found.themes]
     heads = ("Theme, log-odds", *(moment(at) for at in found.moments))
     chart(
@@ -195,18 +193,20 @@ def _weights(console: Console, found: ViewerFile) -> None:
             show(tag("ul", *asked, class_="lines"))
 
 
-def _shift(console: Console, change: ChangeTold) -> Markup:
+def _shift(console: Console, shift: ShiftTold) -> Markup:
+    seen = "one clip" if shift.interactions == 1 else f"{shift.interactions} clips"
     return card(
         "Shift of interest",
         tag(
             "p",
-            pill(f"{change.chance:.0%} sure", "warn"),
-            f" On {moment(change.at)} the viewer came back with another taste in {change.modality}.",
+            pill(f"{shift.chance:.0%} sure", "warn"),
+            f" On {moment(shift.at)} the viewer came back with another interest in {shift.modality}; ",
+            f"it showed after {seen}.",
         ),
-        tag("h3", "Before: ", _named(change.left)),
-        _clips(console, change.left["videos"]),
-        tag("h3", "After: ", _named(change.joined)),
-        _clips(console, change.joined["videos"]),
+        tag("h3", "Before: ", _named(shift.left)),
+        _clips(console, shift.left["videos"]),
+        tag("h3", "After: ", _named(shift.joined)),
+        _clips(console, shift.joined["videos"]),
     )
 
 
