@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from swipewise.behavior.log import SESSION_GAP_MS, BehaviorLog
@@ -38,3 +40,18 @@ def test_an_empty_log() -> None:
     empty = log([], [])
     assert (empty.away().tolist(), empty.session_place().tolist()) == ([], [])
     assert empty.offsets().tolist() == [0, 0, 0, 0]
+
+
+def test_viewers_come_back_after_half_an_hour() -> None:
+    half_hour = SESSION_GAP_MS // MINUTE
+    assert log([0, 0, 0, 1, 1], [0, half_hour, 2 * half_hour + 1, 900, 1000]).returns().tolist() == [2, 4]
+
+
+def test_some_viewers_keep_what_they_did() -> None:
+    three = replace(log([0, 0, 2, 2, 2], [1, 2, 3, 4, 5]), profile_UP=np.array([[7], [8], [9]]))
+    assert three.of_some(2).viewer_I.tolist() == [0, 0, 1, 1, 1], "only those who did anything"
+    one = three.of_some(1, seed=0)
+    chosen = int(one.profile_UP[0, 0] == 9)
+    assert one.profile_UP.tolist() == [[[7], [9]][chosen]]
+    assert one.at_I.tolist() == [three.at_I[:2].tolist(), three.at_I[2:].tolist()][chosen]
+    assert set(one.viewer_I.tolist()) == {0}

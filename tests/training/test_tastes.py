@@ -18,13 +18,13 @@ from swipewise.behavior.taste_model import TasteModel
 from swipewise.errors import ArtifactError
 from swipewise.training.checkpoint import load_tensors, save_tensors
 from swipewise.training.dataset import Dataset
-from swipewise.training.finishing import TASTE_WEIGHTS, with_best_weights
+from swipewise.training.finishing import TASTE_WEIGHTS, with_best_weights, with_kinds
 from swipewise.training.fitted import FittedModel, Weights
 from swipewise.training.histories import Windows, latest_windows, training_windows
 from swipewise.training.inference import Projected
 from swipewise.training.ranking import mean_ndcg, ranking_task
 from swipewise.training.recommender import InterestRecommender
-from swipewise.training.tastes import LEAST_INTERACTIONS, TasteReader, WindowStrengths, likings
+from swipewise.training.tastes import LEAST_INTERACTIONS, TasteReader, WindowStrengths, likings, log_of
 from tests.training.tiny import tiny_config, tiny_dataset, tiny_split
 
 EVERYBODY, EVERYTHING = np.arange(60), np.arange(60)
@@ -228,6 +228,72 @@ def test_the_model_of_tastes_is_kept_and_a_damaged_one_is_refused(tmp_path: Path
     save_tensors(path, tensors, facts)
     with pytest.raises(ArtifactError, match="does not fit its themes"):
         FittedModel.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("tastes/theme", torch.zeros(2, 2), "the themes of videos do not fit"),
+        ("tastes/theme", torch.full((60, 2), 4), "the themes of videos do not fit"),
+        ("kinds/weight", torch.ones(3, 1), "the kinds of viewers do not fit"),
+        ("kinds/covariance", torch.ones(2, 3, 3), "the kinds of viewers do not fit"),
+        ("kinds/share", None, "'share'"),
+    ],
+)
+def test_themes_and_kinds_that_do_not_belong_together_are_refused(
+    name: str, value: torch.Tensor | None, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.safetensors"
+    with_kinds(fitted(), tiny_split().train, tiny_config().training).save(path)
+    assert FittedModel.load(path).kinds is not None
+    tensors, facts = load_tensors(path)
+    del tensors[name]
+    save_tensors(path, tensors | ({} if value is None else {name: value}), facts)
+    with pytest.raises(ArtifactError, match=f"damaged .*{message}"):
+        FittedModel.load(path)
+
+
+def test_kinds_of_viewers_are_kept(tmp_path: Path) -> None:
+    made = with_kinds(fitted(), tiny_split().train, tiny_config().training)
+    made.save(tmp_path / "model.safetensors")
+    kept = FittedModel.load(tmp_path / "model.safetensors").kinds
+    assert kept is not None
+    assert made.kinds is not None
+    assert (kept.rate, kept.profile_values) == (made.kinds.rate, made.kinds.profile_values)
+    for name in ("weight_GM", "share_G", "coefficients_FT", "covariance_MKK", "spread_MKK"):
+        np.testing.assert_array_equal(getattr(kept.viewers, name), getattr(made.kinds.viewers, name))
+    assert kept.viewers.base.noise == made.kinds.viewers.base.noise
+
+
+def test_a_model_that_was_kept_before_viewers_told_themes_goes_by_vectors(tmp_path: Path) -> None:
+    dataset, path = tiny_dataset(), tmp_path / "model.safetensors"
+    fitted().save(path)
+    tensors, facts = load_tensors(path)
+    del tensors["tastes/theme"]
+    save_tensors(path, tensors, facts)
+    loaded = FittedModel.load(path)
+    assert loaded.kinds is None
+    found = loaded.taste_reader(dataset)
+    assert found is not None
+    np.testing.assert_array_equal(found.themes.theme_VM, tastes().themes.of(log_of(dataset).content).theme_VM)
+
+
+def test_who_reckons_with_no_order_tells_no_shifts() -> None:
+    assert with_kinds(model(without=("positions",)), tiny_split().train, tiny_config().training).kinds is None
+    assert with_kinds(model(themes=0), tiny_split().train, tiny_config().training).kinds is None
+
+
+def test_the_theme_of_a_video_that_was_met_is_the_one_that_was_told() -> None:
+    dataset, kept = tiny_dataset(), tastes()
+    place = {video_id: row for row, video_id in enumerate(dataset.video_ids)}
+    rows = np.array([place[video_id] for video_id in fitted().vocabulary.video_ids])
+    other_VM = np.where(kept.theme_VM >= 0, (kept.theme_VM + 1) % kept.themes.count, -1)
+    told = TasteReader(replace(kept, theme_VM=other_VM), fitted().vocabulary, dataset).themes.theme_VM
+    alone = kept.themes.of(log_of(dataset).content).theme_VM
+    np.testing.assert_array_equal(told[rows], other_VM)
+    new = np.setdiff1d(np.arange(len(dataset.video_ids)), rows)
+    assert len(new)
+    np.testing.assert_array_equal(told[new], alone[new])
 
 
 def test_elsewhere_themes_are_recognised_and_a_modality_that_is_lacking_tells_nothing() -> None:
