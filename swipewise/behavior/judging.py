@@ -216,9 +216,9 @@ class Judge:
         """
         viewers, themes, modalities = self.kinds.viewers, self.themes, range(len(self.themes.modalities))
         opened_1 = np.array([shift.opened])
-        until = self.signals.over(np.array([begin]), opened_1)
+        earlier = self.signals.over(np.array([begin]), opened_1)
         since = self.signals.over(opened_1, np.array([end]))
-        before = self.kinds.believe(self.log, until, opened_1)
+        before = self.kinds.believe(self.log, earlier, opened_1)
         accounts = [viewers.learn(viewers.redrawn(before, column), since) for column in modalities]
         column = int(np.argmax([told_1[0] for _, told_1 in accounts]))
         block = slice(column * themes.count, (column + 1) * themes.count)
@@ -231,7 +231,7 @@ class Judge:
             theme = int(np.where(met_K | ~met_K.any(), value_K, -np.inf).argmax())
             return tuple(int(video) for video in themes.typical(modality, theme, _EXAMPLES, among_V=exists_V))
 
-        left, joined = typical(was_K - now_K, until), typical(now_K - was_K, since)
+        left, joined = typical(was_K - now_K, earlier), typical(now_K - was_K, since)
         return replace(shift, modality=modality, left=left, joined=joined)
 
 

@@ -39,6 +39,7 @@ _BLOCK_WINDOWS = 64
 _MOST_SESSIONS = 64  # of a window, roughly; each may have brought a change
 _RENEWED = 8
 _SETTLING = 500  # viewers; each takes a fortieth of a second
+_RETURNS = 32
 _ODDS = 0.5  # that show a shift; as everything is learned at once, lower ones are as sure as the detector's
 _FAINTEST = 1e-4  # variance of tastes; keeps the log of a modality that nobody cares about finite
 
@@ -196,6 +197,8 @@ class TasteReader:
     ) -> list[Shift]:
         """The shifts of interest of one viewer, in order of time, told by all that was done until the next one.
 
+        Only the latest returns are looked at, as each takes some hundredth of a second.
+
         Args:
             kinds: Of the run.
             rows: The viewer's interactions.
@@ -206,7 +209,7 @@ class TasteReader:
         log = replace(log, profile_UP=profile_1P)
         judge = Judge(kinds=kinds, log=log, signals=SignalsApart.of(signals), themes=self.themes, odds=_ODDS)
         begin_U = log.offsets()[:-1]
-        found = judge.shifts(judge.verdicts(log.returns(), begin_U), begin_U)
+        found = judge.shifts(judge.verdicts(log.returns()[-_RETURNS:], begin_U), begin_U)
         edges = [0, *(shift.opened for shift in found), len(log)]
         return [
             judge.told(shift, begin, end) for shift, begin, end in zip(found, edges[:-2], edges[2:], strict=True)

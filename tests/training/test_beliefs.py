@@ -13,6 +13,7 @@ import torch
 
 from swipewise.catalog import Catalog
 from swipewise.schema import Interaction, Profile
+from swipewise.training import tastes
 from swipewise.training.beliefs import EXAMPLES, MOST_THEMES
 from swipewise.training.finishing import with_kinds
 from swipewise.training.fitted import FittedModel
@@ -136,6 +137,23 @@ def test_of_several_shifts_the_newest_is_told_first(scorer: Scorer, fitted: Fitt
     newest, oldest = scorer.turns(ones + others + back, None, LATE)
     assert (oldest.at, newest.at) == (others[0].at, back[0].at)
     assert (oldest.left.videos, oldest.joined.videos) == (newest.joined.videos, newest.left.videos)
+
+
+def test_only_the_latest_returns_are_looked_at(scorer: Scorer, fitted: FittedModel, shop: Workspace) -> None:
+    ones, others = two_kinds(fitted, shop, scorer)
+    later = [
+        replace(others[-1], at=others[-1].at + timedelta(days=1 + session)) for session in range(tastes._RETURNS)
+    ]
+    assert scorer.turns(ones + others + later[:-1], None, LATE)
+    assert scorer.turns(ones + others + later, None, LATE) == ()
+
+
+def test_of_who_did_nothing_or_came_once_no_shift_is_told(scorer: Scorer) -> None:
+    assert scorer.turns([], Profile(viewer_id="ann", features={"age": "18-24"}), LATE) == ()
+    once = watching(scorer.video_ids, {0: 1.0}, 0, 1)
+    assert scorer.turns(once, None, LATE) == ()
+    elsewhere = [replace(each, video_id="unknown") for each in once]
+    assert scorer.turns(elsewhere, None, LATE) == ()
 
 
 def test_a_run_without_kinds_of_viewers_tells_no_shifts(fitted: FittedModel, shop: Workspace) -> None:
