@@ -34,7 +34,7 @@ LONGEST = 1800
 PAGES = {
     "overview": "/",
     "feed": "/feed?viewer=viewer00000",
-    "viewer": "/viewers?id=viewer00009",
+    "viewer": "/viewers?id=viewer00195",
     "video": "/videos?id=clip00015",
     "map": "/map?colour=segment",
     "models": "/models",
