@@ -31,6 +31,9 @@ ODDS: Final = 0.7
 WINDOW: Final = 5
 """Interactions after coming back that are looked at; a shift unnoticed by then stays so."""
 
+RETURNS: Final = 32
+"""Of a viewer, the latest, that are looked at where time is short."""
+
 _EXAMPLES = 5
 _NEVER = -np.inf
 
@@ -238,7 +241,7 @@ class Judge:
 def settled_kinds(log: BehaviorLog, signals: SignalsApart, tastes: TasteModel, themes: Themes) -> Kinds:
     """What kinds of viewers there are and how often interests change, from histories cut where one has changed.
 
-    Takes a second of processor time for some fifty viewers, so that a sample of a large platform is enough.
+    Takes a second of processor time for some 250 returns of viewers, so that a sample of a large platform is enough.
 
     Args:
         log: Of some or of all.
@@ -249,7 +252,7 @@ def settled_kinds(log: BehaviorLog, signals: SignalsApart, tastes: TasteModel, t
     now = int(log.at_I.max()) + 1
     kinds = Kinds.of(log, signals, tastes, until=now)
     judge, begin_U = Judge(kinds=kinds, log=log, signals=signals, themes=themes), log.offsets()[:-1]
-    verdicts, rate = judge.verdicts(log.returns(), begin_U, steps=(WINDOW - 1,)), ChangeRate(kinds.rate)
+    verdicts, rate = judge.verdicts(log.returns(RETURNS), begin_U, steps=(WINDOW - 1,)), ChangeRate(kinds.rate)
     verdicts.note(log, rate)
     often = rate.before(now)
     judge = replace(judge, kinds=replace(kinds, rate=often))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from swipewise.behavior.evidence import ResponseScale, Shelf, Signals, one_hot, stretches_at_once
-from swipewise.behavior.judging import Judge, Shift, settled_kinds
+from swipewise.behavior.judging import RETURNS, Judge, Shift, settled_kinds
 from swipewise.behavior.kinds import Kinds
 from swipewise.behavior.log import BehaviorLog, Vectors
 from swipewise.behavior.taste_model import TasteModel
@@ -38,8 +38,7 @@ LEAST_INTERACTIONS = 500
 _BLOCK_WINDOWS = 64
 _MOST_SESSIONS = 64  # of a window, roughly; each may have brought a change
 _RENEWED = 8
-_SETTLING = 500  # viewers; each takes a fortieth of a second
-_RETURNS = 32
+_SETTLING = 500  # viewers
 _ODDS = 0.5  # that show a shift; as everything is learned at once, lower ones are as sure as the detector's
 _FAINTEST = 1e-4  # variance of tastes; keeps the log of a modality that nobody cares about finite
 
@@ -209,7 +208,7 @@ class TasteReader:
         log = replace(log, profile_UP=profile_1P)
         judge = Judge(kinds=kinds, log=log, signals=SignalsApart.of(signals), themes=self.themes, odds=_ODDS)
         begin_U = log.offsets()[:-1]
-        found = judge.shifts(judge.verdicts(log.returns()[-_RETURNS:], begin_U), begin_U)
+        found = judge.shifts(judge.verdicts(log.returns(RETURNS), begin_U), begin_U)
         edges = [0, *(shift.opened for shift in found), len(log)]
         return [
             judge.told(shift, begin, end) for shift, begin, end in zip(found, edges[:-2], edges[2:], strict=True)

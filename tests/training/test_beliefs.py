@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from swipewise.behavior.judging import RETURNS
 from swipewise.catalog import Catalog
 from swipewise.schema import Interaction, Profile
-from swipewise.training import tastes
 from swipewise.training.beliefs import EXAMPLES, MOST_THEMES
 from swipewise.training.finishing import with_kinds
 from swipewise.training.fitted import FittedModel
@@ -141,9 +141,7 @@ def test_of_several_shifts_the_newest_is_told_first(scorer: Scorer, fitted: Fitt
 
 def test_only_the_latest_returns_are_looked_at(scorer: Scorer, fitted: FittedModel, shop: Workspace) -> None:
     ones, others = two_kinds(fitted, shop, scorer)
-    later = [
-        replace(others[-1], at=others[-1].at + timedelta(days=1 + session)) for session in range(tastes._RETURNS)
-    ]
+    later = [replace(others[-1], at=others[-1].at + timedelta(days=1 + session)) for session in range(RETURNS)]
     assert scorer.turns(ones + others + later[:-1], None, LATE)
     assert scorer.turns(ones + others + later, None, LATE) == ()
 
