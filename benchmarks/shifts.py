@@ -12,8 +12,7 @@ over the worlds.
 - A false alarm is one of a viewer who has no shift, or one before the shift; their share is of viewers with any among
   all who did anything. An alarm that comes later than 5 interactions after a shift is neither.
 - Shown are the shifts of a viewer's page, by a model as a training leaves it: fitted on the train part of the default
-  split, asked about each viewer's whole history, and in its course where it is long. One is shown in time if it is
-  noticed at one of the 5 interactions.
+  split, asked about each viewer's whole history. One is shown in time if it is noticed at one of the 5 interactions.
 - Where limits are compared, and others' alarms with ours, only the first alarm of a viewer counts.
 - The same detector, told the planted themes in the place of vectors, is what could be found if clips were described
   without a fault.
@@ -31,8 +30,7 @@ from figures import Figures, Options, run
 from numpy.typing import NDArray
 from worlds import simulated
 
-from swipewise.behavior.judging import RETURNS
-from swipewise.behavior.log import SESSION_GAP_MS, BehaviorLog, Vectors
+from swipewise.behavior.log import BehaviorLog, Vectors
 from swipewise.behavior.shifts import ShiftDetector
 from swipewise.config import Config
 from swipewise.schema import CONTENT_MODALITIES, Modality
@@ -158,14 +156,9 @@ def _shown(dataset: Dataset) -> list[tuple[int, int]]:
     for viewer in range(len(dataset.viewer_ids)):
         own = rows.part(slice(offsets[viewer], offsets[viewer + 1]))
         alone = replace(own, viewer_I=np.zeros_like(own.viewer_I))
-        returns = np.flatnonzero(np.diff(own.at_I) > SESSION_GAP_MS) + 1
-        # A page looks at the latest returns: of a long history it is asked earlier, too.
-        places = {
-            int(np.searchsorted(own.at_I, round(turn.noticed_at.timestamp() * 1000), side="right"))
-            for end in (*returns[RETURNS :: RETURNS // 2], len(own))
-            for turn in told.turns(alone.part(slice(0, end)), dataset.profile_UP[[viewer]])
-        }
-        shown += [(viewer, place) for place in sorted(places)]
+        for turn in told.turns(alone, dataset.profile_UP[[viewer]]):
+            noticed_at = round(turn.noticed_at.timestamp() * 1000)
+            shown.append((viewer, int(np.searchsorted(own.at_I, noticed_at, side="right"))))
     return shown
 
 

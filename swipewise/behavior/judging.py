@@ -10,7 +10,6 @@ modality, W = interactions of a session that are looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -31,11 +30,9 @@ ODDS: Final = 0.7
 WINDOW: Final = 5
 """Interactions after coming back that are looked at; a shift unnoticed by then stays so."""
 
-RETURNS: Final = 32
-"""Of a viewer, the latest, that are looked at where time is short."""
-
 _EXAMPLES = 5
 _NEVER = -np.inf
+_CONTRADICTED = 4.0  # in logs; by so much below the alarm's odds what came next speaks against a shift
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +106,8 @@ class Verdicts:
 class Judge:
     """Says of a log whose interests have changed.
 
-    signals: of the log; themes: of its videos; odds, window: what raises an alarm, and how late one can be.
+    signals: of the log; themes: of its videos; odds, window: what raises an alarm, and how late one can be. hindsight:
+    leaves out what the rest of a window contradicts outright, which takes far less time.
     """
 
     kinds: Kinds
@@ -118,24 +116,21 @@ class Judge:
     themes: Themes
     odds: float = ODDS
     window: int = WINDOW
+    hindsight: bool = False
 
-    def verdicts(
-        self, opens_S: NDArray[np.int64], begin_U: NDArray[np.int64], steps: Iterable[int] | None = None
-    ) -> Verdicts:
+    def verdicts(self, opens_S: NDArray[np.int64], begin_U: NDArray[np.int64]) -> Verdicts:
         """Odds of a shift after each of the first interactions of some sessions.
 
         Args:
             opens_S: Rows that open them.
             begin_U: Each viewer's first row that counts.
-            steps: Which of the interactions, from 0; None: all of the window.
         """
         begin_S = np.minimum(begin_U[self.log.viewer_I[opens_S]], opens_S)
-        asked = tuple(range(self.window) if steps is None else steps)
         # Each is weighed as every kind of viewer's.
         width, kinds = len(self.kinds.viewers.base.covariance_TT), len(self.kinds.viewers.weight_GM)
         block = max(1, stretches_at_once(width) // kinds)
         found = [
-            self._log_odds(opens_S[start : start + block], begin_S[start : start + block], asked)
+            self._log_odds(opens_S[start : start + block], begin_S[start : start + block])
             for start in range(0, max(1, len(opens_S)), block)
         ]
         return Verdicts(opens_S=opens_S, begin_S=begin_S, rate=self.kinds.rate, log_odds_SWM=np.concatenate(found))
@@ -162,23 +157,35 @@ class Judge:
             fresh = self._alarms(self.verdicts(verdicts.opens_S[moved_S], begin_U))
             moved_S &= np.isin(viewer_S, [shift.viewer for shift in fresh])
 
-    def _log_odds(
-        self, opens_S: NDArray[np.int64], begin_S: NDArray[np.int64], steps: tuple[int, ...]
-    ) -> NDArray[np.float64]:
-        """Of a shift in each modality after some of the first interactions: (S, W, M)."""
+    def again(self, verdicts: Verdicts, begin_U: NDArray[np.int64]) -> Verdicts:
+        """The verdicts, judged again where a viewer's earlier history no longer counts."""
+        counts_S = begin_U[self.log.viewer_I[verdicts.opens_S]]
+        # What opened the new interest is judged by what came before it.
+        moved_S = (verdicts.begin_S < counts_S) & (counts_S < verdicts.opens_S)
+        anew = self.verdicts(verdicts.opens_S[moved_S], begin_U)
+        log_odds_SWM, begin_S = verdicts.log_odds_SWM.copy(), verdicts.begin_S.copy()
+        log_odds_SWM[moved_S], begin_S[moved_S] = anew.log_odds_SWM, anew.begin_S
+        return replace(verdicts, begin_S=begin_S, log_odds_SWM=log_odds_SWM)
+
+    def _log_odds(self, opens_S: NDArray[np.int64], begin_S: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Of a shift in each modality after each of the first interactions: (S, W, M)."""
         viewers, log = self.kinds.viewers, self.log
         before = self.kinds.believe(log, self.signals.over(begin_S, opens_S), opens_S)
         redrawn_M = [viewers.redrawn(before, column) for column in range(len(self.themes.modalities))]
         prior_S = np.log(self.kinds.rate * _days_away(log, opens_S))
         log_odds_SWM = np.full((len(opens_S), self.window, len(redrawn_M)), _NEVER)
         end_S = log.offsets()[log.viewer_I[opens_S] + 1]
-        for step in steps:
-            reached_S = np.flatnonzero(opens_S + step < end_S)
+        likely_S = np.ones(len(opens_S), bool)
+        for step in range(self.window)[::-1]:
+            reached_S = np.flatnonzero(likely_S & (opens_S + step < end_S))
             since = self.signals.over(opens_S[reached_S], opens_S[reached_S] + step + 1)
             _, same_S = viewers.learn(before.at(reached_S), since)
             for column, anew in enumerate(redrawn_M):
                 _, changed_S = viewers.learn(anew.at(reached_S), since)
                 log_odds_SWM[reached_S, step, column] = changed_S - same_S + prior_S[reached_S]
+            if self.hindsight and step == self.window - 1:
+                at_last_S = np.logaddexp.reduce(log_odds_SWM[reached_S, step], axis=1)
+                likely_S[reached_S] = at_last_S > np.log(self.odds) - _CONTRADICTED
         return log_odds_SWM
 
     def _alarms(self, verdicts: Verdicts) -> list[Shift]:
@@ -228,14 +235,18 @@ class Judge:
         was_K, now_K = before.mean_BT[0, block], accounts[column][0].mean_BT[0, block]
         modality, exists_V = themes.modalities[column], self.log.uploaded_at_V <= int(self.log.at_I[end - 1])
 
-        def typical(value_K: NDArray[np.float64], met: Heard) -> tuple[int, ...]:
-            """Of the theme with the highest value among those that the viewer met, as little is known of others."""
-            met_K = met.shown_BT[0, block] > 0
-            theme = int(np.where(met_K | ~met_K.any(), value_K, -np.inf).argmax())
+        def best(value_K: NDArray[np.float64], met: Heard, other: int = -1) -> int:
+            """The theme with the highest value among those that the viewer met, as little is known of others."""
+            free_K = np.arange(themes.count) != other
+            met_K = free_K & (met.shown_BT[0, block] > 0)
+            return int(np.where(met_K if met_K.any() else free_K, value_K, -np.inf).argmax())
+
+        def typical(theme: int) -> tuple[int, ...]:
             return tuple(int(video) for video in themes.typical(modality, theme, _EXAMPLES, among_V=exists_V))
 
-        left, joined = typical(was_K - now_K, earlier), typical(now_K - was_K, since)
-        return replace(shift, modality=modality, left=left, joined=joined)
+        joined = best(now_K - was_K, since)
+        left = best(was_K - now_K, earlier, joined)
+        return replace(shift, modality=modality, left=typical(left), joined=typical(joined))
 
 
 def settled_kinds(log: BehaviorLog, signals: SignalsApart, tastes: TasteModel, themes: Themes) -> Kinds:
@@ -249,15 +260,23 @@ def settled_kinds(log: BehaviorLog, signals: SignalsApart, tastes: TasteModel, t
         tastes: Learned from these viewers or from more.
         themes: Of the videos.
     """
-    now = int(log.at_I.max()) + 1
+    now, begin_U, returns_S = int(log.at_I.max()) + 1, log.offsets()[:-1], log.returns()
     kinds = Kinds.of(log, signals, tastes, until=now)
-    judge, begin_U = Judge(kinds=kinds, log=log, signals=signals, themes=themes), log.offsets()[:-1]
-    verdicts, rate = judge.verdicts(log.returns(RETURNS), begin_U, steps=(WINDOW - 1,)), ChangeRate(kinds.rate)
-    verdicts.note(log, rate)
-    often = rate.before(now)
+    judge = Judge(kinds=kinds, log=log, signals=signals, themes=themes, hindsight=True)
+    verdicts = judge.verdicts(returns_S, begin_U)
+    often = _rate(log, verdicts)
     judge = replace(judge, kinds=replace(kinds, rate=often))
     opened = np.array([shift.opened for shift in judge.shifts(verdicts.with_rate(often), begin_U)], np.int64)
-    return Kinds.of(log, signals, tastes, until=now, rate=often, opened=opened)
+    # A change is seen again at every return until its own time is known: only then it counts once.
+    seldom = _rate(log, judge.again(verdicts.with_rate(often), begin_U))
+    return Kinds.of(log, signals, tastes, until=now, rate=seldom, opened=opened)
+
+
+def _rate(log: BehaviorLog, verdicts: Verdicts) -> float:
+    """How often interests change by what is said of all of a log's sessions."""
+    rate = ChangeRate()
+    verdicts.note(log, rate)
+    return rate.before(int(log.at_I.max()) + 1)
 
 
 def _days_away(log: BehaviorLog, opens_S: NDArray[np.int64]) -> NDArray[np.float64]:

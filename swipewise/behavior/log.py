@@ -79,14 +79,9 @@ class BehaviorLog:
         away_I[np.diff(self.viewer_I, prepend=-1) != 0] = 0
         return away_I
 
-    def returns(self, most: int | None = None) -> NDArray[np.int64]:
-        """The rows with which viewers come back for another session, or the latest so many of each viewer."""
-        rows = np.flatnonzero(self.away() > SESSION_GAP_MS)
-        if most is None:
-            return rows
-        viewer_S = self.viewer_I[rows]
-        later_S = np.searchsorted(viewer_S, viewer_S, side="right") - 1 - np.arange(len(rows))
-        return rows[later_S < most]
+    def returns(self) -> NDArray[np.int64]:
+        """The rows with which viewers come back for another session."""
+        return np.flatnonzero(self.away() > SESSION_GAP_MS)
 
     def session_place(self) -> NDArray[np.int64]:
         """The place of each interaction in its session, from 0: (I,)."""

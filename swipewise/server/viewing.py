@@ -171,7 +171,7 @@ class LikedTheme(NamedTheme):
 
 
 class ShiftAnswer(BaseModel):
-    """The viewer's interest in a modality has likely shifted."""
+    """The viewer's interest in a modality may have shifted; `chance` says how sure that is."""
 
     at: datetime = Field(description="When the viewer came back with another interest.")
     noticed_at: datetime = Field(description="When that could be seen.")

@@ -16,10 +16,13 @@ from swipewise.training.alternatives import ndcg_by_weights
 from swipewise.training.calibration import Calibration
 from swipewise.training.dataset import Dataset, told_actions
 from swipewise.training.fitted import FittedModel
+from swipewise.training.histories import latest_windows
 from swipewise.training.inference import Projected
 from swipewise.training.predicting import predict_logits
 from swipewise.training.ranking import RankingTask
 from swipewise.training.trends import Trends
+
+_VIEWERS_FOR_KINDS = 500
 
 NEIGHBOUR_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
 """Weights of nearness that are tried."""
@@ -71,10 +74,16 @@ def with_kinds(fitted: FittedModel, train: Dataset, settings: TrainingConfig) ->
     Args:
         fitted: Without them; stays as it is where it knows no tastes or reckons with no order.
         train: What it was fitted on.
-        settings: seed and sample_interactions are used.
+        settings: The seed is used.
     """
-    reader = fitted.taste_reader(train)
-    if reader is None or "positions" in fitted.config.without:
+    reader, config = fitted.taste_reader(train), fitted.config
+    if reader is None or "positions" in config.without:
         return fitted
-    some = train.some_viewers(settings.sample_interactions, settings.seed)
-    return replace(fitted, kinds=reader.kinds(train.of_viewers(some), settings.seed))
+    offsets_U = train.viewer_offsets()
+    viewers_W = np.flatnonzero(np.diff(offsets_U))
+    if len(viewers_W) > _VIEWERS_FOR_KINDS:
+        drawn = np.random.default_rng(settings.seed).choice(viewers_W, _VIEWERS_FOR_KINDS, replace=False)
+        viewers_W = np.sort(drawn)
+    windows = latest_windows(offsets_U, config.history, viewers_W, memory=config.memory)
+    profile_WP = fitted.vocabulary.profile_codes(train.profile_values)[train.profile_UP[viewers_W]]
+    return replace(fitted, kinds=reader.kinds(train.interactions, windows, profile_WP))

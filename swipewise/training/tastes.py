@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from swipewise.behavior.evidence import ResponseScale, Shelf, Signals, one_hot, stretches_at_once
-from swipewise.behavior.judging import RETURNS, Judge, Shift, settled_kinds
+from swipewise.behavior.judging import Judge, Shift, settled_kinds
 from swipewise.behavior.kinds import Kinds
 from swipewise.behavior.log import BehaviorLog, Vectors
 from swipewise.behavior.taste_model import TasteModel
@@ -38,8 +38,9 @@ LEAST_INTERACTIONS = 500
 _BLOCK_WINDOWS = 64
 _MOST_SESSIONS = 64  # of a window, roughly; each may have brought a change
 _RENEWED = 8
-_SETTLING = 500  # viewers
-_ODDS = 0.5  # that show a shift; as everything is learned at once, lower ones are as sure as the detector's
+_ODDS = (
+    0.4  # that show a shift; as much is known from the start, they are as sure as the higher ones of the detector
+)
 _FAINTEST = 1e-4  # variance of tastes; keeps the log of a modality that nobody cares about finite
 
 
@@ -180,23 +181,22 @@ class TasteReader:
             taste_WT[here] = self.model.tastes_now(log, signals, profile_WP[here], changes=changes)
         return taste_WT
 
-    def kinds(self, dataset: Dataset, seed: int) -> Kinds:
+    def kinds(self, rows: Interactions, windows: Windows, profile_WP: NDArray[np.int64]) -> Kinds:
         """What kinds of viewers there are and how often their interests change.
 
         Args:
-            dataset: Of the catalogue's videos.
-            seed: Of the viewers that are looked at where there are very many.
+            rows: Interactions with videos of the catalogue.
+            windows: Of them, one a viewer; a few hundred are enough.
+            profile_WP: Their profiles in codes of the run.
         """
-        codes_VP = self._vocabulary.profile_codes(dataset.profile_values)
-        log = replace(log_of(dataset, ()), profile_UP=codes_VP[dataset.profile_UP]).of_some(_SETTLING, seed)
-        return settled_kinds(log, SignalsApart.of(self._signals(log)), self.model, self.themes)
+        log, signals = self.heard(rows, windows)
+        log = replace(log, profile_UP=profile_WP)
+        return settled_kinds(log, SignalsApart.of(signals), self.model, self.themes)
 
     def shifts(
         self, kinds: Kinds, rows: Interactions, window: Windows, profile_1P: NDArray[np.int64]
     ) -> list[Shift]:
         """The shifts of interest of one viewer, in order of time, told by all that was done until the next one.
-
-        Only the latest returns are looked at, as each takes some hundredth of a second.
 
         Args:
             kinds: Of the run.
@@ -206,9 +206,10 @@ class TasteReader:
         """
         log, signals = self.heard(rows, window)
         log = replace(log, profile_UP=profile_1P)
-        judge = Judge(kinds=kinds, log=log, signals=SignalsApart.of(signals), themes=self.themes, odds=_ODDS)
+        apart = SignalsApart.of(signals)
+        judge = Judge(kinds=kinds, log=log, signals=apart, themes=self.themes, odds=_ODDS, hindsight=True)
         begin_U = log.offsets()[:-1]
-        found = judge.shifts(judge.verdicts(log.returns(RETURNS), begin_U), begin_U)
+        found = judge.shifts(judge.verdicts(log.returns(), begin_U), begin_U)
         edges = [0, *(shift.opened for shift in found), len(log)]
         return [
             judge.told(shift, begin, end) for shift, begin, end in zip(found, edges[:-2], edges[2:], strict=True)
@@ -332,7 +333,9 @@ def tastes_from_tensors(tensors: Mapping[str, Tensor], facts: Mapping[str, Any])
     if arrays["coefficients"].shape != (facts["profile_values"] + 1, width):
         raise ValueError("the model of tastes does not fit its profiles")
     theme_VM = arrays["theme"].astype(np.int64)
-    if theme_VM.shape != (len(arrays["appeal"]), len(names)) or theme_VM.max(initial=-1) >= facts["count"]:
+    known_M = np.array([len(found.centre_KR) if (found := axes[name]) else 0 for name in names])
+    fits = theme_VM.shape == (len(arrays["appeal"]), len(names))
+    if not fits or (theme_VM >= known_M).any() or theme_VM.min(initial=-1) < -1:
         raise ValueError("the themes of videos do not fit the model of tastes")
     return TasteModel(
         themes=ThemeMap(count=facts["count"], axes=axes),

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from swipewise.behavior.judging import RETURNS
 from swipewise.catalog import Catalog
 from swipewise.schema import Interaction, Profile
 from swipewise.training.beliefs import EXAMPLES, MOST_THEMES
@@ -137,13 +136,6 @@ def test_of_several_shifts_the_newest_is_told_first(scorer: Scorer, fitted: Fitt
     newest, oldest = scorer.turns(ones + others + back, None, LATE)
     assert (oldest.at, newest.at) == (others[0].at, back[0].at)
     assert (oldest.left.videos, oldest.joined.videos) == (newest.joined.videos, newest.left.videos)
-
-
-def test_only_the_latest_returns_are_looked_at(scorer: Scorer, fitted: FittedModel, shop: Workspace) -> None:
-    ones, others = two_kinds(fitted, shop, scorer)
-    later = [replace(others[-1], at=others[-1].at + timedelta(days=1 + session)) for session in range(RETURNS)]
-    assert scorer.turns(ones + others + later[:-1], None, LATE)
-    assert scorer.turns(ones + others + later, None, LATE) == ()
 
 
 def test_of_who_did_nothing_or_came_once_no_shift_is_told(scorer: Scorer) -> None:

@@ -91,7 +91,7 @@ def viewer_file(console: Console, viewer_id: str) -> ViewerFile:
     engine, history = console.engine, history_of(console, viewer_id)
     profile = engine.profile(viewer_id)
     standing = engine.standing(viewer_id, turns=True)
-    shifts = _shifts(console.teller, standing)
+    shifts = _shifts(console.teller, standing, history)
     moments = _moments(
         [interaction.at for interaction in reversed(history)], [each.at for each in shifts[:SHIFTS]]
     )
@@ -156,10 +156,11 @@ def _themes(teller: Teller, then: Sequence[Standing]) -> list[ThemeOverTime]:
     ]
 
 
-def _shifts(teller: Teller, standing: Standing) -> list[ShiftTold]:
+def _shifts(teller: Teller, standing: Standing, history: Sequence[Interaction]) -> list[ShiftTold]:
+    # A turn's time is that of an interaction but for the microseconds.
     return [
         ShiftTold(
-            at=turn.at,
+            at=min((each.at for each in history if each.at >= turn.at), default=turn.at),
             noticed_at=turn.noticed_at,
             interactions=turn.interactions,
             modality=turn.modality,
