@@ -35,17 +35,15 @@ _LARGEST_ODDS = 30.0  # in logs; beyond this nothing is left of the other accoun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """That the taste in the modality of a column was drawn anew before each of some sessions.
+class _Account:
+    """That the taste in one modality was drawn anew before each of some sessions.
 
     opens_S: the rows of the log that open them; odds_S: against that it never changed, of all those sessions together
-    that one stands for; before, after: what is believed then of what came until there and of what came since.
+    that one stands for; after: what is believed then of what came since.
     """
 
-    column: int
     opens_S: NDArray[np.int64]
     odds_S: NDArray[np.float64]
-    before: Belief
     after: Belief
 
 
@@ -146,27 +144,21 @@ class TasteModel:
         start_U, end_U = log.offsets()[:-1], log.offsets()[1:]
         mean_UT = self.believe(signals, profile_UP, start_U, end_U).mean_BT
         total_U, sum_UT = np.ones(len(start_U)), mean_UT.copy()
-        for account in self.accounts(log, signals, profile_UP, each=False) if changes else ():
+        for account in self._accounts(log, signals, profile_UP) if changes else ():
             viewer_S = log.viewer_I[account.opens_S]
             np.add.at(total_U, viewer_S, account.odds_S)
             np.add.at(sum_UT, viewer_S, account.odds_S[:, None] * account.after.mean_BT)
         return sum_UT / total_U[:, None]
 
-    def accounts(
-        self, log: BehaviorLog, signals: Signals, profile_UP: NDArray[np.int64], *, each: bool = True
-    ) -> Iterator[Account]:
+    def _accounts(self, log: BehaviorLog, signals: Signals, profile_UP: NDArray[np.int64]) -> Iterator[_Account]:
         """How likely it is that the taste was drawn anew before some session, one modality after another.
 
-        Args:
-            log: Whose.
-            signals: Of the log.
-            profile_UP: Their profiles.
-            each: Whether every session is looked at; otherwise the latest ones, and some that stand for older ones.
+        The latest sessions are looked at, and some that stand for older ones.
         """
         opens_S = log.returns()
         if not len(opens_S):
             return
-        stands_for_S = np.ones(len(opens_S), np.int64) if each else standing_for(log.viewer_I[opens_S])
+        stands_for_S = standing_for(log.viewer_I[opens_S])
         opens_S, stands_for_S = opens_S[stands_for_S > 0], stands_for_S[stands_for_S > 0]
         start_U, end_U = log.offsets()[:-1], log.offsets()[1:]
         viewer_S = log.viewer_I[opens_S]
@@ -179,7 +171,7 @@ class TasteModel:
             after, changed_S = self.population.learn(anew, since)
             log_odds_S = changed_S - same_S + np.log(USUAL * away_S * share_SM[:, column])
             odds_S: NDArray[np.float64] = np.exp(np.minimum(log_odds_S, _LARGEST_ODDS)) * stands_for_S
-            yield Account(column=column, opens_S=opens_S, odds_S=odds_S, before=before, after=after)
+            yield _Account(opens_S=opens_S, odds_S=odds_S, after=after)
 
 
 def standing_for(viewer_S: NDArray[np.int64]) -> NDArray[np.int64]:
