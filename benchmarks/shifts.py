@@ -12,7 +12,8 @@ over the worlds.
 - A false alarm is one of a viewer who has no shift, or one before the shift; their share is of viewers with any among
   all who did anything. An alarm that comes later than 5 interactions after a shift is neither.
 - Shown are the shifts of a viewer's page, by a model as a training leaves it: fitted on the train part of the default
-  split, asked about each viewer's whole history. One is shown in time if it is noticed at one of the 5 interactions.
+  split, asked about each viewer's whole history: what the next clips contradicted outright is shown no more. One is
+  shown in time if it is noticed at one of the 5 interactions.
 - Where limits are compared, and others' alarms with ours, only the first alarm of a viewer counts.
 - The same detector, told the planted themes in the place of vectors, is what could be found if clips were described
   without a fault.

@@ -252,7 +252,7 @@ class Judge:
 def settled_kinds(log: BehaviorLog, signals: SignalsApart, tastes: TasteModel, themes: Themes) -> Kinds:
     """What kinds of viewers there are and how often interests change, from histories cut where one has changed.
 
-    Takes a second of processor time for some 250 returns of viewers, so that a sample of a large platform is enough.
+    Takes a second of processor time for some 150 returns of viewers, so that a sample of a large platform is enough.
 
     Args:
         log: Of some or of all.
