@@ -61,8 +61,8 @@ def shifts(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         asked.append(self.settings.odds)
         common = {"noticed_at": 3 * DAY, "odds": 12.345}
         return [
-            Shift(viewer=0, at=DAY, place=30, modality="text", left=(0, 1), joined=(2, 3), **common),
-            Shift(viewer=1, at=2 * DAY, place=7, modality="audio", left=(2, 0), joined=(), **common),
+            Shift(viewer=0, at=DAY, opened=0, place=30, modality="text", left=(0, 1), joined=(2, 3), **common),
+            Shift(viewer=1, at=2 * DAY, opened=0, place=7, modality="audio", left=(2, 0), joined=(), **common),
         ]
 
     monkeypatch.setattr(ShiftDetector, "detect", detect)
