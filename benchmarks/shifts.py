@@ -157,8 +157,8 @@ def _shown(dataset: Dataset) -> list[tuple[int, int]]:
     for viewer in range(len(dataset.viewer_ids)):
         own = rows.part(slice(offsets[viewer], offsets[viewer + 1]))
         alone = replace(own, viewer_I=np.zeros_like(own.viewer_I))
-        for turn in told.turns(alone, dataset.profile_UP[[viewer]]):
-            noticed_at = round(turn.noticed_at.timestamp() * 1000)
+        for shift in told.shifts(alone, dataset.profile_UP[[viewer]]):
+            noticed_at = round(shift.noticed_at.timestamp() * 1000)
             shown.append((viewer, int(np.searchsorted(own.at_I, noticed_at, side="right"))))
     return shown
 

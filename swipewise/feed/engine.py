@@ -32,7 +32,7 @@ from swipewise.training.together import Together
 from swipewise.workspace import Workspace
 
 if TYPE_CHECKING:
-    from swipewise.training.beliefs import Beliefs, Turn
+    from swipewise.training.beliefs import Beliefs, InterestShift
     from swipewise.training.scorer import ViewerState
 
 _logger = logging.getLogger(__name__)
@@ -167,13 +167,13 @@ class FeedEngine:
             cursor=cursor.after([each.video_id for each in feed.recommendations]).text,
         )
 
-    def standing(self, viewer_id: str, *, now: datetime | None = None, turns: bool = False) -> Standing:
+    def standing(self, viewer_id: str, *, now: datetime | None = None, shifts: bool = False) -> Standing:
         """What is known of a viewer, and what the model makes of it.
 
         Args:
             viewer_id: Anybody.
             now: As of when, timezone-aware, by default the present; what came later does not count.
-            turns: Whether shifts of interest are looked for, which takes far longer than the rest.
+            shifts: Whether shifts of interest are looked for, which takes far longer than the rest.
 
         Raises:
             StoreError: A store cannot be read.
@@ -187,11 +187,11 @@ class FeedEngine:
             history = [interaction for interaction in history if interaction.at <= now]
         level, note = level_of(viewer_id, stock, history, profile)
         beliefs: Beliefs | None = None
-        turned: tuple[Turn, ...] = ()
+        shifted: tuple[InterestShift, ...] = ()
         if stock.scorer is not None and level is not Level.POPULAR:
             try:
                 beliefs = stock.scorer.beliefs(history, profile, now)
-                turned = stock.scorer.turns(history, profile, now) if turns else ()
+                shifted = stock.scorer.shifts(history, profile, now) if shifts else ()
             except ArtifactError as error:
                 level, note = Level.POPULAR, str(error)
         return Standing(
@@ -201,7 +201,7 @@ class FeedEngine:
             interactions=len(history),
             controls=in_words(known.controls),
             beliefs=beliefs,
-            turns=turned,
+            shifts=shifted,
             video_ids=stock.shelf.video_ids,
             removed=stock.shelf.removed,
         )

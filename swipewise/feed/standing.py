@@ -14,7 +14,7 @@ from swipewise.feed.stock import Stock
 from swipewise.schema import Col, Interaction, Modality, Profile
 
 if TYPE_CHECKING:
-    from swipewise.training.beliefs import Beliefs, Theme, Turn
+    from swipewise.training.beliefs import Beliefs, InterestShift, Theme
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Standing:
     """What is known of a viewer: the level of the feed, and how many interactions it leans on.
 
     ``controls`` are the viewer's own, in words. ``beliefs`` are the model's, None at the level of what is popular;
-    ``turns`` are the shifts of interest, the newest first, where they were asked for. Their videos are rows of
+    ``shifts`` are the shifts of interest, the newest first, where they were asked for. Their videos are rows of
     ``video_ids``, of which some may have been ``removed``.
     """
 
@@ -32,7 +32,7 @@ class Standing:
     interactions: int
     controls: tuple[str, ...]
     beliefs: Beliefs | None
-    turns: tuple[Turn, ...]
+    shifts: tuple[InterestShift, ...]
     video_ids: tuple[str, ...]
     removed: frozenset[int]
 

@@ -85,7 +85,7 @@ def _profile_routes(router: APIRouter, engine: FeedEngine) -> None:
     @router.get("/interests", responses=_PROBLEMS)
     def get_interests(viewer_id: ViewerId) -> InterestsAnswer:
         """What the model believes of a viewer now, and what it is based on."""
-        return InterestsAnswer.of(engine.standing(viewer_id, turns=True), teller.theme)
+        return InterestsAnswer.of(engine.standing(viewer_id, shifts=True), teller.theme)
 
 
 def _control_routes(router: APIRouter, engine: FeedEngine) -> None:

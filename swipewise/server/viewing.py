@@ -211,15 +211,15 @@ class InterestsAnswer(BaseModel):
             ],
             shifts=[
                 ShiftAnswer(
-                    at=turn.at,
-                    noticed_at=turn.noticed_at,
-                    interactions=turn.interactions,
-                    modality=turn.modality,
-                    chance=turn.chance,
-                    left=NamedTheme(**name(turn.left, standing)),
-                    joined=NamedTheme(**name(turn.joined, standing)),
+                    at=shift.at,
+                    noticed_at=shift.noticed_at,
+                    interactions=shift.interactions,
+                    modality=shift.modality,
+                    chance=shift.chance,
+                    left=NamedTheme(**name(shift.left, standing)),
+                    joined=NamedTheme(**name(shift.joined, standing)),
                 )
-                for turn in standing.turns
+                for shift in standing.shifts
             ],
         )
 

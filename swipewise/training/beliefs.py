@@ -38,7 +38,7 @@ class LikedTheme(Theme):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class InterestShift:
     """The viewer came back ``at`` a time with another interest in a modality, away from one theme to another.
 
     It was noticed after so many ``interactions`` since; ``chance`` is how sure that was then.

@@ -21,7 +21,7 @@ from swipewise.model.interest import InterestModel
 from swipewise.model.reading import HistoryInputs, Latest, Reading
 from swipewise.model.scoring import training_scores
 from swipewise.schema import Modality
-from swipewise.training.beliefs import Beliefs, Turn, liked_themes
+from swipewise.training.beliefs import Beliefs, InterestShift, liked_themes
 from swipewise.training.dataset import Dataset, Interactions
 from swipewise.training.exported import HistoryReader
 from swipewise.training.fitted import FittedModel, Weights
@@ -340,13 +340,13 @@ class Projected:
         )
         return Beliefs(modality_weights=weights, themes=themes)
 
-    def turns(self, rows: Interactions, profile_1P: NDArray[np.int64]) -> tuple[Turn, ...]:
+    def shifts(self, rows: Interactions, profile_1P: NDArray[np.int64]) -> tuple[InterestShift, ...]:
         """The shifts of interest of one viewer, the newest first; none where the run cannot tell them."""
         if self._tastes is None or self._fitted.kinds is None:
             return ()
         profile_1P = self._profile_codes[profile_1P]
         found = self._tastes.shifts(self._fitted.kinds, rows, self._latest(rows), profile_1P)
-        return tuple(Turn.of(shift) for shift in reversed(found))
+        return tuple(InterestShift.of(shift) for shift in reversed(found))
 
     def _latest(self, rows: Interactions) -> Windows:
         """The window of one viewer's latest interactions."""

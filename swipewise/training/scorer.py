@@ -24,7 +24,7 @@ from swipewise.errors import ArtifactError
 from swipewise.events.folded import interaction_parts
 from swipewise.events.history import History
 from swipewise.schema import FLAG_ACTIONS, WATCH, Action, Col, Evidence, Interaction, Profile
-from swipewise.training.beliefs import Beliefs, Turn
+from swipewise.training.beliefs import Beliefs, InterestShift
 from swipewise.training.building import catalogue_dataset, categories, code_log, upload_times
 from swipewise.training.dataset import Dataset, Interactions, is_positive
 from swipewise.training.exported import EAGER, HistoryReader, choose_reader
@@ -226,9 +226,11 @@ class Scorer:
         rows, codes = self._past(history, now), self._profile(profile)
         return self._projected.beliefs(rows, codes, self._interests(rows, codes))
 
-    def turns(self, history: Sequence[Interaction], profile: Profile | None, now: datetime) -> tuple[Turn, ...]:
+    def shifts(
+        self, history: Sequence[Interaction], profile: Profile | None, now: datetime
+    ) -> tuple[InterestShift, ...]:
         """The viewer's shifts of interest, the newest first. Arguments as of :meth:`viewer`."""
-        return self._projected.turns(self._past(history, now), self._profile(profile))
+        return self._projected.shifts(self._past(history, now), self._profile(profile))
 
     def score(self, state: ViewerState, videos_N: NDArray[np.int64]) -> Scores:
         """Score candidates, given as rows of ``video_ids``."""

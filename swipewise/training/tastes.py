@@ -38,9 +38,7 @@ LEAST_INTERACTIONS = 500
 _BLOCK_WINDOWS = 64
 _MOST_SESSIONS = 64  # of a window, roughly; each may have brought a change
 _RENEWED = 8
-_ODDS = (
-    0.4  # that show a shift; as much is known from the start, they are as sure as the higher ones of the detector
-)
+_ODDS = 0.4  # that show a shift: less than the detector asks for, as more is known of viewers from the start
 _FAINTEST = 1e-4  # variance of tastes; keeps the log of a modality that nobody cares about finite
 
 
@@ -218,10 +216,7 @@ class TasteReader:
     def heard(self, rows: Interactions, windows: Windows) -> tuple[BehaviorLog, Signals]:
         """What is in the windows as the log of as many viewers, and as the model of tastes sees it."""
         log = self._gathered(rows, windows)
-        return log, self._signals(log)
-
-    def _signals(self, log: BehaviorLog) -> Signals:
-        return self._shelf.signals(log, self.model.scale, self._appeal_V)
+        return log, self._shelf.signals(log, self.model.scale, self._appeal_V)
 
     def _gathered(self, rows: Interactions, windows: Windows) -> BehaviorLog:
         """What is in the windows, the older events too, as the log of as many viewers."""
@@ -333,7 +328,7 @@ def tastes_from_tensors(tensors: Mapping[str, Tensor], facts: Mapping[str, Any])
     if arrays["coefficients"].shape != (facts["profile_values"] + 1, width):
         raise ValueError("the model of tastes does not fit its profiles")
     theme_VM = arrays["theme"].astype(np.int64)
-    known_M = np.array([len(found.centre_KR) if (found := axes[name]) else 0 for name in names])
+    known_M = np.array([len(found.centre_KR) if (found := axes[name]) is not None else 0 for name in names])
     fits = theme_VM.shape == (len(arrays["appeal"]), len(names))
     if not fits or (theme_VM >= known_M).any() or theme_VM.min(initial=-1) < -1:
         raise ValueError("the themes of videos do not fit the model of tastes")

@@ -17,6 +17,7 @@ from click.testing import Result
 
 from swipewise.catalog import Catalog
 from swipewise.console.context import Console, Kept
+from swipewise.console.data import viewers
 from swipewise.console.data.behavior import platform_behavior
 from swipewise.console.data.changes import TOP, TRIED, what_would_change
 from swipewise.console.data.health import COUNT, activity, catalogue_health
@@ -35,6 +36,7 @@ from swipewise.feed.engine import FeedEngine
 from swipewise.feed.supposing import Supposition
 from swipewise.schema import Action, Col
 from swipewise.simulate.truth import Truth
+from swipewise.training.beliefs import InterestShift, Theme
 from swipewise.workspace import Workspace
 
 SCRAPED = """# TYPE swipewise_requests counter
@@ -112,8 +114,8 @@ def test_a_viewer_tells_what_they_did_and_who_is_near(console: Console, log: pl.
 
 def test_shifts_of_interest_are_told_and_have_their_place_in_time(console: Console, log: pl.DataFrame) -> None:
     viewer_ids = log[Col.VIEWER_ID].unique(maintain_order=True).sort().to_list()
-    viewer_id = next(each for each in viewer_ids if console.engine.standing(each, turns=True).turns)
-    assert console.engine.standing(viewer_id).turns == (), "they are not asked for"
+    viewer_id = next(each for each in viewer_ids if console.engine.standing(each, shifts=True).shifts)
+    assert console.engine.standing(viewer_id).shifts == (), "they are not asked for"
     found = viewer_file(console, viewer_id)
     for shift in found.shifts[:SHIFTS]:
         assert shift.at in found.moments
@@ -124,6 +126,34 @@ def test_shifts_of_interest_are_told_and_have_their_place_in_time(console: Conso
         assert shift.left["videos"]
         assert shift.joined["videos"]
         assert shift.left["videos"] != shift.joined["videos"]
+
+
+def test_a_shift_stands_at_the_very_interaction_with_which_the_viewer_came_back(
+    console: Console, log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model counts in milliseconds, events in microseconds."""
+    viewer_id = log[Col.VIEWER_ID].mode()[0]
+    history = [
+        replace(each, at=each.at.replace(microsecond=each.at.microsecond // 1000 * 1000 + 456))
+        for each in history_of(console, viewer_id)
+    ]
+    opening = history[3].at
+    theme = Theme(modality="text", videos=())
+    shift = InterestShift(
+        at=opening.replace(microsecond=opening.microsecond // 1000 * 1000),
+        noticed_at=opening,
+        interactions=1,
+        chance=0.5,
+        left=theme,
+        joined=theme,
+    )
+    standing = replace(console.engine.standing(viewer_id), shifts=(shift,))
+    monkeypatch.setattr(FeedEngine, "standing", lambda *_, **__: standing)
+    monkeypatch.setattr(viewers, "history_of", lambda *_: history)
+    found = viewer_file(console, viewer_id)
+    assert found.shifts[0].at == opening
+    assert list(found.moments) == sorted({*found.moments, opening})
+    assert set(found.moments) <= {each.at for each in history}
 
 
 def test_of_nobody_nothing_is_told(console: Console) -> None:

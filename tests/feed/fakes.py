@@ -19,7 +19,7 @@ from swipewise.feed.roster import Roster
 from swipewise.feed.shelf import Shelf
 from swipewise.feed.stages import Query
 from swipewise.schema import Evidence, Interaction, Profile
-from swipewise.training.beliefs import Beliefs, LikedTheme, Turn
+from swipewise.training.beliefs import Beliefs, InterestShift, LikedTheme
 from swipewise.training.vocabulary import Vocabulary
 
 NOW = datetime(2025, 6, 8, 12, tzinfo=UTC)
@@ -79,7 +79,9 @@ class FakeScorer:
         themes = (LikedTheme(modality="text", taste=1.5, videos=rows),) if rows else ()
         return Beliefs(modality_weights={"visual": 0.75, "text": 0.25}, themes=themes)
 
-    def turns(self, history: Sequence[Interaction], profile: Profile | None, now: datetime) -> tuple[Turn, ...]:
+    def shifts(
+        self, history: Sequence[Interaction], profile: Profile | None, now: datetime
+    ) -> tuple[InterestShift, ...]:
         """Nobody's interest shifts."""
         return ()
 

@@ -111,39 +111,39 @@ def test_modality_weights_are_those_of_the_scores_on_average(scorer: Scorer, sho
 def test_a_shift_of_interest_is_told(scorer: Scorer, fitted: FittedModel, shop: Workspace) -> None:
     ones, others = two_themes(fitted, shop)
     before, after = two_kinds(fitted, shop, scorer)
-    assert scorer.turns(before, None, LATE) == ()
-    (turn,) = scorer.turns(before + after, None, LATE)
-    assert (turn.at, turn.modality) == (FIRST + timedelta(days=30), "text")
-    assert (turn.left.videos[0], turn.joined.videos[0]) == (ones[0], others[0])
-    assert 0.3 < turn.chance <= 1
-    assert turn.noticed_at == turn.at + timedelta(minutes=turn.interactions - 1)
+    assert scorer.shifts(before, None, LATE) == ()
+    (shift,) = scorer.shifts(before + after, None, LATE)
+    assert (shift.at, shift.modality) == (FIRST + timedelta(days=30), "text")
+    assert (shift.left.videos[0], shift.joined.videos[0]) == (ones[0], others[0])
+    assert 0.3 < shift.chance <= 1
+    assert shift.noticed_at == shift.at + timedelta(minutes=shift.interactions - 1)
 
 
 def test_a_shift_shows_at_once_and_stays(scorer: Scorer, fitted: FittedModel, shop: Workspace) -> None:
     ones, others = two_kinds(fitted, shop, scorer)
     history = ones + others
-    (turn,) = scorer.turns(history, None, LATE)
-    seen = len(ones) + turn.interactions
-    assert turn.interactions <= 5
-    assert scorer.turns(history[: seen - 1], None, LATE) == ()
-    (early,) = scorer.turns(history[:seen], None, LATE)
-    assert (early.at, early.noticed_at, early.chance) == (turn.at, turn.noticed_at, turn.chance)
+    (shift,) = scorer.shifts(history, None, LATE)
+    seen = len(ones) + shift.interactions
+    assert shift.interactions <= 5
+    assert scorer.shifts(history[: seen - 1], None, LATE) == ()
+    (early,) = scorer.shifts(history[:seen], None, LATE)
+    assert (early.at, early.noticed_at, early.chance) == (shift.at, shift.noticed_at, shift.chance)
 
 
 def test_of_several_shifts_the_newest_is_told_first(scorer: Scorer, fitted: FittedModel, shop: Workspace) -> None:
     ones, others = two_kinds(fitted, shop, scorer)
     back = [replace(each, at=each.at + timedelta(days=60)) for each in ones]
-    newest, oldest = scorer.turns(ones + others + back, None, LATE)
+    newest, oldest = scorer.shifts(ones + others + back, None, LATE)
     assert (oldest.at, newest.at) == (others[0].at, back[0].at)
     assert (oldest.left.videos, oldest.joined.videos) == (newest.joined.videos, newest.left.videos)
 
 
 def test_of_who_did_nothing_or_came_once_no_shift_is_told(scorer: Scorer) -> None:
-    assert scorer.turns([], Profile(viewer_id="ann", features={"age": "18-24"}), LATE) == ()
+    assert scorer.shifts([], Profile(viewer_id="ann", features={"age": "18-24"}), LATE) == ()
     once = watching(scorer.video_ids, {0: 1.0}, 0, 1)
-    assert scorer.turns(once, None, LATE) == ()
+    assert scorer.shifts(once, None, LATE) == ()
     elsewhere = [replace(each, video_id="unknown") for each in once]
-    assert scorer.turns(elsewhere, None, LATE) == ()
+    assert scorer.shifts(elsewhere, None, LATE) == ()
 
 
 def test_a_run_without_kinds_of_viewers_tells_no_shifts(fitted: FittedModel, shop: Workspace) -> None:
@@ -152,7 +152,7 @@ def test_a_run_without_kinds_of_viewers_tells_no_shifts(fitted: FittedModel, sho
     replace(fitted, kinds=None).save(folder / MODEL_NAME)
     scorer = Scorer.load(folder, shop)
     ones, others = two_kinds(fitted, shop, scorer)
-    assert scorer.turns(ones + others, None, LATE) == ()
+    assert scorer.shifts(ones + others, None, LATE) == ()
     assert scorer.beliefs(ones + others, None, LATE).themes
 
 

@@ -51,7 +51,7 @@ class ThemeOverTime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShiftTold:
-    """A shift of interest, as of ``Turn``, with words and videos of what was left and of what was joined."""
+    """A shift of interest, as of ``InterestShift``, with words and videos of what was left and of what was joined."""
 
     at: datetime
     noticed_at: datetime
@@ -90,7 +90,7 @@ def viewer_file(console: Console, viewer_id: str) -> ViewerFile:
     """
     engine, history = console.engine, history_of(console, viewer_id)
     profile = engine.profile(viewer_id)
-    standing = engine.standing(viewer_id, turns=True)
+    standing = engine.standing(viewer_id, shifts=True)
     shifts = _shifts(console.teller, standing, history)
     moments = _moments(
         [interaction.at for interaction in reversed(history)], [each.at for each in shifts[:SHIFTS]]
@@ -157,18 +157,18 @@ def _themes(teller: Teller, then: Sequence[Standing]) -> list[ThemeOverTime]:
 
 
 def _shifts(teller: Teller, standing: Standing, history: Sequence[Interaction]) -> list[ShiftTold]:
-    # A turn's time is that of an interaction but for the microseconds.
+    # A shift's time is that of an interaction but for the microseconds.
     return [
         ShiftTold(
-            at=min((each.at for each in history if each.at >= turn.at), default=turn.at),
-            noticed_at=turn.noticed_at,
-            interactions=turn.interactions,
-            modality=turn.modality,
-            chance=turn.chance,
-            left=teller.theme(turn.left, standing),
-            joined=teller.theme(turn.joined, standing),
+            at=min((each.at for each in history if each.at >= shift.at), default=shift.at),
+            noticed_at=shift.noticed_at,
+            interactions=shift.interactions,
+            modality=shift.modality,
+            chance=shift.chance,
+            left=teller.theme(shift.left, standing),
+            joined=teller.theme(shift.joined, standing),
         )
-        for turn in standing.turns
+        for shift in standing.shifts
     ]
 
 
