@@ -170,6 +170,7 @@ class Shelf:
     """
 
     def __init__(self, themes: Themes, uploaded_at_V: NDArray[np.int64]) -> None:
+        self.themes = themes
         modalities = len(themes.modalities)
         self.width = modalities * themes.count
         self.code_VM = np.where(themes.theme_VM >= 0, themes.theme_VM + themes.count * np.arange(modalities), -1)

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.behavior.change_rate import USUAL, ChangeRate
-from swipewise.behavior.evidence import Shelf
 from swipewise.behavior.judging import ODDS, WINDOW, Judge, Shift, Verdicts
 from swipewise.behavior.kinds import Kinds
 from swipewise.behavior.log import DAY_MS, BehaviorLog
@@ -132,13 +131,13 @@ class ShiftDetector:
             profile_values=int(log.profile_UP.max(initial=0)),
             seed=seed,
         )
-        themes = tastes.themes_met(log.content)
-        signals = SignalsApart.of(Shelf(themes, log.uploaded_at_V).signals(log, tastes.scale, tastes.appeal_V))
+        shelf = tastes.shelf(log.content, log.uploaded_at_V)
+        signals = SignalsApart.of(shelf.signals(log, tastes.scale, tastes.appeal_V))
         return Judge(
             kinds=Kinds.of(log, signals, tastes, until=time, rate=rate, seed=seed),
             log=log,
             signals=signals,
-            themes=themes,
+            themes=shelf.themes,
             odds=self.settings.odds,
             window=self.settings.window,
         )

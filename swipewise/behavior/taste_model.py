@@ -101,8 +101,8 @@ class TasteModel:
         )
 
     def shelf(self, content: Mapping[str, Vectors], uploaded_at_V: NDArray[np.int64]) -> Shelf:
-        """A catalogue, also another one than it was learned from."""
-        return Shelf(self.themes.of(content), uploaded_at_V)
+        """The catalogue that it was learned from."""
+        return Shelf(self.themes_met(content), uploaded_at_V)
 
     def themes_met(self, content: Mapping[str, Vectors]) -> Themes:
         """The themes of the videos that it was learned from, also by what viewers made of them."""

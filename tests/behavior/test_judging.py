@@ -27,9 +27,8 @@ Learned = tuple[BehaviorLog, SignalsApart, TasteModel, Themes]
 def learned(*, turning: bool) -> Learned:
     log = platform(TURNING if turning else {})
     tastes = TasteModel.learn(log, count=KINDS, until=LATE, profile_values=1)
-    themes = tastes.themes_met(log.content)
-    shelf = Shelf(themes, log.uploaded_at_V)
-    return log, SignalsApart.of(shelf.signals(log, tastes.scale, tastes.appeal_V)), tastes, themes
+    shelf = tastes.shelf(log.content, log.uploaded_at_V)
+    return log, SignalsApart.of(shelf.signals(log, tastes.scale, tastes.appeal_V)), tastes, shelf.themes
 
 
 @cache
