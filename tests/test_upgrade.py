@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 import safetensors.numpy
+import torch
 from click.testing import CliRunner, Result
 
 from swipewise import Workspace
@@ -152,6 +153,25 @@ def test_a_model_of_format_3_before_there_were_groups_keeps_its_weights(first: W
     save_tensors(path, kept, facts | {"neighbour_weight": 0.25, "taste_weight": 1.5})
     loaded = FittedModel.load(path)
     assert (loaded.weights.neighbour, loaded.weights.group, loaded.weights.taste) == (0.25, 0.0, 1.5)
+
+
+def test_a_model_of_format_3_that_counted_each_group_by_itself_ranks_without_groups(first: Workspace) -> None:
+    first.fit()
+    [path] = first.runs_dir.glob("*/model.safetensors")
+    tensors, facts = load_tensors(path)
+    dataset = load_dataset(first)
+    everybody, everything = np.arange(len(dataset.viewer_ids)), np.arange(VIDEOS)
+    now = FittedModel.load(path)
+    without = replace(now, groups=None, weights=replace(now.weights, group=0.0))
+    counts = {"starts": torch.zeros(4, dtype=torch.int64), "videos": torch.zeros(1, dtype=torch.int32)}
+    kept = {name: value for name, value in tensors.items() if not name.startswith("groups/")}
+    kept |= {f"groups/{name}": value for name, value in counts.items()} | {"groups/values": torch.ones(1)}
+    save_tensors(path, kept, facts | {"weights": facts["weights"] | {"group": 0.2}})
+    loaded = FittedModel.load(path)
+    assert loaded.groups is None
+    assert loaded.weights == without.weights
+    scores_BV = [InterestRecommender.of(one, dataset).score(everybody, everything) for one in (loaded, without)]
+    assert np.array_equal(*scores_BV)
 
 
 def test_a_pointer_of_the_first_version_is_read(first: Workspace) -> None:

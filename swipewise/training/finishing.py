@@ -27,7 +27,7 @@ _VIEWERS_FOR_KINDS = 500
 NEIGHBOUR_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
 """Weights of nearness that are tried."""
 
-GROUP_WEIGHTS = (0.0, 0.05, 0.1, 0.2)
+GROUP_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4)
 """Weights of the popularity among viewers of like profile that are tried."""
 
 TASTE_WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)

@@ -1,43 +1,53 @@
-"""What viewers of like profile watch: the popularity of videos within each group, against that among everybody.
+"""What viewers of like profile watch more than everybody, by a reduced-rank regression of tastes on profiles.
 
-A group is all viewers with one value of a profile field. A viewer belongs to one group a field.
+A group is all viewers with one value of a profile field. A viewer belongs to one group a field, and groups overlap: who
+lives in a city also lives in its province. Counted group by group and summed, lifts would hold such a thing twice, and
+little but chance where a group has few viewers. The regression shares it out, shrinks small groups, and keeps the few
+directions in which groups differ most.
 
-Legend of shape suffixes: U = viewers, V = videos, G = groups and nobody's, code 0, B = viewers asked for, P = profile
-fields.
+Legend of shape suffixes: U = viewers, V = videos, G = groups and nobody's, code 0, K = groups that are large enough,
+B = viewers asked for, P = profile fields, R = directions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
+from scipy.linalg import cholesky, solve_triangular
+from scipy.sparse.linalg import LinearOperator, svds
 
 from swipewise.training.dataset import Interactions
-from swipewise.training.kin import VideoValues
+from swipewise.training.kin import VideoFactors
 from swipewise.training.neighbours import EXPOSURE_WEIGHT, taste
 
-_PRIOR_WORTH = 6.0  # interactions with an average video that the popularity among everybody is worth in a group
+_DIRECTIONS = 16
+_RIDGE = 30.0  # interactions that say of a group that it is as everybody
+_MOST_GROUPS = 4096  # in a regression, whose cost grows with their square; smaller ones say nothing
 
 
 @dataclass(frozen=True, kw_only=True)
 class GroupPopularity:
-    """Log-lifts of the videos of a run's vocabulary in its groups: lift_GV, sparse with sorted columns, at least 0.
+    """Lifts of the videos of a run's vocabulary among viewers of like profile, as products of two factors.
 
-    The share that a video has of what a group watches, shrunk towards its share among everybody, over the latter; in
-    logs, less the log that a video has which the group never watched.
+    value_GR: float32, of each group, zeros of nobody's. video_VR: float32, of each video, 0 on average.
+
+    The lift of a video is by how much its share of what such viewers watch exceeds its share of what everybody does,
+    in units of √((share + mean) mean): close to the ratio of both for a video of average popularity, and with about as
+    much chance in it for every video.
     """
 
-    lift_GV: sp.csr_array
+    value_GR: NDArray[np.float32]
+    video_VR: NDArray[np.float32]
 
     @classmethod
     def of(cls, rows: Interactions, profile_UP: NDArray[np.int64], groups: int, videos: int) -> Self:
-        """Count them in a log.
+        """Learn them from a log.
 
         Args:
             rows: Interactions with videos numbered 0 to ``videos``.
@@ -46,51 +56,101 @@ class GroupPopularity:
             videos: V.
         """
         taste_UV = taste(rows, (len(profile_UP), videos), exposure_weight=EXPOSURE_WEIGHT)
-        count_GV = sp.csr_array(_members(profile_UP, groups).T @ taste_UV)
-        everybody_V = taste_UV.sum(axis=0)
-        mean = everybody_V.mean() if videos else 0.0
-        # The prior of a video is _PRIOR_WORTH interactions if it is as popular as the mean, and in proportion.
-        scale_V = np.divide(mean, _PRIOR_WORTH * everybody_V, out=np.zeros(videos), where=everybody_V > 0)
-        lift_GV = sp.csr_array(count_GV @ sp.diags_array(scale_V)).astype(np.float32)
-        lifted_GV = lift_GV.log1p()
-        lifted_GV.sort_indices()
-        return cls(lift_GV=lifted_GV)
+        member_UG = _members(profile_UP, groups)
+        watched_U = np.asarray(taste_UV.sum(axis=1), np.float64).reshape(-1)
+        watched_G = member_UG.T @ watched_U
+        largest_K = np.sort(np.argsort(-watched_G, kind="stable")[:_MOST_GROUPS])
+        largest_K = largest_K[watched_G[largest_K] > 0]
+        value_GR = np.zeros((groups + 1, 0))
+        video_VR = np.zeros((videos, 0))
+        if len(largest_K):
+            regression = _Regression.of(taste_UV, sp.csr_array(member_UG[:, largest_K]), watched_U)
+            value_KR, video_VR = regression.directions(_DIRECTIONS)
+            value_GR = np.zeros((groups + 1, value_KR.shape[1]))
+            value_GR[largest_K] = value_KR
+        return cls(value_GR=value_GR.astype(np.float32), video_VR=video_VR.astype(np.float32))
 
-    def lift(self, profile_BP: NDArray[np.int64]) -> VideoValues:
-        """How much more than everybody the groups of each viewer watch each video, 0 on average.
+    def lift(self, profile_BP: NDArray[np.int64]) -> VideoFactors:
+        """How much more than everybody viewers like each of these watch each video, 0 on average.
 
         Args:
             profile_BP: Groups of the viewers.
         """
-        member_BG = _members(profile_BP, self.lift_GV.shape[0] - 1)
-        usual_B = -(member_BG @ self._mean_G).astype(np.float32)
-        return VideoValues(above_RV=self.lift_GV, usual_U=usual_B, member_UR=member_BG)
-
-    @cached_property
-    def _mean_G(self) -> NDArray[np.float64]:
-        groups, videos = self.lift_GV.shape
-        return np.asarray(self.lift_GV.sum(axis=1, dtype=np.float64)).reshape(groups) / max(videos, 1)
+        member_BG = _members(profile_BP, len(self.value_GR) - 1)
+        return VideoFactors(viewer_UR=(member_BG @ self.value_GR).astype(np.float32), video_VR=self.video_VR)
 
     def as_tensors(self) -> dict[str, torch.Tensor]:
         """For a safetensors file."""
-        return {
-            "starts": torch.from_numpy(self.lift_GV.indptr.astype(np.int64)),
-            "videos": torch.from_numpy(self.lift_GV.indices.astype(np.int32)),
-            "values": torch.from_numpy(self.lift_GV.data),
-        }
+        return {"values": torch.from_numpy(self.value_GR), "videos": torch.from_numpy(self.video_VR)}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, torch.Tensor], groups: int, videos: int) -> Self:
         """The inverse of :meth:`as_tensors`.
 
         Raises:
-            ValueError: They do not describe a sparse matrix of so many groups and videos.
+            ValueError: They are not factors of so many groups and videos.
         """
-        starts, columns, values = (tensors[name].numpy() for name in ("starts", "videos", "values"))
-        lift_GV = sp.csr_array((values, columns.astype(np.int64), starts), shape=(groups + 1, videos))
-        lift_GV.check_format(full_check=True)
-        lift_GV.sort_indices()
-        return cls(lift_GV=lift_GV)
+        value_GR, video_VR = (tensors[name].numpy().astype(np.float32) for name in ("values", "videos"))
+        if value_GR.ndim != 2 or video_VR.shape != (videos, *value_GR.shape[1:]) or len(value_GR) != groups + 1:
+            raise ValueError(
+                f"factors {value_GR.shape} and {video_VR.shape} are not those of {groups} groups and {videos} videos"
+            )
+        return cls(value_GR=value_GR, video_VR=video_VR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Regression:
+    """Ridge regression of what viewers watch of each video on the groups they are in.
+
+    above_KV: how much each group watched of each video, over the spread of the video's share; usual_K, usual_V: the
+    factors of how much it had been, did it watch as everybody does. triangle_KK: the lower Cholesky factor of the
+    groups' overlaps, weighed by what their members watched, and the ridge.
+    """
+
+    above_KV: sp.csr_array
+    usual_K: NDArray[np.float64]
+    usual_V: NDArray[np.float64]
+    triangle_KK: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, taste_UV: sp.csr_array, member_UK: sp.csr_array, watched_U: NDArray[np.float64]) -> Self:
+        overlap_KK = (member_UK.T @ sp.diags_array(watched_U) @ member_UK).toarray().astype(np.float64)
+        everybody_V = np.asarray(taste_UV.sum(axis=0), np.float64).reshape(-1)
+        share_V = everybody_V / everybody_V.sum()
+        spread_V = np.sqrt((share_V + share_V.mean()) * share_V.mean())
+        return cls(
+            above_KV=sp.csr_array(member_UK.T @ taste_UV @ sp.diags_array(1 / spread_V)).astype(np.float64),
+            usual_K=member_UK.T @ watched_U,
+            usual_V=share_V / spread_V,
+            triangle_KK=cholesky(overlap_KK + _RIDGE * np.eye(len(overlap_KK)), lower=True),
+        )
+
+    def directions(self, most: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The factors of the best prediction with so many directions at most: (K, R) and (V, R)."""
+        shape = self.above_KV.shape
+        if min(shape) <= most:
+            left_KR, size_R, right_RV = np.linalg.svd(self._whitened(np.eye(shape[1])), full_matrices=False)
+        else:
+            whitened = LinearOperator(shape, matvec=self._whitened, rmatvec=self._backwards, dtype=np.float64)
+            # Where it starts is given, so that the same log gives the same factors.
+            left_KR, size_R, right_RV = svds(whitened, k=most, v0=np.ones(min(shape)))
+        value_KR = solve_triangular(self.triangle_KK, left_KR * size_R, lower=True, trans="T")
+        video_VR = right_RV.T
+        return value_KR, video_VR - video_VR.mean(axis=0)
+
+    def _whitened(self, x_V: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How much more than everybody groups watched, made independent of each other, times ``x_V``: (K,)."""
+        above_K = self.above_KV @ x_V - np.multiply.outer(self.usual_K, self.usual_V @ x_V)
+        whitened_K: NDArray[np.float64] = solve_triangular(self.triangle_KK, above_K, lower=True)
+        return whitened_K
+
+    def _backwards(self, x_K: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The transpose times ``x_K``: (V,)."""
+        solved_K = solve_triangular(self.triangle_KK, x_K, lower=True, trans="T")
+        backwards_V: NDArray[np.float64] = self.above_KV.T @ solved_K - np.multiply.outer(
+            self.usual_V, self.usual_K @ solved_K
+        )
+        return backwards_V
 
 
 def _members(profile_BP: NDArray[np.int64], groups: int) -> sp.csr_array:

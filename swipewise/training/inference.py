@@ -26,7 +26,7 @@ from swipewise.training.dataset import Dataset, Interactions
 from swipewise.training.exported import HistoryReader
 from swipewise.training.fitted import FittedModel, Weights
 from swipewise.training.histories import Windows, latest_windows, like_lengths, pad
-from swipewise.training.kin import Kinship, VideoValues
+from swipewise.training.kin import Kinship, VideoFactors, VideoValues
 from swipewise.training.ranking import ScoreFn
 from swipewise.training.tastes import likings
 from swipewise.training.trends import Trends
@@ -49,7 +49,7 @@ class Interests:
     u_BD: Tensor
     s_BD: Tensor
     near: VideoValues | None
-    lift: VideoValues | None
+    lift: VideoFactors | None
     taste_BT: Tensor | None
     tokens_BQD: Tensor
     kept_BQ: Tensor
@@ -230,7 +230,7 @@ class Projected:
         known = replace(rows.where(row_I), viewer_I=window_I, video_I=video_I).where(video_I >= 0)
         return self._neighbourhood.nearness(known, len(windows))
 
-    def _lift(self, profile_BP: NDArray[np.int64]) -> VideoValues | None:
+    def _lift(self, profile_BP: NDArray[np.int64]) -> VideoFactors | None:
         """Of the vocabulary's videos among viewers of like profile."""
         if self._groups is None:
             return None

@@ -1,7 +1,8 @@
 """What is known of the videos that training saw, for those of a catalogue: new videos stand where their like do.
 
 Legend of shape suffixes: U = viewers, V = videos of the catalogue or of the vocabulary, N = videos asked for,
-A = those of the vocabulary that stand for them, K = new videos, Q = kin of each, D = width of a vector.
+A = those of the vocabulary that stand for them, K = new videos, Q = kin of each, D = width of a vector,
+R = directions of factors.
 """
 
 from __future__ import annotations
@@ -26,46 +27,55 @@ _BLOCK_PAIRS = 8_000_000
 class VideoValues:
     """A number for each viewer and each video of a run's vocabulary, most of which are the viewer's usual one.
 
-    above_RV: sparse, sorted columns: how much more than ``usual_U`` a video has. member_UR: of which of its rows a
-    viewer's values are the sum; None: row u is viewer u's.
+    above_UV: sparse, sorted columns: how much more than ``usual_U`` a video has.
     """
 
-    above_RV: sp.csr_array
+    above_UV: sp.csr_array
     usual_U: NDArray[np.float32]
-    member_UR: sp.csr_array | None = None
 
     def dense(self) -> NDArray[np.float32]:
         """All of them: (U, V)."""
-        above_UV = self.above_RV if self.member_UR is None else sp.csr_array(self.member_UR @ self.above_RV)
-        return above_UV.toarray().astype(np.float32) + self.usual_U[:, None]
+        value_UV: NDArray[np.float32] = self.above_UV.toarray().astype(np.float32) + self.usual_U[:, None]
+        return value_UV
 
     def at(self, videos_N: NDArray[np.int64]) -> NDArray[np.float32]:
         """Those of some videos: (U, N). For one viewer the cost does not depend on how many videos there are."""
         if len(self.usual_U) != 1:
             return self.dense()[:, videos_N]
-        videos_N = videos_N.astype(
-            self.above_RV.indices.dtype
-        )  # a search among numbers of another type copies them
-        rows = [0] if self.member_UR is None else self.member_UR.indices.tolist()
-        total_N = np.full(len(videos_N), self.usual_U[0], np.float32)
-        for row in rows:
-            total_N += self._of_row(row, videos_N)
-        return total_N[None]
+        known_K, value_K = self.above_UV.indices, self.above_UV.data
+        if not len(known_K):
+            return np.full((1, len(videos_N)), self.usual_U[0], np.float32)
+        videos_N = videos_N.astype(known_K.dtype)  # a search among numbers of another type copies them
+        place_N = np.minimum(np.searchsorted(known_K, videos_N), len(known_K) - 1)
+        above_N = np.where(known_K[place_N] == videos_N, value_K[place_N], 0).astype(np.float32)
+        value_1N: NDArray[np.float32] = (above_N + self.usual_U[0])[None]
+        return value_1N
 
     def alone(self, viewer: int) -> VideoValues:
         """Those of one viewer, by number."""
-        usual_U = self.usual_U[viewer : viewer + 1]
-        if self.member_UR is None:
-            return VideoValues(above_RV=self.above_RV[[viewer]], usual_U=usual_U)
-        return VideoValues(above_RV=self.above_RV, usual_U=usual_U, member_UR=self.member_UR[[viewer]])
+        return VideoValues(above_UV=self.above_UV[[viewer]], usual_U=self.usual_U[viewer : viewer + 1])
 
-    def _of_row(self, row: int, videos_N: NDArray[np.integer]) -> NDArray[np.float32]:
-        here = slice(*self.above_RV.indptr[row : row + 2])
-        known_K, value_K = self.above_RV.indices[here], self.above_RV.data[here]
-        if not len(known_K):
-            return np.zeros(len(videos_N), np.float32)
-        place_N = np.minimum(np.searchsorted(known_K, videos_N), len(known_K) - 1)
-        return np.where(known_K[place_N] == videos_N, value_K[place_N], 0).astype(np.float32)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoFactors:
+    """A number for each viewer and each video of a run's vocabulary, as the product of viewer_UR and video_VR."""
+
+    viewer_UR: NDArray[np.float32]
+    video_VR: NDArray[np.float32]
+
+    def dense(self) -> NDArray[np.float32]:
+        """All of them: (U, V)."""
+        value_UV: NDArray[np.float32] = self.viewer_UR @ self.video_VR.T
+        return value_UV
+
+    def at(self, videos_N: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Those of some videos: (U, N)."""
+        value_UN: NDArray[np.float32] = self.viewer_UR @ self.video_VR[videos_N].T
+        return value_UN
+
+    def alone(self, viewer: int) -> VideoFactors:
+        """Those of one viewer, by number."""
+        return VideoFactors(viewer_UR=self.viewer_UR[viewer : viewer + 1], video_VR=self.video_VR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +93,7 @@ class Asked:
     other_N: NDArray[np.int64]
     which_NQ: NDArray[np.int64]
 
-    def of(self, values: VideoValues) -> NDArray[np.float32]:
+    def of(self, values: VideoValues | VideoFactors) -> NDArray[np.float32]:
         """Their values: (U, N)."""
         value_UA = values.at(self.ids_A)
         found_UN = np.zeros((len(value_UA), self.rows), np.float32)
@@ -121,7 +131,7 @@ class Kinship:
         kin_KQ = np.concatenate([self.kin_KQ, kin_KQ]) if len(self.new_K) else kin_KQ
         return Kinship(id_V=id_V, new_K=np.concatenate([self.new_K, new_K]), kin_KQ=kin_KQ)
 
-    def carried(self, values: VideoValues, rows_N: NDArray[np.int64]) -> NDArray[np.float32]:
+    def carried(self, values: VideoValues | VideoFactors, rows_N: NDArray[np.int64]) -> NDArray[np.float32]:
         """Values of videos of the catalogue: (U, N); of a new one the mean of its kin's, 0 where it has none."""
         return self.asked(rows_N).of(values)
 

@@ -149,7 +149,7 @@ class Neighbourhood:
         scale_U = np.divide(1.0, mean_U, out=np.zeros(viewers), where=mean_U > 0)
         near_UV.data = np.log1p(near_UV.data * np.repeat(scale_U, per_row_U))
         usual_U = -near_UV.sum(axis=1) / max(videos, 1)
-        return VideoValues(above_RV=near_UV, usual_U=usual_U.astype(np.float32))
+        return VideoValues(above_UV=near_UV, usual_U=usual_U.astype(np.float32))
 
     def as_tensors(self) -> dict[str, torch.Tensor]:
         """For a safetensors file."""

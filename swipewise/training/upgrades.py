@@ -35,7 +35,7 @@ def upgraded(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Parts |
     parts = dict(tensors), dict(facts)
     for number in range(version, FORMAT_VERSION):
         parts = _STEPS[number](*parts)
-    return _themes_by_vectors(*_weights_together(*parts))
+    return _without_counts(*_themes_by_vectors(*_weights_together(*parts)))
 
 
 def _with_tastes(tensors: dict[str, Tensor], facts: dict[str, Any]) -> Parts:
@@ -64,6 +64,14 @@ def _themes_by_vectors(tensors: dict[str, Tensor], facts: dict[str, Any]) -> Par
         videos, modalities = len(tensors["tastes/appeal"]), len(facts["tastes"]["modalities"])
         tensors = tensors | {"tastes/theme": torch.full((videos, modalities), -1, dtype=torch.int16)}
     return tensors, facts
+
+
+def _without_counts(tensors: dict[str, Tensor], facts: dict[str, Any]) -> Parts:
+    """Format 3 counted what each group watches by itself, until groups were regressed on together."""
+    if "groups/starts" not in tensors:
+        return tensors, facts
+    tensors = {name: value for name, value in tensors.items() if not name.startswith("groups/")}
+    return tensors, facts | {"weights": {**facts["weights"], "group": 0.0}}
 
 
 _STEPS: Final[Mapping[int, Callable[[dict[str, Tensor], dict[str, Any]], Parts]]] = {2: _with_tastes}

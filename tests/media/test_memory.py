@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from swipewise.config import MediaConfig
 from swipewise.errors import MediaError
-from swipewise.media import decode
 from swipewise.media.memory import MemoryTurns, limit_memory, within_memory
 from tests.media.filming import film, grey
 

@@ -198,7 +198,7 @@ def with_neighbours_of_no_video(tensors: dict[str, Any], facts: dict[str, Any]) 
 
 
 def with_a_group_too_few(tensors: dict[str, Any], facts: dict[str, Any]) -> None:
-    tensors["groups/starts"] = tensors["groups/starts"][:-1].clone()
+    tensors["groups/values"] = tensors["groups/values"][:-1].clone()
 
 
 def with_an_unknown_weight(tensors: dict[str, Any], facts: dict[str, Any]) -> None:

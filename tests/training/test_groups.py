@@ -1,6 +1,6 @@
-"""What viewers of like profile watch, counted by hand, and what it adds to the score.
+"""What viewers of like profile watch, against a regression by hand, and what it adds to the score.
 
-Legend of shape suffixes: B = viewers, V = videos, G = groups.
+Legend of shape suffixes: B, U = viewers, V = videos, G = groups.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from swipewise.schema import Modality
+from swipewise.training import groups
 from swipewise.training.dataset import Interactions, no_interactions
 from swipewise.training.finishing import GROUP_WEIGHTS, with_best_weights
 from swipewise.training.fitted import FittedModel, Weights
@@ -45,13 +47,73 @@ def model(**settings: Any) -> FittedModel:
         return FittedModel.untrained(config, tiny_split().train, {})
 
 
-def test_a_lift_is_the_share_in_the_group_over_the_share_of_everybody() -> None:
+def drawn(
+    viewers: int, videos: int, fields: tuple[int, ...], seed: int = 0
+) -> tuple[Interactions, NDArray[np.int64]]:
+    """Viewers whose first field says which part of the catalogue they like; and their groups."""
+    rng = np.random.default_rng(seed)
+    first = 1 + np.cumsum([0, *fields])
+    profile_UP = np.stack(
+        [rng.integers(low, low + count, viewers) for low, count in zip(first, fields, strict=False)], 1
+    )
+    likes = [
+        (viewer, int(video), at, True)
+        for viewer in range(viewers)
+        for at, video in enumerate(
+            (rng.integers(videos // 2, size=6) + profile_UP[viewer, 0] * videos // fields[0]) % videos
+        )
+    ]
+    return dataset_of(likes, viewers=viewers, uploaded=[0] * videos).interactions, profile_UP
+
+
+def by_hand(rows: Interactions, profile_UP: NDArray[np.int64], groups: int, videos: int) -> NDArray[np.float64]:
+    """The regression with all directions, from its normal equations: (G, V), nobody's row left out."""
+    taste_UV = np.zeros((len(profile_UP), videos))
+    np.maximum.at(taste_UV, (rows.viewer_I, rows.video_I), np.where(rows.positive_I, 1.0, 0.4))
+    member_UG = np.stack([(profile_UP == group).any(axis=1) for group in range(1, groups + 1)], axis=1).astype(
+        float
+    )
+    watched_U, share_V = taste_UV.sum(axis=1), taste_UV.sum(axis=0) / taste_UV.sum()
+    left_GG = member_UG.T @ (member_UG * watched_U[:, None]) + 30 * np.eye(groups)
+    slope_GV: NDArray[np.float64] = np.linalg.solve(
+        left_GG, member_UG.T @ (taste_UV - np.outer(watched_U, share_V))
+    )
+    return slope_GV / np.sqrt((share_V + share_V.mean()) * share_V.mean())
+
+
+def test_a_lift_is_what_the_regression_says_of_the_groups() -> None:
     made = GroupPopularity.of(ROWS, PROFILES, 3, 3)
-    # Everybody: 2 of video 0, 2.4 of video 1, 1 of video 2; six of the mean of them are the prior's worth.
-    everybody_V, young_V = np.array([2, 2.4, 1]), np.array([2, 0.4, 0])
-    expected_V = np.log1p(young_V / (6 * everybody_V / everybody_V.mean()))
-    assert made.lift_GV.toarray()[YOUNG] == pytest.approx(expected_V, abs=1e-6)
-    assert not made.lift_GV.toarray()[0].any()
+    lift_GV = by_hand(ROWS, PROFILES, 3, 3)
+    expected_V = lift_GV[YOUNG - 1] + lift_GV[NORTH - 1]
+    lift_V = made.lift(np.array([[YOUNG, NORTH]])).dense()[0]
+    assert lift_V == pytest.approx(expected_V - expected_V.mean(), abs=1e-6)
+    assert np.ptp(lift_V) > 1e-3
+
+
+def test_of_many_groups_the_directions_that_differ_most_are_kept() -> None:
+    rows, profile_UP = drawn(400, 50, (4, 30))
+    made = GroupPopularity.of(rows, profile_UP, 34, 50)
+    assert made.value_GR.shape == (35, 16)
+    whole_UV = _centred(by_hand(rows, profile_UP, 34, 50)[profile_UP - 1].sum(axis=1))
+    kept_UV = made.lift(profile_UP).dense()
+    # What is kept explains nearly all that the field which matters says, and less of what is chance.
+    assert np.corrcoef(whole_UV.ravel(), kept_UV.ravel())[0, 1] > 0.9
+    assert kept_UV.std() < whole_UV.std()
+    again = GroupPopularity.of(rows, profile_UP, 34, 50)
+    assert np.array_equal(again.value_GR, made.value_GR)
+
+
+def _centred(lift_UV: NDArray[np.float64]) -> NDArray[np.float64]:
+    return lift_UV - lift_UV.mean(axis=1, keepdims=True)
+
+
+def test_a_field_that_repeats_another_does_not_count_twice() -> None:
+    rows, profile_UP = drawn(400, 50, (4,))
+    once = GroupPopularity.of(rows, profile_UP, 4, 50).lift(profile_UP).dense()
+    twice = GroupPopularity.of(rows, np.concatenate([profile_UP, profile_UP + 4], axis=1), 8, 50)
+    both = twice.lift(np.concatenate([profile_UP, profile_UP + 4], axis=1)).dense()
+    assert both.std() == pytest.approx(once.std(), rel=0.4)
+    assert both.std() < 1.5 * once.std()
 
 
 def test_the_groups_of_a_viewer_add_up_and_a_viewer_of_none_has_no_lift() -> None:
@@ -66,9 +128,10 @@ def test_the_groups_of_a_viewer_add_up_and_a_viewer_of_none_has_no_lift() -> Non
 
 def test_one_viewer_is_lifted_as_many_are() -> None:
     made, everything_N = GroupPopularity.of(ROWS, PROFILES, 3, 3), np.array([2, 0, 1, 1])
-    for profile in ([YOUNG, NORTH], [OLD, 0], [0, 0]):
-        alone, among = made.lift(np.array([profile])), made.lift(np.array([profile, [YOUNG, 0]]))
-        assert alone.at(everything_N)[0] == pytest.approx(among.at(everything_N)[0], abs=1e-6)
+    many = made.lift(np.array([[YOUNG, NORTH], [OLD, 0], [0, 0]]))
+    for viewer in range(3):
+        assert many.alone(viewer).at(everything_N)[0] == pytest.approx(many.at(everything_N)[viewer], abs=1e-6)
+        assert many.at(everything_N)[viewer] == pytest.approx(many.dense()[viewer, everything_N], abs=1e-6)
 
 
 def test_a_group_says_more_the_more_it_watched() -> None:
@@ -79,9 +142,18 @@ def test_a_group_says_more_the_more_it_watched() -> None:
     assert np.ptp(often.lift(young).dense()) > np.ptp(once.lift(young).dense())
 
 
+def test_of_more_groups_than_a_regression_takes_the_smallest_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, profile_UP = drawn(400, 50, (4, 300))
+    monkeypatch.setattr(groups, "_MOST_GROUPS", 4)
+    made = GroupPopularity.of(rows, profile_UP, 304, 50)
+    assert np.flatnonzero(made.value_GR.any(axis=1)).tolist() == [1, 2, 3, 4]
+
+
 def test_nothing_at_all_is_popular_with_nobody() -> None:
-    made = GroupPopularity.of(no_interactions(), PROFILES, 3, 3)
-    assert not made.lift(PROFILES).dense().any()
+    for rows, profile_UP in ((no_interactions(), PROFILES), (ROWS, np.zeros_like(PROFILES))):
+        made = GroupPopularity.of(rows, profile_UP, 3, 3)
+        assert not made.lift(PROFILES).dense().any()
+        assert made.lift(PROFILES).at(np.array([2, 0])).shape == (4, 2)
 
 
 def test_groups_survive_their_tensors_and_broken_ones_are_an_error() -> None:
@@ -89,9 +161,9 @@ def test_groups_survive_their_tensors_and_broken_ones_are_an_error() -> None:
     tensors = made.as_tensors()
     back = GroupPopularity.from_tensors(tensors, 3, 3)
     assert np.array_equal(back.lift(PROFILES).dense(), made.lift(PROFILES).dense())
-    for broken, groups in ((tensors | {"videos": torch.full_like(tensors["videos"], 9)}, 3), (tensors, 4)):
-        with pytest.raises(ValueError, match="ind"):
-            GroupPopularity.from_tensors(broken, groups, 3)
+    for broken, count in ((tensors | {"videos": tensors["videos"][:2]}, 3), (tensors, 4)):
+        with pytest.raises(ValueError, match=f"are not those of {count} groups and 3 videos"):
+            GroupPopularity.from_tensors(broken, count, 3)
 
 
 def test_the_lift_adds_to_the_score_in_its_weight_and_new_videos_get_that_of_their_like() -> None:

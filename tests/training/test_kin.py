@@ -22,7 +22,7 @@ def world(known: int = 40, new: int = 30, width: int = 8) -> tuple[NDArray[np.fl
 
 def values(videos: int) -> VideoValues:
     dense_UV = np.random.default_rng(1).random((2, videos)).round(1)
-    return VideoValues(above_RV=sp.csr_array(dense_UV), usual_U=np.array([0.5, -1.0], np.float32))
+    return VideoValues(above_UV=sp.csr_array(dense_UV), usual_U=np.array([0.5, -1.0], np.float32))
 
 
 def test_a_known_video_has_its_own_value_and_a_new_one_the_mean_of_the_likest() -> None:
