@@ -176,7 +176,7 @@ class ModelConfig:
     )
     group_weight: float = _key(
         -1.0,
-        "weight of how popular a video is among viewers of like profile; below 0: chosen on the validation period",
+        "weight of how much more viewers of like profile watch a video; below 0: chosen on the validation period",
         low=-1,
     )
     themes: int = _key(

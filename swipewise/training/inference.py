@@ -40,7 +40,7 @@ class Interests:
     """Viewers as they are after their last event.
 
     z_BD: interest vectors; u_BD: preference vectors; s_BD: profiles; near: how near each video of the vocabulary
-    is to what they watched, lift: how popular it is among viewers of like profile, taste_BT: what they make of each
+    is to what they watched, lift: how much more viewers of like profile watch it, taste_BT: what they make of each
     theme, None where the model does not ask; tokens_BQD: their latest events as the network reads them; kept_BQ: bool,
     which of them there are.
     """

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -103,6 +104,15 @@ def test_in_8_bits_nobody_is_read_otherwise_for_the_company(shop: Workspace, run
     cosine_B = torch.nn.functional.cosine_similarity(many.u_BD, eager.u_BD)
     assert cosine_B.min() > 0.99
     assert not torch.equal(many.z_BD, eager.z_BD)
+
+
+def test_weights_of_8_bits_leave_room_for_sums_on_every_processor(run: Path) -> None:
+    graph = onnx.load(run / FOLDER / FILES[INT8]).graph
+    weights = [
+        onnx.numpy_helper.to_array(each) for each in graph.initializer if each.data_type == onnx.TensorProto.INT8
+    ]
+    assert len(weights) > 5
+    assert max(np.abs(each.astype(int)).max() for each in weights) <= 64
 
 
 def test_both_rank_the_validation_period_as_the_network_does(run: Path) -> None:
