@@ -28,7 +28,7 @@ NEIGHBOUR_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
 """Weights of nearness that are tried."""
 
 GROUP_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4)
-"""Weights of the popularity among viewers of like profile that are tried."""
+"""Weights of what viewers of like profile watch that are tried."""
 
 TASTE_WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
 """Weights of tastes that are tried."""

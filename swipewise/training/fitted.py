@@ -40,7 +40,7 @@ from swipewise.training.vocabulary import Vocabulary
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """What counts in the score beside the network: nearness, popularity among viewers of like profile, tastes."""
+    """What counts in the score beside the network: nearness, what viewers of like profile watch, tastes."""
 
     neighbour: float = 0.0
     group: float = 0.0
