@@ -3,10 +3,10 @@
 A group is all viewers with one value of a profile field. Groups overlap: who lives in a city also lives in its
 province. Counted group by group and summed, lifts would hold such a thing twice, and little but chance where a group
 has few viewers. The regression shares it out, shrinks small groups, and keeps the few directions in which groups
-differ most.
+differ most (reduced-rank ridge regression, Mukherjee and Zhu 2011, doi:10.1002/sam.10138).
 
 Legend of shape suffixes: U = viewers, V = videos, G = groups and nobody's, code 0, K = groups that are large enough,
-B = viewers asked for, P = profile fields, R = directions.
+B = viewers asked for, P = profile fields, R = directions that are kept, X = all that are found.
 """
 
 from __future__ import annotations
