@@ -92,12 +92,12 @@ def test_a_lift_is_what_the_regression_says_of_the_groups() -> None:
 
 
 def test_of_many_groups_the_directions_that_differ_most_are_kept() -> None:
-    rows, profile_UP = drawn(400, 50, (4, 30))
-    made = GroupPopularity.of(rows, profile_UP, 34, 50)
-    assert made.value_GR.shape == (35, 16)
+    rows, profile_UP = drawn(600, 80, (4, 90))
+    made = GroupPopularity.of(rows, profile_UP, 94, 80)
+    assert made.value_GR.shape == (95, 16)
     lift_UV = made.lift(profile_UP).dense()
-    assert lift_UV == pytest.approx(regressed(rows, profile_UP, 34, 50, 16), abs=1e-3)
-    assert np.abs(lift_UV - regressed(rows, profile_UP, 34, 50, 34)).max() > 0.1
+    assert lift_UV == pytest.approx(regressed(rows, profile_UP, 94, 80, 16), abs=1e-3)
+    assert np.abs(lift_UV - regressed(rows, profile_UP, 94, 80, 94)).max() > 0.1
 
 
 @pytest.mark.parametrize(
