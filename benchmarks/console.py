@@ -321,7 +321,7 @@ def _agreement(seed: int) -> float:
     )
     model = TasteModel.learn(log, count=THEMES, until=int(log.at_I.max()) + 1, profile_values=0)
     signals = model.shelf(log.content, log.uploaded_at_V).signals(log, model.scale, model.appeal_V)
-    taste_UT = model.tastes_now(log, signals, log.profile_UP)
+    taste_UT = model.tastes_now(log, signals, log.profile_UP).taste_UT
     segment_U = segment_viewers(taste_UT, np.diff(log.offsets())).segment_U
     return float(adjusted_rand_score(world.taste_group_U[segment_U > 0], segment_U[segment_U > 0]))
 

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.behavior.change_rate import ChangeRate
+from swipewise.behavior.changes import days_away
 from swipewise.behavior.evidence import stretches_at_once
 from swipewise.behavior.kinds import Kinds
-from swipewise.behavior.log import DAY_MS, BehaviorLog
-from swipewise.behavior.taste_model import LONGEST_AWAY_DAYS, TasteModel
+from swipewise.behavior.log import BehaviorLog
+from swipewise.behavior.taste_model import TasteModel
 from swipewise.behavior.themes import Themes
 from swipewise.behavior.weighing import Heard, SignalsApart
 
@@ -96,7 +97,7 @@ class Verdicts:
             self.opens_S + self.log_odds_SWM.shape[1], log.offsets()[log.viewer_I[self.opens_S] + 1]
         )
         at_last_SM = self.log_odds_SWM[np.arange(len(last_S)), last_S - 1 - self.opens_S]
-        away_S = _days_away(log, self.opens_S)
+        away_S = days_away(log, self.opens_S)
         ratio_S = np.logaddexp.reduce(at_last_SM, axis=1) - np.log(self.rate * away_S)
         judged_S = ratio_S > _NEVER
         rate.note(ratio_S[judged_S], away_S[judged_S], log.at_I[last_S[judged_S] - 1])
@@ -172,7 +173,7 @@ class Judge:
         viewers, log = self.kinds.viewers, self.log
         before = self.kinds.believe(log, self.signals.over(begin_S, opens_S), opens_S)
         redrawn_M = [viewers.redrawn(before, column) for column in range(len(self.themes.modalities))]
-        prior_S = np.log(self.kinds.rate * _days_away(log, opens_S))
+        prior_S = np.log(self.kinds.rate * days_away(log, opens_S))
         log_odds_SWM = np.full((len(opens_S), self.window, len(redrawn_M)), _NEVER)
         end_S = log.offsets()[log.viewer_I[opens_S] + 1]
         likely_S = np.ones(len(opens_S), bool)
@@ -277,8 +278,3 @@ def _rate(log: BehaviorLog, verdicts: Verdicts) -> float:
     rate = ChangeRate()
     verdicts.note(log, rate)
     return rate.before(int(log.at_I.max()) + 1)
-
-
-def _days_away(log: BehaviorLog, opens_S: NDArray[np.int64]) -> NDArray[np.float64]:
-    days_S: NDArray[np.float64] = np.minimum(log.away()[opens_S] / DAY_MS, LONGEST_AWAY_DAYS)
-    return days_S

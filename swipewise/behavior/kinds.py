@@ -1,23 +1,27 @@
-"""What tells a change of interest from chance: the kinds of viewers there are, and how often interests change.
+"""The kinds of viewers there are, and how often interests change: what tells a change from chance, and tastes now.
 
-Legend of shape suffixes: U = viewers, I = interactions, B = stretches of histories, S = sessions,
-F = columns of the profiles' design.
+Legend of shape suffixes: U = viewers, I = interactions, B = stretches of histories, S = sessions, G = kinds,
+M = modalities, P = profile fields, F = columns of the profiles' design.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swipewise.behavior.change_rate import USUAL
+from swipewise.behavior.changes import Returns, TastesNow, Weighing, accounts
+from swipewise.behavior.evidence import Signals, stretches_at_once
 from swipewise.behavior.log import BehaviorLog
 from swipewise.behavior.taste_model import TasteModel, design
 from swipewise.behavior.weighing import Heard, SignalsApart, WeighedBelief, WeighedPopulation
 
 _MOST_VIEWERS = 4_000  # that kinds are learned from
+_LEAST_CHANCE = 0.01  # that a session brought a change, by tastes of one kind for all, to be weighed by every kind
+_LEAST_SHARE = 0.03  # of a kind, by all that a viewer did, to be weighed again for what followed a change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,52 @@ class Kinds:
             rate=rate,
         )
 
+    def tastes_now(
+        self,
+        tastes: TasteModel,
+        log: BehaviorLog,
+        signals: Signals,
+        profile_UP: NDArray[np.int64],
+        *,
+        changes: bool = True,
+    ) -> TastesNow:
+        """The tastes of a log's viewers after all that they did, as ``TasteModel.tastes_now`` tells them.
+
+        It takes one kind for all. Here each viewer is weighed as every kind's; what may have been a change, which the
+        model of tastes tells in a fraction of the time, only as those kinds' that the viewer is likely to be of.
+
+        Args:
+            tastes: With which the kinds were learned.
+            log: Whose.
+            signals: Of the log.
+            profile_UP: Their profiles.
+            changes: Whether changes are reckoned with.
+        """
+        start_U, end_U = log.offsets()[:-1], log.offsets()[1:]
+        apart, prior = SignalsApart.of(signals), self._prior(profile_UP)
+        steady, _ = self.viewers.learn(prior, apart.over(start_U, end_U))
+        weighing = Weighing(steady.mean_BT)
+        if not changes:
+            return weighing.found()
+        likely_UG = steady.log_share_BG > np.log(_LEAST_SHARE)
+        prior = replace(prior, log_share_BG=np.where(likely_UG, prior.log_share_BG, -np.inf))
+        returns = tastes.likely_changes(log, signals, profile_UP, _LEAST_CHANCE)
+        block = max(1, stretches_at_once(prior.mean_BGT.shape[2]) // prior.mean_BGT.shape[1])
+        for first in range(0, len(returns), block):
+            self._weigh_changes(weighing, returns.at(slice(first, first + block)), log, apart, prior)
+        return weighing.found()
+
+    def _weigh_changes(
+        self, weighing: Weighing, returns: Returns, log: BehaviorLog, apart: SignalsApart, prior: WeighedBelief
+    ) -> None:
+        offsets, viewer_S = log.offsets(), returns.viewer_S
+        earlier = apart.over(offsets[viewer_S], returns.opens_S)
+        since = apart.over(returns.opens_S, offsets[viewer_S + 1])
+        before, _ = self.viewers.learn(prior.at(viewer_S), earlier)
+        anew_M = [self.viewers.redrawn(before, modality) for modality in range(self.viewers.base.modalities)]
+        for account in accounts(self.viewers, returns, before, anew_M, since, rate=self.rate):
+            weighing.add(returns, account)
+
     def believe(self, log: BehaviorLog, heard: Heard, opens_S: NDArray[np.int64]) -> WeighedBelief:
         """What is believed of viewers when they come back.
 
@@ -88,6 +138,8 @@ class Kinds:
             heard: What counts of what they did until then.
             opens_S: Rows with which they come back.
         """
-        design_SF = design(log.profile_UP[log.viewer_I[opens_S]], self.profile_values)
-        before, _ = self.viewers.learn(self.viewers.prior(design_SF), heard)
+        before, _ = self.viewers.learn(self._prior(log.profile_UP[log.viewer_I[opens_S]]), heard)
         return before
+
+    def _prior(self, profile_BP: NDArray[np.int64]) -> WeighedBelief:
+        return self.viewers.prior(design(profile_BP, self.profile_values))

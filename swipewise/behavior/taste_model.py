@@ -9,42 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from swipewise.behavior.change_rate import USUAL
+from swipewise.behavior.changes import Account, Returns, TastesNow, Weighing, accounts
 from swipewise.behavior.evidence import ResponseScale, Shelf, Signals
-from swipewise.behavior.log import DAY_MS, BehaviorLog, Vectors
+from swipewise.behavior.log import BehaviorLog, Vectors
 from swipewise.behavior.tastes import Belief, Population, fit_population, redrawn
 from swipewise.behavior.themes import ThemeAxes, ThemeMap, Themes, learn_themes
-
-LONGEST_AWAY_DAYS: Final = 7.0
-"""Being away for longer makes a change no likelier."""
 
 _REDRAWINGS = 3
 _CONTENT_TRUST = 0.2  # distances sum over many axes that are not independent, so they claim to know too much
 _APPEAL_WORTH = 5.0  # how many responses the guess is worth that nothing sets a video apart but its themes
 _MOST_VIEWERS = 20_000  # that a population is learned from, and fewer where there are many themes
 _MOST_NUMBERS = 2**25  # in their covariances together
-_EACH_OF = 64  # sessions; the latest so many of a viewer are each looked at for a change
-_FINENESS = 16  # what lies longer ago is told to within a 16th of the sessions since then
-_LARGEST_ODDS = 30.0  # in logs; beyond this nothing is left of the other accounts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Account:
-    """That the taste in one modality was drawn anew before each of some sessions.
-
-    opens_S: the rows of the log that open them; odds_S: against that it never changed, of all those sessions together
-    that one stands for; after: what is believed then of what came since.
-    """
-
-    opens_S: NDArray[np.int64]
-    odds_S: NDArray[np.float64]
-    after: Belief
+_LARGEST_PULL = 30.0  # exponents beyond this say nothing more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,13 +110,11 @@ class TasteModel:
 
     def tastes_now(
         self, log: BehaviorLog, signals: Signals, profile_UP: NDArray[np.int64], *, changes: bool = True
-    ) -> NDArray[np.float64]:
-        """The tastes of a log's viewers after all that they did: (U, T).
+    ) -> TastesNow:
+        """The tastes of a log's viewers after all that they did.
 
-        The mean over all accounts of a history, each as likely as it makes what happened: that the taste never
-        changed, or that in one modality it was drawn anew while the viewer was away before some session, so that what
-        came earlier says nothing of it. Of sessions long ago one stands for several: that of a year with thousands is
-        told in the time that a few dozen take.
+        Of sessions long ago one stands for several: a history of years with thousands is told in the time that a few
+        dozen take.
 
         Args:
             log: Whose.
@@ -142,59 +123,42 @@ class TasteModel:
             changes: Whether changes are reckoned with.
         """
         start_U, end_U = log.offsets()[:-1], log.offsets()[1:]
-        mean_UT = self.believe(signals, profile_UP, start_U, end_U).mean_BT
-        total_U, sum_UT = np.ones(len(start_U)), mean_UT.copy()
-        for account in self._accounts(log, signals, profile_UP) if changes else ():
-            viewer_S = log.viewer_I[account.opens_S]
-            np.add.at(total_U, viewer_S, account.odds_S)
-            np.add.at(sum_UT, viewer_S, account.odds_S[:, None] * account.after.mean_BT)
-        return sum_UT / total_U[:, None]
+        weighing = Weighing(self.believe(signals, profile_UP, start_U, end_U).mean_BT)
+        if changes:
+            returns = Returns.of(log)
+            for account in self._accounts(returns, log, signals, profile_UP):
+                weighing.add(returns, account)
+        return weighing.found()
 
-    def _accounts(self, log: BehaviorLog, signals: Signals, profile_UP: NDArray[np.int64]) -> Iterator[_Account]:
-        """How likely it is that the taste was drawn anew before some session, one modality after another.
+    def likely_changes(
+        self, log: BehaviorLog, signals: Signals, profile_UP: NDArray[np.int64], least: float
+    ) -> Returns:
+        """The sessions that brought a change with a chance of at least so much.
 
-        The latest sessions are looked at, and some that stand for older ones.
+        Args:
+            log: Whose.
+            signals: Of the log.
+            profile_UP: The viewers' profiles.
+            least: Of all accounts of a history.
         """
-        opens_S = log.returns()
-        if not len(opens_S):
+        returns = Returns.of(log)
+        odds_S = np.zeros(len(returns))
+        for account in self._accounts(returns, log, signals, profile_UP):
+            odds_S += account.odds_S
+        total_U = 1 + np.bincount(returns.viewer_S, odds_S, len(log.profile_UP))
+        return returns.at(odds_S >= least * total_U[returns.viewer_S])
+
+    def _accounts(
+        self, returns: Returns, log: BehaviorLog, signals: Signals, profile_UP: NDArray[np.int64]
+    ) -> Iterator[Account]:
+        """How likely it is that the taste was drawn anew before some session, one modality after another."""
+        if not len(returns):
             return
-        stands_for_S = standing_for(log.viewer_I[opens_S])
-        opens_S, stands_for_S = opens_S[stands_for_S > 0], stands_for_S[stands_for_S > 0]
-        start_U, end_U = log.offsets()[:-1], log.offsets()[1:]
-        viewer_S = log.viewer_I[opens_S]
-        before = self.believe(signals, profile_UP[viewer_S], start_U[viewer_S], opens_S)
-        since = signals.over(opens_S, end_U[viewer_S])
-        _, same_S = self.population.learn(before, since)
-        redrawn_M, share_SM = redrawn(before, self.population.modalities)
-        away_S = np.minimum(log.away()[opens_S] / DAY_MS, LONGEST_AWAY_DAYS)
-        for column, anew in enumerate(redrawn_M):
-            after, changed_S = self.population.learn(anew, since)
-            log_odds_S = changed_S - same_S + np.log(USUAL * away_S * share_SM[:, column])
-            odds_S: NDArray[np.float64] = np.exp(np.minimum(log_odds_S, _LARGEST_ODDS)) * stands_for_S
-            yield _Account(opens_S=opens_S, odds_S=odds_S, after=after)
-
-
-def standing_for(viewer_S: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For how many sessions each one stands: (S,), 0 for those that another stands for.
-
-    The latest of a viewer stand for themselves, and of older ones that in the middle of each stretch, which is the
-    longer the older it is.
-
-    Args:
-        viewer_S: Whose each session is, ascending; those of a viewer are in order of time.
-    """
-    _, first_U, count_U = np.unique(viewer_S, return_index=True, return_counts=True)
-    last_S, count_S = np.repeat(first_U + count_U - 1, count_U), np.repeat(count_U, count_U)
-    since_S = last_S - np.arange(len(viewer_S))  # sessions that came later
-    bounds = [*range(_EACH_OF + 1)]
-    while bounds[-1] < count_U.max(initial=0):
-        bounds.append(bounds[-1] + max(1, bounds[-1] // _FINENESS))
-    bound_G = np.array(bounds)
-    stretch_S = np.searchsorted(bound_G, since_S, side="right") - 1
-    start_S = bound_G[stretch_S]
-    length_S = np.minimum(bound_G[stretch_S + 1], count_S) - start_S
-    stands_for_S: NDArray[np.int64] = np.where(since_S == start_S + length_S // 2, length_S, 0)
-    return stands_for_S
+        offsets, viewer_S = log.offsets(), returns.viewer_S
+        before = self.believe(signals, profile_UP[viewer_S], offsets[viewer_S], returns.opens_S)
+        since = signals.over(returns.opens_S, offsets[viewer_S + 1])
+        anew_M, share_SM = redrawn(before, self.population.modalities)
+        yield from accounts(self.population, returns, before, anew_M, since, rate=USUAL, share_SM=share_SM)
 
 
 def design(profile_BP: NDArray[np.int64], values: int) -> NDArray[np.float64]:
@@ -310,7 +274,7 @@ def themes_told(
         # What everybody makes of the video besides is unknown here, and integrated out.
         square_VK = heard_VI @ error_IK**2 - (heard_VI @ error_IK) ** 2 / (heard_V1 + _APPEAL_WORTH)
         pull_IK = population.targeting * taste_IK
-        usual_K = np.log(np.exp(np.clip(pull_IK, -_LARGEST_ODDS, _LARGEST_ODDS)).mean(axis=0))
+        usual_K = np.log(np.exp(np.clip(pull_IK, -_LARGEST_PULL, _LARGEST_PULL)).mean(axis=0))
         found_VT[:, block] = shown_VI @ pull_IK - shown_V1 * usual_K - square_VK / (2 * population.noise)
     return found_VT
 

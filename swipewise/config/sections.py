@@ -194,6 +194,11 @@ class ModelConfig:
         names=("sequence", "positions", "behavior", "profile", "attention"),
     )
 
+    @property
+    def ordered(self) -> bool:
+        """Whether the order of events counts; without it there are no changes of taste either."""
+        return "positions" not in self.without
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig:

@@ -100,7 +100,7 @@ def liked_themes(
         taste_T: What the reader makes of the viewer now, where that has been asked already.
     """
     if taste_T is None:
-        taste_T = reader.now(rows, window, profile_1P, changes=changes)[0]
+        taste_T = reader.now(rows, window, profile_1P, changes=changes).taste_UT[0]
     liked = [_theme(reader, int(code), float(taste_T[code])) for code in np.argsort(-taste_T, kind="stable")]
     return tuple(theme for theme in liked if theme.taste > 0 and theme.videos)[:MOST_THEMES]
 

@@ -78,8 +78,8 @@ class Crowd:
         offsets_U = self.dataset.viewer_offsets()
         windows = latest_windows(offsets_U, config.history, everybody, memory=config.memory)
         profile_UP = self.fitted.vocabulary.profile_codes(self.dataset.profile_values)[self.dataset.profile_UP]
-        changes = "positions" not in config.without
-        return self._reader().now(self.dataset.interactions, windows, profile_UP, changes=changes)
+        now = self._reader().now(self.dataset.interactions, windows, profile_UP, changes=config.ordered)
+        return now.taste_UT.astype(np.float32)
 
     def segments(
         self, *, least: int, most: int, count: int | None, seed: int

@@ -30,7 +30,7 @@ NEIGHBOUR_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
 GROUP_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4)
 """Weights of what viewers of like profile watch that are tried."""
 
-TASTE_WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
+TASTE_WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
 """Weights of tastes that are tried."""
 
 
@@ -69,15 +69,15 @@ def calibrated(
 
 
 def with_kinds(fitted: FittedModel, train: Dataset, settings: TrainingConfig) -> FittedModel:
-    """The model with the kinds of viewers by which their shifts of interest are told.
+    """The model with the kinds of viewers by which their tastes and shifts of interest are told.
 
     Args:
-        fitted: Without them; stays as it is where it knows no tastes or reckons with no order.
+        fitted: Without them; stays as it is where it knows no tastes.
         train: What it was fitted on.
         settings: The seed is used.
     """
     reader, config = fitted.taste_reader(train), fitted.config
-    if reader is None or "positions" in config.without:
+    if reader is None:
         return fitted
     offsets_U = train.viewer_offsets()
     viewers_W = np.flatnonzero(np.diff(offsets_U))
@@ -86,4 +86,6 @@ def with_kinds(fitted: FittedModel, train: Dataset, settings: TrainingConfig) ->
         viewers_W = np.sort(drawn)
     windows = latest_windows(offsets_U, config.history, viewers_W, memory=config.memory)
     profile_WP = fitted.vocabulary.profile_codes(train.profile_values)[train.profile_UP[viewers_W]]
-    return replace(fitted, kinds=reader.kinds(train.interactions, windows, profile_WP))
+    return replace(
+        fitted, kinds=reader.learn_kinds(train.interactions, windows, profile_WP, changes=config.ordered)
+    )

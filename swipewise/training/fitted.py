@@ -53,7 +53,7 @@ class FittedModel:
 
     ``encoders`` names the encoder behind each content modality, where the data came from a catalogue; ``calibration``
     turns the logits of FLAG_ACTIONS into probabilities. ``neighbourhood``, ``groups`` and ``tastes`` add to the
-    network's score by their ``weights``. ``kinds`` of viewers tell shifts of interest.
+    network's score by their ``weights``. ``kinds`` of viewers tell tastes better, and shifts of interest.
     """
 
     config: ModelConfig
@@ -108,7 +108,7 @@ class FittedModel:
 
     def taste_reader(self, catalogue: Dataset) -> TasteReader | None:
         """Reads tastes in histories with a catalogue's videos; None where the model knows none."""
-        return None if self.tastes is None else TasteReader(self.tastes, self.vocabulary, catalogue)
+        return None if self.tastes is None else TasteReader(self.tastes, self.vocabulary, catalogue, self.kinds)
 
     def catalogue_standards(self, dataset: Dataset) -> Mapping[str, Standard]:
         """What the vectors of a data set's videos are standardised by: training's, or anew by those of all its videos.

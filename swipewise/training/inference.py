@@ -33,6 +33,7 @@ from swipewise.training.trends import Trends
 from swipewise.training.videos import Standard
 
 _WEIGHED_VIDEOS = 1024  # over which modality weights are averaged
+_MISLED = 0.8  # of what a history says, where it is certain that the taste has changed since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,8 @@ class Interests:
 
     z_BD: interest vectors; u_BD: preference vectors; s_BD: profiles; near: how near each video of the vocabulary
     is to what they watched, lift: how much more viewers of like profile watch it, taste_BT: what they make of each
-    theme, None where the model does not ask; tokens_BQD: their latest events as the network reads them; kept_BQ: bool,
+    theme, changed_B: how likely it is that this has changed, so that what they watched before misleads, None where the
+    model does not ask; tokens_BQD: their latest events as the network reads them; kept_BQ: bool,
     which of them there are.
     """
 
@@ -51,6 +53,7 @@ class Interests:
     near: VideoValues | None
     lift: VideoFactors | None
     taste_BT: Tensor | None
+    changed_B: Tensor | None
     tokens_BQD: Tensor
     kept_BQ: Tensor
 
@@ -64,6 +67,7 @@ class Interests:
             near=self.near and self.near.alone(viewer),
             lift=self.lift and self.lift.alone(viewer),
             taste_BT=None if self.taste_BT is None else self.taste_BT[own],
+            changed_B=None if self.changed_B is None else self.changed_B[own],
             tokens_BQD=self.tokens_BQD[own, :places],
             kept_BQ=self.kept_BQ[own, :places],
         )
@@ -180,7 +184,7 @@ class Projected:
         """As :meth:`interests_by`, from the parts of a data set."""
         windows = latest_windows(offsets_U, self._config.history, viewers_B, memory=self._config.memory)
         near, lift = self._nearness(rows, windows), self._lift(profile_UP[viewers_B])
-        taste_BT = self._taste(rows, windows, profile_UP)
+        taste_BT, changed_B = self._taste(rows, windows, profile_UP)
         last_B = torch.from_numpy(windows.length_W).to(self.device)
         return [
             Interests(
@@ -190,6 +194,7 @@ class Projected:
                 near=near,
                 lift=lift,
                 taste_BT=taste_BT,
+                changed_B=changed_B,
                 tokens_BQD=latest.tokens_BL1D,
                 kept_BQ=torch.arange(latest.tokens_BL1D.shape[1], device=self.device) <= last_B.unsqueeze(1),
             )
@@ -236,13 +241,16 @@ class Projected:
             return None
         return self._groups.lift(self._profile_codes[profile_BP])
 
-    def _taste(self, rows: Interactions, windows: Windows, profile_UP: NDArray[np.int64]) -> Tensor | None:
-        """What each window's viewer makes of each theme: (W, T)."""
+    def _taste(
+        self, rows: Interactions, windows: Windows, profile_UP: NDArray[np.int64]
+    ) -> tuple[Tensor, Tensor] | tuple[None, None]:
+        """What each window's viewer makes of each theme (W, T), and how likely it is that this has changed (W,)."""
         if self._tastes is None or not self._weights.taste:
-            return None
-        changes = "positions" not in self._config.without  # without the order of events there is no change
+            return None, None
         profile_WP = self._profile_codes[profile_UP[windows.viewer_W]]
-        return torch.from_numpy(self._tastes.now(rows, windows, profile_WP, changes=changes)).to(self.device)
+        now = self._tastes.now(rows, windows, profile_WP, changes=self._config.ordered)
+        taste_WT, changed_W = (torch.from_numpy(each.astype(np.float32)) for each in (now.taste_UT, now.changed_U))
+        return taste_WT.to(self.device), changed_W.to(self.device)
 
     def score(
         self,
@@ -307,6 +315,9 @@ class Projected:
             if interests.near is not None:
                 near_BN = torch.from_numpy(asked.of(interests.near)).to(self.device)
                 scores_BN = scores_BN + weights.neighbour * factors.get(Modality.ID, 1.0) * near_BN
+            if interests.changed_B is not None and weights.taste:
+                # All of this goes by the whole of a history, tastes alone by what came after a change.
+                scores_BN = scores_BN * (1 - _MISLED * interests.changed_B[:, None])
             if interests.lift is not None:
                 lift_BN = torch.from_numpy(asked.of(interests.lift)).to(self.device)
                 scores_BN = scores_BN + weights.group * lift_BN
@@ -335,17 +346,17 @@ class Projected:
             rows,
             self._latest(rows),
             self._profile_codes[profile_1P],
-            changes="positions" not in self._config.without,
+            changes=self._config.ordered,
             taste_T=None if interests.taste_BT is None else interests.taste_BT[0].cpu().numpy(),
         )
         return Beliefs(modality_weights=weights, themes=themes)
 
     def shifts(self, rows: Interactions, profile_1P: NDArray[np.int64]) -> tuple[InterestShift, ...]:
         """The shifts of interest of one viewer, the newest first; none where the run cannot tell them."""
-        if self._tastes is None or self._fitted.kinds is None:
+        if self._tastes is None or not self._config.ordered:
             return ()
         profile_1P = self._profile_codes[profile_1P]
-        found = self._tastes.shifts(self._fitted.kinds, rows, self._latest(rows), profile_1P)
+        found = self._tastes.shifts(rows, self._latest(rows), profile_1P)
         return tuple(InterestShift.of(shift) for shift in reversed(found))
 
     def _latest(self, rows: Interactions) -> Windows:

@@ -25,7 +25,7 @@ from swipewise.training.alignment import align_modalities
 from swipewise.training.allocation import keep_freed_memory
 from swipewise.training.dataset import Dataset
 from swipewise.training.descent import Descent
-from swipewise.training.finishing import calibrated, with_best_weights
+from swipewise.training.finishing import calibrated, with_best_weights, with_kinds
 from swipewise.training.fitted import FittedModel
 from swipewise.training.keeping import Keeper
 from swipewise.training.layers import computed
@@ -139,6 +139,8 @@ def fit_network(
             on_step=on_step,
             on_epoch=on_epoch,
         )
+    if workers.leads:
+        fitted = with_kinds(fitted, dataset, settings)
     if task is not None and workers.leads:
         fitted = with_best_weights(fitted, task)
     if validation is not None and len(validation.interactions) and workers.leads:

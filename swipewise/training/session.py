@@ -14,7 +14,6 @@ from typing import Any, Final
 from swipewise.catalog import Catalog
 from swipewise.errors import ClusterError, DataError, UnknownIdError
 from swipewise.training.dataset import Dataset
-from swipewise.training.finishing import with_kinds
 from swipewise.training.fitted import FittedModel
 from swipewise.training.loop import Epoch, Fit, Step, fit_network
 from swipewise.training.runs import CHECKPOINT_NAME, MODEL_NAME, RECORD_NAME, close_run, make_plan, open_run
@@ -149,15 +148,14 @@ def lead(workspace: Workspace, workers: Workers, *, fresh: bool, profile: bool, 
         on_step=watch.on_step,
         on_epoch=watch.on_epoch,
     )
-    fitted = with_kinds(fit.fitted, split.train, workspace.config.training)
-    fitted.save(run_dir / MODEL_NAME)
+    fit.fitted.save(run_dir / MODEL_NAME)
     figures, sizes = _figures(fit, began), _sizes(dataset, split)
-    close_run(run_dir, {**plan, "sizes": sizes, "modalities": fitted.modalities, "figures": figures})
+    close_run(run_dir, {**plan, "sizes": sizes, "modalities": fit.fitted.modalities, "figures": figures})
     return TrainingSummary(
         run_dir=run_dir,
         resumed=fit.resumed,
         **sizes,
-        modalities=fitted.modalities,
+        modalities=fit.fitted.modalities,
         epochs=len(fit.epochs),
         best_epoch=fit.best_epoch,
         validation_ndcg=fit.epochs[fit.best_epoch - 1].validation_ndcg,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from swipewise.behavior.changes import TastesNow
 from swipewise.behavior.evidence import ResponseScale, Shelf, Signals, one_hot, stretches_at_once
 from swipewise.behavior.judging import Judge, Shift, settled_kinds
 from swipewise.behavior.kinds import Kinds
@@ -99,10 +101,13 @@ class TasteReader:
         tastes: The model.
         vocabulary: Of the run; its videos have an appeal, others none.
         catalogue: A data set, whose videos are read.
+        kinds: The kinds of viewers there are; None: one for all.
     """
 
-    def __init__(self, tastes: TasteModel, vocabulary: Vocabulary, catalogue: Dataset) -> None:
-        self.model = tastes
+    def __init__(
+        self, tastes: TasteModel, vocabulary: Vocabulary, catalogue: Dataset, kinds: Kinds | None = None
+    ) -> None:
+        self.model, self._kinds = tastes, kinds
         self._vocabulary = vocabulary
         self.modalities = len(tastes.themes.axes)
         names = [name for name in tastes.themes.axes if name in catalogue.content]
@@ -169,43 +174,51 @@ class TasteReader:
 
     def now(
         self, rows: Interactions, windows: Windows, profile_WP: NDArray[np.int64], *, changes: bool = True
-    ) -> NDArray[np.float32]:
-        """Tastes of the viewers after all that is in their windows, changes of taste reckoned with or not: (W, T)."""
-        taste_WT = np.zeros((len(windows), self._shelf.width), np.float32)
+    ) -> TastesNow:
+        """Tastes of the viewers after all that is in their windows, changes of taste reckoned with or not."""
+        taste_WT, changed_W = np.zeros((len(windows), self._shelf.width)), np.zeros(len(windows))
+        told = self.model.tastes_now if self._kinds is None else partial(self._kinds.tastes_now, self.model)
         block = max(1, stretches_at_once(self._shelf.width) // _MOST_SESSIONS)
         for start in range(0, len(windows), block):
             here = np.arange(start, min(start + block, len(windows)))
             log, signals = self.heard(rows, windows.where(here))
-            taste_WT[here] = self.model.tastes_now(log, signals, profile_WP[here], changes=changes)
-        return taste_WT
+            now = told(log, signals, profile_WP[here], changes=changes)
+            taste_WT[here], changed_W[here] = now.taste_UT, now.changed_U
+        return TastesNow(taste_UT=taste_WT, changed_U=changed_W)
 
-    def kinds(self, rows: Interactions, windows: Windows, profile_WP: NDArray[np.int64]) -> Kinds:
+    def learn_kinds(
+        self, rows: Interactions, windows: Windows, profile_WP: NDArray[np.int64], *, changes: bool = True
+    ) -> Kinds:
         """What kinds of viewers there are and how often their interests change.
 
         Args:
             rows: Interactions with videos of the catalogue.
             windows: Of them, one a viewer; a few hundred are enough.
             profile_WP: Their profiles in codes of the run.
+            changes: Whether changes are reckoned with: where they are not, none are looked for.
         """
         log, signals = self.heard(rows, windows)
-        log = replace(log, profile_UP=profile_WP)
-        return settled_kinds(log, SignalsApart.of(signals), self.model, self.themes)
+        log, apart = replace(log, profile_UP=profile_WP), SignalsApart.of(signals)
+        if changes:
+            return settled_kinds(log, apart, self.model, self.themes)
+        return Kinds.of(log, apart, self.model, until=int(log.at_I.max(initial=0)) + 1)
 
-    def shifts(
-        self, kinds: Kinds, rows: Interactions, window: Windows, profile_1P: NDArray[np.int64]
-    ) -> list[Shift]:
+    def shifts(self, rows: Interactions, window: Windows, profile_1P: NDArray[np.int64]) -> list[Shift]:
         """The shifts of interest of one viewer, in order of time, told by all that was done until the next one.
 
+        There are none where no kinds of viewers are known.
+
         Args:
-            kinds: Of the run.
             rows: The viewer's interactions.
             window: One, of them.
             profile_1P: The viewer's profile in codes of the run.
         """
+        if self._kinds is None:
+            return []
         log, signals = self.heard(rows, window)
         log = replace(log, profile_UP=profile_1P)
         apart = SignalsApart.of(signals)
-        judge = Judge(kinds=kinds, log=log, signals=apart, themes=self.themes, odds=_ODDS, hindsight=True)
+        judge = Judge(kinds=self._kinds, log=log, signals=apart, themes=self.themes, odds=_ODDS, hindsight=True)
         begin_U = log.offsets()[:-1]
         found = judge.shifts(judge.verdicts(log.returns(), begin_U), begin_U)
         edges = [0, *(shift.opened for shift in found), len(log)]

@@ -40,4 +40,4 @@ def learned_tastes(log: BehaviorLog) -> tuple[TasteModel, np.ndarray]:
     """A model of the log's tastes, and those of its viewers now: (U, T)."""
     model = TasteModel.learn(log, count=THEMES, until=int(log.at_I.max()) + 1, profile_values=0)
     signals = model.shelf(log.content, log.uploaded_at_V).signals(log, model.scale, model.appeal_V)
-    return model, model.tastes_now(log, signals, log.profile_UP)
+    return model, model.tastes_now(log, signals, log.profile_UP).taste_UT

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from swipewise.behavior import changes as changes_module
 from swipewise.behavior import taste_model
 from swipewise.behavior.log import BehaviorLog, Vectors
-from swipewise.behavior.taste_model import TasteModel, design, standing_for, themes_told
+from swipewise.behavior.taste_model import TasteModel, design, themes_told
 from swipewise.behavior.themes import ThemeMap, learn_themes
 from tests.behavior.worlds import DAY, KINDS, SESSIONS, VIDEOS, VIEWERS, kinds, platform, vectors
 
@@ -33,7 +34,7 @@ def liking(tastes: TasteModel, log: BehaviorLog, *, changes: bool) -> NDArray[np
     """What every viewer makes of each kind of picture: (U, kinds)."""
     shelf = tastes.shelf(log.content, log.uploaded_at_V)
     signals = shelf.signals(log, tastes.scale, tastes.appeal_V)
-    taste_UT = tastes.tastes_now(log, signals, log.profile_UP, changes=changes)
+    taste_UT = tastes.tastes_now(log, signals, log.profile_UP, changes=changes).taste_UT
     theme_K = [np.bincount(shelf.code_VM[kinds()[0] == kind, 0]).argmax() for kind in range(KINDS)]
     return taste_UT[:, theme_K]
 
@@ -49,6 +50,15 @@ def test_after_a_change_the_new_taste_is_believed_and_without_changes_the_old_on
     assert (unheeded[rows, new_B] < unheeded[rows, old_B]).mean() > 0.9
 
 
+def test_how_likely_a_change_is_tells_whose_taste_changed(tastes: TasteModel, log: BehaviorLog) -> None:
+    signals = tastes.shelf(log.content, log.uploaded_at_V).signals(log, tastes.scale, tastes.appeal_V)
+    changed_U = tastes.tastes_now(log, signals, log.profile_UP).changed_U
+    turned_U = np.isin(np.arange(VIEWERS), list(TURNING))
+    assert changed_U[turned_U].mean() > 0.9
+    assert changed_U[~turned_U].mean() < 0.3
+    assert not tastes.tastes_now(log, signals, log.profile_UP, changes=False).changed_U.any()
+
+
 def test_whoever_never_changed_is_believed_to_be_the_same_either_way(tastes: TasteModel, log: BehaviorLog) -> None:
     steady = np.setdiff1d(np.arange(VIEWERS), list(TURNING))
     heeded, unheeded = (liking(tastes, log, changes=changes)[steady] for changes in (True, False))
@@ -60,24 +70,11 @@ def test_a_change_long_ago_is_seen_by_some_sessions_that_stand_for_others(
     tastes: TasteModel, log: BehaviorLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by_each = liking(tastes, log, changes=True)
-    monkeypatch.setattr(taste_model, "_EACH_OF", 2)
-    monkeypatch.setattr(taste_model, "_FINENESS", 1)
+    monkeypatch.setattr(changes_module, "_EACH_OF", 2)
+    monkeypatch.setattr(changes_module, "_FINENESS", 1)
     by_some = liking(tastes, log, changes=True)
     assert not np.array_equal(by_some, by_each)
     assert (by_some.argmax(axis=1) == by_each.argmax(axis=1)).mean() > 0.9
-
-
-@pytest.mark.parametrize("sessions", [0, 1, 64, 65, 68, 69, 100, 5000])
-def test_every_session_is_stood_for_once(sessions: int) -> None:
-    stands_for_S = standing_for(np.repeat([3, 7], [sessions, 2]))
-    assert stands_for_S[:sessions].sum() == sessions
-    assert (stands_for_S[max(0, sessions - 64) :] == 1).all(), "the latest are each looked at"
-    assert np.count_nonzero(stands_for_S) <= 2 + 64 + 17 * np.log(max(1, sessions / 50))
-
-
-def test_of_a_stretch_the_middle_stands_for_all() -> None:
-    # 70 sessions: of the six oldest, two make the oldest stretch and four the next.
-    assert standing_for(np.zeros(70, np.int64))[:8].tolist() == [2, 0, 0, 4, 0, 0, 1, 1]
 
 
 def test_what_comes_after_the_moment_teaches_nothing(log: BehaviorLog) -> None:
@@ -119,7 +116,7 @@ def test_watching_and_showing_tell_the_theme_of_a_video(tastes: TasteModel, by: 
     if by == "watching":
         population = replace(population, targeting=0.0)
     shelf = tastes.shelf(log.content, log.uploaded_at_V)
-    taste_UT = tastes.tastes_now(log, shelf.signals(log, tastes.scale), log.profile_UP)
+    taste_UT = tastes.tastes_now(log, shelf.signals(log, tastes.scale), log.profile_UP).taste_UT
     told_of = log if by == "watching" else replace(log, watch_ratio_I=np.zeros(len(log)))
     signals = shelf.signals(told_of, tastes.scale)
     told_VK = themes_told(told_of, signals, population, taste_UT)[:, :KINDS]
@@ -220,5 +217,5 @@ def test_without_any_history_the_profile_speaks(tastes: TasteModel) -> None:
         profile_UP=np.array([[1], [0]]),
     )
     signals = tastes.shelf(nobody.content, nobody.uploaded_at_V).signals(nobody, tastes.scale)
-    found_UT = tastes.tastes_now(nobody, signals, nobody.profile_UP)
+    found_UT = tastes.tastes_now(nobody, signals, nobody.profile_UP).taste_UT
     assert found_UT == pytest.approx(tastes.prior(nobody.profile_UP).mean_BT, abs=1e-6)

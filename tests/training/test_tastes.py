@@ -106,7 +106,7 @@ def test_strengths_are_those_of_the_belief_at_the_last_renewal() -> None:
 
 def _believed(dataset: Dataset, alone: Windows, profile_1P: Any) -> Any:
     """Tastes as if they never changed, of one window all of whose events are recent."""
-    [taste_T] = reader().now(dataset.interactions, alone, profile_1P, changes=False)
+    [taste_T] = reader().now(dataset.interactions, alone, profile_1P, changes=False).taste_UT
     return taste_T
 
 
@@ -143,15 +143,18 @@ def test_a_viewer_is_read_alike_alone_and_among_others_and_as_far_back_as_the_me
     dataset = tiny_dataset()
     rows, offsets = dataset.interactions, dataset.viewer_offsets()
     together = latest_windows(offsets, 12, EVERYBODY, memory=200)
-    all_WT = reader().now(rows, together, profiles(dataset, together))
+    everybody = reader().now(rows, together, profiles(dataset, together))
     alone = together.where(np.array([7]))
-    assert reader().now(rows, alone, profiles(dataset, alone))[0] == pytest.approx(all_WT[7], abs=1e-5)
+    found = reader().now(rows, alone, profiles(dataset, alone))
+    assert found.taste_UT[0] == pytest.approx(everybody.taste_UT[7], abs=1e-5)
+    assert found.changed_U[0] == pytest.approx(everybody.changed_U[7], abs=1e-5)
     viewer = int(np.diff(offsets).argmax())
     longest = latest_windows(offsets, 6, np.array([viewer]), memory=6)
     turned_I = np.arange(len(rows)) == offsets[viewer + 1] - 13
     other = replace(rows, watch_ratio_I=np.where(turned_I, 1 - rows.watch_ratio_I, rows.watch_ratio_I))
     profile_1P = profiles(dataset, longest)
-    assert np.array_equal(reader().now(rows, longest, profile_1P), reader().now(other, longest, profile_1P))
+    one, another = (reader().now(each, longest, profile_1P).taste_UT for each in (rows, other))
+    assert np.array_equal(one, another)
 
 
 def test_a_video_is_worth_the_tastes_for_what_it_has() -> None:
@@ -172,8 +175,10 @@ def test_tastes_count_in_the_score_in_their_weight_and_new_videos_have_no_appeal
     known_V = np.isin(dataset.video_ids, fitted().vocabulary.video_ids)
     assert 0 < (~known_V).sum() < 30
     projected = Projected(fitted(), dataset)
-    taste_BT = projected.interest(dataset, EVERYBODY).taste_BT
+    interests = projected.interest(dataset, EVERYBODY)
+    taste_BT, changed_B = interests.taste_BT, interests.changed_B
     assert taste_BT is not None
+    assert changed_B is not None
     worth = likings(taste_BT, torch.from_numpy(reader().theme_VMK)).numpy() + reader().appeal_V
     plain, doubled = (
         InterestRecommender.of(replace(fitted(), weights=Weights(taste=weight)), dataset).score(
@@ -181,7 +186,10 @@ def test_tastes_count_in_the_score_in_their_weight_and_new_videos_have_no_appeal
         )
         for weight in (0.0, 2.0)
     )
-    assert doubled - plain == pytest.approx(2.0 * worth, abs=1e-4)
+    # What a history says otherwise counts the less the likelier the taste has changed since.
+    heeded_B1 = 1 - 0.8 * changed_B.numpy()[:, None]
+    assert heeded_B1.min() < 0.9
+    assert doubled == pytest.approx(heeded_B1 * plain + 2.0 * worth, abs=1e-4)
     assert not reader().appeal_V[~known_V].any()
     assert reader().appeal_V[known_V].any()
 
@@ -190,12 +198,14 @@ def test_where_the_order_of_events_is_left_out_tastes_do_not_change() -> None:
     dataset = tiny_dataset()
     blind = replace(fitted(), config=replace(fitted().config, without=("positions",)))
     windows = latest_windows(dataset.viewer_offsets(), 12, EVERYBODY, memory=400)
-    steady = reader().now(dataset.interactions, windows, profiles(dataset, windows), changes=False)
-    found, heeding = (Projected(one, dataset).interest(dataset, EVERYBODY).taste_BT for one in (blind, fitted()))
-    assert found is not None
-    assert heeding is not None
-    assert found.numpy() == pytest.approx(steady, abs=1e-6)
-    assert not np.allclose(heeding.numpy(), steady, atol=1e-3)
+    steady = reader().now(dataset.interactions, windows, profiles(dataset, windows), changes=False).taste_UT
+    found, heeding = (Projected(one, dataset).interest(dataset, EVERYBODY) for one in (blind, fitted()))
+    assert found.taste_BT is not None
+    assert heeding.taste_BT is not None
+    assert found.taste_BT.numpy() == pytest.approx(steady, abs=1e-6)
+    assert found.changed_B is not None
+    assert not found.changed_B.any()
+    assert not np.allclose(heeding.taste_BT.numpy(), steady, atol=1e-3)
 
 
 def test_the_weight_that_ranks_the_validation_period_best_is_chosen() -> None:
@@ -278,9 +288,34 @@ def test_a_model_that_was_kept_before_viewers_told_themes_goes_by_vectors(tmp_pa
     np.testing.assert_array_equal(found.themes.theme_VM, tastes().themes.of(log_of(dataset).content).theme_VM)
 
 
-def test_who_reckons_with_no_order_tells_no_shifts() -> None:
-    assert with_kinds(model(without=("positions",)), tiny_split().train, tiny_config().training).kinds is None
-    assert with_kinds(model(themes=0), tiny_split().train, tiny_config().training).kinds is None
+def test_tastes_are_told_by_the_kinds_of_viewers_where_they_are_known() -> None:
+    dataset = tiny_dataset()
+    knowing = with_kinds(fitted(), tiny_split().train, tiny_config().training)
+    assert knowing.kinds is not None
+    windows = latest_windows(dataset.viewer_offsets(), 12, EVERYBODY, memory=400)
+    profile_WP = profiles(dataset, windows)
+    log, signals = reader().heard(dataset.interactions, windows)
+    by_kinds = knowing.kinds.tastes_now(tastes(), log, signals, profile_WP)
+    found = Projected(knowing, dataset).interest(dataset, EVERYBODY)
+    assert found.taste_BT is not None
+    assert found.changed_B is not None
+    assert found.taste_BT.numpy() == pytest.approx(by_kinds.taste_UT, abs=1e-4)
+    assert found.changed_B.numpy() == pytest.approx(by_kinds.changed_U, abs=1e-4)
+    assert not np.allclose(
+        found.taste_BT.numpy(), tastes().tastes_now(log, signals, profile_WP).taste_UT, atol=1e-2
+    )
+
+
+def test_who_reckons_with_no_order_knows_kinds_of_viewers_but_tells_no_shifts() -> None:
+    split, settings = tiny_split(), tiny_config().training
+    blind = with_kinds(model(without=("positions",)), split.train, settings)
+    assert blind.kinds is not None
+    told, rows, offsets = Projected(blind, split.train), split.train.interactions, split.train.viewer_offsets()
+    for viewer in range(len(split.train.viewer_ids)):
+        own = rows.part(slice(offsets[viewer], offsets[viewer + 1]))
+        alone = replace(own, viewer_I=np.zeros_like(own.viewer_I))
+        assert told.shifts(alone, split.train.profile_UP[[viewer]]) == ()
+    assert with_kinds(model(themes=0), split.train, settings).kinds is None
 
 
 def test_the_theme_of_a_video_that_was_met_is_the_one_that_was_told() -> None:
