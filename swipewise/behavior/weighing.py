@@ -44,10 +44,10 @@ class SignalsApart:
 
     @classmethod
     def of(cls, signals: Signals) -> Self:
-        """Of all interactions."""
+        """Of all interactions; where there are none, one part that has none."""
         has_IM = signals.code_IM >= 0
         number_I = has_IM @ (1 << np.arange(has_IM.shape[1]))
-        numbers = np.unique(number_I)
+        numbers = np.unique(number_I) if len(number_I) else np.zeros(1, np.int64)
         return cls(
             present_PM=(numbers[:, None] >> np.arange(has_IM.shape[1])) & 1 > 0,
             parts=tuple(

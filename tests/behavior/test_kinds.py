@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -14,7 +15,7 @@ from swipewise.behavior.evidence import Shelf, Signals
 from swipewise.behavior.judging import settled_kinds
 from swipewise.behavior.kinds import Kinds
 from swipewise.behavior.log import BehaviorLog
-from swipewise.behavior.taste_model import TasteModel
+from swipewise.behavior.taste_model import TasteModel, design
 from swipewise.behavior.weighing import SignalsApart
 from swipewise.simulate.world import World, WorldConfig
 from tests.behavior.planted import learned_tastes, planted
@@ -77,6 +78,16 @@ def test_a_part_of_the_sessions_at_a_time_tells_the_same(monkeypatch: pytest.Mon
     one_by_one = now()
     assert one_by_one.taste_UT == pytest.approx(at_once.taste_UT, abs=1e-6)
     assert one_by_one.changed_U == pytest.approx(at_once.changed_U, abs=1e-6)
+
+
+def test_of_viewers_who_did_nothing_the_profile_speaks() -> None:
+    log, tastes, shelf, _, found = learned()
+    nobody = replace(log.where(np.zeros(len(log), bool)), profile_UP=log.profile_UP[:2])
+    signals = shelf.signals(nobody, tastes.scale, tastes.appeal_V)
+    told = found.tastes_now(tastes, nobody, signals, nobody.profile_UP)
+    expected = found.viewers.prior(design(nobody.profile_UP, 1)).mean_BT
+    assert told.taste_UT == pytest.approx(expected, abs=1e-6)
+    assert not told.changed_U.any()
 
 
 def test_kinds_tell_planted_tastes_better_than_one_kind_for_all() -> None:
