@@ -153,6 +153,7 @@ def test_a_model_of_format_3_before_there_were_groups_keeps_its_weights(first: W
     save_tensors(path, kept, facts | {"neighbour_weight": 0.25, "taste_weight": 1.5})
     loaded = FittedModel.load(path)
     assert (loaded.weights.neighbour, loaded.weights.group, loaded.weights.taste) == (0.25, 0.0, 1.5)
+    assert loaded.weights.misled == 0, "nothing was taken from a history"
 
 
 def test_a_model_of_format_3_that_counted_each_group_by_itself_ranks_without_groups(first: Workspace) -> None:

@@ -1,7 +1,7 @@
 """Tastes now: all accounts of a history, that the taste never changed or that it did while the viewer was away.
 
 Legend of shape suffixes: U = viewers, S = sessions that may have brought a change, M = modalities, T = themes of all
-modalities side by side, B = stretches of histories.
+modalities side by side, B = stretches of histories, G = stretches of sessions.
 """
 
 from __future__ import annotations
@@ -28,23 +28,27 @@ class Returns:
     """Sessions with which viewers came back, perhaps with another taste.
 
     opens_S: the rows of the log that open them; viewer_S: whose they are; days_S: that the viewer had been away, as far
-    as they make a change likelier; stands_for_S: for how many sessions of the viewer each one stands.
+    as they make a change likelier; earlier_S: the share of the viewer's interactions that came before; stands_for_S:
+    for how many sessions of the viewer each one stands.
     """
 
     opens_S: NDArray[np.int64]
     viewer_S: NDArray[np.int64]
     days_S: NDArray[np.float64]
+    earlier_S: NDArray[np.float64]
     stands_for_S: NDArray[np.int64]
 
     @classmethod
     def of(cls, log: BehaviorLog) -> Self:
         """The latest of each viewer, and some that stand for older ones."""
         opens_S = log.returns()
-        viewer_S = log.viewer_I[opens_S]
+        viewer_S, offsets = log.viewer_I[opens_S], log.offsets()
+        start_S, end_S = offsets[viewer_S], offsets[viewer_S + 1]
         found = cls(
             opens_S=opens_S,
             viewer_S=viewer_S,
             days_S=days_away(log, opens_S),
+            earlier_S=(opens_S - start_S) / (end_S - start_S),
             stands_for_S=standing_for(viewer_S),
         )
         return found.at(found.stands_for_S > 0)
@@ -53,7 +57,7 @@ class Returns:
         return len(self.opens_S)
 
     def at(self, rows_S: NDArray[np.int64] | NDArray[np.bool_] | slice) -> Self:
-        """Some of them."""
+        """Those at some places."""
         return type(self)(**{each.name: getattr(self, each.name)[rows_S] for each in fields(self)})
 
 
@@ -82,7 +86,8 @@ class Viewers(Protocol[B, E_contra]):
 class Account:
     """That the taste in one modality was drawn anew before each of some sessions.
 
-    odds_S: against that it never changed; mean_ST: the tastes that are expected then.
+    odds_S: against that it never changed, of all sessions together that one stands for; mean_ST: the tastes that are
+    expected then.
     """
 
     odds_S: NDArray[np.float64]
@@ -124,11 +129,12 @@ class TastesNow:
     """Viewers after all that they did.
 
     taste_UT: what they make of each theme, the mean over all accounts of their histories, each as likely as it makes
-    what happened; changed_U: how likely it is that their taste has changed, so that what came earlier misleads.
+    what happened; misled_U: the share of their interactions, by the same accounts, that came before a change of taste
+    and so mislead who goes by all of them alike.
     """
 
     taste_UT: NDArray[np.float64]
-    changed_U: NDArray[np.float64]
+    misled_U: NDArray[np.float64]
 
 
 class Weighing:
@@ -140,16 +146,17 @@ class Weighing:
 
     def __init__(self, steady_UT: NDArray[np.float64]) -> None:
         self._sum_UT = steady_UT.copy()
-        self._total_U = np.ones(len(steady_UT))
+        self._total_U, self._earlier_U = np.ones(len(steady_UT)), np.zeros(len(steady_UT))
 
     def add(self, returns: Returns, account: Account) -> None:
         """Take in an account of some sessions."""
         np.add.at(self._total_U, returns.viewer_S, account.odds_S)
+        np.add.at(self._earlier_U, returns.viewer_S, account.odds_S * returns.earlier_S)
         np.add.at(self._sum_UT, returns.viewer_S, account.odds_S[:, None] * account.mean_ST)
 
     def found(self) -> TastesNow:
-        """What comes of it."""
-        return TastesNow(taste_UT=self._sum_UT / self._total_U[:, None], changed_U=1 - 1 / self._total_U)
+        """The mean over the accounts."""
+        return TastesNow(taste_UT=self._sum_UT / self._total_U[:, None], misled_U=self._earlier_U / self._total_U)
 
 
 def days_away(log: BehaviorLog, opens_S: NDArray[np.int64]) -> NDArray[np.float64]:

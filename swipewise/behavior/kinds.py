@@ -95,12 +95,13 @@ class Kinds:
     ) -> TastesNow:
         """The tastes of a log's viewers after all that they did, as ``TasteModel.tastes_now`` tells them.
 
-        It takes one kind for all. Here each viewer is weighed as every kind's; what may have been a change, which the
-        model of tastes tells in a fraction of the time, only as those kinds' that the viewer is likely to be of.
+        The model of tastes takes one kind for all; here each viewer is weighed as every kind's. Which sessions may have
+        brought a change the model of tastes says in a fraction of the time: these alone are weighed by the kinds, and
+        by those alone that the viewer is likely to be of.
 
         Args:
             tastes: With which the kinds were learned.
-            log: Whose.
+            log: Whose; so few that as many matrices as there are kinds can be held of each.
             signals: Of the log.
             profile_UP: Their profiles.
             changes: Whether changes are reckoned with.
@@ -111,9 +112,10 @@ class Kinds:
         weighing = Weighing(steady.mean_BT)
         if not changes:
             return weighing.found()
-        likely_UG = steady.log_share_BG > np.log(_LEAST_SHARE)
+        likeliest_U1 = steady.log_share_BG.max(axis=1, keepdims=True)
+        likely_UG = steady.log_share_BG >= np.minimum(likeliest_U1, np.log(_LEAST_SHARE))
         prior = replace(prior, log_share_BG=np.where(likely_UG, prior.log_share_BG, -np.inf))
-        returns = tastes.likely_changes(log, signals, profile_UP, _LEAST_CHANCE)
+        returns = tastes.likely_changes(log, signals, profile_UP, least=_LEAST_CHANCE, rate=self.rate)
         block = max(1, stretches_at_once(prior.mean_BGT.shape[2]) // prior.mean_BGT.shape[1])
         for first in range(0, len(returns), block):
             self._weigh_changes(weighing, returns.at(slice(first, first + block)), log, apart, prior)

@@ -126,12 +126,12 @@ class TasteModel:
         weighing = Weighing(self.believe(signals, profile_UP, start_U, end_U).mean_BT)
         if changes:
             returns = Returns.of(log)
-            for account in self._accounts(returns, log, signals, profile_UP):
+            for account in self._accounts(returns, log, signals, profile_UP, USUAL):
                 weighing.add(returns, account)
         return weighing.found()
 
     def likely_changes(
-        self, log: BehaviorLog, signals: Signals, profile_UP: NDArray[np.int64], least: float
+        self, log: BehaviorLog, signals: Signals, profile_UP: NDArray[np.int64], *, least: float, rate: float
     ) -> Returns:
         """The sessions that brought a change with a chance of at least so much.
 
@@ -139,17 +139,18 @@ class TasteModel:
             log: Whose.
             signals: Of the log.
             profile_UP: The viewers' profiles.
-            least: Of all accounts of a history.
+            least: That chance.
+            rate: The chance that a taste is drawn anew in a day.
         """
         returns = Returns.of(log)
         odds_S = np.zeros(len(returns))
-        for account in self._accounts(returns, log, signals, profile_UP):
+        for account in self._accounts(returns, log, signals, profile_UP, rate):
             odds_S += account.odds_S
         total_U = 1 + np.bincount(returns.viewer_S, odds_S, len(log.profile_UP))
         return returns.at(odds_S >= least * total_U[returns.viewer_S])
 
     def _accounts(
-        self, returns: Returns, log: BehaviorLog, signals: Signals, profile_UP: NDArray[np.int64]
+        self, returns: Returns, log: BehaviorLog, signals: Signals, profile_UP: NDArray[np.int64], rate: float
     ) -> Iterator[Account]:
         """How likely it is that the taste was drawn anew before some session, one modality after another."""
         if not len(returns):
@@ -158,7 +159,7 @@ class TasteModel:
         before = self.believe(signals, profile_UP[viewer_S], offsets[viewer_S], returns.opens_S)
         since = signals.over(returns.opens_S, offsets[viewer_S + 1])
         anew_M, share_SM = redrawn(before, self.population.modalities)
-        yield from accounts(self.population, returns, before, anew_M, since, rate=USUAL, share_SM=share_SM)
+        yield from accounts(self.population, returns, before, anew_M, since, rate=rate, share_SM=share_SM)
 
 
 def design(profile_BP: NDArray[np.int64], values: int) -> NDArray[np.float64]:

@@ -87,7 +87,7 @@ def liked_themes(
     profile_1P: NDArray[np.int64],
     *,
     changes: bool,
-    taste_T: NDArray[np.float32] | None = None,
+    taste_T: NDArray[np.floating] | None = None,
 ) -> tuple[LikedTheme, ...]:
     """The themes that one viewer likes more than is usual.
 

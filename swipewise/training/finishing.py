@@ -1,4 +1,4 @@
-"""What a fitted model learns at last: weights of what ranks beside the network, probabilities, kinds of viewers.
+"""What a fitted model learns at last: kinds of viewers, weights of what ranks beside the network, probabilities.
 
 Legend of shape suffixes: I = exposures, A = actions, B = viewers.
 """

@@ -40,11 +40,16 @@ from swipewise.training.vocabulary import Vocabulary
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """What counts in the score beside the network: nearness, what viewers of like profile watch, tastes."""
+    """What counts in the score beside the network: nearness, what viewers of like profile watch, tastes.
+
+    misled: for how much it counts that the network and nearness go by the whole of a history, where the taste has
+    changed since a part of it; 1 takes that part's share from them.
+    """
 
     neighbour: float = 0.0
     group: float = 0.0
     taste: float = 0.0
+    misled: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +103,7 @@ class FittedModel:
                 neighbour=max(0.0, config.neighbour_weight),
                 group=max(0.0, config.group_weight),
                 taste=max(0.0, config.taste_weight),
+                misled=1.0,
             ),
         )
 

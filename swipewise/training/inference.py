@@ -33,7 +33,6 @@ from swipewise.training.trends import Trends
 from swipewise.training.videos import Standard
 
 _WEIGHED_VIDEOS = 1024  # over which modality weights are averaged
-_MISLED = 0.8  # of what a history says, where it is certain that the taste has changed since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +41,8 @@ class Interests:
 
     z_BD: interest vectors; u_BD: preference vectors; s_BD: profiles; near: how near each video of the vocabulary
     is to what they watched, lift: how much more viewers of like profile watch it, taste_BT: what they make of each
-    theme, changed_B: how likely it is that this has changed, so that what they watched before misleads, None where the
-    model does not ask; tokens_BQD: their latest events as the network reads them; kept_BQ: bool,
+    theme, misled_B: the share of what they watched that came before this changed, None where the model does not
+    ask; tokens_BQD: their latest events as the network reads them; kept_BQ: bool,
     which of them there are.
     """
 
@@ -53,7 +52,7 @@ class Interests:
     near: VideoValues | None
     lift: VideoFactors | None
     taste_BT: Tensor | None
-    changed_B: Tensor | None
+    misled_B: Tensor | None
     tokens_BQD: Tensor
     kept_BQ: Tensor
 
@@ -67,7 +66,7 @@ class Interests:
             near=self.near and self.near.alone(viewer),
             lift=self.lift and self.lift.alone(viewer),
             taste_BT=None if self.taste_BT is None else self.taste_BT[own],
-            changed_B=None if self.changed_B is None else self.changed_B[own],
+            misled_B=None if self.misled_B is None else self.misled_B[own],
             tokens_BQD=self.tokens_BQD[own, :places],
             kept_BQ=self.kept_BQ[own, :places],
         )
@@ -184,7 +183,7 @@ class Projected:
         """As :meth:`interests_by`, from the parts of a data set."""
         windows = latest_windows(offsets_U, self._config.history, viewers_B, memory=self._config.memory)
         near, lift = self._nearness(rows, windows), self._lift(profile_UP[viewers_B])
-        taste_BT, changed_B = self._taste(rows, windows, profile_UP)
+        taste_BT, misled_B = self._taste(rows, windows, profile_UP)
         last_B = torch.from_numpy(windows.length_W).to(self.device)
         return [
             Interests(
@@ -194,7 +193,7 @@ class Projected:
                 near=near,
                 lift=lift,
                 taste_BT=taste_BT,
-                changed_B=changed_B,
+                misled_B=misled_B,
                 tokens_BQD=latest.tokens_BL1D,
                 kept_BQ=torch.arange(latest.tokens_BL1D.shape[1], device=self.device) <= last_B.unsqueeze(1),
             )
@@ -244,13 +243,13 @@ class Projected:
     def _taste(
         self, rows: Interactions, windows: Windows, profile_UP: NDArray[np.int64]
     ) -> tuple[Tensor, Tensor] | tuple[None, None]:
-        """What each window's viewer makes of each theme (W, T), and how likely it is that this has changed (W,)."""
+        """What each window's viewer makes of each theme (W, T), and the share of it from before this changed (W,)."""
         if self._tastes is None or not self._weights.taste:
             return None, None
         profile_WP = self._profile_codes[profile_UP[windows.viewer_W]]
         now = self._tastes.now(rows, windows, profile_WP, changes=self._config.ordered)
-        taste_WT, changed_W = (torch.from_numpy(each.astype(np.float32)) for each in (now.taste_UT, now.changed_U))
-        return taste_WT.to(self.device), changed_W.to(self.device)
+        taste_WT, misled_W = (torch.from_numpy(each.astype(np.float32)) for each in (now.taste_UT, now.misled_U))
+        return taste_WT.to(self.device), misled_W.to(self.device)
 
     def score(
         self,
@@ -305,7 +304,10 @@ class Projected:
         weights: Weights,
         factors: Mapping[str, float],
     ) -> Tensor:
-        """The scores of the fusion with what trends, nearness, groups and tastes add to them."""
+        """The scores of the fusion with what trends and nearness, groups and tastes add to them.
+
+        The fusion, trends and nearness count the less the more of a history came before a change of taste.
+        """
         rows_N = torch.from_numpy(videos_N).to(self.device)
         with torch.inference_mode():
             if self._trends_VS is not None:
@@ -315,9 +317,9 @@ class Projected:
             if interests.near is not None:
                 near_BN = torch.from_numpy(asked.of(interests.near)).to(self.device)
                 scores_BN = scores_BN + weights.neighbour * factors.get(Modality.ID, 1.0) * near_BN
-            if interests.changed_B is not None and weights.taste:
-                # All of this goes by the whole of a history, tastes alone by what came after a change.
-                scores_BN = scores_BN * (1 - _MISLED * interests.changed_B[:, None])
+            if interests.misled_B is not None and weights.taste:
+                # All of this goes by the whole of a history; tastes alone go by what came after a change.
+                scores_BN = scores_BN * (1 - weights.misled * interests.misled_B[:, None])
             if interests.lift is not None:
                 lift_BN = torch.from_numpy(asked.of(interests.lift)).to(self.device)
                 scores_BN = scores_BN + weights.group * lift_BN

@@ -176,15 +176,15 @@ class TasteReader:
         self, rows: Interactions, windows: Windows, profile_WP: NDArray[np.int64], *, changes: bool = True
     ) -> TastesNow:
         """Tastes of the viewers after all that is in their windows, changes of taste reckoned with or not."""
-        taste_WT, changed_W = np.zeros((len(windows), self._shelf.width)), np.zeros(len(windows))
+        taste_WT, misled_W = np.zeros((len(windows), self._shelf.width)), np.zeros(len(windows))
         told = self.model.tastes_now if self._kinds is None else partial(self._kinds.tastes_now, self.model)
         block = max(1, stretches_at_once(self._shelf.width) // _MOST_SESSIONS)
         for start in range(0, len(windows), block):
             here = np.arange(start, min(start + block, len(windows)))
             log, signals = self.heard(rows, windows.where(here))
             now = told(log, signals, profile_WP[here], changes=changes)
-            taste_WT[here], changed_W[here] = now.taste_UT, now.changed_U
-        return TastesNow(taste_UT=taste_WT, changed_U=changed_W)
+            taste_WT[here], misled_W[here] = now.taste_UT, now.misled_U
+        return TastesNow(taste_UT=taste_WT, misled_U=misled_W)
 
     def learn_kinds(
         self, rows: Interactions, windows: Windows, profile_WP: NDArray[np.int64], *, changes: bool = True
@@ -201,12 +201,12 @@ class TasteReader:
         log, apart = replace(log, profile_UP=profile_WP), SignalsApart.of(signals)
         if changes:
             return settled_kinds(log, apart, self.model, self.themes)
-        return Kinds.of(log, apart, self.model, until=int(log.at_I.max(initial=0)) + 1)
+        return Kinds.of(log, apart, self.model, until=int(log.at_I.max()) + 1)
 
     def shifts(self, rows: Interactions, window: Windows, profile_1P: NDArray[np.int64]) -> list[Shift]:
         """The shifts of interest of one viewer, in order of time, told by all that was done until the next one.
 
-        There are none where no kinds of viewers are known.
+        There are none where no kinds of viewers are known; whoever reckons with no order does not ask.
 
         Args:
             rows: The viewer's interactions.

@@ -16,13 +16,15 @@ import torch
 
 from swipewise.behavior.taste_model import TasteModel
 from swipewise.errors import ArtifactError
+from swipewise.training import loop
 from swipewise.training.checkpoint import load_tensors, save_tensors
 from swipewise.training.dataset import Dataset
 from swipewise.training.finishing import TASTE_WEIGHTS, with_best_weights, with_kinds
 from swipewise.training.fitted import FittedModel, Weights
 from swipewise.training.histories import Windows, latest_windows, training_windows
 from swipewise.training.inference import Projected
-from swipewise.training.ranking import mean_ndcg, ranking_task
+from swipewise.training.loop import fit_network
+from swipewise.training.ranking import RankingTask, mean_ndcg, ranking_task
 from swipewise.training.recommender import InterestRecommender
 from swipewise.training.tastes import LEAST_INTERACTIONS, TasteReader, WindowStrengths, likings, log_of
 from tests.training.tiny import tiny_config, tiny_dataset, tiny_split
@@ -147,7 +149,7 @@ def test_a_viewer_is_read_alike_alone_and_among_others_and_as_far_back_as_the_me
     alone = together.where(np.array([7]))
     found = reader().now(rows, alone, profiles(dataset, alone))
     assert found.taste_UT[0] == pytest.approx(everybody.taste_UT[7], abs=1e-5)
-    assert found.changed_U[0] == pytest.approx(everybody.changed_U[7], abs=1e-5)
+    assert found.misled_U[0] == pytest.approx(everybody.misled_U[7], abs=1e-5)
     viewer = int(np.diff(offsets).argmax())
     longest = latest_windows(offsets, 6, np.array([viewer]), memory=6)
     turned_I = np.arange(len(rows)) == offsets[viewer + 1] - 13
@@ -176,9 +178,8 @@ def test_tastes_count_in_the_score_in_their_weight_and_new_videos_have_no_appeal
     assert 0 < (~known_V).sum() < 30
     projected = Projected(fitted(), dataset)
     interests = projected.interest(dataset, EVERYBODY)
-    taste_BT, changed_B = interests.taste_BT, interests.changed_B
+    taste_BT = interests.taste_BT
     assert taste_BT is not None
-    assert changed_B is not None
     worth = likings(taste_BT, torch.from_numpy(reader().theme_VMK)).numpy() + reader().appeal_V
     plain, doubled = (
         InterestRecommender.of(replace(fitted(), weights=Weights(taste=weight)), dataset).score(
@@ -186,12 +187,28 @@ def test_tastes_count_in_the_score_in_their_weight_and_new_videos_have_no_appeal
         )
         for weight in (0.0, 2.0)
     )
-    # What a history says otherwise counts the less the likelier the taste has changed since.
-    heeded_B1 = 1 - 0.8 * changed_B.numpy()[:, None]
-    assert heeded_B1.min() < 0.9
-    assert doubled == pytest.approx(heeded_B1 * plain + 2.0 * worth, abs=1e-4)
+    assert doubled - plain == pytest.approx(2.0 * worth, abs=1e-4)
     assert not reader().appeal_V[~known_V].any()
     assert reader().appeal_V[known_V].any()
+
+
+def test_what_goes_by_the_whole_of_a_history_counts_less_where_the_taste_has_changed_since() -> None:
+    dataset, made = tiny_dataset(), model(neighbours=20)
+    misled_B = Projected(made, dataset).interest(dataset, EVERYBODY).misled_B
+    assert misled_B is not None
+    assert 0.2 < misled_B.max() < 1
+
+    def scores(**weights: float) -> Any:
+        one = replace(made, weights=Weights(**weights))
+        return InterestRecommender.of(one, dataset).score(EVERYBODY, EVERYTHING)
+
+    plain, near, lift = scores(), scores(neighbour=0.5), scores(group=3.0) - scores()
+    tastes_alone = scores(taste=2.0) - plain
+    heeded_B1 = 1 - misled_B.numpy()[:, None]
+    assert np.abs(near - plain).max() > 0.1
+    assert np.abs(lift).max() > 0.1
+    found = scores(neighbour=0.5, group=3.0, taste=2.0, misled=1.0)
+    assert found == pytest.approx(heeded_B1 * near + lift + tastes_alone, abs=1e-4)
 
 
 def test_where_the_order_of_events_is_left_out_tastes_do_not_change() -> None:
@@ -203,9 +220,22 @@ def test_where_the_order_of_events_is_left_out_tastes_do_not_change() -> None:
     assert found.taste_BT is not None
     assert heeding.taste_BT is not None
     assert found.taste_BT.numpy() == pytest.approx(steady, abs=1e-6)
-    assert found.changed_B is not None
-    assert not found.changed_B.any()
+    assert found.misled_B is not None
+    assert not found.misled_B.any()
     assert not np.allclose(heeding.taste_BT.numpy(), steady, atol=1e-3)
+
+
+def test_weights_are_chosen_for_a_model_that_knows_the_kinds_of_viewers(monkeypatch: pytest.MonkeyPatch) -> None:
+    known: list[bool] = []
+
+    def chosen(fitted: FittedModel, task: RankingTask) -> FittedModel:
+        known.append(fitted.kinds is not None)
+        return with_best_weights(fitted, task)
+
+    monkeypatch.setattr(loop, "with_best_weights", chosen)
+    split = tiny_split()
+    assert fit_network(split.train, split.validation, tiny_config(epochs=1)).fitted.kinds is not None
+    assert known == [True]
 
 
 def test_the_weight_that_ranks_the_validation_period_best_is_chosen() -> None:
@@ -214,7 +244,12 @@ def test_the_weight_that_ranks_the_validation_period_best_is_chosen() -> None:
     assert made.weights.taste == 0
     task = ranking_task(split.train, split.validation)
     by_hand = [
-        mean_ndcg(Projected(replace(made, weights=Weights(taste=weight)), task.history).ranker(task.history), task)
+        mean_ndcg(
+            Projected(replace(made, weights=replace(made.weights, taste=weight)), task.history).ranker(
+                task.history
+            ),
+            task,
+        )
         for weight in TASTE_WEIGHTS
     ]
     assert with_best_weights(made, task).weights.taste == TASTE_WEIGHTS[int(np.argmax(by_hand))]
@@ -298,9 +333,9 @@ def test_tastes_are_told_by_the_kinds_of_viewers_where_they_are_known() -> None:
     by_kinds = knowing.kinds.tastes_now(tastes(), log, signals, profile_WP)
     found = Projected(knowing, dataset).interest(dataset, EVERYBODY)
     assert found.taste_BT is not None
-    assert found.changed_B is not None
+    assert found.misled_B is not None
     assert found.taste_BT.numpy() == pytest.approx(by_kinds.taste_UT, abs=1e-4)
-    assert found.changed_B.numpy() == pytest.approx(by_kinds.changed_U, abs=1e-4)
+    assert found.misled_B.numpy() == pytest.approx(by_kinds.misled_U, abs=1e-4)
     assert not np.allclose(
         found.taste_BT.numpy(), tastes().tastes_now(log, signals, profile_WP).taste_UT, atol=1e-2
     )
