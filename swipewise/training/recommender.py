@@ -88,7 +88,7 @@ class InterestRecommender:
         return self._model.modalities
 
     def score(self, viewers_B: NDArray[np.int64], videos_N: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Scores z_u · f(u, i): (B, N)."""
+        """Scores by which videos are ranked, z_u · f(u, i) and what counts beside it: (B, N)."""
         dataset, projected = self._ready
         return projected.score(projected.interest(dataset, viewers_B), videos_N).cpu().numpy()
 
