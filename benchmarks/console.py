@@ -47,11 +47,13 @@ from sklearn.metrics import adjusted_rand_score
 from swipewise.behavior.activity import activity
 from swipewise.behavior.funnel import funnel, funnel_over_time
 from swipewise.behavior.interest_map import InterestMap
+from swipewise.behavior.judging import settled_kinds
 from swipewise.behavior.log import BehaviorLog, Vectors
 from swipewise.behavior.retention import retention
 from swipewise.behavior.segments import describe_segments, segment_trend, segment_viewers
 from swipewise.behavior.taste_model import TasteModel
 from swipewise.behavior.watching import audience, first_exposures, watch_curve
+from swipewise.behavior.weighing import SignalsApart
 from swipewise.catalog import Catalog
 from swipewise.console.context import Console, Kept
 from swipewise.console.data.changes import Changes, what_would_change
@@ -320,8 +322,10 @@ def _agreement(seed: int) -> float:
         profile_UP=np.zeros((config.viewers, 0), np.int64),
     )
     model = TasteModel.learn(log, count=THEMES, until=int(log.at_I.max()) + 1, profile_values=0)
-    signals = model.shelf(log.content, log.uploaded_at_V).signals(log, model.scale, model.appeal_V)
-    taste_UT = model.tastes_now(log, signals, log.profile_UP).taste_UT
+    shelf = model.shelf(log.content, log.uploaded_at_V)
+    signals = shelf.signals(log, model.scale, model.appeal_V)
+    kinds = settled_kinds(log, SignalsApart.of(signals), model, shelf.themes)
+    taste_UT = kinds.tastes_now(model, log, signals, log.profile_UP).taste_UT
     segment_U = segment_viewers(taste_UT, np.diff(log.offsets())).segment_U
     return float(adjusted_rand_score(world.taste_group_U[segment_U > 0], segment_U[segment_U > 0]))
 

@@ -64,7 +64,7 @@ def test_recipes_run_for_real_each_time_a_change_is_tested() -> None:
     """Above they run with stand-ins for what they call.
 
     The demo, the wheel and one of the benchmarks of ``make bench``, which takes hours, are made by tests/docs/slow, the
-    constraints by tests/test_packaging.py.
+    constraints by tests/test_packaging.py. Slow tests run where there is time for them.
     """
     given = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     for target in ("lint", "docs", "test", "test-slow"):

@@ -119,6 +119,15 @@ def test_a_shift_of_interest_is_told(scorer: Scorer, fitted: FittedModel, shop: 
     assert shift.noticed_at == shift.at + timedelta(minutes=shift.interactions - 1)
 
 
+def test_who_reckons_with_no_order_tells_no_shifts(scorer: Scorer, fitted: FittedModel, shop: Workspace) -> None:
+    before, after = two_kinds(fitted, shop, scorer)
+    folder: Path = shop.runs_dir / "r2"
+    folder.mkdir(parents=True)
+    replace(fitted, config=replace(fitted.config, without=("positions",))).save(folder / MODEL_NAME)
+    assert len(scorer.shifts(before + after, None, LATE)) == 1
+    assert Scorer.load(folder, shop).shifts(before + after, None, LATE) == ()
+
+
 def test_a_shift_shows_at_once_and_stays(scorer: Scorer, fitted: FittedModel, shop: Workspace) -> None:
     ones, others = two_kinds(fitted, shop, scorer)
     history = ones + others
